@@ -1,0 +1,805 @@
+/*!
+A folder of recordings as tokens.
+
+Every recording is decoded, resampled, trimmed, evened and µ-law encoded once; its tokens, one byte each, go to an
+anonymous temporary file from which training reads windows at random. A corpus may therefore be larger than memory,
+and nothing is left behind. Clips are ordered by path, and their tokens do not depend on how many threads worked.
+*/
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
+
+use super::import::{self, EXTENSIONS};
+use super::level::{even_loudness, trim_silence};
+use super::resample::resample;
+use super::{MuLaw, check_rate};
+use crate::error::{Error, IoContext, Result};
+
+/// The sample rate of corpora that nobody chose one for, if their recordings have it, in Hz.
+const DEFAULT_RATE: u32 = 16_000;
+
+/// So many files are in work at a time; their tokens are then written in order.
+const BATCH: usize = 16;
+
+/// How recordings become tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportSettings {
+    /// The rate all clips are brought to, in Hz; `None`: 16 kHz, or the highest rate found if that is lower.
+    pub sample_rate: Option<u32>,
+    /// One gain a file, towards the same loudness (see [`even_loudness`]).
+    pub even_loudness: bool,
+    /// Cut off the silence at both ends (see [`trim_silence`]).
+    pub trim_silence: bool,
+    /// Seconds of zeros after each clip, so that a network learns how sounds end.
+    pub trailing_silence: f32,
+}
+
+/// One recording of a [`Corpus`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// Relative to the corpus's folder, with `/` between the parts.
+    pub path: String,
+    /// Its first token's place among all tokens of the corpus.
+    pub start: u64,
+    /// How many tokens it has, trailing silence included.
+    pub len: u64,
+    /// Its length at the corpus's sample rate.
+    pub seconds: f64,
+}
+
+/// A file that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Relative to the corpus's folder, with `/` between the parts.
+    pub path: String,
+    /// Why, in plain words.
+    pub reason: String,
+}
+
+/// The tokens of a folder of recordings.
+pub struct Corpus {
+    clips: Vec<Clip>,
+    skipped: Vec<Skipped>,
+    sample_rate: u32,
+    spill: File,
+    digest: String,
+    summary: Summary,
+}
+
+impl Corpus {
+    /// Imports every recording in `folder` (or the single file of that name) whose relative path `keep` accepts.
+    ///
+    /// Subfolders and links are followed; hidden files and files that do not look like sound by their extension are
+    /// passed over. A file that cannot be used is [`skipped`](Corpus::skipped) with its reason. The spill file lies
+    /// in the folder `scratch`, without a name. `progress` is told how many files of how many are done, from several
+    /// threads at a time.
+    ///
+    /// # Errors
+    /// Where the folder holds no recording, or none that can be used; where the settings are impossible; where the
+    /// spill file cannot be written.
+    pub fn import(
+        folder: &Path,
+        settings: &ImportSettings,
+        scratch: &Path,
+        progress: &(dyn Fn(usize, usize) + Sync),
+        keep: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Self> {
+        check_settings(settings)?;
+        let Found {
+            mut files,
+            mut skipped,
+            ignored,
+        } = find(folder)?;
+        files.retain(|file| keep(&file.name));
+        skipped.retain(|skipped| keep(&skipped.path));
+        if files.is_empty() {
+            return Err(nothing_found(folder, &skipped, ignored));
+        }
+        let sample_rate = match settings.sample_rate {
+            Some(rate) => rate,
+            None => default_rate(&files),
+        };
+        let mut builder = Builder::new(sample_rate, scratch)?;
+        let done = AtomicUsize::new(0);
+        let total = files.len();
+        for batch in files.chunks(BATCH) {
+            let encoded: Vec<Result<Encoded>> = batch
+                .par_iter()
+                .map(|file| {
+                    let encoded = encode(&file.path, settings, sample_rate);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+                    encoded
+                })
+                .collect();
+            for (file, encoded) in batch.iter().zip(encoded) {
+                match encoded {
+                    Ok(encoded) => builder.add(&file.name, &encoded)?,
+                    Err(error) => skipped.push(Skipped {
+                        path: file.name.clone(),
+                        reason: reason(&error),
+                    }),
+                }
+            }
+        }
+        builder.finish(folder, skipped, ignored)
+    }
+
+    /// The recordings, ordered by path.
+    pub fn clips(&self) -> &[Clip] {
+        &self.clips
+    }
+
+    /// The files that could not be used, ordered by path.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// The rate of all clips, in Hz.
+    pub fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// Replaces `out` by the tokens `range` of the clip with index `clip`.
+    ///
+    /// # Errors
+    /// Where there is no such clip, or it ends before the range does; where the spill file cannot be read.
+    pub fn read(&self, clip: usize, range: Range<u64>, out: &mut Vec<u8>) -> Result<()> {
+        let known = self.clips.get(clip);
+        let (start, len) = known.map_or((0, 0), |clip| (clip.start, clip.len));
+        if known.is_none() || range.start > range.end || range.end > len {
+            return Err(Error::usage(format!(
+                "tokens {} to {} of clip {clip} do not exist: it has {len}",
+                range.start, range.end
+            )));
+        }
+        out.resize((range.end - range.start) as usize, 0);
+        read_at(&self.spill, out, start + range.start).reading(Path::new("the imported corpus"))
+    }
+
+    /// SHA-256 over the list of (path, length, tokens), in hexadecimal: equal for equal corpora only.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What was found and made of it.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+fn check_settings(settings: &ImportSettings) -> Result<()> {
+    if let Some(rate) = settings.sample_rate {
+        check_rate(rate)?;
+    }
+    if !(0.0..=3600.0).contains(&settings.trailing_silence) {
+        return Err(Error::usage(format!(
+            "a trailing silence of {} s is not possible",
+            settings.trailing_silence
+        ))
+        .with_hint("choose one from 0 to 3600 s"));
+    }
+    Ok(())
+}
+
+/// A file that looks like a recording.
+struct Candidate {
+    path: PathBuf,
+    name: String,
+}
+
+#[derive(Default)]
+struct Found {
+    /// Ordered by name.
+    files: Vec<Candidate>,
+    /// What could not even be looked at.
+    skipped: Vec<Skipped>,
+    /// How many files do not look like recordings.
+    ignored: usize,
+}
+
+/// Everything in `folder` that looks like a recording; or that one file.
+fn find(folder: &Path) -> Result<Found> {
+    let mut found = Found::default();
+    if !fs::metadata(folder).reading(folder)?.is_dir() {
+        let name = folder.file_name().unwrap_or_default();
+        found.files.push(Candidate {
+            path: folder.into(),
+            name: name.to_string_lossy().into_owned(),
+        });
+        return Ok(found);
+    }
+    let hidden = |entry: &walkdir::DirEntry| {
+        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
+    };
+    let walk = WalkDir::new(folder).follow_links(true);
+    for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) if looks_like_sound(entry.path()) => found.files.push(Candidate {
+                name: relative(entry.path(), folder),
+                path: entry.into_path(),
+            }),
+            Ok(_) => found.ignored += 1,
+            // A link back to a folder above: everything in it is found already.
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(folder);
+                // A dangling link with another extension is none of ours; a closed folder may hide recordings.
+                if path.is_dir() || looks_like_sound(path) {
+                    found.skipped.push(Skipped {
+                        path: relative(path, folder),
+                        reason: error
+                            .io_error()
+                            .map_or_else(|| error.to_string(), ToString::to_string),
+                    });
+                } else {
+                    found.ignored += 1;
+                }
+            }
+        }
+    }
+    found.files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn looks_like_sound(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    EXTENSIONS.iter().any(|known| extension == *known)
+}
+
+/// The path within the folder, with `/` between its parts on every system.
+fn relative(path: &Path, folder: &Path) -> String {
+    let inner = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Vec<_> = inner.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
+fn nothing_found(folder: &Path, skipped: &[Skipped], ignored: usize) -> Error {
+    if !skipped.is_empty() {
+        return nothing_usable(folder, skipped);
+    }
+    let reason = match ignored {
+        0 => "holds no recordings".to_owned(),
+        n => format!("holds no recordings (and {n} files that do not look like sound)"),
+    };
+    Error::input(folder, reason).with_hint("files named .wav, .flac, .mp3 and .ogg are read")
+}
+
+fn nothing_usable(folder: &Path, skipped: &[Skipped]) -> Error {
+    let first: Vec<String> = skipped
+        .iter()
+        .take(3)
+        .map(|skipped| format!("{}: {}", skipped.path, skipped.reason))
+        .collect();
+    let reason = format!(
+        "none of its {} recordings can be used ({})",
+        skipped.len(),
+        first.join("; ")
+    );
+    Error::input(folder, reason)
+}
+
+/// The reason alone: the path stands beside it.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Input { reason, .. } => reason.clone(),
+        Error::Read { source, .. } => format!("cannot be read: {source}"),
+        other => other.to_string(),
+    }
+}
+
+/// 16 kHz, or less where no recording has that much. Files without a readable header have no say.
+fn default_rate(files: &[Candidate]) -> u32 {
+    let highest = files
+        .par_iter()
+        .filter_map(|file| import::probe_rate(&file.path).ok())
+        .max();
+    highest.map_or(DEFAULT_RATE, |highest| highest.min(DEFAULT_RATE))
+}
+
+/// A recording on its way into the corpus.
+struct Encoded {
+    tokens: Vec<u8>,
+    digest: [u8; 32],
+    rate: u32,
+    channels: u16,
+}
+
+fn encode(path: &Path, settings: &ImportSettings, sample_rate: u32) -> Result<Encoded> {
+    let import::Recording {
+        mut samples,
+        rate,
+        channels,
+    } = import::read(path)?;
+    if rate != sample_rate {
+        samples = resample(&samples, rate, sample_rate)?;
+    }
+    if samples.is_empty() {
+        return Err(Error::input(
+            path,
+            format!("is too short: nothing is left of it at {sample_rate} Hz"),
+        ));
+    }
+    if settings.trim_silence {
+        let kept = trim_silence(&samples, sample_rate);
+        samples.truncate(kept.end);
+        samples.drain(..kept.start);
+    }
+    if settings.even_loudness {
+        even_loudness(&mut samples, sample_rate);
+    }
+    let silence = (f64::from(settings.trailing_silence) * f64::from(sample_rate)).round() as usize;
+    let mut tokens: Vec<u8> = samples
+        .iter()
+        .map(|&sample| MuLaw::encode_sample(sample) as u8)
+        .collect();
+    tokens.resize(tokens.len() + silence, MuLaw::SILENCE as u8);
+    Ok(Encoded {
+        digest: Sha256::digest(&tokens).into(),
+        tokens,
+        rate,
+        channels,
+    })
+}
+
+/// A corpus that grows clip by clip.
+struct Builder {
+    sample_rate: u32,
+    clips: Vec<Clip>,
+    len: u64,
+    spill: File,
+    scratch: PathBuf,
+    digest: Sha256,
+    rates: BTreeMap<u32, usize>,
+    channels: BTreeMap<u16, usize>,
+}
+
+impl Builder {
+    fn new(sample_rate: u32, scratch: &Path) -> Result<Self> {
+        Ok(Self {
+            sample_rate,
+            clips: Vec::new(),
+            len: 0,
+            spill: tempfile::tempfile_in(scratch).writing(scratch)?,
+            scratch: scratch.into(),
+            digest: Sha256::new(),
+            rates: BTreeMap::new(),
+            channels: BTreeMap::new(),
+        })
+    }
+
+    fn add(&mut self, name: &str, encoded: &Encoded) -> Result<()> {
+        self.spill
+            .write_all(&encoded.tokens)
+            .map_err(|error| self.full(&error, encoded.tokens.len()))
+            .writing(&self.scratch)?;
+        let len = encoded.tokens.len() as u64;
+        for part in [name.as_bytes(), &[0], &len.to_le_bytes(), &encoded.digest] {
+            self.digest.update(part);
+        }
+        self.clips.push(Clip {
+            path: name.to_owned(),
+            start: self.len,
+            len,
+            seconds: len as f64 / f64::from(self.sample_rate),
+        });
+        self.len += len;
+        *self.rates.entry(encoded.rate).or_default() += 1;
+        *self.channels.entry(encoded.channels).or_default() += 1;
+        Ok(())
+    }
+
+    fn full(&self, error: &io::Error, more: usize) -> io::Error {
+        let needed = self.len + more as u64;
+        io::Error::new(
+            error.kind(),
+            format!("{error} (the imported corpus takes one byte a sample there, {needed} so far)"),
+        )
+    }
+
+    fn finish(self, folder: &Path, mut skipped: Vec<Skipped>, ignored: usize) -> Result<Corpus> {
+        skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        if self.clips.is_empty() {
+            return Err(nothing_usable(folder, &skipped));
+        }
+        let digest = self.digest.finalize();
+        let summary = Summary {
+            files: self.clips.len(),
+            seconds: self.clips.iter().map(|clip| clip.seconds).sum(),
+            rate: self.sample_rate,
+            rates: self.rates,
+            channels: self.channels,
+            ignored,
+            skipped: group(&skipped),
+        };
+        Ok(Corpus {
+            clips: self.clips,
+            skipped,
+            sample_rate: self.sample_rate,
+            spill: self.spill,
+            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            summary,
+        })
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, out, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut out: &mut [u8], mut at: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !out.is_empty() {
+        let n = file.seek_read(out, at)?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        out = &mut out[n..];
+        at += n as u64;
+    }
+    Ok(())
+}
+
+/// What was found in a folder and made of it. Displays as a few lines for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// How many recordings were imported.
+    pub files: usize,
+    /// How long they are together, trailing silence included.
+    pub seconds: f64,
+    /// The rate they were brought to, in Hz.
+    pub rate: u32,
+    /// How many recordings had which rate.
+    pub rates: BTreeMap<u32, usize>,
+    /// How many recordings had which number of channels.
+    pub channels: BTreeMap<u16, usize>,
+    /// Files that do not look like sound.
+    pub ignored: usize,
+    /// Reasons for skipping, each with the paths it holds for; the most frequent first.
+    pub skipped: Vec<(String, Vec<String>)>,
+}
+
+fn group(skipped: &[Skipped]) -> Vec<(String, Vec<String>)> {
+    let mut groups = BTreeMap::<&str, Vec<String>>::new();
+    for Skipped { path, reason } in skipped {
+        groups.entry(reason).or_default().push(path.clone());
+    }
+    let mut groups: Vec<_> = groups
+        .into_iter()
+        .map(|(reason, paths)| (reason.to_owned(), paths))
+        .collect();
+    groups.sort_by_key(|(_, paths)| std::cmp::Reverse(paths.len()));
+    groups
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Reasons and paths that are named; the rest is counted.
+        const NAMED: usize = 3;
+        write!(
+            f,
+            "{}, {} at {} Hz",
+            counted(self.files, "recording"),
+            duration(self.seconds),
+            self.rate
+        )?;
+        let rates: Vec<_> = self
+            .rates
+            .iter()
+            .map(|(r, n)| format!("{r} Hz ({n})"))
+            .collect();
+        let channels: Vec<_> = self
+            .channels
+            .iter()
+            .map(|(c, n)| match c {
+                1 => format!("mono ({n})"),
+                2 => format!("stereo ({n})"),
+                c => format!("{c} channels ({n})"),
+            })
+            .collect();
+        write!(f, "\nfound: {}; {}", rates.join(", "), channels.join(", "))?;
+        if self.ignored > 0 {
+            write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
+        }
+        for (reason, paths) in self.skipped.iter().take(NAMED) {
+            let named = paths.iter().take(NAMED).cloned().collect::<Vec<_>>();
+            let more = if paths.len() > NAMED { ", …" } else { "" };
+            let what = counted(paths.len(), "file");
+            write!(f, "\nskipped {what}: {reason} ({}{more})", named.join(", "))?;
+        }
+        if self.skipped.len() > NAMED {
+            let rest = self
+                .skipped
+                .iter()
+                .skip(NAMED)
+                .map(|(_, paths)| paths.len());
+            let what = counted(rest.sum(), "file");
+            write!(f, "\nskipped {what} more, for other reasons")?;
+        }
+        Ok(())
+    }
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 60.0 => format!("{s:.1} seconds"),
+        s if s < 7200.0 => format!("{:.1} minutes", s / 60.0),
+        s => format!("{:.1} hours", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::WavSink;
+
+    const PLAIN: ImportSettings = ImportSettings {
+        sample_rate: None,
+        even_loudness: false,
+        trim_silence: false,
+        trailing_silence: 0.0,
+    };
+
+    fn tone(seed: u32, n: usize) -> Vec<f32> {
+        let step = 0.02 + 0.01 * seed as f32;
+        (0..n).map(|i| 0.4 * (i as f32 * step).sin()).collect()
+    }
+
+    fn write(path: &Path, rate: u32, samples: &[f32]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut sink = WavSink::create(path, rate).unwrap();
+        sink.write(samples).unwrap();
+        sink.finish().unwrap();
+    }
+
+    /// Five recordings in subfolders and two rates, a broken one, an empty one, hidden and foreign files.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (seed, name) in ["b.wav", "a/z.WAV", "a/y.wav", "c c/ü.wav"]
+            .iter()
+            .enumerate()
+        {
+            write(&at(name), 8_000, &tone(seed as u32, 3_000 + 100 * seed));
+        }
+        write(&at("slow.wav"), 4_000, &tone(7, 2_000));
+        fs::write(at("broken.wav"), b"RIFF1234WAVEjunk").unwrap();
+        fs::write(at("empty.mp3"), b"").unwrap();
+        fs::write(at("notes.txt"), b"not a sound").unwrap();
+        fs::write(at(".hidden.wav"), b"no").unwrap();
+        folder
+    }
+
+    fn import(folder: &Path, settings: &ImportSettings) -> Result<Corpus> {
+        Corpus::import(folder, settings, folder, &|_, _| {}, &|_| true)
+    }
+
+    fn clip(corpus: &Corpus, index: usize) -> Vec<u8> {
+        let mut tokens = Vec::new();
+        let len = corpus.clips()[index].len;
+        corpus.read(index, 0..len, &mut tokens).unwrap();
+        tokens
+    }
+
+    #[test]
+    fn clips_are_sorted_and_follow_each_other() {
+        let folder = folder();
+        let corpus = import(folder.path(), &PLAIN).unwrap();
+        let paths: Vec<_> = corpus.clips().iter().map(|c| c.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["a/y.wav", "a/z.WAV", "b.wav", "c c/ü.wav", "slow.wav"]
+        );
+        let mut end = 0;
+        for clip in corpus.clips() {
+            assert_eq!(clip.start, end);
+            assert!((clip.seconds - clip.len as f64 / 8_000.0).abs() < 1e-9);
+            end += clip.len;
+        }
+    }
+
+    #[test]
+    fn any_range_is_what_the_file_holds() {
+        let folder = folder();
+        let corpus = import(folder.path(), &PLAIN).unwrap();
+        assert_eq!(corpus.sample_rate(), 8_000);
+        for (index, clip) in corpus.clips().iter().enumerate() {
+            let recording = import::read(&folder.path().join(&clip.path)).unwrap();
+            let samples = resample(&recording.samples, recording.rate, 8_000).unwrap();
+            let tokens: Vec<u8> = samples
+                .iter()
+                .map(|&s| MuLaw::encode_sample(s) as u8)
+                .collect();
+            assert_eq!(clip.len, tokens.len() as u64);
+            let mut read = Vec::new();
+            for (a, b) in [
+                (0, clip.len),
+                (0, 0),
+                (5, 6),
+                (17, 1_000),
+                (clip.len, clip.len),
+            ] {
+                corpus.read(index, a..b, &mut read).unwrap();
+                assert_eq!(read, tokens[a as usize..b as usize], "{a}..{b} of {index}");
+            }
+            assert!(corpus.read(index, 0..clip.len + 1, &mut read).is_err());
+        }
+        assert!(corpus.read(5, 0..0, &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_summary_counts_right() {
+        let folder = folder();
+        let corpus = import(folder.path(), &PLAIN).unwrap();
+        let summary = corpus.summary();
+        assert_eq!(summary.files, 5);
+        assert_eq!(summary.ignored, 1);
+        assert_eq!(summary.rates, BTreeMap::from([(4_000, 1), (8_000, 4)]));
+        assert_eq!(summary.channels, BTreeMap::from([(1, 5)]));
+        let tokens: u64 = corpus.clips().iter().map(|clip| clip.len).sum();
+        assert_eq!(tokens, 3_000 + 3_100 + 3_200 + 3_300 + 4_000);
+        assert!((summary.seconds - tokens as f64 / 8_000.0).abs() < 1e-9);
+        let skipped: Vec<_> = corpus.skipped().iter().map(|s| s.path.as_str()).collect();
+        assert_eq!(skipped, ["broken.wav", "empty.mp3"]);
+        let text = summary.to_string();
+        for part in [
+            "5 recordings",
+            "8000 Hz (4)",
+            "mono (5)",
+            "empty (0 bytes)",
+            "broken.wav",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let folder = folder();
+        let settings = ImportSettings {
+            even_loudness: true,
+            trim_silence: true,
+            trailing_silence: 0.1,
+            ..PLAIN
+        };
+        let imports: Vec<_> = [1, 2, 5]
+            .into_iter()
+            .map(|threads| {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                pool.install(|| import(folder.path(), &settings)).unwrap()
+            })
+            .collect();
+        for other in &imports[1..] {
+            assert_eq!(other.digest(), imports[0].digest());
+            assert_eq!(other.clips(), imports[0].clips());
+            assert_eq!(other.skipped(), imports[0].skipped());
+            for index in 0..other.clips().len() {
+                assert_eq!(clip(other, index), clip(&imports[0], index));
+            }
+        }
+    }
+
+    #[test]
+    fn the_digest_sees_every_change() {
+        let folder = folder();
+        let digest = |settings| import(folder.path(), settings).unwrap().digest().to_owned();
+        let plain = digest(&PLAIN);
+        assert_eq!(plain.len(), 64);
+        assert_eq!(plain, digest(&PLAIN));
+        fs::rename(folder.path().join("b.wav"), folder.path().join("bb.wav")).unwrap();
+        let renamed = digest(&PLAIN);
+        write(&folder.path().join("bb.wav"), 8_000, &tone(50, 3_000));
+        let changed = digest(&PLAIN);
+        assert!(plain != renamed && renamed != changed && plain != changed);
+    }
+
+    #[test]
+    fn trailing_silence_and_trimming_do_what_they_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut samples = vec![0.0; 16_000];
+        samples[4_000..8_000].copy_from_slice(&tone(3, 4_000));
+        write(&folder.path().join("a.wav"), 8_000, &samples);
+        write(&folder.path().join("silent.wav"), 8_000, &[0.0; 500]);
+        let settings = ImportSettings {
+            trim_silence: true,
+            trailing_silence: 0.25,
+            ..PLAIN
+        };
+        let corpus = import(folder.path(), &settings).unwrap();
+        let trimmed = clip(&corpus, 0);
+        assert!((6_000..7_000).contains(&trimmed.len()), "{}", trimmed.len());
+        assert!(
+            trimmed[trimmed.len() - 2_000..]
+                .iter()
+                .all(|&t| t == MuLaw::SILENCE as u8)
+        );
+        assert_eq!(clip(&corpus, 1), vec![MuLaw::SILENCE as u8; 2_500]);
+    }
+
+    #[test]
+    fn a_filter_and_a_single_file_choose() {
+        let folder = folder();
+        let keep = |path: &str| path.starts_with("a/");
+        let corpus =
+            Corpus::import(folder.path(), &PLAIN, folder.path(), &|_, _| {}, &keep).unwrap();
+        assert_eq!(corpus.clips().len(), 2);
+        assert!(corpus.skipped().is_empty());
+        let file = folder.path().join("b.wav");
+        let single = Corpus::import(&file, &PLAIN, folder.path(), &|_, _| {}, &|_| true).unwrap();
+        assert_eq!(single.clips()[0].path, "b.wav");
+        assert_eq!(single.clips()[0].len, 3_000);
+    }
+
+    #[test]
+    fn progress_reaches_every_file() {
+        let folder = folder();
+        let (calls, furthest) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let progress = |done: usize, total: usize| {
+            assert_eq!(total, 7);
+            calls.fetch_add(1, Ordering::Relaxed);
+            furthest.fetch_max(done, Ordering::Relaxed);
+        };
+        Corpus::import(folder.path(), &PLAIN, folder.path(), &progress, &|_| true).unwrap();
+        assert_eq!((calls.into_inner(), furthest.into_inner()), (7, 7));
+    }
+
+    #[test]
+    fn folders_without_usable_sound_are_named_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.txt"), b"text").unwrap();
+        let error = import(folder.path(), &PLAIN).err().unwrap();
+        assert!(error.to_string().contains("no recordings"), "{error}");
+        assert!(error.hint().unwrap().contains(".flac"));
+        fs::write(folder.path().join("b.wav"), b"").unwrap();
+        let error = import(folder.path(), &PLAIN).err().unwrap().to_string();
+        assert!(error.contains("b.wav: is empty"), "{error}");
+        assert!(import(&folder.path().join("none"), &PLAIN).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn circular_and_dangling_links_are_survived() {
+        use std::os::unix::fs::symlink;
+        let folder = folder();
+        symlink(folder.path(), folder.path().join("a/loop")).unwrap();
+        symlink(
+            folder.path().join("gone.wav"),
+            folder.path().join("link.wav"),
+        )
+        .unwrap();
+        let corpus = import(folder.path(), &PLAIN).unwrap();
+        assert_eq!(corpus.clips().len(), 5);
+        assert!(corpus.skipped().iter().any(|s| s.path == "link.wav"));
+    }
+
+    #[test]
+    fn impossible_settings_are_usage_errors() {
+        let folder = folder();
+        for (sample_rate, trailing_silence) in [(Some(0), 0.0), (None, -1.0), (None, f32::NAN)] {
+            let settings = ImportSettings {
+                sample_rate,
+                trailing_silence,
+                ..PLAIN
+            };
+            assert!(import(folder.path(), &settings).err().unwrap().is_usage());
+        }
+    }
+}

@@ -1,0 +1,157 @@
+/*!
+From one sample rate to another, without shift in time and without aliases.
+
+The library resamples by spectrum, block by block, with a windowed sinc low-pass below the lower of the two Nyquist
+frequencies. Its pass-band ends the closer to that frequency the longer its blocks are, so they are chosen long:
+nothing here is played live.
+*/
+
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+
+use super::check_rate;
+use crate::error::{Error, Result};
+
+/// A block is at least this long at either rate, in samples.
+const MIN_BLOCK: usize = 2048;
+
+/// Resamples mono `samples` from the rate `from` to the rate `to`, both in Hz.
+///
+/// The result has round(n · to / from) samples and the same beginning: the delay of the filter is taken out.
+///
+/// # Errors
+/// A usage error for a rate outside [`MIN_RATE`](super::MIN_RATE)..=[`MAX_RATE`](super::MAX_RATE).
+pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
+    check_rate(from)?;
+    check_rate(to)?;
+    if from == to {
+        return Ok(samples.to_vec());
+    }
+    let wanted = resampled_len(samples.len(), from, to);
+    if wanted == 0 {
+        return Ok(Vec::new());
+    }
+    let mut resampled = run(samples, from, to).map_err(|reason| {
+        Error::usage(format!("cannot resample from {from} to {to} Hz: {reason}"))
+    })?;
+    resampled.resize(wanted, 0.0);
+    Ok(resampled)
+}
+
+/// round(n · to / from).
+pub fn resampled_len(n: usize, from: u32, to: u32) -> usize {
+    let (n, from, to) = (n as u128, u128::from(from), u128::from(to));
+    ((2 * n * to + from) / (2 * from)) as usize
+}
+
+fn run(samples: &[f32], from: u32, to: u32) -> std::result::Result<Vec<f32>, String> {
+    let (from, to) = (from as usize, to as usize);
+    let unit = gcd(from, to);
+    // An even number of units: half a block, the delay, is then a whole number of samples at both rates.
+    let units = (MIN_BLOCK / (from.min(to) / unit) + 1).next_multiple_of(2);
+    let mut resampler = Fft::<f32>::new_custom(
+        from,
+        to,
+        units * (from / unit),
+        1,
+        1,
+        WindowFunction::BlackmanHarris2,
+        FixedSync::Both,
+    )
+    .map_err(|error| error.to_string())?;
+    let input =
+        InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
+    let output = resampler
+        .process_all(&input, samples.len(), None)
+        .map_err(|error| error.to_string())?;
+    Ok(output.take_data())
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::TAU;
+
+    const PAIRS: [(u32, u32); 7] = [
+        (44_100, 16_000),
+        (48_000, 16_000),
+        (192_000, 8_000),
+        (8_000, 16_000),
+        (11_025, 16_000),
+        (16_000, 44_100),
+        (44_101, 15_999),
+    ];
+
+    fn sine(frequency: f64, rate: u32, n: usize) -> Vec<f32> {
+        (0..n)
+            .map(|i| (0.5 * (TAU * frequency * i as f64 / f64::from(rate)).sin()) as f32)
+            .collect()
+    }
+
+    fn power(samples: impl Iterator<Item = f64>) -> f64 {
+        let (sum, n) = samples.fold((0.0, 0.0), |(sum, n), x| (sum + x * x, n + 1.0));
+        sum / n
+    }
+
+    #[test]
+    fn a_sine_below_the_lower_nyquist_survives_in_its_place() {
+        for (from, to) in PAIRS {
+            for part in [0.01, 0.1, 0.25, 0.4] {
+                let frequency = part * f64::from(from.min(to));
+                let heard = resample(&sine(frequency, from, from as usize), from, to).unwrap();
+                let ideal = sine(frequency, to, heard.len());
+                // The ends are left out: there the sine begins and stops, which is no sine.
+                let inner = heard.len() / 8..heard.len() * 7 / 8;
+                let error = inner.clone().map(|i| f64::from(heard[i] - ideal[i]));
+                let signal = inner.map(|i| f64::from(ideal[i]));
+                let snr = 10.0 * (power(signal) / power(error)).log10();
+                assert!(snr > 60.0, "{from} to {to} Hz, {frequency} Hz: {snr:.1} dB");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sine_above_the_new_nyquist_is_gone() {
+        for (from, to) in PAIRS.into_iter().filter(|(from, to)| from > to) {
+            for part in [0.505, 0.6, 0.9] {
+                let frequency = part * f64::from(to);
+                if frequency > 0.49 * f64::from(from) {
+                    continue;
+                }
+                let tone = sine(frequency, from, from as usize);
+                let left = resample(&tone, from, to).unwrap();
+                let inner = left.len() / 8..left.len() * 7 / 8;
+                let loss = 10.0
+                    * (power(tone.iter().map(|&x| f64::from(x)))
+                        / power(inner.map(|i| f64::from(left[i]))))
+                    .log10();
+                assert!(
+                    loss > 60.0,
+                    "{from} to {to} Hz, {frequency} Hz: {loss:.1} dB"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_length_is_the_rounded_ratio() {
+        for (from, to) in PAIRS {
+            for n in [0, 1, 2, 3, 100, 4096, 10_001] {
+                let ideal = (n as f64 * f64::from(to) / f64::from(from)).round() as usize;
+                assert_eq!(resample(&vec![0.1; n], from, to).unwrap().len(), ideal);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_rates_change_nothing_and_absurd_ones_are_refused() {
+        let samples = sine(440.0, 8_000, 999);
+        assert_eq!(resample(&samples, 8_000, 8_000).unwrap(), samples);
+        assert!(resample(&samples, 0, 8_000).is_err());
+        assert!(resample(&samples, 8_000, 2_000_000).is_err());
+    }
+}

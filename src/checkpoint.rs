@@ -1,0 +1,459 @@
+/*!
+The model folder: everything a model is, in files other tools can open.
+
+| file | what |
+|---|---|
+| `model.json` | what it is: network, medium, classes, recipe, split, how far it was trained |
+| `weights.safetensors` | the averaged weights it makes with (the best so far by validation) |
+| `training/state.safetensors` | raw weights, the optimizer's memory and the standing: what `--resume` needs |
+| `log.jsonl` | one line a report |
+| `samples/` | what it made at each report |
+| `README.md` | a model card |
+
+Every file is written aside, synced and renamed into place, so that a kill at any moment leaves the last complete one; a
+new folder appears only when all it needs lies in it.
+*/
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, IoContext, Result};
+use crate::labels::{Classes, LabelRule};
+use crate::medium::Medium;
+use crate::nets::{Interface, Parameter, parameters, with_values};
+use crate::network::Network;
+use crate::recipe::Recipe;
+use crate::train::{AdamW, Report, Standing, Training};
+
+/// The version of the folder this program writes.
+pub const FORMAT: u32 = 1;
+
+const DESCRIPTION: &str = "model.json";
+const WEIGHTS: &str = "weights.safetensors";
+const STATE: &str = "training/state.safetensors";
+const LOG: &str = "log.jsonl";
+
+/// What a model is: the content of `model.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// [`FORMAT`] of the program that wrote it.
+    pub format: u32,
+    /// That program and its version.
+    pub program: String,
+    /// What its tokens stand for.
+    pub medium: Medium,
+    /// Earlier tokens that enter beside the current one.
+    pub lags: Vec<usize>,
+    /// How the labels of a file are found.
+    pub labels: LabelRule,
+    /// What it can be conditioned on.
+    pub classes: Classes,
+    /// How it is made.
+    pub recipe: Recipe,
+    /// The data it was made from.
+    pub split: Split,
+    /// The step its weights are from.
+    pub step: u64,
+    /// Validation with these weights, in bits a token.
+    pub validation_bits: Option<f64>,
+}
+
+/// Which data trains and which is held out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// How it was made, in words.
+    pub rule: String,
+    /// How many sequences train.
+    pub training: usize,
+    /// The sequences held out, as paths relative to the corpus folder.
+    pub validation: Vec<String>,
+    /// SHA-256 over the names and tokens of all of the data.
+    pub hash: String,
+}
+
+impl Description {
+    /// What a network for this model reads and foresees.
+    pub fn interface(&self) -> Interface {
+        Interface {
+            alphabet: self.medium.alphabet(),
+            lags: self.lags.clone(),
+            condition: self.classes.width(),
+        }
+    }
+}
+
+/// A model folder on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFolder {
+    path: PathBuf,
+}
+
+impl ModelFolder {
+    /// Refuses a new model where something is already.
+    ///
+    /// # Errors
+    /// [`Error::Exists`]; with `force`, only when what is there is no model folder.
+    pub fn check_free(path: &Path, force: bool) -> Result<()> {
+        if !path.exists() {
+            return Ok(());
+        }
+        if !force {
+            return Err(Error::Exists { path: path.into() });
+        }
+        let empty = path.is_dir() && fs::read_dir(path).reading(path)?.next().is_none();
+        if empty || path.join(DESCRIPTION).is_file() {
+            return Ok(());
+        }
+        Err(Error::input(path, "it is no model folder, and --force replaces only those")
+            .with_hint("choose another --out"))
+    }
+
+    /// Writes a new, loadable model folder with an untrained or partly trained network.
+    ///
+    /// # Errors
+    /// When something is there already (see [`check_free`](Self::check_free)) or writing fails.
+    pub fn create(path: &Path, force: bool, description: &Description, training: &Training<Network>) -> Result<Self> {
+        Self::check_free(path, force)?;
+        let aside = sibling(path, "new");
+        remove(&aside)?;
+        let folder = Self { path: aside.clone() };
+        for inner in ["training", "samples"] {
+            let inner = aside.join(inner);
+            fs::create_dir_all(&inner).writing(&inner)?;
+        }
+        folder.save_training(training)?;
+        folder.save_model(description, &training.optimizer.averaged(&training.net))?;
+        if path.exists() {
+            let old = sibling(path, "old");
+            remove(&old)?;
+            fs::rename(path, &old).writing(path)?;
+            fs::rename(&aside, path).writing(path)?;
+            remove(&old)?;
+        } else {
+            fs::rename(&aside, path).writing(path)?;
+        }
+        Ok(Self { path: path.into() })
+    }
+
+    /// Opens a model folder and reads what it is.
+    ///
+    /// # Errors
+    /// When it is no model folder, or its description is damaged, foreign or newer.
+    pub fn open(path: &Path) -> Result<(Self, Description)> {
+        if !path.is_dir() {
+            return Err(Error::model(path, "there is no model folder here"));
+        }
+        let file = path.join(DESCRIPTION);
+        if !file.is_file() {
+            return Err(Error::model(&file, "it is missing, so that this is no model folder"));
+        }
+        let text = fs::read_to_string(&file).reading(&file)?;
+        let version: Version = serde_json::from_str(&text)
+            .map_err(|error| Error::model(&file, format!("it is damaged or not written by ensuite ({error})")))?;
+        if version.format > FORMAT {
+            return Err(Error::model(
+                &file,
+                format!("it has format {}, and this program reads up to {FORMAT}", version.format),
+            )
+            .with_hint("use a newer ensuite"));
+        }
+        let description: Description =
+            serde_json::from_str(&text).map_err(|error| Error::model(&file, error.to_string()))?;
+        Ok((Self { path: path.into() }, description))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The network with the weights it makes with, on a plain device.
+    ///
+    /// # Errors
+    /// When the weights are missing, damaged or of another network.
+    pub fn load(&self, description: &Description, device: &Device) -> Result<Network> {
+        let net = self.build(description, device)?;
+        let file = self.path.join(WEIGHTS);
+        let stored = Stored::read(&file)?;
+        let mut values = Vec::new();
+        for parameter in parameters(&net) {
+            values.push(stored.tensor(&parameter.name, &parameter.shape)?);
+        }
+        stored.expect_only(values.len())?;
+        Ok(with_values(net, values))
+    }
+
+    /// Everything needed to go on training, on a plain device.
+    ///
+    /// # Errors
+    /// When the state is missing, damaged or of another network.
+    pub fn load_training(&self, description: &Description, device: &Device) -> Result<Training<Network>> {
+        let net = self.build(description, device)?;
+        let file = self.path.join(STATE);
+        if !file.is_file() {
+            return Err(Error::model(&file, "it is missing, so that training cannot go on")
+                .with_hint("train a new model with another --out"));
+        }
+        let stored = Stored::read(&file)?;
+        let shapes = parameters(&net);
+        let part = |part: &str| -> Result<Vec<Vec<f32>>> {
+            shapes.iter().map(|p| stored.tensor(&format!("{part}.{}", p.name), &p.shape)).collect()
+        };
+        let optimizer = AdamW {
+            steps: 0,
+            momentum: part("momentum")?,
+            variance: part("variance")?,
+            average: part("average")?,
+        };
+        let weights = part("weights")?;
+        stored.expect_only(4 * shapes.len())?;
+        let standing = stored
+            .metadata
+            .get("standing")
+            .ok_or_else(|| Error::model(&file, "it says not how far training was"))?;
+        let standing: Saved =
+            serde_json::from_str(standing).map_err(|error| Error::model(&file, error.to_string()))?;
+        Ok(Training {
+            net: with_values(net, weights),
+            optimizer: AdamW { steps: standing.optimizer_steps, ..optimizer },
+            standing: standing.standing,
+        })
+    }
+
+    /// Keeps a description with the averaged network it describes.
+    ///
+    /// # Errors
+    /// When writing fails; the last complete model stays.
+    pub fn save_model(&self, description: &Description, averaged: &Network) -> Result<()> {
+        let all = parameters(averaged);
+        let metadata = HashMap::from([("format".to_owned(), "ensuite".to_owned())]);
+        let tensors = all.iter().map(|p| (p.name.clone(), p));
+        write_tensors(&self.path.join(WEIGHTS), tensors, metadata)?;
+        let text = serde_json::to_string_pretty(description).expect("a description is JSON") + "\n";
+        write_aside(&self.path.join(DESCRIPTION), text.as_bytes())
+    }
+
+    /// Keeps what is needed to go on training.
+    ///
+    /// # Errors
+    /// When writing fails; the last complete state stays.
+    pub fn save_training(&self, training: &Training<Network>) -> Result<()> {
+        let weights = parameters(&training.net);
+        let parts = [
+            ("momentum", &training.optimizer.momentum),
+            ("variance", &training.optimizer.variance),
+            ("average", &training.optimizer.average),
+        ];
+        let mut all: Vec<(String, Parameter)> = Vec::with_capacity(4 * weights.len());
+        for (part, values) in parts {
+            all.extend(weights.iter().zip(values).map(|(p, values)| {
+                (format!("{part}.{}", p.name), Parameter { values: values.clone(), ..p.clone() })
+            }));
+        }
+        all.extend(weights.into_iter().map(|p| (format!("weights.{}", p.name), p)));
+        let saved = Saved {
+            standing: training.standing.clone(),
+            optimizer_steps: training.optimizer.steps,
+        };
+        let saved = serde_json::to_string(&saved).expect("a standing is JSON");
+        let metadata = HashMap::from([("standing".to_owned(), saved)]);
+        write_tensors(&self.path.join(STATE), all.iter().map(|(name, p)| (name.clone(), p)), metadata)
+    }
+
+    /// Adds a report to the log.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn log(&self, report: &Report) -> Result<()> {
+        let file = self.path.join(LOG);
+        let line = serde_json::to_string(report).expect("a report is JSON") + "\n";
+        let mut log = fs::OpenOptions::new().create(true).append(true).open(&file).writing(&file)?;
+        log.write_all(line.as_bytes()).writing(&file)
+    }
+
+    /// The reports so far, oldest first. Reports of steps after `step` (a run that was killed and went on) are left
+    /// out; so is a last line that was cut short.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn reports(&self, step: u64) -> Result<Vec<Report>> {
+        let file = self.path.join(LOG);
+        if !file.exists() {
+            return Ok(Vec::new());
+        }
+        let text = fs::read_to_string(&file).reading(&file)?;
+        let reports = text.lines().filter_map(|line| serde_json::from_str::<Report>(line).ok());
+        Ok(reports.filter(|report| report.step <= step).collect())
+    }
+
+    /// Replaces the log by these reports: what a resumed run begins with.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn rewrite_log(&self, reports: &[Report]) -> Result<()> {
+        let lines: String = reports
+            .iter()
+            .map(|report| serde_json::to_string(report).expect("a report is JSON") + "\n")
+            .collect();
+        write_aside(&self.path.join(LOG), lines.as_bytes())
+    }
+
+    /// Where the samples of a report lie.
+    pub fn samples(&self) -> PathBuf {
+        self.path.join("samples")
+    }
+
+    /// Writes a text file of the folder, such as its card.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn write_text(&self, name: &str, text: &str) -> Result<()> {
+        write_aside(&self.path.join(name), text.as_bytes())
+    }
+
+    /// Bytes the files needed for making take.
+    pub fn size(&self) -> u64 {
+        [DESCRIPTION, WEIGHTS]
+            .iter()
+            .filter_map(|name| fs::metadata(self.path.join(name)).ok())
+            .map(|data| data.len())
+            .sum()
+    }
+
+    fn build(&self, description: &Description, device: &Device) -> Result<Network> {
+        let network = &description.recipe.network;
+        network.build(description.interface(), description.recipe.seed, device).map_err(|error| {
+            Error::model(self.path.join(DESCRIPTION), error.to_string())
+        })
+    }
+}
+
+/// Only the version, whatever else there is.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    standing: Standing,
+    optimizer_steps: u64,
+}
+
+/// A safetensors file read whole and checked by its library.
+struct Stored {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    metadata: HashMap<String, String>,
+}
+
+impl Stored {
+    fn read(path: &Path) -> Result<Self> {
+        if !path.is_file() {
+            return Err(Error::model(path, "it is missing"));
+        }
+        let bytes = fs::read(path).reading(path)?;
+        let (_, header) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| Error::model(path, format!("it is truncated or damaged ({error})")))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let stored = Self { path: path.into(), bytes, metadata };
+        stored.open()?;
+        Ok(stored)
+    }
+
+    fn open(&self) -> Result<SafeTensors<'_>> {
+        SafeTensors::deserialize(&self.bytes)
+            .map_err(|error| Error::model(&self.path, format!("it is truncated or damaged ({error})")))
+    }
+
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let tensors = self.open()?;
+        let tensor = tensors
+            .tensor(name)
+            .map_err(|_| Error::model(&self.path, format!("it has no tensor '{name}', so that it is another network's")))?;
+        if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
+            return Err(Error::model(
+                &self.path,
+                format!(
+                    "its tensor '{name}' is {:?} {:?} where model.json asks for F32 {shape:?}",
+                    tensor.dtype(),
+                    tensor.shape()
+                ),
+            ));
+        }
+        let values: Vec<f32> = tensor
+            .data()
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            .collect();
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::model(&self.path, format!("its tensor '{name}' holds values that are no numbers")));
+        }
+        Ok(values)
+    }
+
+    fn expect_only(&self, count: usize) -> Result<()> {
+        let found = self.open()?.len();
+        if found == count {
+            return Ok(());
+        }
+        Err(Error::model(
+            &self.path,
+            format!("it has {found} tensors where the network of model.json has {count}"),
+        ))
+    }
+}
+
+fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (String, &'a Parameter)>,
+    metadata: HashMap<String, String>,
+) -> Result<()> {
+    let all: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .map(|(name, p)| (name, p.shape.clone(), p.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let views = all.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as its shape says");
+        (name.clone(), view)
+    });
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::Write {
+        path: path.into(),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    write_aside(path, &bytes)
+}
+
+/// Writes beside, syncs, and renames: whoever reads sees the old file or the new one, whole.
+fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
+    let aside = sibling(path, "tmp");
+    let written = (|| {
+        let mut file = File::create(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&aside, path)
+    })();
+    if written.is_err() {
+        // Leaves no half-written file behind; the error that matters is the one above.
+        let _ = fs::remove_file(&aside);
+    }
+    written.writing(path)
+}
+
+/// `models/bells` with `new` becomes `models/.bells.new`.
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!(".{name}.{suffix}"))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    if path.exists() { fs::remove_dir_all(path).writing(path) } else { Ok(()) }
+}

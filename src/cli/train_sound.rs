@@ -1,0 +1,444 @@
+/*! `ensuite train sound`: learn from a folder of recordings. */
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::prelude::*;
+use indicatif::ProgressBar;
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+use super::arguments::labels_of_item;
+use super::card;
+use super::sound::{Parts, Recordings};
+use super::train::{TrainArgs, parent_of, stop_flag};
+use super::ui::{self, Ui};
+use crate::audio::{self, Character, ImportSettings, MuLaw, WavSink};
+use crate::checkpoint::{Description, FORMAT, ModelFolder, Split};
+use crate::error::{Error, Result};
+use crate::labels::{Classes, LabelRule, describe};
+use crate::medium::{Medium, Sound, SoundCodec};
+use crate::measure::{Point, draw_curve};
+use crate::nets::SequenceModel;
+use crate::network::Network;
+use crate::recipe::Recipe;
+use crate::sequence::{Codec, Generator, Sampler, Sampling, Sequences};
+use crate::train::{
+    AdamW, Batches, End, Length, MaximumLikelihood, Report, Reporter, Standing, Stepped, Training, fit,
+};
+
+/// Learn sound from a folder of recordings (WAV, FLAC, MP3, OGG)
+///
+/// The model folder can be listened to while it trains: samples/ holds what it makes at each report. Ctrl-C saves and
+/// ends; --resume goes on.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder of recordings, with subfolders, or one recording
+    recordings: PathBuf,
+    #[command(flatten)]
+    train: TrainArgs,
+    /// Samples a second to work at [default: 16000, or the recordings' own if lower]
+    #[arg(long, value_name = "HZ", help_heading = "Recordings")]
+    sample_rate: Option<u32>,
+    /// Leave each recording as loud as it is
+    #[arg(long, help_heading = "Recordings")]
+    keep_loudness: bool,
+    /// Cut off silence at both ends of each recording
+    #[arg(long, help_heading = "Recordings")]
+    trim_silence: bool,
+    /// Make the first folder of each recording's path its class
+    #[arg(long, help_heading = "Recordings", conflicts_with = "label_pattern")]
+    label_folders: bool,
+    /// Find classes in the recordings' paths: named groups of a regular expression
+    #[arg(long, value_name = "REGEX", help_heading = "Recordings")]
+    label_pattern: Option<String>,
+    /// Hold out the recordings whose path matches [default: one in ten]
+    #[arg(long, value_name = "REGEX", help_heading = "Recordings")]
+    validation: Option<String>,
+}
+
+/// Labelled clips learn how they end.
+const TRAILING_SILENCE: f32 = 0.2;
+/// Validation reads at most so many tokens at a report.
+const VALIDATED: u64 = 400_000;
+/// Sound made at a report, in samples.
+const SAMPLE: usize = 24_000;
+
+pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
+    let device = args.train.device.device.resolve()?;
+    let length = args.train.length()?;
+    let resumed = args.train.resumed()?;
+    let (rule, recipe) = match &resumed {
+        Some((_, description)) => {
+            args.refuse_changes()?;
+            (description.labels.clone(), description.recipe.clone())
+        }
+        None => (args.label_rule()?, args.train.recipe(Recipe::sound)?),
+    };
+    let held_out = HeldOut::new(args, resumed.as_ref().map(|(_, description)| description))?;
+    let settings = args.import_settings(&rule, resumed.as_ref().map(|(_, description)| description));
+    let parent = parent_of(&args.train.out)?;
+    let recordings = Recordings::import(&args.recordings, &settings, &rule, &parent, ui)?;
+    let corpus = &recordings.corpus;
+    let (parts, split) = held_out.split(corpus)?;
+    if let Some((folder, description)) = &resumed
+        && description.split.hash != split.hash
+    {
+        return Err(Error::model(
+            folder.path(),
+            format!("it was trained on other recordings than those in {} now", args.recordings.display()),
+        )
+        .with_hint("go on with the same recordings, or train a new model with another --out"));
+    }
+    if !rule.is_some() {
+        suggest_labels(corpus, ui);
+    }
+    let sequences = Parts::new(corpus, parts);
+    let (training_members, validation_members): (Vec<usize>, Vec<usize>) =
+        (0..sequences.count()).partition(|&index| index < split.training);
+    let description = match &resumed {
+        Some((_, description)) => description.clone(),
+        None => describe_model(&recordings, &settings, &rule, recipe.clone(), split),
+    };
+    let conditions = (0..sequences.count())
+        .map(|index| description.classes.vector(&recordings.labels[sequences.clip(index)]))
+        .collect::<Result<Vec<_>>>()?;
+    let alphabet = description.medium.alphabet();
+    let cut = recipe.cut();
+    let batches = Batches::new(&sequences, &training_members, &conditions, alphabet, cut, recipe.seed);
+    let validation_members = enough(&sequences, &validation_members);
+    let validation = Batches::new(&sequences, &validation_members, &conditions, alphabet, cut, recipe.seed);
+
+    let (folder, mut training) = match resumed {
+        Some((folder, _)) => {
+            let mut training = folder.load_training(&description, &device)?;
+            continue_to(&mut training.standing, args, length);
+            (folder, training)
+        }
+        None => {
+            let net = recipe.network.build(description.interface(), recipe.seed, &device)?;
+            let training = Training { optimizer: AdamW::new(&net), standing: Standing::start(length), net };
+            let folder = ModelFolder::create(&args.train.out, args.train.force, &description, &training)?;
+            (folder, training)
+        }
+    };
+    training.net = training.net.train();
+    ui.say(format!(
+        "{} to learn from, {} held out; {} with {} parameters; seed {}",
+        samples(batches.tokens(), corpus.sample_rate()),
+        samples(validation.tokens(), corpus.sample_rate()),
+        recipe.network.name(),
+        ui::count(crate::nets::parameters(&training.net).iter().map(|p| p.values.len()).sum::<usize>() as f64),
+        recipe.seed,
+    ));
+    let reports = folder.reports(training.standing.step)?;
+    folder.rewrite_log(&reports)?;
+    let mut reporter = SoundReporter {
+        folder: &folder,
+        description,
+        corpus: Character::of_corpus(corpus)?,
+        sample_rate: corpus.sample_rate(),
+        reports,
+        live: ui.live(),
+        ui,
+        shown: Instant::now(),
+    };
+    let end = fit(
+        &mut training,
+        &batches,
+        &validation,
+        &MaximumLikelihood,
+        &recipe.training,
+        length,
+        &mut reporter,
+        &stop_flag(),
+        &device,
+    );
+    reporter.live.finish_and_clear();
+    let end = end?;
+    let description = reporter.description;
+    folder.write_text("README.md", &card::of_sound(&description, &args.recordings, &training.standing))?;
+    say_end(end, &folder, &training.standing, ui);
+    Ok(())
+}
+
+impl Args {
+    fn label_rule(&self) -> Result<LabelRule> {
+        match &self.label_pattern {
+            Some(pattern) => LabelRule::pattern(pattern),
+            None if self.label_folders => Ok(LabelRule::Folders),
+            None => Ok(LabelRule::None),
+        }
+    }
+
+    /// A model goes on with the data as it began.
+    fn refuse_changes(&self) -> Result<()> {
+        for (flag, given) in [
+            ("--sample-rate", self.sample_rate.is_some()),
+            ("--keep-loudness", self.keep_loudness),
+            ("--trim-silence", self.trim_silence),
+            ("--label-folders", self.label_folders),
+            ("--label-pattern", self.label_pattern.is_some()),
+            ("--validation", self.validation.is_some()),
+        ] {
+            if given {
+                return Err(Error::usage(format!("{flag} cannot change a model that is already in training"))
+                    .with_hint("leave it away: --resume reads the recordings as the model did before"));
+            }
+        }
+        Ok(())
+    }
+
+    fn import_settings(&self, rule: &LabelRule, resumed: Option<&Description>) -> ImportSettings {
+        match resumed.map(|description| &description.medium) {
+            Some(Medium::Sound(sound)) => ImportSettings {
+                sample_rate: Some(sound.sample_rate),
+                even_loudness: sound.even_loudness,
+                trim_silence: sound.trim_silence,
+                trailing_silence: sound.trailing_silence,
+            },
+            None => ImportSettings {
+                sample_rate: self.sample_rate,
+                even_loudness: !self.keep_loudness,
+                trim_silence: self.trim_silence,
+                trailing_silence: if rule.is_some() { TRAILING_SILENCE } else { 0.0 },
+            },
+        }
+    }
+}
+
+/// Which recordings are held out, and why those.
+enum HeldOut {
+    /// Those whose path matches.
+    Matching(Regex),
+    /// About one in ten, chosen by the hash of the path: the same whatever else is in the folder.
+    OneInTen,
+    /// Those a resumed model names.
+    Listed(Split),
+}
+
+/// Fewer recordings than this are not held out whole: the end of each is.
+const FEW: usize = 10;
+
+impl HeldOut {
+    fn new(args: &Args, resumed: Option<&Description>) -> Result<Self> {
+        if let Some(description) = resumed {
+            return Ok(Self::Listed(description.split.clone()));
+        }
+        match &args.validation {
+            None => Ok(Self::OneInTen),
+            Some(text) => Regex::new(text).map(Self::Matching).map_err(|error| {
+                Error::usage(format!("--validation is no regular expression: {error}"))
+            }),
+        }
+    }
+
+    /// Parts to train on, then parts held out, and the record of it.
+    fn split(&self, corpus: &audio::Corpus) -> Result<(Vec<(usize, Range<u64>)>, Split)> {
+        let clips = corpus.clips();
+        let tail_rule = "the last tenth of each recording";
+        let by_tails = match self {
+            Self::Matching(_) => false,
+            Self::OneInTen => clips.len() < FEW,
+            Self::Listed(split) => split.rule == tail_rule,
+        };
+        let (mut training, mut held_out) = (Vec::new(), Vec::new());
+        for (index, clip) in clips.iter().enumerate() {
+            if by_tails {
+                let border = clip.len - clip.len / 10;
+                training.push((index, 0..border));
+                held_out.push((index, border..clip.len));
+                continue;
+            }
+            let out = match self {
+                Self::Matching(regex) => regex.is_match(&clip.path),
+                Self::OneInTen => hash_tenth(&clip.path),
+                Self::Listed(split) => split.validation.contains(&clip.path),
+            };
+            let side = if out { &mut held_out } else { &mut training };
+            side.push((index, 0..clip.len));
+        }
+        if training.is_empty() {
+            return Err(Error::usage("--validation holds out every recording, so that none is left to learn from"));
+        }
+        if held_out.is_empty() && matches!(self, Self::Matching(_)) {
+            return Err(Error::usage("--validation matches no recording"));
+        }
+        let split = Split {
+            rule: match self {
+                Self::Matching(regex) => format!("paths matching {regex}"),
+                Self::OneInTen if by_tails => tail_rule.into(),
+                Self::OneInTen => "one in ten by the hash of its path".into(),
+                Self::Listed(split) => split.rule.clone(),
+            },
+            training: training.len(),
+            validation: if by_tails {
+                Vec::new()
+            } else {
+                held_out.iter().map(|(clip, _)| clips[*clip].path.clone()).collect()
+            },
+            hash: corpus.digest().to_owned(),
+        };
+        training.extend(held_out);
+        Ok((training, split))
+    }
+}
+
+/// True for about one path in ten.
+fn hash_tenth(path: &str) -> bool {
+    Sha256::digest(path.as_bytes())[0] < 26
+}
+
+/// As many held-out sequences as a report has time for, spread evenly.
+fn enough(sequences: &Parts<'_>, members: &[usize]) -> Vec<usize> {
+    let total: u64 = members.iter().map(|&member| sequences.length(member) as u64).sum();
+    let every = total.div_ceil(VALIDATED).max(1) as usize;
+    members.iter().copied().step_by(every).collect()
+}
+
+fn describe_model(recordings: &Recordings, settings: &ImportSettings, rule: &LabelRule, recipe: Recipe, split: Split) -> Description {
+    Description {
+        format: FORMAT,
+        program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
+        medium: Medium::Sound(Sound {
+            sample_rate: recordings.corpus.sample_rate(),
+            codec: SoundCodec::MuLaw,
+            even_loudness: settings.even_loudness,
+            trim_silence: settings.trim_silence,
+            trailing_silence: settings.trailing_silence,
+        }),
+        lags: Vec::new(),
+        labels: rule.clone(),
+        classes: if rule.is_some() { recordings.classes() } else { Classes::default() },
+        recipe,
+        split,
+        step: 0,
+        validation_bits: None,
+    }
+}
+
+/// A person with several folders may not know that they can become classes.
+fn suggest_labels(corpus: &audio::Corpus, ui: &Ui) {
+    let mut folders: Vec<&str> = corpus.clips().iter().filter_map(|clip| Some(clip.path.split_once('/')?.0)).collect();
+    folders.dedup();
+    if folders.len() > 1 {
+        ui.say(format!(
+            "{} subfolders found ({}, …): --label-folders would make them classes to choose from",
+            folders.len(),
+            folders[0]
+        ));
+    }
+}
+
+/// How far a resumed run goes: as planned, or further where the person says so.
+fn continue_to(standing: &mut Standing, args: &Args, length: Length) {
+    let finished = standing.total == Some(standing.step);
+    match length {
+        Length::Steps(steps) => standing.total = Some(steps.max(standing.step)),
+        // More minutes after the end; before it, the plan stands.
+        Length::Minutes(_) if finished && args.train.minutes_given() => standing.total = None,
+        Length::Minutes(_) => {}
+    }
+}
+
+fn samples(count: u64, rate: u32) -> String {
+    let seconds = count as f64 / f64::from(rate);
+    if seconds < 120.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
+}
+
+fn say_end(end: End, folder: &ModelFolder, standing: &Standing, ui: &Ui) {
+    let path = folder.path().display();
+    let best = standing
+        .best
+        .map(|(bits, step)| format!("; best validation {bits:.3} bits/sample at step {step}"))
+        .unwrap_or_default();
+    ui.say(match end {
+        End::Done => format!("done: {} steps in {}{best}", standing.step, ui::duration(standing.seconds)),
+        End::Early => format!("stopped early at step {}: validation has not become better for a while{best}", standing.step),
+        End::Interrupted => format!("stopped at step {} and saved; go on with --resume{best}", standing.step),
+    });
+    ui.say(format!("make sound with: ensuite generate {path} -o more.wav"));
+}
+
+/// Shows, samples and saves a run on sound.
+struct SoundReporter<'a> {
+    folder: &'a ModelFolder,
+    description: Description,
+    corpus: Character,
+    sample_rate: u32,
+    reports: Vec<Report>,
+    live: ProgressBar,
+    ui: &'a Ui,
+    shown: Instant,
+}
+
+impl Reporter<Network> for SoundReporter<'_> {
+    fn stepped(&mut self, s: &Stepped) {
+        if self.shown.elapsed().as_millis() < 200 {
+            return;
+        }
+        self.shown = Instant::now();
+        let total = s.total.map_or(String::new(), |total| format!(" of {total}"));
+        let left = s.seconds_left.map_or(String::new(), |left| format!("  {} left", ui::duration(left)));
+        let validation = self
+            .reports
+            .last()
+            .and_then(|report| report.validation_bits)
+            .map_or(String::new(), |bits| format!("  validation {bits:.3}"));
+        self.live.set_message(format!(
+            "step {}{total}  {:.3} bits/sample{validation}  {} samples/s{left}",
+            s.step,
+            s.bits,
+            ui::count(s.tokens_per_second)
+        ));
+    }
+
+    fn sample(&mut self, averaged: &Network, step: u64) -> Result<String> {
+        let labels = labels_of_item(&self.description.classes, &[], self.description.recipe.seed, step);
+        let condition = self.description.classes.vector(&labels)?;
+        let sampler = Sampler::new(Sampling::default(), self.description.recipe.seed, step)?;
+        let condition = (!labels.is_empty()).then_some(condition.as_slice());
+        let tokens: Vec<_> = Generator::new(averaged.stepper(1)?, sampler, condition, &[])?.take(SAMPLE).collect();
+        let sound = MuLaw.decode(&tokens)?;
+        let base = self.folder.samples().join(format!("step-{step:07}"));
+        let mut sink = WavSink::create(&base.with_extension("wav"), self.sample_rate)?;
+        sink.write(&sound)?;
+        sink.finish()?;
+        audio::spectrogram::write_png(&base.with_extension("png"), &sound, self.sample_rate)?;
+        let said = audio::judge(&Character::of(&sound, self.sample_rate), &self.corpus);
+        Ok(if labels.is_empty() { said } else { format!("{} ({})", said, describe(&labels)) })
+    }
+
+    fn keep(&mut self, report: &Report, training: &Training<Network>, averaged: &Network, improved: bool) -> Result<()> {
+        self.folder.save_training(training)?;
+        if improved {
+            self.description.step = report.step;
+            self.description.validation_bits = report.validation_bits;
+            self.folder.save_model(&self.description, averaged)?;
+        }
+        self.folder.log(report)?;
+        self.reports.push(report.clone());
+        let points: Vec<Point> = self
+            .reports
+            .iter()
+            .map(|r| Point { step: r.step, train: r.train_bits, validation: r.validation_bits })
+            .collect();
+        draw_curve(&points, "bits/sample", &self.folder.samples().join("curve.png"))?;
+        let validation = report.validation_bits.map_or(String::new(), |bits| format!(", validation {bits:.3}"));
+        let line = format!(
+            "step {}: {:.3} bits/sample{validation}, {} samples/s, {}; {}",
+            report.step,
+            report.train_bits,
+            ui::count(report.tokens_per_second),
+            ui::duration(report.seconds),
+            report.remark
+        );
+        self.live.suspend(|| self.ui.say(line));
+        Ok(())
+    }
+
+    fn save(&mut self, training: &Training<Network>) -> Result<()> {
+        self.folder.save_training(training)
+    }
+}

@@ -1,0 +1,203 @@
+/*! Memory in blocks of one cache line, which vectors of every width divide. */
+
+use std::ops::Range;
+
+/// Sixteen floats, on a cache line of their own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(super) struct Block(pub [f32; Block::WIDTH]);
+
+impl Block {
+    /// Floats in a block.
+    pub const WIDTH: usize = 16;
+    /// Sixteen zeros.
+    pub const ZERO: Self = Self([0.0; Self::WIDTH]);
+
+    /// Up to sixteen values, padded with zeros.
+    pub fn from_slice(values: &[f32]) -> Self {
+        let mut block = Self::ZERO;
+        block.0[..values.len()].copy_from_slice(values);
+        block
+    }
+
+    /// How many blocks hold `n` floats.
+    pub const fn count(n: usize) -> usize {
+        n.div_ceil(Self::WIDTH)
+    }
+
+    /// `self + weights · x`, each element rounded once.
+    #[inline(always)]
+    pub fn mul_add(mut self, weights: &Self, x: f32) -> Self {
+        for (sum, weight) in self.0.iter_mut().zip(&weights.0) {
+            *sum = weight.mul_add(x, *sum);
+        }
+        self
+    }
+
+    /// Element-wise maximum with zero.
+    #[inline(always)]
+    pub fn relu(mut self) -> Self {
+        self.0.iter_mut().for_each(|v| *v = v.max(0.0));
+        self
+    }
+
+    /// Element-wise sum.
+    #[inline(always)]
+    pub fn add(mut self, other: &Self) -> Self {
+        for (sum, term) in self.0.iter_mut().zip(&other.0) {
+            *sum += term;
+        }
+        self
+    }
+}
+
+/// Sixty-four bytes, on a cache line of their own: quantised activations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(super) struct Bytes(pub [u8; Bytes::WIDTH]);
+
+impl Bytes {
+    /// Bytes in a block.
+    pub const WIDTH: usize = 64;
+
+    /// How many blocks hold `n` bytes.
+    pub const fn count(n: usize) -> usize {
+        n.div_ceil(Self::WIDTH)
+    }
+}
+
+/// Sixteen integers, on a cache line of their own: sums of products of bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(super) struct Ints(pub [i32; Block::WIDTH]);
+
+/// Rows of blocks: the state of several lanes.
+#[derive(Debug, Clone)]
+pub(super) struct Rows<B> {
+    blocks: Vec<B>,
+    stride: usize,
+}
+
+impl<B: Copy> Rows<B> {
+    /// `rows` rows of `stride` blocks each.
+    pub fn filled(rows: usize, stride: usize, block: B) -> Self {
+        Self {
+            blocks: vec![block; rows * stride],
+            stride,
+        }
+    }
+
+    /// `rows` times the same row.
+    pub fn repeated(rows: usize, row: &[B]) -> Self {
+        Self {
+            blocks: row.repeat(rows),
+            stride: row.len(),
+        }
+    }
+
+    /// The blocks of row `i`.
+    #[inline(always)]
+    pub fn blocks(&self, i: usize) -> &[B] {
+        &self.blocks[i * self.stride..][..self.stride]
+    }
+
+    /// The blocks of row `i`, to write.
+    #[inline(always)]
+    pub fn blocks_mut(&mut self, i: usize) -> &mut [B] {
+        &mut self.blocks[i * self.stride..][..self.stride]
+    }
+
+    /// Regroups the rows of each slot of `parents.len()` consecutive rows: row i becomes row `parents[i]`.
+    pub fn gather(&mut self, parents: &[usize]) {
+        let mut before = Vec::with_capacity(parents.len() * self.stride);
+        for slot in self.blocks.chunks_exact_mut(parents.len() * self.stride) {
+            before.clear();
+            before.extend_from_slice(slot);
+            for (lane, &parent) in parents.iter().enumerate() {
+                if parent != lane {
+                    slot[lane * self.stride..][..self.stride]
+                        .copy_from_slice(&before[parent * self.stride..][..self.stride]);
+                }
+            }
+        }
+    }
+}
+
+impl Rows<Block> {
+    /// `rows` rows of at least `width` zeros.
+    pub fn zeros(rows: usize, width: usize) -> Self {
+        Self::filled(rows, Block::count(width), Block::ZERO)
+    }
+
+    /// The floats of row `i`, padding included.
+    #[inline(always)]
+    pub fn row(&self, i: usize) -> &[f32] {
+        let blocks = self.blocks(i);
+        // SAFETY: a `Block` is exactly sixteen initialised floats without padding (64 bytes, aligned to 64).
+        unsafe {
+            std::slice::from_raw_parts(blocks.as_ptr().cast::<f32>(), blocks.len() * Block::WIDTH)
+        }
+    }
+
+    /// The floats of row `i`, padding included, to write.
+    #[inline(always)]
+    pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
+        let blocks = self.blocks_mut(i);
+        // SAFETY: as in `row`; the borrow is exclusive, and every bit pattern is a float.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                blocks.as_mut_ptr().cast::<f32>(),
+                blocks.len() * Block::WIDTH,
+            )
+        }
+    }
+}
+
+impl Rows<Bytes> {
+    /// The bytes of row `i`, padding included.
+    #[inline(always)]
+    pub fn bytes(&self, i: usize) -> &[u8] {
+        let blocks = self.blocks(i);
+        // SAFETY: a `Bytes` is exactly sixty-four initialised bytes without padding.
+        unsafe {
+            std::slice::from_raw_parts(blocks.as_ptr().cast::<u8>(), blocks.len() * Bytes::WIDTH)
+        }
+    }
+
+    /// The bytes of row `i`, padding included, to write.
+    #[inline(always)]
+    pub fn bytes_mut(&mut self, i: usize) -> &mut [u8] {
+        let blocks = self.blocks_mut(i);
+        // SAFETY: as in `bytes`; the borrow is exclusive, and every bit pattern is a byte.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                blocks.as_mut_ptr().cast::<u8>(),
+                blocks.len() * Bytes::WIDTH,
+            )
+        }
+    }
+}
+
+/// The columns `range`, cut into blocks.
+pub(super) fn columns(range: Range<usize>) -> impl Iterator<Item = Range<usize>> + Clone {
+    range
+        .clone()
+        .step_by(Block::WIDTH)
+        .map(move |c| c..range.end.min(c + Block::WIDTH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gather_regroups_every_slot() {
+        let mut rows = Rows::zeros(6, 1);
+        for r in 0..6 {
+            rows.row_mut(r)[0] = r as f32;
+        }
+        rows.gather(&[2, 0, 0]);
+        let seen: Vec<f32> = (0..6).map(|r| rows.row(r)[0]).collect();
+        assert_eq!(seen, [2.0, 0.0, 0.0, 5.0, 3.0, 3.0]);
+    }
+}

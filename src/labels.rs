@@ -1,0 +1,277 @@
+/*!
+Classes as a condition: what a file's name or folder says about it, as one vector a network can be steered with.
+
+Several groups (digit, speaker) make one vector: a one-hot part for each group, in the groups' order.
+*/
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One label: the group's name and the value, as in `digit=7`.
+pub type Label = (String, String);
+
+/// How the labels of a file are found; saved as text: `none`, `folders` or `pattern REGEX`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum LabelRule {
+    /// No labels.
+    None,
+    /// The first folder of the file's relative path is its class, in the group `class`.
+    Folders,
+    /// Each named group of the pattern is a group of classes.
+    Pattern(Regex),
+}
+
+impl LabelRule {
+    /// A pattern with named groups, matched against the file's path relative to the corpus folder.
+    ///
+    /// # Errors
+    /// When it is no regular expression, or has no named group.
+    pub fn pattern(text: &str) -> Result<Self> {
+        const EXAMPLE: &str =
+            "for files named DIGIT_SPEAKER_INDEX.wav: --label-pattern '(?<digit>[0-9])_(?<speaker>[a-z]+)_'";
+        let regex = Regex::new(text).map_err(|error| {
+            Error::usage(format!("--label-pattern is no regular expression: {error}")).with_hint(EXAMPLE)
+        })?;
+        if regex.capture_names().flatten().next().is_none() {
+            return Err(Error::usage("--label-pattern has no named group").with_hint(EXAMPLE));
+        }
+        Ok(Self::Pattern(regex))
+    }
+
+    /// True where files get labels.
+    pub fn is_some(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The labels of the file at this relative path (`/` between folders).
+    ///
+    /// # Errors
+    /// A reason, when the path does not say them.
+    pub fn labels(&self, path: &str) -> std::result::Result<Vec<Label>, String> {
+        match self {
+            Self::None => Ok(Vec::new()),
+            Self::Folders => match path.split_once('/') {
+                Some((folder, _)) => Ok(vec![("class".into(), folder.into())]),
+                None => Err("it lies in no subfolder, so that it has no class".into()),
+            },
+            Self::Pattern(regex) => {
+                let found = regex
+                    .captures(path)
+                    .ok_or("its name does not match --label-pattern")?;
+                regex
+                    .capture_names()
+                    .flatten()
+                    .map(|name| {
+                        let value = found
+                            .name(name)
+                            .ok_or_else(|| format!("its name says no {name}"))?;
+                        Ok((name.to_owned(), value.as_str().to_owned()))
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+impl From<LabelRule> for String {
+    fn from(rule: LabelRule) -> Self {
+        match rule {
+            LabelRule::None => "none".into(),
+            LabelRule::Folders => "folders".into(),
+            LabelRule::Pattern(regex) => format!("pattern {regex}"),
+        }
+    }
+}
+
+impl TryFrom<String> for LabelRule {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        match (text.as_str(), text.strip_prefix("pattern ")) {
+            ("none", _) => Ok(Self::None),
+            ("folders", _) => Ok(Self::Folders),
+            (_, Some(pattern)) => Self::pattern(pattern),
+            _ => Err(Error::usage(format!("'{text}' is no rule for labels"))),
+        }
+    }
+}
+
+impl PartialEq for LabelRule {
+    fn eq(&self, other: &Self) -> bool {
+        String::from(self.clone()) == String::from(other.clone())
+    }
+}
+
+/// All classes of a corpus; saved with the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Classes {
+    groups: Vec<Group>,
+}
+
+/// One kind of class and its values, sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Such as `digit`.
+    pub name: String,
+    /// Such as `0` to `9`.
+    pub values: Vec<String>,
+}
+
+impl Classes {
+    /// The groups and values that occur in a corpus.
+    pub fn collect<'a>(labels: impl IntoIterator<Item = &'a [Label]>) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for (name, value) in labels.into_iter().flatten() {
+            let group = match groups.iter_mut().find(|group| group.name == *name) {
+                Some(group) => group,
+                None => {
+                    groups.push(Group { name: name.clone(), values: Vec::new() });
+                    groups.last_mut().expect("just pushed")
+                }
+            };
+            if let Err(place) = group.values.binary_search(value) {
+                group.values.insert(place, value.clone());
+            }
+        }
+        Self { groups }
+    }
+
+    /// The groups, in the order of the condition vector.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Length of the condition vector; 0 without classes.
+    pub fn width(&self) -> usize {
+        self.groups.iter().map(|group| group.values.len()).sum()
+    }
+
+    /// The condition vector of one label in each group.
+    ///
+    /// # Errors
+    /// A usage error listing what is allowed, for an unknown or missing group or value.
+    pub fn vector(&self, labels: &[Label]) -> Result<Vec<f32>> {
+        self.check(labels)?;
+        let mut vector = Vec::with_capacity(self.width());
+        for group in &self.groups {
+            let (_, value) = labels.iter().find(|(name, _)| *name == group.name).ok_or_else(|| {
+                Error::usage(format!("no {} is given", group.name)).with_hint(group.allowed())
+            })?;
+            vector.extend(group.values.iter().map(|v| f32::from(u8::from(v == value))));
+        }
+        Ok(vector)
+    }
+
+    /// Refuses labels these classes do not have, or two of one group.
+    ///
+    /// # Errors
+    /// A usage error listing what is allowed.
+    pub fn check(&self, labels: &[Label]) -> Result<()> {
+        for (index, (name, value)) in labels.iter().enumerate() {
+            let Some(group) = self.groups.iter().find(|group| group.name == *name) else {
+                let known: Vec<_> = self.groups.iter().map(|g| g.name.as_str()).collect();
+                return Err(Error::usage(format!("this model knows no class group '{name}'")).with_hint(
+                    if known.is_empty() {
+                        "it was trained without classes".to_owned()
+                    } else {
+                        format!("it knows: {}", known.join(", "))
+                    },
+                ));
+            };
+            if !group.values.contains(value) {
+                return Err(Error::usage(format!("this model knows no {name} '{value}'"))
+                    .with_hint(group.allowed()));
+            }
+            if labels[..index].iter().any(|(other, _)| other == name) {
+                return Err(Error::usage(format!("--class {name} is given twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The given labels, and for each group without one the value number `draw(how many there are)`.
+    pub fn complete(&self, given: &[Label], mut draw: impl FnMut(usize) -> usize) -> Vec<Label> {
+        self.groups
+            .iter()
+            .map(|group| {
+                given.iter().find(|(name, _)| *name == group.name).cloned().unwrap_or_else(|| {
+                    (group.name.clone(), group.values[draw(group.values.len())].clone())
+                })
+            })
+            .collect()
+    }
+}
+
+impl Group {
+    fn allowed(&self) -> String {
+        format!("{} is one of: {}", self.name, self.values.join(", "))
+    }
+}
+
+/// `digit=7 speaker=theo`
+pub fn describe(labels: &[Label]) -> String {
+    let parts: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(name: &str, value: &str) -> Label {
+        (name.into(), value.into())
+    }
+
+    fn digits() -> Classes {
+        let rule = LabelRule::pattern("(?<digit>[0-9])_(?<speaker>[a-z]+)_").unwrap();
+        let labels: Vec<_> = ["a/7_theo_1.wav", "3_anna_2.wav", "3_theo_9.wav"]
+            .map(|path| rule.labels(path).unwrap())
+            .into();
+        Classes::collect(labels.iter().map(Vec::as_slice))
+    }
+
+    #[test]
+    fn groups_become_one_vector() {
+        let classes = digits();
+        assert_eq!(classes.width(), 4);
+        let vector = classes.vector(&[label("speaker", "theo"), label("digit", "3")]).unwrap();
+        assert_eq!(vector, [1.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn unknown_missing_and_repeated_classes_are_usage_errors_that_list_what_is_allowed() {
+        let classes = digits();
+        for (labels, hint) in [
+            (vec![label("digit", "8"), label("speaker", "theo")], "digit is one of: 3, 7"),
+            (vec![label("colour", "red")], "it knows: digit, speaker"),
+            (vec![label("digit", "3")], "speaker is one of: anna, theo"),
+        ] {
+            let error = classes.vector(&labels).unwrap_err();
+            assert!(error.is_usage());
+            assert_eq!(error.hint().unwrap(), hint);
+        }
+        let twice = [label("digit", "3"), label("digit", "7")];
+        assert!(classes.check(&twice).unwrap_err().is_usage());
+    }
+
+    #[test]
+    fn what_is_not_given_is_drawn() {
+        let all = digits().complete(&[label("speaker", "anna")], |count| count - 1);
+        assert_eq!(describe(&all), "digit=7 speaker=anna");
+    }
+
+    #[test]
+    fn a_rule_says_why_a_file_has_no_label() {
+        assert!(LabelRule::Folders.labels("loose.wav").is_err());
+        assert_eq!(LabelRule::Folders.labels("bass/a/b.wav").unwrap(), [label("class", "bass")]);
+        assert!(LabelRule::pattern("[0-9]+").unwrap_err().is_usage());
+        assert!(LabelRule::pattern("(").unwrap_err().is_usage());
+        let rule = LabelRule::pattern("(?<digit>[0-9])").unwrap();
+        assert!(rule.labels("none.wav").is_err());
+    }
+}

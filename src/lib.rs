@@ -1,0 +1,36 @@
+/*!
+*ensuite* learns what comes next in a sequence, and then continues it.
+
+The floors, from the top; each uses only floors below it (`ARCHITECTURE.md` says more):
+
+| floor | what |
+|---|---|
+| [`cli`] | one file per verb |
+| [`checkpoint`] | the model folder |
+| [`recipe`] | presets and settings |
+| [`train`], [`measure`] | the training loop; what `eval` reports |
+| [`medium`], [`network`] | the only list of media, the only list of networks |
+| [`audio`], [`nets`] | media in and out; networks as burn modules |
+| [`ops`], [`device`] | training operations; where tensors live |
+| [`engine`] | fast inference on the CPU |
+| [`sequence`], [`labels`] | the shared autoregressive core; classes as a condition |
+| [`math`], [`simd`], [`error`] | exp and tanh, instruction sets, errors |
+*/
+
+pub mod audio;
+pub mod checkpoint;
+pub mod cli;
+pub mod device;
+pub mod engine;
+pub mod error;
+pub mod labels;
+pub mod math;
+pub mod measure;
+pub mod medium;
+pub mod nets;
+pub mod network;
+pub mod ops;
+pub mod recipe;
+pub mod sequence;
+mod simd;
+pub mod train;

@@ -1,0 +1,61 @@
+/*! The only list of media. To add one: a variant here, its floor beside `audio`, its trainer in `cli`. */
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::MuLaw;
+use crate::sequence::{Alphabet, Codec};
+
+/// What a model's tokens stand for; saved with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Medium {
+    /// Mono sound.
+    Sound(Sound),
+}
+
+/// Mono sound in 8-bit µ-law tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sound {
+    /// Samples a second.
+    pub sample_rate: u32,
+    /// How samples become tokens.
+    pub codec: SoundCodec,
+    /// Whether every recording was brought to the same loudness.
+    pub even_loudness: bool,
+    /// Whether silence at both ends was cut off.
+    pub trim_silence: bool,
+    /// Seconds of silence added behind each recording.
+    pub trailing_silence: f32,
+}
+
+/// How samples become tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SoundCodec {
+    /// Companding with µ = 255 to 256 classes.
+    #[serde(rename = "mu-law-8")]
+    MuLaw,
+}
+
+impl Medium {
+    /// The tokens of this medium.
+    pub fn alphabet(&self) -> Alphabet {
+        match self {
+            Self::Sound(_) => MuLaw.alphabet(),
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sound(_) => "sound",
+        }
+    }
+
+    /// What one token is.
+    pub fn token_name(&self) -> &'static str {
+        match self {
+            Self::Sound(_) => "sample",
+        }
+    }
+}

@@ -1,0 +1,81 @@
+/*! The only list of networks. To add one: a variant here, its module in `nets`, its stepper in `engine`. */
+
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::nets::{Interface, SequenceModel, WaveNet, WaveNetConfig};
+use crate::sequence::Stepper;
+
+/// Which network, and how large.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum NetworkConfig {
+    /// Gated dilated causal convolutions.
+    #[serde(rename = "wavenet")]
+    WaveNet(WaveNetConfig),
+}
+
+impl NetworkConfig {
+    /// A new network with first weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// When the sizes make no network.
+    pub fn build(&self, interface: Interface, seed: u64, device: &Device) -> Result<Network> {
+        match self {
+            Self::WaveNet(config) => {
+                Ok(Network::WaveNet(WaveNet::new(config.clone(), interface, seed, device)?))
+            }
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::WaveNet(_) => "wavenet",
+        }
+    }
+
+    /// How many tokens, the current one included, reach one prediction; `None` where all do.
+    pub fn receptive_field(&self) -> Option<usize> {
+        match self {
+            Self::WaveNet(config) => Some(config.receptive_field()),
+        }
+    }
+}
+
+/// Any network.
+#[derive(Module, Debug)]
+pub enum Network {
+    /// Gated dilated causal convolutions.
+    WaveNet(WaveNet),
+}
+
+impl Network {
+    /// Multiply-adds of one step in one lane.
+    pub fn multiply_adds(&self) -> usize {
+        match self {
+            Self::WaveNet(net) => net.weights().multiply_adds_per_step(),
+        }
+    }
+}
+
+impl SequenceModel for Network {
+    fn interface(&self) -> &Interface {
+        match self {
+            Self::WaveNet(net) => net.interface(),
+        }
+    }
+
+    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
+        match self {
+            Self::WaveNet(net) => net.logits(tokens, condition),
+        }
+    }
+
+    fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        match self {
+            Self::WaveNet(net) => net.stepper(lanes),
+        }
+    }
+}

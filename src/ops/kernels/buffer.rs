@@ -1,0 +1,80 @@
+/*!
+Big temporaries that are used again instead of given back: the first touch of a fresh page costs several times
+the work done on it, and a training step needs the same sizes every time.
+*/
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// Floats kept for the next taker at most: 2 GiB.
+const KEPT_FLOATS: usize = 1 << 29;
+
+/// Free buffers, the longest unused first.
+static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// A slice of floats whose memory goes back to a process-wide free list when it is dropped.
+#[derive(Debug)]
+pub struct Buffer(Vec<f32>);
+
+impl Buffer {
+    /// `length` floats of any content: whatever the last user left, or zeros.
+    pub fn any(length: usize) -> Self {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = free.iter().rposition(|buffer| buffer.len() == length);
+        let reused = fitting.map(|index| free.remove(index));
+        drop(free);
+        Self(reused.unwrap_or_else(|| vec![0.0; length]))
+    }
+
+    /// `length` zeros.
+    pub fn zeros(length: usize) -> Self {
+        let mut buffer = Self::any(length);
+        buffer.fill(0.0);
+        buffer
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(std::mem::take(&mut self.0));
+        let mut kept: usize = free.iter().map(Vec::len).sum();
+        while kept > KEPT_FLOATS {
+            kept -= free.remove(0).len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_buffer_is_taken_again_and_zeros_are_zeros() {
+        let length = 12_347;
+        let mut first = Buffer::any(length);
+        first.fill(7.0);
+        let address = first.as_ptr();
+        drop(first);
+        let second = Buffer::zeros(length);
+        assert_eq!(second.as_ptr(), address);
+        assert!(second.iter().all(|&x| x == 0.0));
+        let third = Buffer::any(length);
+        assert_eq!(third.len(), length);
+        assert_ne!(third.as_ptr(), address);
+    }
+}

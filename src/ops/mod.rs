@@ -1,0 +1,14 @@
+/*!
+The operations this program trains with.
+
+Each is one public function on burn tensors. Where the tensors lie on the CPU it runs a hand-written kernel with its own
+backward ([`kernels`]); on any other device it is composed of burn's operations. The composed form is also
+the reference the kernels are tested against.
+*/
+
+mod cross_entropy;
+mod fused;
+mod wavenet;
+
+pub use cross_entropy::{IGNORED, cross_entropy};
+pub use wavenet::{ResidualStack, residual_stack};

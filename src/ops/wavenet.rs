@@ -1,0 +1,82 @@
+/*! The residual stack of a WaveNet: gated dilated causal convolutions with residual and skip paths. */
+
+use burn::prelude::*;
+use burn::tensor::activation;
+
+/// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
+#[derive(Debug, Clone)]
+pub struct ResidualStack {
+    /// `[L, 2R, 2R]`: rows are the past frame x_{t−d} then the current one x_t; columns the filter then the gate.
+    pub conv: Tensor<3>,
+    /// `[L, 2R]`.
+    pub conv_bias: Tensor<2>,
+    /// `[L, R, R + S]`: columns are the residual then the skip output.
+    pub out: Tensor<3>,
+    /// `[L, R + S]`.
+    pub out_bias: Tensor<2>,
+}
+
+/// Runs a whole residual stack over `batch` sequences (van den Oord et al. 2016, §2.1–2.5).
+///
+/// For each layer with dilation d, zeros standing before the start of a sequence:
+///
+/// ```text
+/// p_t = W_past x_{t−d} + W_current x_t + b + condition        z_t = tanh(p_filter) · σ(p_gate)
+/// [r_t | s_t] = z_t W_out + b_out        x_t ← x_t + r_t        skip_t ← skip_t + s_t
+/// ```
+///
+/// * `x`: `[batch · time, R]`, row `b · time + t`.
+/// * `condition`: `[batch, L · 2R]`, added to the pre-activations of every row of its sequence.
+/// * gives the sum of the skip outputs, `[batch · time, S]`.
+///
+/// The residual half of the last layer's output has no effect.
+pub fn residual_stack(
+    x: Tensor<2>,
+    weights: &ResidualStack,
+    condition: Option<Tensor<2>>,
+    dilations: &[usize],
+    time: usize,
+) -> Tensor<2> {
+    composed(x, weights, condition, dilations, time)
+}
+
+/// The same, of burn's own operations: what other devices run, and the reference for the kernels.
+pub(crate) fn composed(
+    x: Tensor<2>,
+    weights: &ResidualStack,
+    condition: Option<Tensor<2>>,
+    dilations: &[usize],
+    time: usize,
+) -> Tensor<2> {
+    let [rows, r] = x.dims();
+    let batch = rows / time;
+    let [_, _, joined] = weights.out.dims();
+    let s = joined - r;
+    let mut x = x;
+    let mut skip: Option<Tensor<2>> = None;
+    for (layer, &dilation) in dilations.iter().enumerate() {
+        let conv = weights.conv.clone().narrow(0, layer, 1).squeeze_dim::<2>(0);
+        let mut p = x.clone().matmul(conv.clone().narrow(0, r, r));
+        if dilation < time {
+            let past = x.clone().reshape([batch, time, r]).narrow(1, 0, time - dilation);
+            let nothing = Tensor::zeros([batch, dilation, r], &x.device());
+            let past = Tensor::cat(vec![nothing, past], 1).reshape([rows, r]);
+            p = p + past.matmul(conv.narrow(0, 0, r));
+        }
+        p = p + weights.conv_bias.clone().narrow(0, layer, 1);
+        if let Some(condition) = &condition {
+            let steering = condition.clone().narrow(1, layer * 2 * r, 2 * r).reshape([batch, 1, 2 * r]);
+            p = (p.reshape([batch, time, 2 * r]) + steering).reshape([rows, 2 * r]);
+        }
+        let z = activation::tanh(p.clone().narrow(1, 0, r)) * activation::sigmoid(p.narrow(1, r, r));
+        let out = weights.out.clone().narrow(0, layer, 1).squeeze_dim::<2>(0);
+        let joined = z.matmul(out) + weights.out_bias.clone().narrow(0, layer, 1);
+        x = x + joined.clone().narrow(1, 0, r);
+        let new = joined.narrow(1, r, s);
+        skip = Some(match skip {
+            Some(skip) => skip + new,
+            None => new,
+        });
+    }
+    skip.expect("a stack has at least one layer")
+}

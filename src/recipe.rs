@@ -1,0 +1,187 @@
+/*!
+How a model is made: which network, and how it is trained. Every default lives here, in a named recipe (a preset);
+a config file and flags change it, in this order, and the result is saved with the model.
+*/
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::network::NetworkConfig;
+use crate::nets::WaveNetConfig;
+use crate::train::{Cut, FitSettings, OptimizerSettings};
+
+/// Everything that decides what comes out of a run, beside the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The network and its size.
+    pub network: NetworkConfig,
+    /// The training loop.
+    pub training: FitSettings,
+    /// How sequences are cut into batches.
+    pub batches: BatchSettings,
+    /// The seed of first weights and of the order of batches.
+    pub seed: u64,
+}
+
+/// How sequences are cut into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchSettings {
+    /// Sequences side by side; more where they are shorter than the window.
+    pub rows: usize,
+    /// Tokens in a row that are scored, at most; a row that starts inside a sequence reads its context besides.
+    pub window: usize,
+}
+
+impl Recipe {
+    /// The recipes for sound: name, what it is for.
+    pub const SOUND: [(&'static str, &'static str); 4] = [
+        ("tiny", "a first impression within a minute or two; low fidelity"),
+        ("small", "the default: learns fast on two cores and makes sound faster than real time"),
+        ("medium", "twice the channels: better after some hours"),
+        ("large", "forty layers: for long training, or a card"),
+    ];
+
+    /// The recipe of this name for sound.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn sound(name: &str) -> Result<Self> {
+        let (layers, residual, skip, head, learning_rate) = match name {
+            "tiny" => (16, 16, 64, 128, 4e-3),
+            "small" => (20, 32, 128, 256, 2e-3),
+            "medium" => (20, 64, 128, 256, 2e-3),
+            "large" => (40, 64, 256, 256, 1e-3),
+            _ => {
+                let names: Vec<_> = Self::SOUND.iter().map(|(name, _)| *name).collect();
+                return Err(Error::usage(format!("there is no preset '{name}' for sound"))
+                    .with_hint(format!("presets: {}", names.join(", "))));
+            }
+        };
+        Ok(Self {
+            network: NetworkConfig::WaveNet(WaveNetConfig {
+                layers,
+                cycle: if name == "tiny" { 8 } else { 10 },
+                residual,
+                skip,
+                head,
+            }),
+            training: FitSettings {
+                learning_rate,
+                warmup: 200,
+                report_every: 500,
+                patience: 10,
+                optimizer: OptimizerSettings::default(),
+            },
+            batches: BatchSettings { rows: 4, window: 4096 },
+            seed: 0,
+        })
+    }
+
+    /// Changes what a TOML text names; unknown names are refused.
+    ///
+    /// # Errors
+    /// A reason, when it is no TOML, names what there is not, or gives a value of the wrong kind.
+    pub fn overridden(&self, text: &str) -> std::result::Result<Self, String> {
+        let mut table = toml::Table::try_from(self).expect("a recipe is a table");
+        let changes: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        merge(&mut table, changes);
+        table.try_into().map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    /// Refuses numbers that cannot work.
+    ///
+    /// # Errors
+    /// A usage error naming the number and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        let NetworkConfig::WaveNet(config) = &self.network;
+        config.validate()?;
+        let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
+        let rate = self.training.learning_rate;
+        if !(rate.is_finite() && rate > 0.0 && rate <= 1.0) {
+            return refuse(format!("a learning rate of {rate} cannot work"), "it is above 0 and at most 1; try 0.001");
+        }
+        if !(1..=65_536).contains(&self.batches.rows) {
+            return refuse(format!("a batch of {} rows cannot work", self.batches.rows), "it is from 1 to 65536");
+        }
+        if !(16..=1 << 20).contains(&self.batches.window) {
+            return refuse(format!("a window of {} tokens cannot work", self.batches.window), "it is from 16 to 1048576");
+        }
+        if self.training.report_every == 0 {
+            return refuse("a report every 0 steps cannot work".into(), "it is 1 or more");
+        }
+        let OptimizerSettings { beta1, beta2, epsilon, clip_norm, average_decay, weight_decay } = self.training.optimizer;
+        let shares = [beta1, beta2, average_decay].iter().all(|b| (0.0..1.0).contains(b));
+        if !(shares && epsilon > 0.0 && clip_norm > 0.0 && weight_decay >= 0.0) {
+            return refuse(
+                "the optimizer's settings cannot work".into(),
+                "beta1, beta2 and average_decay are from 0 to below 1, epsilon and clip_norm above 0, weight_decay not below 0",
+            );
+        }
+        Ok(())
+    }
+
+    /// How sequences are cut for this network.
+    pub fn cut(&self) -> Cut {
+        // A network that sees everything is given a window's worth of past.
+        let context = self.network.receptive_field().map_or(self.batches.window, |field| field - 1);
+        Cut {
+            window: context + self.batches.window,
+            context,
+            budget: self.batches.rows * self.batches.window,
+        }
+    }
+}
+
+fn merge(into: &mut toml::Table, from: toml::Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(into)), toml::Value::Table(from)) => merge(into, from),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_recipe_exists_and_is_valid() {
+        for (name, _) in Recipe::SOUND {
+            Recipe::sound(name).unwrap().validate().unwrap();
+        }
+        assert!(Recipe::sound("huge").unwrap_err().is_usage());
+    }
+
+    #[test]
+    fn a_config_changes_only_what_it_names() {
+        let recipe = Recipe::sound("small").unwrap();
+        let changed = recipe
+            .overridden("[network]\nlayers = 8\n[training]\nlearning_rate = 0.5\n[training.optimizer]\nclip_norm = 2.0")
+            .unwrap();
+        let mut expected = recipe.clone();
+        let NetworkConfig::WaveNet(config) = &mut expected.network;
+        config.layers = 8;
+        expected.training.learning_rate = 0.5;
+        expected.training.optimizer.clip_norm = 2.0;
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn a_config_with_unknown_names_or_wrong_values_is_refused() {
+        let recipe = Recipe::sound("small").unwrap();
+        for text in ["[network]\nlayerz = 8", "colour = 1", "[training]\nwarmup = 'x'", "not toml"] {
+            assert!(recipe.overridden(text).is_err(), "{text}");
+        }
+        let mut wrong = recipe.clone();
+        wrong.training.learning_rate = -1.0;
+        assert!(wrong.validate().is_err());
+        let mut wrong = recipe;
+        wrong.batches.window = 0;
+        assert!(wrong.validate().is_err());
+    }
+}

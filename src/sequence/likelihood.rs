@@ -1,0 +1,99 @@
+/*! How well a network foresaw a given sequence, in nats and in bits a token. */
+
+use super::{Stepper, Token};
+
+/// Surprise summed over scored tokens; add the ones of many sequences for a corpus.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Likelihood {
+    /// −ln of the probability of everything scored.
+    pub nats: f64,
+    /// How many tokens were scored.
+    pub tokens: u64,
+}
+
+impl Likelihood {
+    /// One more token of `nats` surprise.
+    pub fn score(&mut self, nats: f64) {
+        self.nats += nats;
+        self.tokens += 1;
+    }
+
+    /// Joins what two parts of a corpus gave.
+    pub fn add(&mut self, other: Self) {
+        self.nats += other.nats;
+        self.tokens += other.tokens;
+    }
+
+    /// Mean surprise of a token in nats; not a number where nothing was scored.
+    pub fn nats_per_token(&self) -> f64 {
+        self.nats / self.tokens as f64
+    }
+
+    /// Mean surprise of a token in bits; for sound: bits a sample, for pictures: bits a pixel.
+    pub fn bits_per_token(&self) -> f64 {
+        self.nats_per_token() / std::f64::consts::LN_2
+    }
+}
+
+/// −ln softmax(logits)[token], in nats.
+pub fn surprisal(logits: &[f32], token: Token) -> f64 {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = logits.iter().map(|l| f64::from(l - highest).exp()).sum();
+    total.ln() - f64::from(logits[token as usize] - highest)
+}
+
+/// The surprise of each of `tokens`, in nats, from a fresh lane 0: `start` is fed first and not scored. Give the
+/// `stop` as the last token where the end counts.
+pub fn surprisals(stepper: &mut dyn Stepper, condition: Option<&[f32]>, tokens: &[Token]) -> Vec<f64> {
+    let alphabet = stepper.alphabet();
+    stepper.reset(0, condition);
+    let mut inputs = vec![alphabet.start; stepper.lanes()];
+    tokens
+        .iter()
+        .map(|&token| {
+            let nats = surprisal(&stepper.step(&inputs)[..alphabet.size], token);
+            inputs[0] = token;
+            nats
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequence::toy::Toy;
+
+    #[test]
+    fn equal_logits_cost_the_logarithm_of_the_alphabet() {
+        let nats = surprisal(&[0.3; 256], 17);
+        assert!((nats - 256_f64.ln()).abs() < 1e-9);
+        let likelihood = Likelihood { nats: nats * 10.0, tokens: 10 };
+        assert!((likelihood.bits_per_token() - 8.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn probabilities_of_all_continuations_sum_to_one() {
+        let toy = Toy::new();
+        let size = toy.alphabet().size as Token;
+        let mut stepper = toy.stepper(2);
+        let mut total = 0.0;
+        for first in 0..size {
+            for second in 0..size {
+                let nats: f64 = surprisals(&mut stepper, None, &[first, second]).iter().sum();
+                total += (-nats).exp();
+            }
+        }
+        assert!((total - 1.0).abs() < 1e-6, "{total}");
+    }
+
+    #[test]
+    fn likelihoods_of_parts_add_up() {
+        let mut whole = Likelihood::default();
+        for nats in [1.0, 2.0, 4.5] {
+            whole.score(nats);
+        }
+        let mut first = Likelihood { nats: 1.0, tokens: 1 };
+        first.add(Likelihood { nats: 6.5, tokens: 2 });
+        assert_eq!(whole, first);
+    }
+}

@@ -1,0 +1,318 @@
+/*! How the next token is chosen from its logits: temperature, top-k, top-p, min-p, and a portable seed. */
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::Token;
+use crate::error::{Error, Result};
+use crate::math;
+use crate::simd::{Level, multiversion};
+
+/// How freely the next token is chosen.
+///
+/// The filters apply in this order: temperature, top-k, top-p, min-p; each looks at what the one before left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Logits are divided by it: below 1 safer, above 1 bolder, 0 always the likeliest token.
+    pub temperature: f32,
+    /// Only the k likeliest tokens.
+    pub top_k: Option<usize>,
+    /// Nucleus sampling (Holtzman et al. 2020, §3.1): the smallest set of likeliest tokens holding this much probability.
+    pub top_p: Option<f32>,
+    /// Only tokens at least this many times as likely as the likeliest one.
+    pub min_p: Option<f32>,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+        }
+    }
+}
+
+impl Sampling {
+    /// Always the likeliest token.
+    pub fn greedy() -> Self {
+        Self {
+            temperature: 0.0,
+            ..Self::default()
+        }
+    }
+
+    /// Refuses settings that mean nothing.
+    ///
+    /// # Errors
+    /// A usage error naming the setting, its value and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |name: &str, value: f32, allowed: &str| {
+            Err(Error::usage(format!("{name} {value} is not allowed")).with_hint(allowed.to_owned()))
+        };
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return refuse("--temperature", self.temperature, "temperature is a number from 0 up; 1 is the model as trained");
+        }
+        if self.top_k == Some(0) {
+            return refuse("--top-k", 0.0, "top-k is a whole number from 1 up");
+        }
+        if let Some(p) = self.top_p
+            && !(p > 0.0 && p <= 1.0)
+        {
+            return refuse("--top-p", p, "top-p is a probability above 0 and at most 1");
+        }
+        if let Some(p) = self.min_p
+            && !(0.0..=1.0).contains(&p)
+        {
+            return refuse("--min-p", p, "min-p is a share between 0 and 1");
+        }
+        Ok(())
+    }
+}
+
+/// How many weights are summed before the sums are summed: a fixed shape, so that the bits never change.
+const BLOCK: usize = 16;
+
+/// Draws tokens: settings, and a stream of chance that depends on the seed and the item's number alone.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    settings: Sampling,
+    chance: ChaCha8Rng,
+    weights: Vec<f32>,
+    order: Vec<u32>,
+}
+
+impl Sampler {
+    /// Item number `item` of everything drawn with `seed` gets ChaCha stream `item`.
+    ///
+    /// # Errors
+    /// When the settings are not allowed.
+    pub fn new(settings: Sampling, seed: u64, item: u64) -> Result<Self> {
+        settings.validate()?;
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut chance = ChaCha8Rng::from_seed(key);
+        chance.set_stream(item);
+        Ok(Self {
+            settings,
+            chance,
+            weights: Vec::new(),
+            order: Vec::new(),
+        })
+    }
+
+    /// Chooses a token by its logits, `[alphabet.size]`.
+    pub fn choose(&mut self, logits: &[f32]) -> Token {
+        let best = likeliest(logits);
+        if self.settings.temperature == 0.0 {
+            return best as Token;
+        }
+        self.weigh(logits, logits[best]);
+        self.filter();
+        self.draw(best)
+    }
+
+    /// Unnormalised probabilities; the likeliest token's is 1.
+    fn weigh(&mut self, logits: &[f32], highest: f32) {
+        let padded = logits.len().next_multiple_of(BLOCK);
+        self.weights.clear();
+        self.weights.resize(padded, 0.0);
+        self.weights[..logits.len()].copy_from_slice(logits);
+        exponentiate(
+            Level::detect(),
+            &mut self.weights[..logits.len()],
+            highest,
+            1.0 / self.settings.temperature,
+        );
+    }
+
+    fn filter(&mut self) {
+        let Sampling { top_k, top_p, min_p, .. } = self.settings;
+        if top_k.is_some() || top_p.is_some_and(|p| p < 1.0) {
+            self.order.clear();
+            self.order.extend(0..self.weights.len() as u32);
+            let weights = &self.weights;
+            // Ties go to the lower token, so that the order is the same everywhere.
+            self.order.sort_unstable_by(|&a, &b| {
+                weights[b as usize]
+                    .total_cmp(&weights[a as usize])
+                    .then(a.cmp(&b))
+            });
+            let mut keep = top_k.unwrap_or(usize::MAX).min(self.order.len());
+            if let Some(p) = top_p {
+                keep = self.nucleus(p, keep);
+            }
+            for &token in &self.order[keep..] {
+                self.weights[token as usize] = 0.0;
+            }
+        }
+        if let Some(least) = min_p {
+            for weight in &mut self.weights {
+                if *weight < least {
+                    *weight = 0.0;
+                }
+            }
+        }
+    }
+
+    /// How many of the `keep` likeliest tokens hold the probability `p` of those `keep`.
+    fn nucleus(&self, p: f32, keep: usize) -> usize {
+        let kept = || self.order[..keep].iter().map(|&token| self.weights[token as usize]);
+        let wanted = p * kept().sum::<f32>();
+        let mut held = 0.0;
+        for (count, weight) in kept().enumerate() {
+            held += weight;
+            if held >= wanted {
+                return count + 1;
+            }
+        }
+        keep
+    }
+
+    /// Inverse of the cumulative distribution at one uniform number.
+    fn draw(&mut self, best: usize) -> Token {
+        let total: f32 = self.weights.chunks(BLOCK).map(block_sum).sum();
+        // 24 bits: as many as an f32 holds.
+        let uniform = (self.chance.next_u32() >> 8) as f32 / 16_777_216.0;
+        let mut left = uniform * total;
+        for (index, block) in self.weights.chunks(BLOCK).enumerate() {
+            let sum = block_sum(block);
+            if left >= sum {
+                left -= sum;
+                continue;
+            }
+            for (offset, &weight) in block.iter().enumerate() {
+                if left < weight {
+                    return (index * BLOCK + offset) as Token;
+                }
+                left -= weight;
+            }
+        }
+        // Rounding can leave a crumb behind the last weight; the likeliest token takes it.
+        best as Token
+    }
+}
+
+fn block_sum(block: &[f32]) -> f32 {
+    block.iter().fold(0.0, |sum, weight| sum + weight)
+}
+
+/// The highest logit's index; the lowest such index among equals; 0 if none is a number.
+fn likeliest(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] || logits[best].is_nan() {
+            best = index;
+        }
+    }
+    best
+}
+
+multiversion! {
+    fn exponentiate(values: &mut [f32], highest: f32, inverse_temperature: f32) {
+        for value in values {
+            *value = math::exp((*value - highest) * inverse_temperature);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGITS: [f32; 8] = [1.0, 2.5, -3.0, 0.0, 2.0, 1.0, -0.5, -30.0];
+
+    fn frequencies(settings: Sampling, draws: u32) -> Vec<f64> {
+        let mut sampler = Sampler::new(settings, 7, 0).unwrap();
+        let mut counts = vec![0.0; LOGITS.len()];
+        for _ in 0..draws {
+            counts[sampler.choose(&LOGITS) as usize] += 1.0;
+        }
+        counts.iter().map(|count| count / f64::from(draws)).collect()
+    }
+
+    fn softmax(temperature: f64) -> Vec<f64> {
+        let weights: Vec<f64> = LOGITS
+            .iter()
+            .map(|&l| (f64::from(l) / temperature).exp())
+            .collect();
+        let total: f64 = weights.iter().sum();
+        weights.iter().map(|w| w / total).collect()
+    }
+
+    /// χ² with 7 degrees of freedom exceeds 24.3 with probability 0.001.
+    fn chi_square(observed: &[f64], expected: &[f64], draws: u32) -> f64 {
+        observed
+            .iter()
+            .zip(expected)
+            .filter(|(_, e)| **e > 1e-9)
+            .map(|(o, e)| f64::from(draws) * (o - e).powi(2) / e)
+            .sum()
+    }
+
+    #[test]
+    fn frequencies_match_the_softmax() {
+        for temperature in [0.5, 1.0, 2.0] {
+            let settings = Sampling { temperature, ..Sampling::default() };
+            let observed = frequencies(settings, 100_000);
+            let statistic = chi_square(&observed, &softmax(f64::from(temperature)), 100_000);
+            assert!(statistic < 24.3, "χ² = {statistic} at temperature {temperature}");
+        }
+    }
+
+    #[test]
+    fn filters_keep_the_right_tokens_in_the_right_proportion() {
+        let check = |settings: Sampling, kept: &[usize]| {
+            let observed = frequencies(settings, 50_000);
+            let full = softmax(1.0);
+            let held: f64 = kept.iter().map(|&i| full[i]).sum();
+            for (index, share) in observed.iter().enumerate() {
+                let expected = if kept.contains(&index) { full[index] / held } else { 0.0 };
+                assert!((share - expected).abs() < 0.01, "{settings:?}: token {index} {share} vs {expected}");
+            }
+        };
+        let base = Sampling::default();
+        check(Sampling { top_k: Some(1), ..base }, &[1]);
+        check(Sampling { top_k: Some(3), ..base }, &[1, 4, 0]); // a tie of 0 and 5: the lower token
+        check(Sampling { top_k: Some(100), ..base }, &[0, 1, 2, 3, 4, 5, 6, 7]);
+        check(Sampling { top_p: Some(0.6), ..base }, &[1, 4]);
+        check(Sampling { top_p: Some(1.0), ..base }, &[0, 1, 2, 3, 4, 5, 6, 7]);
+        check(Sampling { min_p: Some(0.2), ..base }, &[0, 1, 4, 5]);
+        check(Sampling { top_k: Some(2), min_p: Some(0.9), ..base }, &[1]);
+    }
+
+    #[test]
+    fn temperature_zero_is_the_likeliest_token() {
+        assert!(frequencies(Sampling::greedy(), 100)[1] == 1.0);
+        let mut sampler = Sampler::new(Sampling::greedy(), 1, 0).unwrap();
+        assert_eq!(sampler.choose(&[f32::NAN, 1.0, 1.0]), 1);
+    }
+
+    #[test]
+    fn seed_and_item_fix_every_draw() {
+        let draw = |seed, item| {
+            let mut sampler = Sampler::new(Sampling::default(), seed, item).unwrap();
+            (0..64).map(|_| sampler.choose(&LOGITS)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1, 0), draw(1, 0));
+        assert_ne!(draw(1, 0), draw(2, 0));
+        assert_ne!(draw(1, 0), draw(1, 1));
+    }
+
+    #[test]
+    fn settings_that_mean_nothing_are_refused() {
+        let base = Sampling::default();
+        for settings in [
+            Sampling { temperature: -1.0, ..base },
+            Sampling { temperature: f32::NAN, ..base },
+            Sampling { top_k: Some(0), ..base },
+            Sampling { top_p: Some(2.0), ..base },
+            Sampling { top_p: Some(0.0), ..base },
+            Sampling { min_p: Some(-0.1), ..base },
+        ] {
+            let error = Sampler::new(settings, 0, 0).unwrap_err();
+            assert!(error.is_usage() && error.hint().is_some(), "{settings:?}");
+        }
+    }
+}

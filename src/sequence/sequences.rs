@@ -1,0 +1,24 @@
+/*! A library of sequences that need not fit into memory. */
+
+use std::ops::Range;
+
+use super::Token;
+use crate::error::Result;
+
+/// Many sequences of tokens, read piece by piece.
+pub trait Sequences: Sync {
+    /// How many sequences there are.
+    fn count(&self) -> usize;
+
+    /// How many tokens sequence `index` has.
+    fn length(&self, index: usize) -> usize;
+
+    /// Writes the tokens `range` of sequence `index` to `out`, which has the length of the range.
+    ///
+    /// # Errors
+    /// When reading fails.
+    ///
+    /// # Panics
+    /// If the range is not inside the sequence.
+    fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()>;
+}

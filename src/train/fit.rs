@@ -1,0 +1,383 @@
+/*! The training loop: draw a batch, step, now and then look how it goes, and never lose anything. */
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::optim::GradientsParams;
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{AdamW, Batches, Objective, OptimizerSettings, likelihood, schedule};
+use crate::error::{Error, Result};
+use crate::nets::SequenceModel;
+
+/// How long, how fast, how careful.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitSettings {
+    /// The learning rate at its highest.
+    pub learning_rate: f64,
+    /// Steps until it is reached.
+    pub warmup: u64,
+    /// Steps between reports.
+    pub report_every: u64,
+    /// Reports without a better validation until training stops early; 0: never.
+    pub patience: u32,
+    /// The optimizer's own.
+    pub optimizer: OptimizerSettings,
+}
+
+/// How long to train.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Length {
+    /// So many optimizer steps.
+    Steps(u64),
+    /// So long on this machine; turned into steps once their speed is known.
+    Minutes(f64),
+}
+
+/// Where a run stands; saved, so that it can go on as if it had never stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all; `None` until `--minutes` is turned into steps.
+    pub total: Option<u64>,
+    /// Seconds spent, reports included.
+    pub seconds: f64,
+    /// Tokens scored so far.
+    pub tokens: u64,
+    /// The best validation so far, in bits a token, and its step.
+    pub best: Option<(f64, u64)>,
+    /// Reports since then.
+    pub stale: u32,
+}
+
+impl Standing {
+    /// At the very beginning.
+    pub fn start(length: Length) -> Self {
+        Self {
+            step: 0,
+            total: match length {
+                Length::Steps(steps) => Some(steps),
+                Length::Minutes(_) => None,
+            },
+            seconds: 0.0,
+            tokens: 0,
+            best: None,
+            stale: 0,
+        }
+    }
+}
+
+/// A network in training and all it needs to go on.
+pub struct Training<N> {
+    /// With the weights as they are trained.
+    pub net: N,
+    /// Moments and averages.
+    pub optimizer: AdamW,
+    /// How far it is.
+    pub standing: Standing,
+}
+
+/// One look at how training goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all, as far as known.
+    pub total: Option<u64>,
+    /// Mean training loss since the last report, in bits a token.
+    pub train_bits: f64,
+    /// Validation with the averaged weights, in bits a token; `None` without held-out data.
+    pub validation_bits: Option<f64>,
+    /// True for the best validation so far.
+    pub best: bool,
+    /// Mean global norm of the gradient since the last report.
+    pub gradient_norm: f64,
+    /// The learning rate now.
+    pub learning_rate: f64,
+    /// Seconds spent in all.
+    pub seconds: f64,
+    /// Tokens read a second since the last report, validation not counted.
+    pub tokens_per_second: f64,
+    /// What the reporter has to say about the sample it wrote.
+    pub remark: String,
+}
+
+/// What one step gave, for a progress line.
+#[derive(Debug, Clone, Copy)]
+pub struct Stepped {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all, as far as known.
+    pub total: Option<u64>,
+    /// This step's loss, in bits a token.
+    pub bits: f64,
+    /// Tokens read a second, of late.
+    pub tokens_per_second: f64,
+    /// Seconds until the end, as far as known.
+    pub seconds_left: Option<f64>,
+}
+
+/// The world around a run: it shows, samples and saves. Implemented above this floor.
+pub trait Reporter<N> {
+    /// After every step.
+    fn stepped(&mut self, stepped: &Stepped);
+
+    /// Makes a sample with the averaged network and says one sentence about it.
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn sample(&mut self, averaged: &N, step: u64) -> Result<String>;
+
+    /// Keeps a report. `improved` says whether the averaged network is the best so far (always without validation).
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn keep(&mut self, report: &Report, training: &Training<N>, averaged: &N, improved: bool) -> Result<()>;
+
+    /// Saves what is needed to go on; called about once a minute and at the end.
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn save(&mut self, training: &Training<N>) -> Result<()>;
+}
+
+/// Why training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All steps are done.
+    Done,
+    /// Validation has not become better for a while.
+    Early,
+    /// Someone asked to stop; everything is saved.
+    Interrupted,
+}
+
+/// A loss above the uniform guess by this factor, after the first steps, is an explosion.
+const EXPLODED: f64 = 3.0;
+/// So many steps are timed before `--minutes` becomes steps.
+const TIMED: u64 = 50;
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Trains until the length is reached, validation stops getting better, or `stop` is set.
+///
+/// # Errors
+/// [`Error::Diverged`] when the loss explodes or is no number (what was saved before stays), or when reading or
+/// writing fails.
+#[allow(clippy::too_many_arguments)]
+pub fn fit<N: SequenceModel>(
+    training: &mut Training<N>,
+    batches: &Batches,
+    validation: &Batches,
+    objective: &dyn Objective<N>,
+    settings: &FitSettings,
+    length: Length,
+    reporter: &mut dyn Reporter<N>,
+    stop: &AtomicBool,
+    device: &Device,
+) -> Result<End> {
+    let device = device.clone().autodiff();
+    let uniform = (training.net.interface().alphabet.size as f64).log2();
+    let mut clock = Clock::new(training.standing.seconds);
+    let mut recent = Recent::default();
+    let mut ended = None;
+    while ended.is_none() {
+        if stop.load(Ordering::Relaxed) {
+            ended = Some(End::Interrupted);
+            break;
+        }
+        let step = training.standing.step;
+        if training.standing.total.is_some_and(|total| step >= total) {
+            ended = Some(End::Done);
+            break;
+        }
+        let batch = batches.at(step)?;
+        let rate = settings.learning_rate
+            * schedule::share(step, training.standing.total.unwrap_or(u64::MAX), settings.warmup);
+        let loss = objective.loss(&training.net, &batch, step, &device);
+        let bits = f64::from(loss.clone().into_scalar::<f32>()) / std::f64::consts::LN_2;
+        if !bits.is_finite() || (step > 10 && bits > EXPLODED * uniform) {
+            return Err(Error::Diverged { step, loss: bits * std::f64::consts::LN_2 });
+        }
+        let gradients = GradientsParams::from_grads(loss.backward(), &training.net);
+        let (net, norm) = training.optimizer.step(training.net.clone(), gradients, rate, &settings.optimizer);
+        if !norm.is_finite() {
+            return Err(Error::Diverged { step, loss: norm });
+        }
+        training.net = net;
+        training.standing.step += 1;
+        training.standing.tokens += batch.scored() as u64;
+        clock.stepped(batch.rows * batch.time);
+        recent.add(bits, norm);
+        turn_minutes_into_steps(&mut training.standing, length, &clock);
+        training.standing.seconds = clock.seconds();
+        reporter.stepped(&Stepped {
+            step: training.standing.step,
+            total: training.standing.total,
+            bits,
+            tokens_per_second: clock.speed(),
+            seconds_left: training.standing.total.map(|total| {
+                (total - training.standing.step) as f64 * clock.seconds_a_step()
+            }),
+        });
+        let step = training.standing.step;
+        let last = training.standing.total == Some(step);
+        if last || step % settings.report_every == 0 {
+            report(training, validation, rate, &mut recent, &mut clock, reporter)?;
+            if settings.patience > 0 && training.standing.stale >= settings.patience && !last {
+                ended = Some(End::Early);
+            }
+        } else if clock.save_is_due() {
+            reporter.save(training)?;
+        }
+    }
+    training.standing.seconds = clock.seconds();
+    reporter.save(training)?;
+    Ok(ended.unwrap_or(End::Done))
+}
+
+fn report<N: SequenceModel>(
+    training: &mut Training<N>,
+    validation: &Batches,
+    rate: f64,
+    recent: &mut Recent,
+    clock: &mut Clock,
+    reporter: &mut dyn Reporter<N>,
+) -> Result<()> {
+    let tokens_per_second = clock.speed();
+    clock.pause();
+    let averaged = training.optimizer.averaged(&training.net);
+    let plain = averaged.devices().into_iter().next().unwrap_or_else(Device::flex);
+    let validation_bits = if validation.is_empty() {
+        None
+    } else {
+        Some(likelihood(&averaged, validation, &plain)?.bits_per_token())
+    };
+    let step = training.standing.step;
+    let improved = match (validation_bits, training.standing.best) {
+        (Some(bits), Some((best, _))) => bits < best,
+        _ => true,
+    };
+    if improved {
+        training.standing.best = validation_bits.map(|bits| (bits, step));
+        training.standing.stale = 0;
+    } else {
+        training.standing.stale += 1;
+    }
+    let remark = reporter.sample(&averaged, step)?;
+    let (train_bits, gradient_norm) = recent.take();
+    training.standing.seconds = clock.seconds();
+    let report = Report {
+        step,
+        total: training.standing.total,
+        train_bits,
+        validation_bits,
+        best: improved && validation_bits.is_some(),
+        gradient_norm,
+        learning_rate: rate,
+        seconds: training.standing.seconds,
+        tokens_per_second,
+        remark,
+    };
+    reporter.keep(&report, training, &averaged, improved)?;
+    clock.resume();
+    Ok(())
+}
+
+/// After the timed steps, or earlier when they alone use up the time.
+fn turn_minutes_into_steps(standing: &mut Standing, length: Length, clock: &Clock) {
+    let Length::Minutes(minutes) = length else { return };
+    if standing.total.is_some() {
+        return;
+    }
+    let left = minutes * 60.0 - clock.seconds();
+    if left <= 0.0 {
+        standing.total = Some(standing.step);
+    } else if standing.step >= TIMED {
+        // A twentieth is left for reports.
+        standing.total = Some(standing.step + (0.95 * left / clock.seconds_a_step()) as u64);
+    }
+}
+
+/// Means since the last report.
+#[derive(Default)]
+struct Recent {
+    bits: f64,
+    norm: f64,
+    steps: f64,
+}
+
+impl Recent {
+    fn add(&mut self, bits: f64, norm: f64) {
+        self.bits += bits;
+        self.norm += norm;
+        self.steps += 1.0;
+    }
+
+    fn take(&mut self) -> (f64, f64) {
+        let Self { bits, norm, steps } = std::mem::take(self);
+        (bits / steps, norm / steps)
+    }
+}
+
+/// Wall-clock of a run, over all its sittings; steps are timed without the reports between them.
+struct Clock {
+    before: f64,
+    begun: Instant,
+    stepping: Instant,
+    saved: Instant,
+    /// Seconds and tokens of the steps of late, fading.
+    late_seconds: f64,
+    late_tokens: f64,
+    late_steps: f64,
+}
+
+impl Clock {
+    /// So much of the past counts: about this many steps.
+    const FADE: f64 = 0.98;
+
+    fn new(before: f64) -> Self {
+        let now = Instant::now();
+        Self { before, begun: now, stepping: now, saved: now, late_seconds: 0.0, late_tokens: 0.0, late_steps: 0.0 }
+    }
+
+    fn stepped(&mut self, tokens: usize) {
+        let now = Instant::now();
+        self.late_seconds = Self::FADE * self.late_seconds + (now - self.stepping).as_secs_f64();
+        self.late_tokens = Self::FADE * self.late_tokens + tokens as f64;
+        self.late_steps = Self::FADE * self.late_steps + 1.0;
+        self.stepping = now;
+    }
+
+    fn pause(&mut self) {
+        self.saved = Instant::now();
+    }
+
+    fn resume(&mut self) {
+        self.stepping = Instant::now();
+        self.saved = self.stepping;
+    }
+
+    fn save_is_due(&mut self) -> bool {
+        let due = self.saved.elapsed() > SAVE_EVERY;
+        if due {
+            self.saved = Instant::now();
+        }
+        due
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.begun.elapsed().as_secs_f64()
+    }
+
+    fn speed(&self) -> f64 {
+        self.late_tokens / self.late_seconds
+    }
+
+    fn seconds_a_step(&self) -> f64 {
+        self.late_seconds / self.late_steps
+    }
+}
