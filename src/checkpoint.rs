@@ -112,19 +112,29 @@ impl ModelFolder {
         if empty || path.join(DESCRIPTION).is_file() {
             return Ok(());
         }
-        Err(Error::input(path, "it is no model folder, and --force replaces only those")
-            .with_hint("choose another --out"))
+        Err(Error::input(
+            path,
+            "it is no model folder, and --force replaces only those",
+        )
+        .with_hint("choose another --out"))
     }
 
     /// Writes a new, loadable model folder with an untrained or partly trained network.
     ///
     /// # Errors
     /// When something is there already (see [`check_free`](Self::check_free)) or writing fails.
-    pub fn create(path: &Path, force: bool, description: &Description, training: &Training<Network>) -> Result<Self> {
+    pub fn create(
+        path: &Path,
+        force: bool,
+        description: &Description,
+        training: &Training<Network>,
+    ) -> Result<Self> {
         Self::check_free(path, force)?;
         let aside = sibling(path, "new");
         remove(&aside)?;
-        let folder = Self { path: aside.clone() };
+        let folder = Self {
+            path: aside.clone(),
+        };
         for inner in ["training", "samples"] {
             let inner = aside.join(inner);
             fs::create_dir_all(&inner).writing(&inner)?;
@@ -153,15 +163,25 @@ impl ModelFolder {
         }
         let file = path.join(DESCRIPTION);
         if !file.is_file() {
-            return Err(Error::model(&file, "it is missing, so that this is no model folder"));
+            return Err(Error::model(
+                &file,
+                "it is missing, so that this is no model folder",
+            ));
         }
         let text = fs::read_to_string(&file).reading(&file)?;
-        let version: Version = serde_json::from_str(&text)
-            .map_err(|error| Error::model(&file, format!("it is damaged or not written by ensuite ({error})")))?;
+        let version: Version = serde_json::from_str(&text).map_err(|error| {
+            Error::model(
+                &file,
+                format!("it is damaged or not written by ensuite ({error})"),
+            )
+        })?;
         if version.format > FORMAT {
             return Err(Error::model(
                 &file,
-                format!("it has format {}, and this program reads up to {FORMAT}", version.format),
+                format!(
+                    "it has format {}, and this program reads up to {FORMAT}",
+                    version.format
+                ),
             )
             .with_hint("use a newer ensuite"));
         }
@@ -195,17 +215,26 @@ impl ModelFolder {
     ///
     /// # Errors
     /// When the state is missing, damaged or of another network.
-    pub fn load_training(&self, description: &Description, device: &Device) -> Result<Training<Network>> {
+    pub fn load_training(
+        &self,
+        description: &Description,
+        device: &Device,
+    ) -> Result<Training<Network>> {
         let net = self.build(description, device)?;
         let file = self.path.join(STATE);
         if !file.is_file() {
-            return Err(Error::model(&file, "it is missing, so that training cannot go on")
-                .with_hint("train a new model with another --out"));
+            return Err(
+                Error::model(&file, "it is missing, so that training cannot go on")
+                    .with_hint("train a new model with another --out"),
+            );
         }
         let stored = Stored::read(&file)?;
         let shapes = parameters(&net);
         let part = |part: &str| -> Result<Vec<Vec<f32>>> {
-            shapes.iter().map(|p| stored.tensor(&format!("{part}.{}", p.name), &p.shape)).collect()
+            shapes
+                .iter()
+                .map(|p| stored.tensor(&format!("{part}.{}", p.name), &p.shape))
+                .collect()
         };
         let optimizer = AdamW {
             steps: 0,
@@ -219,11 +248,14 @@ impl ModelFolder {
             .metadata
             .get("standing")
             .ok_or_else(|| Error::model(&file, "it says not how far training was"))?;
-        let standing: Saved =
-            serde_json::from_str(standing).map_err(|error| Error::model(&file, error.to_string()))?;
+        let standing: Saved = serde_json::from_str(standing)
+            .map_err(|error| Error::model(&file, error.to_string()))?;
         Ok(Training {
             net: with_values(net, weights),
-            optimizer: AdamW { steps: standing.optimizer_steps, ..optimizer },
+            optimizer: AdamW {
+                steps: standing.optimizer_steps,
+                ..optimizer
+            },
             standing: standing.standing,
         })
     }
@@ -255,17 +287,31 @@ impl ModelFolder {
         let mut all: Vec<(String, Parameter)> = Vec::with_capacity(4 * weights.len());
         for (part, values) in parts {
             all.extend(weights.iter().zip(values).map(|(p, values)| {
-                (format!("{part}.{}", p.name), Parameter { values: values.clone(), ..p.clone() })
+                (
+                    format!("{part}.{}", p.name),
+                    Parameter {
+                        values: values.clone(),
+                        ..p.clone()
+                    },
+                )
             }));
         }
-        all.extend(weights.into_iter().map(|p| (format!("weights.{}", p.name), p)));
+        all.extend(
+            weights
+                .into_iter()
+                .map(|p| (format!("weights.{}", p.name), p)),
+        );
         let saved = Saved {
             standing: training.standing.clone(),
             optimizer_steps: training.optimizer.steps,
         };
         let saved = serde_json::to_string(&saved).expect("a standing is JSON");
         let metadata = HashMap::from([("standing".to_owned(), saved)]);
-        write_tensors(&self.path.join(STATE), all.iter().map(|(name, p)| (name.clone(), p)), metadata)
+        write_tensors(
+            &self.path.join(STATE),
+            all.iter().map(|(name, p)| (name.clone(), p)),
+            metadata,
+        )
     }
 
     /// Adds a report to the log.
@@ -275,7 +321,11 @@ impl ModelFolder {
     pub fn log(&self, report: &Report) -> Result<()> {
         let file = self.path.join(LOG);
         let line = serde_json::to_string(report).expect("a report is JSON") + "\n";
-        let mut log = fs::OpenOptions::new().create(true).append(true).open(&file).writing(&file)?;
+        let mut log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .writing(&file)?;
         log.write_all(line.as_bytes()).writing(&file)
     }
 
@@ -290,7 +340,9 @@ impl ModelFolder {
             return Ok(Vec::new());
         }
         let text = fs::read_to_string(&file).reading(&file)?;
-        let reports = text.lines().filter_map(|line| serde_json::from_str::<Report>(line).ok());
+        let reports = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Report>(line).ok());
         Ok(reports.filter(|report| report.step <= step).collect())
     }
 
@@ -330,9 +382,9 @@ impl ModelFolder {
 
     fn build(&self, description: &Description, device: &Device) -> Result<Network> {
         let network = &description.recipe.network;
-        network.build(description.interface(), description.recipe.seed, device).map_err(|error| {
-            Error::model(self.path.join(DESCRIPTION), error.to_string())
-        })
+        network
+            .build(description.interface(), description.recipe.seed, device)
+            .map_err(|error| Error::model(self.path.join(DESCRIPTION), error.to_string()))
     }
 }
 
@@ -365,21 +417,29 @@ impl Stored {
         let (_, header) = SafeTensors::read_metadata(&bytes)
             .map_err(|error| Error::model(path, format!("it is truncated or damaged ({error})")))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let stored = Self { path: path.into(), bytes, metadata };
+        let stored = Self {
+            path: path.into(),
+            bytes,
+            metadata,
+        };
         stored.open()?;
         Ok(stored)
     }
 
     fn open(&self) -> Result<SafeTensors<'_>> {
-        SafeTensors::deserialize(&self.bytes)
-            .map_err(|error| Error::model(&self.path, format!("it is truncated or damaged ({error})")))
+        SafeTensors::deserialize(&self.bytes).map_err(|error| {
+            Error::model(&self.path, format!("it is truncated or damaged ({error})"))
+        })
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let tensors = self.open()?;
-        let tensor = tensors
-            .tensor(name)
-            .map_err(|_| Error::model(&self.path, format!("it has no tensor '{name}', so that it is another network's")))?;
+        let tensor = tensors.tensor(name).map_err(|_| {
+            Error::model(
+                &self.path,
+                format!("it has no tensor '{name}', so that it is another network's"),
+            )
+        })?;
         if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
             return Err(Error::model(
                 &self.path,
@@ -396,7 +456,10 @@ impl Stored {
             .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
             .collect();
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(Error::model(&self.path, format!("its tensor '{name}' holds values that are no numbers")));
+            return Err(Error::model(
+                &self.path,
+                format!("its tensor '{name}' holds values that are no numbers"),
+            ));
         }
         Ok(values)
     }
@@ -419,10 +482,17 @@ fn write_tensors<'a>(
     metadata: HashMap<String, String>,
 ) -> Result<()> {
     let all: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
-        .map(|(name, p)| (name, p.shape.clone(), p.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .map(|(name, p)| {
+            (
+                name,
+                p.shape.clone(),
+                p.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            )
+        })
         .collect();
     let views = all.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as its shape says");
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+            .expect("as many bytes as its shape says");
         (name.clone(), view)
     });
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::Write {
@@ -450,10 +520,227 @@ fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// `models/bells` with `new` becomes `models/.bells.new`.
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     path.with_file_name(format!(".{name}.{suffix}"))
 }
 
 fn remove(path: &Path) -> Result<()> {
-    if path.exists() { fs::remove_dir_all(path).writing(path) } else { Ok(()) }
+    if path.exists() {
+        fs::remove_dir_all(path).writing(path)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Length;
+
+    fn small() -> (Description, Training<Network>) {
+        let text = "[network]\nlayers = 2\ncycle = 2\nresidual = 4\nskip = 4\nhead = 4";
+        let recipe = Recipe::sound("tiny").unwrap().overridden(text).unwrap();
+        let description = Description {
+            format: FORMAT,
+            program: "ensuite test".into(),
+            medium: serde_json::from_value(serde_json::json!({
+                "kind": "sound", "sample_rate": 8000, "codec": "mu-law-8",
+                "even_loudness": true, "trim_silence": false, "trailing_silence": 0.0
+            }))
+            .unwrap(),
+            lags: vec![],
+            labels: LabelRule::None,
+            classes: Classes::default(),
+            recipe,
+            split: Split {
+                rule: "none".into(),
+                training: 1,
+                validation: vec![],
+                hash: "0".into(),
+            },
+            step: 0,
+            validation_bits: None,
+        };
+        let net = description
+            .recipe
+            .network
+            .build(description.interface(), 5, &Device::flex())
+            .unwrap();
+        let mut training = Training {
+            optimizer: AdamW::new(&net),
+            standing: Standing::start(Length::Steps(7)),
+            net,
+        };
+        // Each part differs from the others, so that mixing them up shows.
+        training.optimizer.steps = 3;
+        training.optimizer.momentum[0][0] = 0.25;
+        training.optimizer.variance[0][0] = 0.5;
+        training.optimizer.average[0][0] = 0.75;
+        training.standing.step = 3;
+        (description, training)
+    }
+
+    fn made() -> (tempfile::TempDir, PathBuf, Description, Training<Network>) {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("model");
+        let (description, training) = small();
+        ModelFolder::create(&path, false, &description, &training).unwrap();
+        (parent, path, description, training)
+    }
+
+    #[test]
+    fn save_and_load_change_nothing() {
+        let (_parent, path, description, training) = made();
+        let (folder, read) = ModelFolder::open(&path).unwrap();
+        assert_eq!(read, description);
+        let averaged = training.optimizer.averaged(&training.net);
+        let loaded = folder.load(&read, &Device::flex()).unwrap();
+        assert_eq!(parameters(&loaded), parameters(&averaged));
+        let resumed = folder.load_training(&read, &Device::flex()).unwrap();
+        assert_eq!(parameters(&resumed.net), parameters(&training.net));
+        assert_eq!(resumed.optimizer, training.optimizer);
+        assert_eq!(resumed.standing, training.standing);
+    }
+
+    /// A file's damage, and a word that the error must say.
+    fn broken(name: &str, damage: impl Fn(Vec<u8>) -> Option<Vec<u8>>, word: &str) {
+        let (_parent, path, ..) = made();
+        let file = path.join(name);
+        match damage(fs::read(&file).unwrap()) {
+            Some(bytes) => fs::write(&file, bytes).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let outcome = ModelFolder::open(&path).and_then(|(folder, description)| {
+            folder.load(&description, &Device::flex())?;
+            folder
+                .load_training(&description, &Device::flex())
+                .map(drop)
+        });
+        let error = outcome.expect_err(word).to_string();
+        assert!(
+            error.contains(name) && error.contains(word),
+            "{name}: '{error}' does not say '{word}'"
+        );
+    }
+
+    #[test]
+    fn damaged_foreign_and_newer_files_are_named() {
+        let replace = |from: &'static str, to: &'static str| {
+            move |bytes: Vec<u8>| {
+                Some(
+                    String::from_utf8(bytes)
+                        .unwrap()
+                        .replacen(from, to, 1)
+                        .into_bytes(),
+                )
+            }
+        };
+        for name in [DESCRIPTION, WEIGHTS, STATE] {
+            broken(name, |_| None, "missing");
+            broken(
+                name,
+                |bytes| Some(bytes[..bytes.len() / 2].to_vec()),
+                "damaged",
+            );
+            broken(name, |_| Some(b"not ours".to_vec()), "damaged");
+            broken(name, |_| Some(Vec::new()), "damaged");
+        }
+        broken(
+            DESCRIPTION,
+            replace("\"format\": 1", "\"format\": 99"),
+            "99",
+        );
+        broken(
+            DESCRIPTION,
+            replace("\"step\": 0", "\"step\": 0, \"colour\": 1"),
+            "colour",
+        );
+        broken(
+            DESCRIPTION,
+            replace("\"residual\": 4", "\"residual\": 4, \"depth\": 1"),
+            "depth",
+        );
+        broken(
+            DESCRIPTION,
+            replace("\"layers\": 2", "\"layers\": 0"),
+            "layers",
+        );
+        broken(
+            WEIGHTS,
+            |_| {
+                let mut other = small().1;
+                other.optimizer.average[0][0] = f32::NAN;
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("m");
+                ModelFolder::create(&path, false, &small().0, &other).unwrap();
+                Some(fs::read(path.join(WEIGHTS)).unwrap())
+            },
+            "no numbers",
+        );
+    }
+
+    #[test]
+    fn weights_of_another_size_are_refused() {
+        let (_parent, path, ..) = made();
+        let file = path.join(DESCRIPTION);
+        let text = fs::read_to_string(&file)
+            .unwrap()
+            .replace("\"skip\": 4", "\"skip\": 5");
+        fs::write(&file, text).unwrap();
+        let (folder, description) = ModelFolder::open(&path).unwrap();
+        let error = folder
+            .load(&description, &Device::flex())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(WEIGHTS) && error.contains("'out'"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_existing_folder_is_replaced_only_by_force_and_only_if_it_is_a_model() {
+        let (parent, path, description, training) = made();
+        let again = |path: &Path, force| ModelFolder::create(path, force, &description, &training);
+        assert!(matches!(again(&path, false), Err(Error::Exists { .. })));
+        fs::write(path.join("samples/old.wav"), b"x").unwrap();
+        again(&path, true).unwrap();
+        assert!(!path.join("samples/old.wav").exists());
+        let precious = parent.path().join("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::write(precious.join("diary.txt"), b"x").unwrap();
+        assert!(again(&precious, true).is_err() && precious.join("diary.txt").exists());
+    }
+
+    #[test]
+    fn what_a_kill_leaves_behind_does_not_hurt() {
+        let (_parent, path, description, training) = made();
+        // Killed while writing aside: half a file under its temporary name.
+        fs::write(path.join(".weights.safetensors.tmp"), b"half").unwrap();
+        fs::write(path.join("training/.state.safetensors.tmp"), b"half").unwrap();
+        fs::write(path.join(LOG), b"{\"step\": 1, \"tot").unwrap();
+        let (folder, read) = ModelFolder::open(&path).unwrap();
+        folder.load(&read, &Device::flex()).unwrap();
+        assert_eq!(folder.reports(100).unwrap(), []);
+        folder.save_training(&training).unwrap();
+        folder
+            .save_model(&description, &training.optimizer.averaged(&training.net))
+            .unwrap();
+        folder.load_training(&read, &Device::flex()).unwrap();
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_last_complete_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        write_aside(&file, b"whole").unwrap();
+        // The temporary name is taken by a folder, so that writing fails half-way.
+        fs::create_dir(folder.path().join(".a.tmp")).unwrap();
+        assert!(write_aside(&file, b"new").is_err());
+        assert_eq!(fs::read(&file).unwrap(), b"whole");
+    }
 }

@@ -63,6 +63,12 @@ mod tests {
         for wrong in ["gpu", "cuda:", "cuda:x", "CPU", ""] {
             assert!(wrong.parse::<DeviceChoice>().is_err(), "{wrong}");
         }
-        assert!(DeviceChoice::Cuda(0).resolve().unwrap_err().hint().is_some());
+        assert!(
+            DeviceChoice::Cuda(0)
+                .resolve()
+                .unwrap_err()
+                .hint()
+                .is_some()
+        );
     }
 }

@@ -156,8 +156,14 @@ impl Error {
 /// Attaches the path to an [`std::io::Error`].
 pub trait IoContext<T> {
     /// The operation was a read of `path`.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where it failed.
     fn reading(self, path: &Path) -> Result<T>;
     /// The operation was a write of `path`.
+    ///
+    /// # Errors
+    /// [`Error::Write`] where it failed.
     fn writing(self, path: &Path) -> Result<T>;
 }
 

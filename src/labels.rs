@@ -30,10 +30,10 @@ impl LabelRule {
     /// # Errors
     /// When it is no regular expression, or has no named group.
     pub fn pattern(text: &str) -> Result<Self> {
-        const EXAMPLE: &str =
-            "for files named DIGIT_SPEAKER_INDEX.wav: --label-pattern '(?<digit>[0-9])_(?<speaker>[a-z]+)_'";
+        const EXAMPLE: &str = "for files named DIGIT_SPEAKER_INDEX.wav: --label-pattern '(?<digit>[0-9])_(?<speaker>[a-z]+)_'";
         let regex = Regex::new(text).map_err(|error| {
-            Error::usage(format!("--label-pattern is no regular expression: {error}")).with_hint(EXAMPLE)
+            Error::usage(format!("--label-pattern is no regular expression: {error}"))
+                .with_hint(EXAMPLE)
         })?;
         if regex.capture_names().flatten().next().is_none() {
             return Err(Error::usage("--label-pattern has no named group").with_hint(EXAMPLE));
@@ -130,7 +130,10 @@ impl Classes {
             let group = match groups.iter_mut().find(|group| group.name == *name) {
                 Some(group) => group,
                 None => {
-                    groups.push(Group { name: name.clone(), values: Vec::new() });
+                    groups.push(Group {
+                        name: name.clone(),
+                        values: Vec::new(),
+                    });
                     groups.last_mut().expect("just pushed")
                 }
             };
@@ -159,9 +162,12 @@ impl Classes {
         self.check(labels)?;
         let mut vector = Vec::with_capacity(self.width());
         for group in &self.groups {
-            let (_, value) = labels.iter().find(|(name, _)| *name == group.name).ok_or_else(|| {
-                Error::usage(format!("no {} is given", group.name)).with_hint(group.allowed())
-            })?;
+            let (_, value) = labels
+                .iter()
+                .find(|(name, _)| *name == group.name)
+                .ok_or_else(|| {
+                    Error::usage(format!("no {} is given", group.name)).with_hint(group.allowed())
+                })?;
             vector.extend(group.values.iter().map(|v| f32::from(u8::from(v == value))));
         }
         Ok(vector)
@@ -175,17 +181,21 @@ impl Classes {
         for (index, (name, value)) in labels.iter().enumerate() {
             let Some(group) = self.groups.iter().find(|group| group.name == *name) else {
                 let known: Vec<_> = self.groups.iter().map(|g| g.name.as_str()).collect();
-                return Err(Error::usage(format!("this model knows no class group '{name}'")).with_hint(
-                    if known.is_empty() {
-                        "it was trained without classes".to_owned()
-                    } else {
-                        format!("it knows: {}", known.join(", "))
-                    },
-                ));
+                return Err(
+                    Error::usage(format!("this model knows no class group '{name}'")).with_hint(
+                        if known.is_empty() {
+                            "it was trained without classes".to_owned()
+                        } else {
+                            format!("it knows: {}", known.join(", "))
+                        },
+                    ),
+                );
             };
             if !group.values.contains(value) {
-                return Err(Error::usage(format!("this model knows no {name} '{value}'"))
-                    .with_hint(group.allowed()));
+                return Err(
+                    Error::usage(format!("this model knows no {name} '{value}'"))
+                        .with_hint(group.allowed()),
+                );
             }
             if labels[..index].iter().any(|(other, _)| other == name) {
                 return Err(Error::usage(format!("--class {name} is given twice")));
@@ -199,9 +209,16 @@ impl Classes {
         self.groups
             .iter()
             .map(|group| {
-                given.iter().find(|(name, _)| *name == group.name).cloned().unwrap_or_else(|| {
-                    (group.name.clone(), group.values[draw(group.values.len())].clone())
-                })
+                given
+                    .iter()
+                    .find(|(name, _)| *name == group.name)
+                    .cloned()
+                    .unwrap_or_else(|| {
+                        (
+                            group.name.clone(),
+                            group.values[draw(group.values.len())].clone(),
+                        )
+                    })
             })
             .collect()
     }
@@ -215,7 +232,10 @@ impl Group {
 
 /// `digit=7 speaker=theo`
 pub fn describe(labels: &[Label]) -> String {
-    let parts: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let parts: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     parts.join(" ")
 }
 
@@ -239,7 +259,9 @@ mod tests {
     fn groups_become_one_vector() {
         let classes = digits();
         assert_eq!(classes.width(), 4);
-        let vector = classes.vector(&[label("speaker", "theo"), label("digit", "3")]).unwrap();
+        let vector = classes
+            .vector(&[label("speaker", "theo"), label("digit", "3")])
+            .unwrap();
         assert_eq!(vector, [1.0, 0.0, 0.0, 1.0]);
     }
 
@@ -247,7 +269,10 @@ mod tests {
     fn unknown_missing_and_repeated_classes_are_usage_errors_that_list_what_is_allowed() {
         let classes = digits();
         for (labels, hint) in [
-            (vec![label("digit", "8"), label("speaker", "theo")], "digit is one of: 3, 7"),
+            (
+                vec![label("digit", "8"), label("speaker", "theo")],
+                "digit is one of: 3, 7",
+            ),
             (vec![label("colour", "red")], "it knows: digit, speaker"),
             (vec![label("digit", "3")], "speaker is one of: anna, theo"),
         ] {
@@ -268,7 +293,10 @@ mod tests {
     #[test]
     fn a_rule_says_why_a_file_has_no_label() {
         assert!(LabelRule::Folders.labels("loose.wav").is_err());
-        assert_eq!(LabelRule::Folders.labels("bass/a/b.wav").unwrap(), [label("class", "bass")]);
+        assert_eq!(
+            LabelRule::Folders.labels("bass/a/b.wav").unwrap(),
+            [label("class", "bass")]
+        );
         assert!(LabelRule::pattern("[0-9]+").unwrap_err().is_usage());
         assert!(LabelRule::pattern("(").unwrap_err().is_usage());
         let rule = LabelRule::pattern("(?<digit>[0-9])").unwrap();

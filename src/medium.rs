@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audio::MuLaw;
+use crate::audio::{ImportSettings, MuLaw};
 use crate::sequence::{Alphabet, Codec};
 
 /// What a model's tokens stand for; saved with the model.
@@ -27,6 +27,18 @@ pub struct Sound {
     pub trim_silence: bool,
     /// Seconds of silence added behind each recording.
     pub trailing_silence: f32,
+}
+
+impl Sound {
+    /// How recordings are read for this model, so that they are what it was trained on.
+    pub fn import_settings(&self) -> ImportSettings {
+        ImportSettings {
+            sample_rate: Some(self.sample_rate),
+            even_loudness: self.even_loudness,
+            trim_silence: self.trim_silence,
+            trailing_silence: self.trailing_silence,
+        }
+    }
 }
 
 /// How samples become tokens.

@@ -23,9 +23,12 @@ impl NetworkConfig {
     /// When the sizes make no network.
     pub fn build(&self, interface: Interface, seed: u64, device: &Device) -> Result<Network> {
         match self {
-            Self::WaveNet(config) => {
-                Ok(Network::WaveNet(WaveNet::new(config.clone(), interface, seed, device)?))
-            }
+            Self::WaveNet(config) => Ok(Network::WaveNet(WaveNet::new(
+                config.clone(),
+                interface,
+                seed,
+                device,
+            )?)),
         }
     }
 

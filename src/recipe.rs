@@ -6,8 +6,8 @@ a config file and flags change it, in this order, and the result is saved with t
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::network::NetworkConfig;
 use crate::nets::WaveNetConfig;
+use crate::network::NetworkConfig;
 use crate::train::{Cut, FitSettings, OptimizerSettings};
 
 /// Everything that decides what comes out of a run, beside the data.
@@ -37,8 +37,14 @@ pub struct BatchSettings {
 impl Recipe {
     /// The recipes for sound: name, what it is for.
     pub const SOUND: [(&'static str, &'static str); 4] = [
-        ("tiny", "a first impression within a minute or two; low fidelity"),
-        ("small", "the default: learns fast on two cores and makes sound faster than real time"),
+        (
+            "tiny",
+            "a first impression within a minute or two; low fidelity",
+        ),
+        (
+            "small",
+            "the default: learns fast on two cores and makes sound faster than real time",
+        ),
         ("medium", "twice the channels: better after some hours"),
         ("large", "forty layers: for long training, or a card"),
     ];
@@ -55,8 +61,10 @@ impl Recipe {
             "large" => (40, 64, 256, 256, 1e-3),
             _ => {
                 let names: Vec<_> = Self::SOUND.iter().map(|(name, _)| *name).collect();
-                return Err(Error::usage(format!("there is no preset '{name}' for sound"))
-                    .with_hint(format!("presets: {}", names.join(", "))));
+                return Err(
+                    Error::usage(format!("there is no preset '{name}' for sound"))
+                        .with_hint(format!("presets: {}", names.join(", "))),
+                );
             }
         };
         Ok(Self {
@@ -74,7 +82,10 @@ impl Recipe {
                 patience: 10,
                 optimizer: OptimizerSettings::default(),
             },
-            batches: BatchSettings { rows: 4, window: 4096 },
+            batches: BatchSettings {
+                rows: 4,
+                window: 4096,
+            },
             seed: 0,
         })
     }
@@ -85,9 +96,13 @@ impl Recipe {
     /// A reason, when it is no TOML, names what there is not, or gives a value of the wrong kind.
     pub fn overridden(&self, text: &str) -> std::result::Result<Self, String> {
         let mut table = toml::Table::try_from(self).expect("a recipe is a table");
-        let changes: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        let changes: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| error.to_string())?;
         merge(&mut table, changes);
-        table.try_into().map_err(|error: toml::de::Error| error.to_string())
+        table
+            .try_into()
+            .map_err(|error: toml::de::Error| error.to_string())
     }
 
     /// Refuses numbers that cannot work.
@@ -100,19 +115,40 @@ impl Recipe {
         let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
         let rate = self.training.learning_rate;
         if !(rate.is_finite() && rate > 0.0 && rate <= 1.0) {
-            return refuse(format!("a learning rate of {rate} cannot work"), "it is above 0 and at most 1; try 0.001");
+            return refuse(
+                format!("a learning rate of {rate} cannot work"),
+                "it is above 0 and at most 1; try 0.001",
+            );
         }
         if !(1..=65_536).contains(&self.batches.rows) {
-            return refuse(format!("a batch of {} rows cannot work", self.batches.rows), "it is from 1 to 65536");
+            return refuse(
+                format!("a batch of {} rows cannot work", self.batches.rows),
+                "it is from 1 to 65536",
+            );
         }
         if !(16..=1 << 20).contains(&self.batches.window) {
-            return refuse(format!("a window of {} tokens cannot work", self.batches.window), "it is from 16 to 1048576");
+            return refuse(
+                format!("a window of {} tokens cannot work", self.batches.window),
+                "it is from 16 to 1048576",
+            );
         }
         if self.training.report_every == 0 {
-            return refuse("a report every 0 steps cannot work".into(), "it is 1 or more");
+            return refuse(
+                "a report every 0 steps cannot work".into(),
+                "it is 1 or more",
+            );
         }
-        let OptimizerSettings { beta1, beta2, epsilon, clip_norm, average_decay, weight_decay } = self.training.optimizer;
-        let shares = [beta1, beta2, average_decay].iter().all(|b| (0.0..1.0).contains(b));
+        let OptimizerSettings {
+            beta1,
+            beta2,
+            epsilon,
+            clip_norm,
+            average_decay,
+            weight_decay,
+        } = self.training.optimizer;
+        let shares = [beta1, beta2, average_decay]
+            .iter()
+            .all(|b| (0.0..1.0).contains(b));
         if !(shares && epsilon > 0.0 && clip_norm > 0.0 && weight_decay >= 0.0) {
             return refuse(
                 "the optimizer's settings cannot work".into(),
@@ -125,7 +161,10 @@ impl Recipe {
     /// How sequences are cut for this network.
     pub fn cut(&self) -> Cut {
         // A network that sees everything is given a window's worth of past.
-        let context = self.network.receptive_field().map_or(self.batches.window, |field| field - 1);
+        let context = self
+            .network
+            .receptive_field()
+            .map_or(self.batches.window, |field| field - 1);
         Cut {
             window: context + self.batches.window,
             context,
@@ -174,7 +213,12 @@ mod tests {
     #[test]
     fn a_config_with_unknown_names_or_wrong_values_is_refused() {
         let recipe = Recipe::sound("small").unwrap();
-        for text in ["[network]\nlayerz = 8", "colour = 1", "[training]\nwarmup = 'x'", "not toml"] {
+        for text in [
+            "[network]\nlayerz = 8",
+            "colour = 1",
+            "[training]\nwarmup = 'x'",
+            "not toml",
+        ] {
             assert!(recipe.overridden(text).is_err(), "{text}");
         }
         let mut wrong = recipe.clone();

@@ -194,6 +194,8 @@ fn is_silent(power: f64) -> bool {
 }
 
 #[cfg(test)]
+// The values compared for equality are exact.
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
     use crate::audio::{ImportSettings, WavSink};

@@ -7,7 +7,8 @@ reason: a network must not learn from half-read recordings.
 */
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use symphonia::core::audio::GenericAudioBufferRef;
@@ -16,13 +17,13 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::default::{get_codecs, get_probe};
 
+use super::fault::Fault;
 use super::riff::Wav;
-use super::{MAX_RATE, MIN_RATE};
 use crate::error::{Error, IoContext, Result};
 
 /// Extensions (in lower case) of the files that are taken for recordings when a folder is searched.
@@ -53,9 +54,17 @@ pub struct Recording {
 /// read it.
 pub fn read(path: &Path) -> Result<Recording> {
     let (source, len) = open(path)?;
-    Stream::open(source, len)
-        .and_then(Stream::decode)
-        .map_err(|fault| fault.at(path))
+    decode(source, len).map_err(|fault| fault.at(path))
+}
+
+/// Decodes a source of `len` bytes.
+///
+/// The library's decoder of Microsoft's ADPCM overflows on damaged data, which is a panic where arithmetic is checked:
+/// one broken file must not end the import of a folder.
+fn decode(source: Box<dyn MediaSource>, len: u64) -> std::result::Result<Recording, Fault> {
+    let stream = Stream::open(source, len)?;
+    catch_unwind(AssertUnwindSafe(|| stream.decode()))
+        .unwrap_or_else(|_| Err(Fault::bad("damaged: its decoder gave up")))
 }
 
 /// The sample rate of a file, in Hz, from its header alone.
@@ -74,77 +83,12 @@ pub fn probe_rate(path: &Path) -> Result<u32> {
 fn open(path: &Path) -> Result<(Box<dyn MediaSource>, u64)> {
     let metadata = fs::metadata(path).reading(path)?;
     if !metadata.is_file() {
-        return Err(Error::input(path, "is not a file"));
+        return Err(Error::input(path, "not a file"));
     }
     if metadata.len() == 0 {
-        return Err(Error::input(path, "is empty (0 bytes)"));
+        return Err(Error::input(path, "empty (0 bytes)"));
     }
     Ok((Box::new(File::open(path).reading(path)?), metadata.len()))
-}
-
-/// Why a file cannot be used; the path is added at the end.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Bad(String),
-    Io(io::Error),
-}
-
-impl Fault {
-    pub(super) fn bad(reason: impl Into<String>) -> Self {
-        Self::Bad(reason.into())
-    }
-
-    /// The data ends after `found` of `promised` seconds.
-    pub(super) fn cut_short(found: f64, promised: f64) -> Self {
-        let digits = if promised - found >= 0.1 { 1 } else { 4 };
-        Self::Bad(format!(
-            "is cut short: the data ends after {found:.digits$} s of the {promised:.digits$} s that its header promises"
-        ))
-    }
-
-    pub(super) fn check_rate(rate: u32) -> std::result::Result<(), Self> {
-        if (MIN_RATE..=MAX_RATE).contains(&rate) {
-            return Ok(());
-        }
-        Err(Self::bad(format!(
-            "has a sample rate of {rate} Hz, says its header; {MIN_RATE} to {MAX_RATE} Hz are read"
-        )))
-    }
-
-    fn at(self, path: &Path) -> Error {
-        match self {
-            Self::Bad(reason) => Error::input(path, reason),
-            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Error::input(path, "is cut short: it ends before its sound does")
-            }
-            Self::Io(source) => Error::Read {
-                path: path.into(),
-                source,
-            },
-        }
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<SymphoniaError> for Fault {
-    fn from(error: SymphoniaError) -> Self {
-        match error {
-            SymphoniaError::IoError(error) => Self::Io(error),
-            SymphoniaError::DecodeError(what) => Self::bad(format!("is damaged ({what})")),
-            SymphoniaError::ResetRequired => {
-                Self::bad("is a chain of several streams; split it into one file each")
-            }
-            SymphoniaError::Unsupported(what) | SymphoniaError::LimitError(what) => {
-                Self::bad(format!("holds something that is not read here ({what})"))
-            }
-            other => Self::bad(format!("cannot be decoded ({other})")),
-        }
-    }
 }
 
 /// An opened file and the decoder for what is in it.
@@ -178,7 +122,7 @@ impl Stream {
                 Self::open_other(source)
             }
             _ => Err(Fault::bad(
-                "is no WAV, FLAC, MP3 or OGG file, whatever its name says",
+                "no WAV, FLAC, MP3 or OGG file, whatever its name says",
             )),
         }
     }
@@ -196,21 +140,21 @@ impl Stream {
     fn open_other(source: Box<dyn MediaSource>) -> std::result::Result<Self, Fault> {
         let reader = get_probe().probe(
             &Hint::new(),
-            MediaSourceStream::new(source, Default::default()),
+            MediaSourceStream::new(source, MediaSourceStreamOptions::default()),
             FormatOptions::default(),
             MetadataOptions::default(),
         )?;
         let track = reader
             .default_track(TrackType::Audio)
-            .ok_or_else(|| Fault::bad("holds no sound that is read here"))?;
+            .ok_or_else(|| Fault::bad("no sound in it that is read here"))?;
         let parameters = track
             .codec_params
             .as_ref()
             .and_then(|parameters| parameters.audio())
-            .ok_or_else(|| Fault::bad("holds no sound that is read here"))?;
+            .ok_or_else(|| Fault::bad("no sound in it that is read here"))?;
         let rate = parameters
             .sample_rate
-            .ok_or_else(|| Fault::bad("does not say its sample rate"))?;
+            .ok_or_else(|| Fault::bad("it does not say its sample rate"))?;
         Fault::check_rate(rate)?;
         let lenient = parameters.codec == CODEC_ID_MP3;
         // An MP3 has no length of its own, and that of an OGG file is of its last page: both are estimates.
@@ -244,7 +188,7 @@ impl Stream {
         }
         if damaged * MP3_DAMAGE > packets {
             return Err(Fault::bad(format!(
-                "is damaged: {damaged} of its {packets} packets cannot be decoded"
+                "damaged: {damaged} of its {packets} packets cannot be decoded"
             )));
         }
         self.finish(mono)
@@ -257,17 +201,20 @@ impl Stream {
             ..
         } = mono;
         if samples.is_empty() {
-            return Err(Fault::bad("holds no samples"));
+            return Err(Fault::bad("nothing in it can be decoded"));
         }
         if let Some(promised) = self.promised {
             if (samples.len() as u64) < promised {
                 let rate = f64::from(self.rate);
-                return Err(Fault::cut_short(
+                return Err(Fault::incomplete(
                     samples.len() as f64 / rate,
                     promised as f64 / rate,
                 ));
             }
-            samples.truncate(promised as usize);
+            if let Container::Wav(_) = self.container {
+                // The last block of ADPCM may be filled up.
+                samples.truncate(promised as usize);
+            }
         }
         Ok(Recording {
             samples,
@@ -325,18 +272,17 @@ impl MonoMix {
         }
         let channels = decoded.num_planes();
         if decoded.spec().rate() != self.rate {
-            return Err(Fault::bad("changes its sample rate on the way"));
+            return Err(Fault::bad("its sample rate changes on the way"));
         }
         self.channels = self.channels.max(channels as u16);
         decoded.copy_to_vec_interleaved(&mut self.interleaved);
         for frame in self.interleaved.chunks_exact(channels) {
             let sum: f64 = frame.iter().map(|&sample| f64::from(sample)).sum();
             let mean = (sum / channels as f64) as f32;
-            // Also false for what is not a number.
-            if !(mean.abs() <= LARGEST_SAMPLE) {
+            if mean.is_nan() || mean.abs() > LARGEST_SAMPLE {
                 let second = self.samples.len() as f64 / f64::from(self.rate);
                 return Err(Fault::bad(format!(
-                    "holds a sample that is no sound ({mean}), {second:.3} s from its start"
+                    "a sample of it is no sound ({mean}, {second:.3} s from its start)"
                 )));
             }
             self.samples.push(mean);
@@ -349,12 +295,12 @@ impl MonoMix {
 #[cfg(test)]
 pub(super) fn decode_bytes(bytes: Vec<u8>) -> std::result::Result<Recording, String> {
     let len = bytes.len() as u64;
-    Stream::open(Box::new(io::Cursor::new(bytes)), len)
-        .and_then(Stream::decode)
-        .map_err(|fault| match fault.at(Path::new("test")) {
+    decode(Box::new(std::io::Cursor::new(bytes)), len).map_err(|fault| {
+        match fault.at(Path::new("test")) {
             Error::Input { reason, .. } => reason,
             other => other.to_string(),
-        })
+        }
+    })
 }
 
 #[cfg(test)]
@@ -420,7 +366,7 @@ mod tests {
         assert_eq!((read.rate, read.channels), (96_000, 2));
         assert_eq!(read.samples.len(), 1_000);
         for ((sample, l), r) in read.samples.iter().zip(left).zip(right) {
-            let mean = (f32::from(l) + f32::from(r)) / 2.0 / 32_768.0;
+            let mean = f32::midpoint(f32::from(l), f32::from(r)) / 32_768.0;
             assert!((sample - mean).abs() < 1e-6);
         }
     }
@@ -482,7 +428,12 @@ mod tests {
         }
         let empty = folder.path().join("empty.wav");
         fs::write(&empty, b"").unwrap();
-        assert!(read(&empty).unwrap_err().to_string().contains("is empty"));
+        assert!(
+            read(&empty)
+                .unwrap_err()
+                .to_string()
+                .contains("empty (0 bytes)")
+        );
         assert!(read(folder.path()).is_err());
         assert!(matches!(
             read(&folder.path().join("none.wav")),

@@ -91,6 +91,8 @@ pub(super) fn decibels(db: f64) -> f64 {
 }
 
 #[cfg(test)]
+// The values compared for equality are exact.
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
     use std::f32::consts::TAU;

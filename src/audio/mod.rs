@@ -10,6 +10,7 @@ Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 
 mod character;
 mod corpus;
+mod fault;
 pub mod import;
 pub mod level;
 mod mulaw;

@@ -2,7 +2,7 @@
 8-bit µ-law: sound as a sequence of 256 classes.
 
 Companding spends the classes where the ear and the statistics of sound need them: finely around zero, coarsely
-at the peaks. A network then predicts one of 256 classes a sample, as in WaveNet (van den Oord et al. 2016,
+at the peaks. A network then predicts one of 256 classes a sample, as in `WaveNet` (van den Oord et al. 2016,
 §2.2, with µ = 255; the continuous form of ITU-T G.711):
 
 > f(x) = sign(x) · ln(1 + µ|x|) / ln(1 + µ),  class = ⌊(f(x) + 1) / 2 · µ + ½⌋
@@ -81,7 +81,7 @@ impl Codec for MuLaw {
 
 const fn expanded() -> [f64; CLASSES] {
     /// 256^(1/255) = 2^(8/255).
-    const ROOT: f64 = 1.021_983_956_890_933_9;
+    const ROOT: f64 = 1.021_983_956_890_934;
     let mut table = [0.0; CLASSES];
     let mut power = 1.0;
     let mut m = 0;
@@ -121,13 +121,15 @@ const fn borders() -> [f32; CLASSES - 1] {
 }
 
 #[cfg(test)]
+// The values compared for equality are exact.
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 
     /// The formula of the paper, in f64.
     fn formula(x: f64) -> f64 {
         let f = x.signum() * (255.0 * x.abs()).ln_1p() / 256f64.ln();
-        (f + 1.0) / 2.0 * 255.0 + 0.5
+        f64::midpoint(f, 1.0) * 255.0 + 0.5
     }
 
     #[test]

@@ -7,7 +7,7 @@ nothing here is played live.
 */
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use rubato::{Fft, FixedSync, Resampler, ResamplerConstructionError, WindowFunction};
 
 use super::check_rate;
 use crate::error::{Error, Result};
@@ -31,11 +31,8 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     if wanted == 0 {
         return Ok(Vec::new());
     }
-    let mut resampled = run(samples, from, to).map_err(|reason| {
-        Error::usage(format!("cannot resample from {from} to {to} Hz: {reason}"))
-    })?;
-    resampled.resize(wanted, 0.0);
-    Ok(resampled)
+    run(samples, from, to, wanted)
+        .map_err(|reason| Error::usage(format!("cannot resample from {from} to {to} Hz: {reason}")))
 }
 
 /// round(n · to / from).
@@ -44,12 +41,43 @@ pub fn resampled_len(n: usize, from: u32, to: u32) -> usize {
     ((2 * n * to + from) / (2 * from)) as usize
 }
 
-fn run(samples: &[f32], from: u32, to: u32) -> std::result::Result<Vec<f32>, String> {
-    let (from, to) = (from as usize, to as usize);
+/// Block by block, in f64: the rounding of f32 would be the larger part of the error.
+fn run(
+    samples: &[f32],
+    from: u32,
+    to: u32,
+    wanted: usize,
+) -> std::result::Result<Vec<f32>, Box<dyn std::error::Error>> {
+    let mut engine = resampler(from as usize, to as usize)?;
+    let (block_in, block_out) = (engine.input_frames_next(), engine.output_frames_next());
+    let mut input = vec![0.0; block_in];
+    let mut output = vec![0.0; block_out];
+    let mut delay = engine.output_delay();
+    let mut resampled = Vec::with_capacity(wanted + block_out);
+    let mut blocks = samples.chunks(block_in);
+    while resampled.len() < wanted {
+        let block = blocks.next().unwrap_or_default();
+        for (i, input) in input.iter_mut().enumerate() {
+            *input = block.get(i).copied().map_or(0.0, f64::from);
+        }
+        engine.process_into_buffer(
+            &InterleavedSlice::new(&input, 1, block_in)?,
+            &mut InterleavedSlice::new_mut(&mut output, 1, block_out)?,
+            None,
+        )?;
+        let late = delay.min(block_out);
+        delay -= late;
+        resampled.extend(output[late..].iter().map(|&sample| sample as f32));
+    }
+    resampled.truncate(wanted);
+    Ok(resampled)
+}
+
+fn resampler(from: usize, to: usize) -> std::result::Result<Fft<f64>, ResamplerConstructionError> {
     let unit = gcd(from, to);
     // An even number of units: half a block, the delay, is then a whole number of samples at both rates.
     let units = (MIN_BLOCK / (from.min(to) / unit) + 1).next_multiple_of(2);
-    let mut resampler = Fft::<f32>::new_custom(
+    Fft::new_custom(
         from,
         to,
         units * (from / unit),
@@ -58,13 +86,6 @@ fn run(samples: &[f32], from: u32, to: u32) -> std::result::Result<Vec<f32>, Str
         WindowFunction::BlackmanHarris2,
         FixedSync::Both,
     )
-    .map_err(|error| error.to_string())?;
-    let input =
-        InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
-    let output = resampler
-        .process_all(&input, samples.len(), None)
-        .map_err(|error| error.to_string())?;
-    Ok(output.take_data())
 }
 
 fn gcd(a: usize, b: usize) -> usize {

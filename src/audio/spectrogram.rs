@@ -136,7 +136,12 @@ fn mel_rows(window: usize, rate: u32) -> Vec<Vec<(usize, f32)>> {
 
 /// The colour of a brightness in 0..=1; beyond it the ends, and black for what is not a number.
 fn colour(brightness: f32) -> Rgb<u8> {
-    let place = brightness.max(0.0).min(1.0) * (MAGMA.len() - 1) as f32;
+    let brightness = if brightness > 0.0 {
+        brightness.min(1.0)
+    } else {
+        0.0
+    };
+    let place = brightness * (MAGMA.len() - 1) as f32;
     let below = (place as usize).min(MAGMA.len() - 2);
     let part = place - below as f32;
     let (a, b) = (MAGMA[below], MAGMA[below + 1]);

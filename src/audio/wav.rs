@@ -85,7 +85,7 @@ impl WavSink {
 /// Says what is wrong with a path before anything at it is touched.
 fn check_place(path: &Path) -> Result<()> {
     if path.is_dir() {
-        return Err(Error::input(path, "is a folder; name a file to write"));
+        return Err(Error::input(path, "a folder; name a file to write"));
     }
     match path.parent() {
         Some(parent) if parent != Path::new("") && !parent.is_dir() => {
@@ -126,6 +126,11 @@ impl Pace {
         }
     }
 
+    /// The samples of a second: no more are written between two looks at the clock.
+    fn second(&self) -> usize {
+        self.rate as usize
+    }
+
     fn is_due(&mut self, samples: usize) -> bool {
         self.samples += samples as u64;
         let due = self.samples >= self.rate || self.since.elapsed() >= REFRESH;
@@ -161,12 +166,14 @@ impl<W: Write + Seek> FileSink<W> {
         if self.written + samples.len() as u64 > MAX_SAMPLES {
             return Err(io::Error::other("a WAV file ends at 4 GiB"));
         }
-        for &sample in samples {
-            self.writer.write_sample(to_i16(sample)).map_err(to_io)?;
-        }
-        self.written += samples.len() as u64;
-        if self.pace.is_due(samples.len()) {
-            self.writer.flush().map_err(to_io)?;
+        for part in samples.chunks(self.pace.second()) {
+            for &sample in part {
+                self.writer.write_sample(to_i16(sample)).map_err(to_io)?;
+            }
+            self.written += part.len() as u64;
+            if self.pace.is_due(part.len()) {
+                self.writer.flush().map_err(to_io)?;
+            }
         }
         Ok(())
     }
@@ -229,12 +236,14 @@ impl<W: Write> StreamSink<W> {
     }
 
     fn write(&mut self, samples: &[f32]) -> io::Result<()> {
-        for &sample in samples {
-            self.out.write_all(&to_i16(sample).to_le_bytes())?;
-        }
-        self.written += samples.len() as u64;
-        if self.pace.is_due(samples.len()) {
-            self.out.flush()?;
+        for part in samples.chunks(self.pace.second()) {
+            for &sample in part {
+                self.out.write_all(&to_i16(sample).to_le_bytes())?;
+            }
+            self.written += part.len() as u64;
+            if self.pace.is_due(part.len()) {
+                self.out.flush()?;
+            }
         }
         Ok(())
     }

@@ -22,7 +22,12 @@ pub(super) struct DeviceArgs {
 #[command(next_help_heading = "Sampling")]
 pub(super) struct SamplingArgs {
     /// Below 1 safer, above 1 bolder, 0 always the likeliest
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
     pub(super) temperature: f32,
     /// Choose among the K likeliest only
     #[arg(long, value_name = "K")]
@@ -64,13 +69,20 @@ impl SamplingArgs {
 /// `--class NAME=VALUE`
 pub(super) fn parse_label(text: &str) -> std::result::Result<Label, String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.into(), value.into()))
+        }
         _ => Err("a class is given as NAME=VALUE, such as digit=7".into()),
     }
 }
 
 /// The labels of item `item`: the given ones, the others drawn from the seed.
-pub(super) fn labels_of_item(classes: &Classes, given: &[Label], seed: u64, item: u64) -> Vec<Label> {
+pub(super) fn labels_of_item(
+    classes: &Classes,
+    given: &[Label],
+    seed: u64,
+    item: u64,
+) -> Vec<Label> {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(b"classes ");

@@ -8,19 +8,29 @@ use crate::medium::Medium;
 use crate::train::Standing;
 
 /// The card of a model of sound, as Markdown.
-pub(super) fn of_sound(description: &Description, recordings: &Path, standing: &Standing) -> String {
+pub(super) fn of_sound(
+    description: &Description,
+    recordings: &Path,
+    standing: &Standing,
+) -> String {
     let Medium::Sound(sound) = &description.medium;
     let recipe = &description.recipe;
     let validation = description
         .validation_bits
-        .map_or("not measured".into(), |bits| format!("{bits:.3} bits/sample"));
+        .map_or("not measured".into(), |bits| {
+            format!("{bits:.3} bits/sample")
+        });
     let classes: Vec<String> = description
         .classes
         .groups()
         .iter()
         .map(|group| format!("- {}: {}\n", group.name, group.values.join(", ")))
         .collect();
-    let classes = if classes.is_empty() { "- none\n".into() } else { classes.concat() };
+    let classes = if classes.is_empty() {
+        "- none\n".into()
+    } else {
+        classes.concat()
+    };
     let network = toml::to_string(&recipe.network).expect("a network's settings are TOML");
     format!(
         "# A model of sound\n\n\

@@ -47,7 +47,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Ok(outputs) => (outputs, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
-    let devices = Devices { compute, audio, audio_problem };
+    let devices = Devices {
+        compute,
+        audio,
+        audio_problem,
+    };
     if args.json {
         return ui::print_json(&devices);
     }

@@ -7,11 +7,10 @@ use serde::Serialize;
 use super::arguments::DeviceArgs;
 use super::sound::{Parts, Recordings, token_values};
 use super::ui::{self, Ui};
-use crate::audio::ImportSettings;
 use crate::checkpoint::ModelFolder;
 use crate::error::{Error, Result};
-use crate::medium::Medium;
 use crate::measure::{LinearPrediction, order_zero};
+use crate::medium::Medium;
 use crate::sequence::Sequences;
 use crate::train::{Batches, likelihood};
 
@@ -47,30 +46,44 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     let (folder, description) = ModelFolder::open(&args.model)?;
     let net = folder.load(&description, &device)?;
     let Medium::Sound(sound) = &description.medium;
-    let settings = ImportSettings {
-        sample_rate: Some(sound.sample_rate),
-        even_loudness: sound.even_loudness,
-        trim_silence: sound.trim_silence,
-        trailing_silence: sound.trailing_silence,
-    };
-    let recordings = Recordings::import(&args.path, &settings, &description.labels, &std::env::temp_dir(), ui)?;
+    let recordings = Recordings::import(
+        &args.path,
+        &sound.import_settings(),
+        &description.labels,
+        &std::env::temp_dir(),
+        ui,
+    )?;
     let held_out = |path: &str| description.split.validation.iter().any(|name| name == path);
     let clips: Vec<usize> = (0..recordings.corpus.clips().len())
         .filter(|&clip| !args.held_out || held_out(&recordings.corpus.clips()[clip].path))
         .collect();
     if clips.is_empty() {
-        return Err(Error::input(&args.path, "none of the recordings that were held out in training is here")
-            .with_hint("give the folder the model was trained on, or leave --held-out away"));
+        return Err(Error::input(
+            &args.path,
+            "none of the recordings that were held out in training is here",
+        )
+        .with_hint("give the folder the model was trained on, or leave --held-out away"));
     }
     if !args.held_out && recordings.corpus.digest() == description.split.hash {
         ui.warn("this is the very data the model was trained on; --held-out measures what it has not seen");
     }
     let sequences = Parts::whole(&recordings.corpus, clips);
     let conditions = (0..sequences.count())
-        .map(|index| description.classes.vector(&recordings.labels[sequences.clip(index)]))
+        .map(|index| {
+            description
+                .classes
+                .vector(&recordings.labels[sequences.clip(index)])
+        })
         .collect::<Result<Vec<_>>>()?;
     let members: Vec<usize> = (0..sequences.count()).collect();
-    let batches = Batches::new(&sequences, &members, &conditions, description.medium.alphabet(), description.recipe.cut(), 0);
+    let batches = Batches::new(
+        &sequences,
+        &members,
+        &conditions,
+        description.medium.alphabet(),
+        description.recipe.cut(),
+        0,
+    );
     let found = likelihood(&net, &batches, &device)?;
     let (order_zero_bits, linear_prediction_bits) = baselines(&sequences)?;
     let measures = Measures {
@@ -84,9 +97,16 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     if args.json {
         return ui::print_json(&measures);
     }
-    ui::print(&format!("{:.3} bits/sample over {} samples of {} recordings", measures.bits_per_sample, measures.samples, measures.files))?;
-    ui::print(&format!("{order_zero_bits:.3} order-0 entropy of the same samples"))?;
-    ui::print(&format!("{linear_prediction_bits:.3} linear prediction from 16 samples, fitted to them"))
+    ui::print(&format!(
+        "{:.3} bits/sample over {} samples of {} recordings",
+        measures.bits_per_sample, measures.samples, measures.files
+    ))?;
+    ui::print(&format!(
+        "{order_zero_bits:.3} order-0 entropy of the same samples"
+    ))?;
+    ui::print(&format!(
+        "{linear_prediction_bits:.3} linear prediction from 16 samples, fitted to them"
+    ))
 }
 
 fn baselines(sequences: &Parts<'_>) -> Result<(f64, f64)> {
@@ -96,7 +116,9 @@ fn baselines(sequences: &Parts<'_>) -> Result<(f64, f64)> {
     let mut samples = 0_u64;
     for index in 0..sequences.count() {
         sequences.bytes(index, &mut bytes)?;
-        bytes.iter().for_each(|&byte| counts[byte as usize] += 1);
+        for &byte in &bytes {
+            counts[byte as usize] += 1;
+        }
         samples += bytes.len() as u64;
         prediction.fit(&bytes);
     }
@@ -106,5 +128,8 @@ fn baselines(sequences: &Parts<'_>) -> Result<(f64, f64)> {
         sequences.bytes(index, &mut bytes)?;
         nats += prediction.score(&bytes);
     }
-    Ok((order_zero(&counts), nats / samples as f64 / std::f64::consts::LN_2))
+    Ok((
+        order_zero(&counts),
+        nats / samples as f64 / std::f64::consts::LN_2,
+    ))
 }

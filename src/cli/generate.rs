@@ -59,7 +59,14 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     make_sound(args, ui, &description, sound, &net, &outputs)
 }
 
-fn make_sound(args: &Args, ui: &Ui, description: &Description, sound: &Sound, net: &Network, outputs: &[PathBuf]) -> Result<()> {
+fn make_sound(
+    args: &Args,
+    ui: &Ui,
+    description: &Description,
+    sound: &Sound,
+    net: &Network,
+    outputs: &[PathBuf],
+) -> Result<()> {
     let seed = args.sampling.seed();
     let prompt = match &args.prompt {
         Some(path) => read_prompt(path, sound)?,
@@ -71,35 +78,58 @@ fn make_sound(args: &Args, ui: &Ui, description: &Description, sound: &Sound, ne
         let labels = labels_of_item(&description.classes, &args.classes, seed, item);
         items.push(Item {
             sampler: Sampler::new(args.sampling.sampling()?, seed, item)?,
-            condition: (!labels.is_empty()).then(|| description.classes.vector(&labels)).transpose()?,
+            condition: (!labels.is_empty())
+                .then(|| description.classes.vector(&labels))
+                .transpose()?,
             prompt: prompt.clone(),
         });
         names.push(describe(&labels));
     }
-    let length = (args.seconds * f64::from(sound.sample_rate)).round().max(1.0) as usize;
+    let length = (args.seconds * f64::from(sound.sample_rate))
+        .round()
+        .max(1.0) as usize;
     let mut stepper = net.stepper(outputs.len().min(LANES))?;
     let begun = Instant::now();
     let mut files: Vec<Option<Growing>> = outputs.iter().map(|_| None).collect();
-    let with_prompt = if args.with_prompt { prompt.as_slice() } else { &[] };
+    let with_prompt = if args.with_prompt {
+        prompt.as_slice()
+    } else {
+        &[]
+    };
     let mut visit = |item: usize, token: Token| -> Result<()> {
         let file = match &mut files[item] {
             Some(file) => file,
-            empty => empty.insert(Growing::create(&outputs[item], sound.sample_rate, with_prompt)?),
+            empty => empty.insert(Growing::create(
+                &outputs[item],
+                sound.sample_rate,
+                with_prompt,
+            )?),
         };
         file.push(token)?;
         if file.made == length {
             if let Some(file) = files[item].take() {
                 file.finish()?;
             }
-            let class = if names[item].is_empty() { String::new() } else { format!(", {}", names[item]) };
-            ui.say(format!("{}: {:.1} s, seed {seed} item {item}{class}", shown(&outputs[item]), args.seconds));
+            let class = if names[item].is_empty() {
+                String::new()
+            } else {
+                format!(", {}", names[item])
+            };
+            ui.say(format!(
+                "{}: {:.1} s, seed {seed} item {item}{class}",
+                shown(&outputs[item]),
+                args.seconds
+            ));
         }
         Ok(())
     };
     generate_many(&mut *stepper, &mut items, length, &mut visit)?;
     let seconds = begun.elapsed().as_secs_f64();
     let made = outputs.len() as f64 * args.seconds;
-    ui.say(format!("{made:.1} s of sound in {seconds:.1} s: {:.1} times real time", made / seconds));
+    ui.say(format!(
+        "{made:.1} s of sound in {seconds:.1} s: {:.1} times real time",
+        made / seconds
+    ));
     Ok(())
 }
 
@@ -114,7 +144,11 @@ impl Growing {
     fn create(path: &Path, rate: u32, prompt: &[Token]) -> Result<Self> {
         let mut sink = WavSink::create(path, rate)?;
         sink.write(&MuLaw.decode(prompt)?)?;
-        Ok(Self { sink, waiting: Vec::with_capacity(CHUNK), made: 0 })
+        Ok(Self {
+            sink,
+            waiting: Vec::with_capacity(CHUNK),
+            made: 0,
+        })
     }
 
     fn push(&mut self, token: Token) -> Result<()> {
@@ -138,18 +172,23 @@ fn outputs(args: &Args) -> Result<Vec<PathBuf>> {
     let base = match &args.output {
         Some(path) => path.clone(),
         None => {
-            let full = args.model.canonicalize().unwrap_or_else(|_| args.model.clone());
+            let full = args
+                .model
+                .canonicalize()
+                .unwrap_or_else(|_| args.model.clone());
             PathBuf::from(full.file_name().unwrap_or("sound".as_ref())).with_extension("wav")
         }
     };
     if base == Path::new("-") {
         if args.number > 1 {
-            return Err(Error::usage("several sounds cannot go to standard output").with_hint("give a file name with -o"));
+            return Err(Error::usage("several sounds cannot go to standard output")
+                .with_hint("give a file name with -o"));
         }
         return Ok(vec![base]);
     }
     if base.is_dir() {
-        return Err(Error::usage(format!("{} is a folder", base.display())).with_hint("give a file name, such as more.wav"));
+        return Err(Error::usage(format!("{} is a folder", base.display()))
+            .with_hint("give a file name, such as more.wav"));
     }
     if let Some(parent) = base.parent()
         && !parent.as_os_str().is_empty()
@@ -161,21 +200,32 @@ fn outputs(args: &Args) -> Result<Vec<PathBuf>> {
         return Ok(vec![base]);
     }
     let digits = args.number.to_string().len();
-    let stem = base.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let extension = base.extension().map_or("wav".into(), |e| e.to_string_lossy().into_owned());
+    let stem = base
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let extension = base
+        .extension()
+        .map_or("wav".into(), |e| e.to_string_lossy().into_owned());
     Ok((1..=args.number)
         .map(|number| base.with_file_name(format!("{stem}-{number:0digits$}.{extension}")))
         .collect())
 }
 
 fn shown(path: &Path) -> String {
-    if path == Path::new("-") { "standard output".into() } else { path.display().to_string() }
+    if path == Path::new("-") {
+        "standard output".into()
+    } else {
+        path.display().to_string()
+    }
 }
 
 /// A recording as the model's tokens, treated as the training data was.
 fn read_prompt(path: &Path, sound: &Sound) -> Result<Vec<Token>> {
     let recording = audio::import::read(path)?;
-    let mut samples = audio::resample::resample(&recording.samples, recording.rate, sound.sample_rate)?;
+    let mut samples =
+        audio::resample::resample(&recording.samples, recording.rate, sound.sample_rate)?;
     if sound.even_loudness {
         audio::level::even_loudness(&mut samples, sound.sample_rate);
     }

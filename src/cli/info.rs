@@ -76,17 +76,51 @@ pub(super) fn run(args: &Args) -> Result<()> {
         _ => "everything before".into(),
     };
     let trained = match info.validation_bits {
-        Some(bits) => format!("{} steps, {bits:.3} bits/sample on held-out recordings", info.step),
+        Some(bits) => format!(
+            "{} steps, {bits:.3} bits/sample on held-out recordings",
+            info.step
+        ),
         None => format!("{} steps", info.step),
     };
     for (name, value) in [
-        ("medium", format!("{} at {} Hz", info.medium, info.sample_rate)),
-        ("network", format!("{}, {} parameters, {:.1} MB", info.network, ui::count(info.parameters as f64), info.megabytes)),
+        (
+            "medium",
+            format!("{} at {} Hz", info.medium, info.sample_rate),
+        ),
+        (
+            "network",
+            format!(
+                "{}, {} parameters, {:.1} MB",
+                info.network,
+                ui::count(info.parameters as f64),
+                info.megabytes
+            ),
+        ),
         ("receptive field", field),
-        ("multiply-adds", format!("{} a sample", ui::count(info.multiply_adds_per_sample as f64))),
-        ("classes", if classes.is_empty() { "none".into() } else { classes.join("; ") }),
+        (
+            "multiply-adds",
+            format!(
+                "{} a sample",
+                ui::count(info.multiply_adds_per_sample as f64)
+            ),
+        ),
+        (
+            "classes",
+            if classes.is_empty() {
+                "none".into()
+            } else {
+                classes.join("; ")
+            },
+        ),
         ("trained", trained),
-        ("speed here", format!("{} samples/s on one core, {:.1} times real time", ui::count(info.samples_per_second), info.real_time_factor)),
+        (
+            "speed here",
+            format!(
+                "{} samples/s on one core, {:.1} times real time",
+                ui::count(info.samples_per_second),
+                info.real_time_factor
+            ),
+        ),
     ] {
         ui::print(&format!("{name:<16} {value}"))?;
     }

@@ -27,7 +27,12 @@ use ui::Ui;
 ///   ensuite train sound recordings/ --out models/mine
 ///   ensuite generate models/mine -o more.wav --seconds 10
 #[derive(Debug, Parser)]
-#[command(name = "ensuite", version, verbatim_doc_comment, propagate_version = true)]
+#[command(
+    name = "ensuite",
+    version,
+    verbatim_doc_comment,
+    propagate_version = true
+)]
 pub struct Cli {
     /// Say nothing but errors and data
     #[arg(short, long, global = true)]

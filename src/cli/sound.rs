@@ -18,25 +18,44 @@ pub(super) struct Recordings {
 
 impl Recordings {
     /// Reads a folder and says what was found. Files whose name does not say their labels are skipped, with the reason.
-    pub(super) fn import(folder: &Path, settings: &ImportSettings, rule: &LabelRule, scratch: &Path, ui: &Ui) -> Result<Self> {
+    pub(super) fn import(
+        folder: &Path,
+        settings: &ImportSettings,
+        rule: &LabelRule,
+        scratch: &Path,
+        ui: &Ui,
+    ) -> Result<Self> {
         let live = ui.live();
         let unlabelled = std::sync::Mutex::new(Vec::new());
         let keep = |path: &str| match rule.labels(path) {
             Ok(_) => true,
             Err(reason) => {
-                let skipped = Skipped { path: path.into(), reason };
-                unlabelled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(skipped);
+                let skipped = Skipped {
+                    path: path.into(),
+                    reason,
+                };
+                unlabelled
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push(skipped);
                 false
             }
         };
-        let progress = |done: usize, total: usize| live.set_message(format!("reading {done} of {total} recordings"));
+        let progress = |done: usize, total: usize| {
+            live.set_message(format!("reading {done} of {total} recordings"));
+        };
         let corpus = Corpus::import(folder, settings, scratch, &progress, &keep);
         live.finish_and_clear();
-        let unlabelled = unlabelled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let unlabelled = unlabelled
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let corpus = corpus.map_err(|error| match unlabelled.first() {
             Some(first) => Error::input(
                 folder,
-                format!("none of its recordings can be used; {}: {}", first.path, first.reason),
+                format!(
+                    "none of its recordings can be used; {}: {}",
+                    first.path, first.reason
+                ),
             ),
             None => error,
         })?;
@@ -63,20 +82,25 @@ impl Recordings {
     }
 }
 
+/// A clip's number, and which of its tokens.
+pub(super) type Part = (usize, Range<u64>);
+
 /// Parts of a corpus's clips as sequences; a part is mostly the whole clip.
 pub(super) struct Parts<'a> {
     corpus: &'a Corpus,
-    parts: Vec<(usize, Range<u64>)>,
+    parts: Vec<Part>,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(corpus: &'a Corpus, parts: Vec<(usize, Range<u64>)>) -> Self {
+    pub(super) fn new(corpus: &'a Corpus, parts: Vec<Part>) -> Self {
         Self { corpus, parts }
     }
 
     /// Every clip as it is.
     pub(super) fn whole(corpus: &'a Corpus, clips: impl IntoIterator<Item = usize>) -> Self {
-        let parts = clips.into_iter().map(|clip| (clip, 0..corpus.clips()[clip].len));
+        let parts = clips
+            .into_iter()
+            .map(|clip| (clip, 0..corpus.clips()[clip].len));
         Self::new(corpus, parts.collect())
     }
 

@@ -78,7 +78,9 @@ impl TrainArgs {
         let mut recipe = preset(self.preset.as_deref().unwrap_or("small"))?;
         if let Some(path) = &self.config {
             let text = std::fs::read_to_string(path).reading(path)?;
-            recipe = recipe.overridden(&text).map_err(|reason| Error::input(path, reason.trim().to_owned()))?;
+            recipe = recipe
+                .overridden(&text)
+                .map_err(|reason| Error::input(path, reason.trim().to_owned()))?;
         }
         recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
         recipe.training.learning_rate = self.learning_rate.unwrap_or(recipe.training.learning_rate);
@@ -90,7 +92,9 @@ impl TrainArgs {
     /// How long to train.
     pub(super) fn length(&self) -> Result<Length> {
         match (self.steps, self.minutes) {
-            (Some(0), _) => Err(Error::usage("--steps 0 trains nothing").with_hint("give 1 or more")),
+            (Some(0), _) => {
+                Err(Error::usage("--steps 0 trains nothing").with_hint("give 1 or more"))
+            }
             (Some(steps), _) => Ok(Length::Steps(steps)),
             (None, minutes) => {
                 let minutes = minutes.unwrap_or(30.0);
@@ -124,8 +128,10 @@ impl TrainArgs {
         ];
         let opened = ModelFolder::open(&self.out)?;
         if let Some((flag, _)) = changes.iter().find(|(_, given)| *given) {
-            return Err(Error::usage(format!("{flag} cannot change a model that is already in training"))
-                .with_hint("leave it away to go on, or train a new model with another --out"));
+            return Err(Error::usage(format!(
+                "{flag} cannot change a model that is already in training"
+            ))
+            .with_hint("leave it away to go on, or train a new model with another --out"));
         }
         Ok(Some(opened))
     }

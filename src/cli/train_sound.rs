@@ -1,7 +1,7 @@
 /*! `ensuite train sound`: learn from a folder of recordings. */
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::prelude::*;
@@ -11,21 +11,22 @@ use sha2::{Digest, Sha256};
 
 use super::arguments::labels_of_item;
 use super::card;
-use super::sound::{Parts, Recordings};
+use super::sound::{Part, Parts, Recordings};
 use super::train::{TrainArgs, parent_of, stop_flag};
 use super::ui::{self, Ui};
 use crate::audio::{self, Character, ImportSettings, MuLaw, WavSink};
 use crate::checkpoint::{Description, FORMAT, ModelFolder, Split};
 use crate::error::{Error, Result};
 use crate::labels::{Classes, LabelRule, describe};
-use crate::medium::{Medium, Sound, SoundCodec};
 use crate::measure::{Point, draw_curve};
+use crate::medium::{Medium, Sound, SoundCodec};
 use crate::nets::SequenceModel;
 use crate::network::Network;
 use crate::recipe::Recipe;
 use crate::sequence::{Codec, Generator, Sampler, Sampling, Sequences};
 use crate::train::{
-    AdamW, Batches, End, Length, MaximumLikelihood, Report, Reporter, Standing, Stepped, Training, fit,
+    AdamW, Batches, End, Length, MaximumLikelihood, Report, Reporter, Standing, Stepped, Training,
+    fit,
 };
 
 /// Learn sound from a folder of recordings (WAV, FLAC, MP3, OGG)
@@ -68,99 +69,197 @@ const SAMPLE: usize = 24_000;
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     let device = args.train.device.device.resolve()?;
     let length = args.train.length()?;
-    let resumed = args.train.resumed()?;
-    let (rule, recipe) = match &resumed {
-        Some((_, description)) => {
-            args.refuse_changes()?;
-            (description.labels.clone(), description.recipe.clone())
-        }
-        None => (args.label_rule()?, args.train.recipe(Recipe::sound)?),
-    };
-    let held_out = HeldOut::new(args, resumed.as_ref().map(|(_, description)| description))?;
-    let settings = args.import_settings(&rule, resumed.as_ref().map(|(_, description)| description));
+    let plan = Plan::new(args)?;
     let parent = parent_of(&args.train.out)?;
-    let recordings = Recordings::import(&args.recordings, &settings, &rule, &parent, ui)?;
-    let corpus = &recordings.corpus;
-    let (parts, split) = held_out.split(corpus)?;
-    if let Some((folder, description)) = &resumed
-        && description.split.hash != split.hash
-    {
-        return Err(Error::model(
-            folder.path(),
-            format!("it was trained on other recordings than those in {} now", args.recordings.display()),
-        )
-        .with_hint("go on with the same recordings, or train a new model with another --out"));
+    let recordings = Recordings::import(&args.recordings, &plan.settings, &plan.rule, &parent, ui)?;
+    let (parts, split) = plan.held_out.split(&recordings.corpus)?;
+    plan.check_same_data(&args.recordings, &split)?;
+    if !plan.rule.is_some() {
+        suggest_labels(&recordings.corpus, ui);
     }
-    if !rule.is_some() {
-        suggest_labels(corpus, ui);
-    }
-    let sequences = Parts::new(corpus, parts);
-    let (training_members, validation_members): (Vec<usize>, Vec<usize>) =
-        (0..sequences.count()).partition(|&index| index < split.training);
-    let description = match &resumed {
+    let members = split.training;
+    let description = match &plan.resumed {
         Some((_, description)) => description.clone(),
-        None => describe_model(&recordings, &settings, &rule, recipe.clone(), split),
+        None => plan.describe(&recordings, split),
     };
-    let conditions = (0..sequences.count())
-        .map(|index| description.classes.vector(&recordings.labels[sequences.clip(index)]))
-        .collect::<Result<Vec<_>>>()?;
-    let alphabet = description.medium.alphabet();
-    let cut = recipe.cut();
-    let batches = Batches::new(&sequences, &training_members, &conditions, alphabet, cut, recipe.seed);
-    let validation_members = enough(&sequences, &validation_members);
-    let validation = Batches::new(&sequences, &validation_members, &conditions, alphabet, cut, recipe.seed);
-
-    let (folder, mut training) = match resumed {
-        Some((folder, _)) => {
-            let mut training = folder.load_training(&description, &device)?;
-            continue_to(&mut training.standing, args, length);
-            (folder, training)
-        }
-        None => {
-            let net = recipe.network.build(description.interface(), recipe.seed, &device)?;
-            let training = Training { optimizer: AdamW::new(&net), standing: Standing::start(length), net };
-            let folder = ModelFolder::create(&args.train.out, args.train.force, &description, &training)?;
-            (folder, training)
-        }
-    };
+    let (folder, mut training) = plan.begin(args, &description, length, &device)?;
     training.net = training.net.train();
-    ui.say(format!(
-        "{} to learn from, {} held out; {} with {} parameters; seed {}",
-        samples(batches.tokens(), corpus.sample_rate()),
-        samples(validation.tokens(), corpus.sample_rate()),
-        recipe.network.name(),
-        ui::count(crate::nets::parameters(&training.net).iter().map(|p| p.values.len()).sum::<usize>() as f64),
-        recipe.seed,
-    ));
-    let reports = folder.reports(training.standing.step)?;
-    folder.rewrite_log(&reports)?;
-    let mut reporter = SoundReporter {
-        folder: &folder,
-        description,
-        corpus: Character::of_corpus(corpus)?,
-        sample_rate: corpus.sample_rate(),
-        reports,
-        live: ui.live(),
-        ui,
-        shown: Instant::now(),
+
+    let sequences = Parts::new(&recordings.corpus, parts);
+    let conditions = (0..sequences.count())
+        .map(|index| {
+            description
+                .classes
+                .vector(&recordings.labels[sequences.clip(index)])
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let cut = |members: &[usize]| {
+        let alphabet = description.medium.alphabet();
+        let seed = plan.recipe.seed;
+        Batches::new(
+            &sequences,
+            members,
+            &conditions,
+            alphabet,
+            plan.recipe.cut(),
+            seed,
+        )
     };
+    let batches = cut(&(0..members).collect::<Vec<_>>());
+    let validation = cut(&enough(&sequences, members..sequences.count()));
+    let rate = recordings.corpus.sample_rate();
+    let size: usize = crate::nets::parameters(&training.net)
+        .iter()
+        .map(|p| p.values.len())
+        .sum();
+    ui.say(format!(
+        "{} to learn from, {} to validate with; {} with {} parameters; seed {}",
+        time_of(batches.tokens(), rate),
+        time_of(validation.tokens(), rate),
+        plan.recipe.network.name(),
+        ui::count(size as f64),
+        plan.recipe.seed,
+    ));
+
+    let mut reporter = SoundReporter::new(
+        &folder,
+        description.clone(),
+        &recordings.corpus,
+        &training,
+        ui,
+    )?;
     let end = fit(
         &mut training,
         &batches,
         &validation,
         &MaximumLikelihood,
-        &recipe.training,
+        &plan.recipe.training,
         length,
         &mut reporter,
         &stop_flag(),
         &device,
     );
-    reporter.live.finish_and_clear();
+    let description = reporter.finish();
     let end = end?;
-    let description = reporter.description;
-    folder.write_text("README.md", &card::of_sound(&description, &args.recordings, &training.standing))?;
+    folder.write_text(
+        "README.md",
+        &card::of_sound(&description, &args.recordings, &training.standing),
+    )?;
     say_end(end, &folder, &training.standing, ui);
     Ok(())
+}
+
+/// What is decided before any recording is read.
+struct Plan {
+    resumed: Option<(ModelFolder, Description)>,
+    rule: LabelRule,
+    recipe: Recipe,
+    settings: ImportSettings,
+    held_out: HeldOut,
+}
+
+impl Plan {
+    fn new(args: &Args) -> Result<Self> {
+        let resumed = args.train.resumed()?;
+        if let Some((_, description)) = &resumed {
+            args.refuse_changes()?;
+            let Medium::Sound(sound) = &description.medium;
+            return Ok(Self {
+                rule: description.labels.clone(),
+                recipe: description.recipe.clone(),
+                settings: sound.import_settings(),
+                held_out: HeldOut::Listed(description.split.clone()),
+                resumed,
+            });
+        }
+        let rule = args.label_rule()?;
+        Ok(Self {
+            recipe: args.train.recipe(Recipe::sound)?,
+            settings: ImportSettings {
+                sample_rate: args.sample_rate,
+                even_loudness: !args.keep_loudness,
+                trim_silence: args.trim_silence,
+                trailing_silence: if rule.is_some() {
+                    TRAILING_SILENCE
+                } else {
+                    0.0
+                },
+            },
+            held_out: HeldOut::new(args.validation.as_deref())?,
+            rule,
+            resumed,
+        })
+    }
+
+    fn check_same_data(&self, recordings: &Path, split: &Split) -> Result<()> {
+        match &self.resumed {
+            Some((folder, description)) if description.split.hash != split.hash => {
+                Err(Error::model(
+                    folder.path(),
+                    format!(
+                        "it was trained on other recordings than those in {} now",
+                        recordings.display()
+                    ),
+                )
+                .with_hint(
+                    "go on with the same recordings, or train a new model with another --out",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn describe(&self, recordings: &Recordings, split: Split) -> Description {
+        Description {
+            format: FORMAT,
+            program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
+            medium: Medium::Sound(Sound {
+                sample_rate: recordings.corpus.sample_rate(),
+                codec: SoundCodec::MuLaw,
+                even_loudness: self.settings.even_loudness,
+                trim_silence: self.settings.trim_silence,
+                trailing_silence: self.settings.trailing_silence,
+            }),
+            lags: Vec::new(),
+            labels: self.rule.clone(),
+            classes: if self.rule.is_some() {
+                recordings.classes()
+            } else {
+                Classes::default()
+            },
+            recipe: self.recipe.clone(),
+            split,
+            step: 0,
+            validation_bits: None,
+        }
+    }
+
+    /// The model to train: loaded where it was left, or new on disk and in memory.
+    fn begin(
+        &self,
+        args: &Args,
+        description: &Description,
+        length: Length,
+        device: &Device,
+    ) -> Result<(ModelFolder, Training<Network>)> {
+        if let Some((folder, _)) = &self.resumed {
+            let mut training = folder.load_training(description, device)?;
+            continue_to(&mut training.standing, args, length);
+            return Ok((folder.clone(), training));
+        }
+        let net = self
+            .recipe
+            .network
+            .build(description.interface(), self.recipe.seed, device)?;
+        let training = Training {
+            optimizer: AdamW::new(&net),
+            standing: Standing::start(length),
+            net,
+        };
+        let folder =
+            ModelFolder::create(&args.train.out, args.train.force, description, &training)?;
+        Ok((folder, training))
+    }
 }
 
 impl Args {
@@ -183,28 +282,15 @@ impl Args {
             ("--validation", self.validation.is_some()),
         ] {
             if given {
-                return Err(Error::usage(format!("{flag} cannot change a model that is already in training"))
-                    .with_hint("leave it away: --resume reads the recordings as the model did before"));
+                return Err(Error::usage(format!(
+                    "{flag} cannot change a model that is already in training"
+                ))
+                .with_hint(
+                    "leave it away: --resume reads the recordings as the model did before",
+                ));
             }
         }
         Ok(())
-    }
-
-    fn import_settings(&self, rule: &LabelRule, resumed: Option<&Description>) -> ImportSettings {
-        match resumed.map(|description| &description.medium) {
-            Some(Medium::Sound(sound)) => ImportSettings {
-                sample_rate: Some(sound.sample_rate),
-                even_loudness: sound.even_loudness,
-                trim_silence: sound.trim_silence,
-                trailing_silence: sound.trailing_silence,
-            },
-            None => ImportSettings {
-                sample_rate: self.sample_rate,
-                even_loudness: !self.keep_loudness,
-                trim_silence: self.trim_silence,
-                trailing_silence: if rule.is_some() { TRAILING_SILENCE } else { 0.0 },
-            },
-        }
     }
 }
 
@@ -222,11 +308,8 @@ enum HeldOut {
 const FEW: usize = 10;
 
 impl HeldOut {
-    fn new(args: &Args, resumed: Option<&Description>) -> Result<Self> {
-        if let Some(description) = resumed {
-            return Ok(Self::Listed(description.split.clone()));
-        }
-        match &args.validation {
+    fn new(pattern: Option<&str>) -> Result<Self> {
+        match pattern {
             None => Ok(Self::OneInTen),
             Some(text) => Regex::new(text).map(Self::Matching).map_err(|error| {
                 Error::usage(format!("--validation is no regular expression: {error}"))
@@ -235,7 +318,7 @@ impl HeldOut {
     }
 
     /// Parts to train on, then parts held out, and the record of it.
-    fn split(&self, corpus: &audio::Corpus) -> Result<(Vec<(usize, Range<u64>)>, Split)> {
+    fn split(&self, corpus: &audio::Corpus) -> Result<(Vec<Part>, Split)> {
         let clips = corpus.clips();
         let tail_rule = "the last tenth of each recording";
         let by_tails = match self {
@@ -260,7 +343,9 @@ impl HeldOut {
             side.push((index, 0..clip.len));
         }
         if training.is_empty() {
-            return Err(Error::usage("--validation holds out every recording, so that none is left to learn from"));
+            return Err(Error::usage(
+                "--validation holds out every recording, so that none is left to learn from",
+            ));
         }
         if held_out.is_empty() && matches!(self, Self::Matching(_)) {
             return Err(Error::usage("--validation matches no recording"));
@@ -276,7 +361,10 @@ impl HeldOut {
             validation: if by_tails {
                 Vec::new()
             } else {
-                held_out.iter().map(|(clip, _)| clips[*clip].path.clone()).collect()
+                held_out
+                    .iter()
+                    .map(|(clip, _)| clips[*clip].path.clone())
+                    .collect()
             },
             hash: corpus.digest().to_owned(),
         };
@@ -291,36 +379,22 @@ fn hash_tenth(path: &str) -> bool {
 }
 
 /// As many held-out sequences as a report has time for, spread evenly.
-fn enough(sequences: &Parts<'_>, members: &[usize]) -> Vec<usize> {
-    let total: u64 = members.iter().map(|&member| sequences.length(member) as u64).sum();
+fn enough(sequences: &Parts<'_>, members: Range<usize>) -> Vec<usize> {
+    let total: u64 = members
+        .clone()
+        .map(|member| sequences.length(member) as u64)
+        .sum();
     let every = total.div_ceil(VALIDATED).max(1) as usize;
-    members.iter().copied().step_by(every).collect()
-}
-
-fn describe_model(recordings: &Recordings, settings: &ImportSettings, rule: &LabelRule, recipe: Recipe, split: Split) -> Description {
-    Description {
-        format: FORMAT,
-        program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
-        medium: Medium::Sound(Sound {
-            sample_rate: recordings.corpus.sample_rate(),
-            codec: SoundCodec::MuLaw,
-            even_loudness: settings.even_loudness,
-            trim_silence: settings.trim_silence,
-            trailing_silence: settings.trailing_silence,
-        }),
-        lags: Vec::new(),
-        labels: rule.clone(),
-        classes: if rule.is_some() { recordings.classes() } else { Classes::default() },
-        recipe,
-        split,
-        step: 0,
-        validation_bits: None,
-    }
+    members.step_by(every).collect()
 }
 
 /// A person with several folders may not know that they can become classes.
 fn suggest_labels(corpus: &audio::Corpus, ui: &Ui) {
-    let mut folders: Vec<&str> = corpus.clips().iter().filter_map(|clip| Some(clip.path.split_once('/')?.0)).collect();
+    let mut folders: Vec<&str> = corpus
+        .clips()
+        .iter()
+        .filter_map(|clip| Some(clip.path.split_once('/')?.0))
+        .collect();
     folders.dedup();
     if folders.len() > 1 {
         ui.say(format!(
@@ -342,9 +416,13 @@ fn continue_to(standing: &mut Standing, args: &Args, length: Length) {
     }
 }
 
-fn samples(count: u64, rate: u32) -> String {
+fn time_of(count: u64, rate: u32) -> String {
     let seconds = count as f64 / f64::from(rate);
-    if seconds < 120.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
+    if seconds < 120.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.1} min", seconds / 60.0)
+    }
 }
 
 fn say_end(end: End, folder: &ModelFolder, standing: &Standing, ui: &Ui) {
@@ -354,11 +432,23 @@ fn say_end(end: End, folder: &ModelFolder, standing: &Standing, ui: &Ui) {
         .map(|(bits, step)| format!("; best validation {bits:.3} bits/sample at step {step}"))
         .unwrap_or_default();
     ui.say(match end {
-        End::Done => format!("done: {} steps in {}{best}", standing.step, ui::duration(standing.seconds)),
-        End::Early => format!("stopped early at step {}: validation has not become better for a while{best}", standing.step),
-        End::Interrupted => format!("stopped at step {} and saved; go on with --resume{best}", standing.step),
+        End::Done => format!(
+            "done: {} steps in {}{best}",
+            standing.step,
+            ui::duration(standing.seconds)
+        ),
+        End::Early => format!(
+            "stopped early at step {}: validation has not become better for a while{best}",
+            standing.step
+        ),
+        End::Interrupted => format!(
+            "stopped at step {} and saved; go on with --resume{best}",
+            standing.step
+        ),
     });
-    ui.say(format!("make sound with: ensuite generate {path} -o more.wav"));
+    ui.say(format!(
+        "make sound with: ensuite generate {path} -o more.wav"
+    ));
 }
 
 /// Shows, samples and saves a run on sound.
@@ -373,14 +463,47 @@ struct SoundReporter<'a> {
     shown: Instant,
 }
 
+impl<'a> SoundReporter<'a> {
+    fn new(
+        folder: &'a ModelFolder,
+        description: Description,
+        corpus: &audio::Corpus,
+        training: &Training<Network>,
+        ui: &'a Ui,
+    ) -> Result<Self> {
+        let reports = folder.reports(training.standing.step)?;
+        folder.rewrite_log(&reports)?;
+        Ok(Self {
+            folder,
+            description,
+            corpus: Character::of_corpus(corpus)?,
+            sample_rate: corpus.sample_rate(),
+            reports,
+            live: ui.live(),
+            ui,
+            shown: Instant::now(),
+        })
+    }
+
+    /// Clears the live line; gives the description of the model that was kept.
+    fn finish(self) -> Description {
+        self.live.finish_and_clear();
+        self.description
+    }
+}
+
 impl Reporter<Network> for SoundReporter<'_> {
     fn stepped(&mut self, s: &Stepped) {
         if self.shown.elapsed().as_millis() < 200 {
             return;
         }
         self.shown = Instant::now();
-        let total = s.total.map_or(String::new(), |total| format!(" of {total}"));
-        let left = s.seconds_left.map_or(String::new(), |left| format!("  {} left", ui::duration(left)));
+        let total = s
+            .total
+            .map_or(String::new(), |total| format!(" of {total}"));
+        let left = s.seconds_left.map_or(String::new(), |left| {
+            format!("  {} left", ui::duration(left))
+        });
         let validation = self
             .reports
             .last()
@@ -395,11 +518,18 @@ impl Reporter<Network> for SoundReporter<'_> {
     }
 
     fn sample(&mut self, averaged: &Network, step: u64) -> Result<String> {
-        let labels = labels_of_item(&self.description.classes, &[], self.description.recipe.seed, step);
+        let labels = labels_of_item(
+            &self.description.classes,
+            &[],
+            self.description.recipe.seed,
+            step,
+        );
         let condition = self.description.classes.vector(&labels)?;
         let sampler = Sampler::new(Sampling::default(), self.description.recipe.seed, step)?;
         let condition = (!labels.is_empty()).then_some(condition.as_slice());
-        let tokens: Vec<_> = Generator::new(averaged.stepper(1)?, sampler, condition, &[])?.take(SAMPLE).collect();
+        let tokens: Vec<_> = Generator::new(averaged.stepper(1)?, sampler, condition, &[])?
+            .take(SAMPLE)
+            .collect();
         let sound = MuLaw.decode(&tokens)?;
         let base = self.folder.samples().join(format!("step-{step:07}"));
         let mut sink = WavSink::create(&base.with_extension("wav"), self.sample_rate)?;
@@ -407,10 +537,20 @@ impl Reporter<Network> for SoundReporter<'_> {
         sink.finish()?;
         audio::spectrogram::write_png(&base.with_extension("png"), &sound, self.sample_rate)?;
         let said = audio::judge(&Character::of(&sound, self.sample_rate), &self.corpus);
-        Ok(if labels.is_empty() { said } else { format!("{} ({})", said, describe(&labels)) })
+        Ok(if labels.is_empty() {
+            said
+        } else {
+            format!("{} ({})", said, describe(&labels))
+        })
     }
 
-    fn keep(&mut self, report: &Report, training: &Training<Network>, averaged: &Network, improved: bool) -> Result<()> {
+    fn keep(
+        &mut self,
+        report: &Report,
+        training: &Training<Network>,
+        averaged: &Network,
+        improved: bool,
+    ) -> Result<()> {
         self.folder.save_training(training)?;
         if improved {
             self.description.step = report.step;
@@ -422,10 +562,20 @@ impl Reporter<Network> for SoundReporter<'_> {
         let points: Vec<Point> = self
             .reports
             .iter()
-            .map(|r| Point { step: r.step, train: r.train_bits, validation: r.validation_bits })
+            .map(|r| Point {
+                step: r.step,
+                train: r.train_bits,
+                validation: r.validation_bits,
+            })
             .collect();
-        draw_curve(&points, "bits/sample", &self.folder.samples().join("curve.png"))?;
-        let validation = report.validation_bits.map_or(String::new(), |bits| format!(", validation {bits:.3}"));
+        draw_curve(
+            &points,
+            "bits/sample",
+            &self.folder.samples().join("curve.png"),
+        )?;
+        let validation = report
+            .validation_bits
+            .map_or(String::new(), |bits| format!(", validation {bits:.3}"));
         let line = format!(
             "step {}: {:.3} bits/sample{validation}, {} samples/s, {}; {}",
             report.step,

@@ -17,7 +17,10 @@ pub(super) struct Ui {
 impl Ui {
     pub(super) fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { quiet, color: terminal && std::env::var_os("NO_COLOR").is_none() }
+        Self {
+            quiet,
+            color: terminal && std::env::var_os("NO_COLOR").is_none(),
+        }
     }
 
     /// A line for whoever watches.
@@ -30,7 +33,11 @@ impl Ui {
 
     /// Something went otherwise than asked, and the work goes on.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
-        let word = if self.color { "\x1b[33mwarning\x1b[0m" } else { "warning" };
+        let word = if self.color {
+            "\x1b[33mwarning\x1b[0m"
+        } else {
+            "warning"
+        };
         self.say(format!("{word}: {}", text.as_ref()));
     }
 
@@ -65,7 +72,11 @@ pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
 pub(super) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
+    if h > 0 {
+        format!("{h}:{m:02}:{s:02}")
+    } else {
+        format!("{m}:{s:02}")
+    }
 }
 
 /// `12`, `3.4k`, `5.6M`.
@@ -86,6 +97,9 @@ mod tests {
     fn numbers_for_people() {
         assert_eq!(duration(3723.9), "1:02:03");
         assert_eq!(duration(245.0), "4:05");
-        assert_eq!([count(12.0), count(3400.0), count(5.6e6)], ["12", "3.4k", "5.6M"]);
+        assert_eq!(
+            [count(12.0), count(3400.0), count(5.6e6)],
+            ["12", "3.4k", "5.6M"]
+        );
     }
 }

@@ -71,6 +71,11 @@ impl Bytes {
 #[repr(C, align(64))]
 pub(super) struct Ints(pub [i32; Block::WIDTH]);
 
+impl Ints {
+    /// Sixteen zeros.
+    pub const ZERO: Self = Self([0; Block::WIDTH]);
+}
+
 /// Rows of blocks: the state of several lanes.
 #[derive(Debug, Clone)]
 pub(super) struct Rows<B> {
@@ -107,6 +112,15 @@ impl<B: Copy> Rows<B> {
         &mut self.blocks[i * self.stride..][..self.stride]
     }
 
+    /// The rows from `first` on, to read.
+    #[inline(always)]
+    pub fn view(&self, first: usize) -> View<'_, B> {
+        View {
+            blocks: &self.blocks[first * self.stride..],
+            stride: self.stride,
+        }
+    }
+
     /// Regroups the rows of each slot of `parents.len()` consecutive rows: row i becomes row `parents[i]`.
     pub fn gather(&mut self, parents: &[usize]) {
         let mut before = Vec::with_capacity(parents.len() * self.stride);
@@ -129,21 +143,20 @@ impl Rows<Block> {
         Self::filled(rows, Block::count(width), Block::ZERO)
     }
 
-    /// The floats of row `i`, padding included.
+    /// Writes the rows without their padding, one after the other.
     #[inline(always)]
-    pub fn row(&self, i: usize) -> &[f32] {
-        let blocks = self.blocks(i);
-        // SAFETY: a `Block` is exactly sixteen initialised floats without padding (64 bytes, aligned to 64).
-        unsafe {
-            std::slice::from_raw_parts(blocks.as_ptr().cast::<f32>(), blocks.len() * Block::WIDTH)
+    pub fn copy_to(&self, dense: &mut [f32]) {
+        let width = dense.len() / (self.blocks.len() / self.stride);
+        for (row, dense) in dense.chunks_exact_mut(width).enumerate() {
+            dense.copy_from_slice(&self.view(row).floats(0)[..width]);
         }
     }
 
     /// The floats of row `i`, padding included, to write.
     #[inline(always)]
-    pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
+    pub fn floats_mut(&mut self, i: usize) -> &mut [f32] {
         let blocks = self.blocks_mut(i);
-        // SAFETY: as in `row`; the borrow is exclusive, and every bit pattern is a float.
+        // SAFETY: a `Block` is exactly sixteen initialised floats without padding, and every bit pattern is a float.
         unsafe {
             std::slice::from_raw_parts_mut(
                 blocks.as_mut_ptr().cast::<f32>(),
@@ -154,27 +167,89 @@ impl Rows<Block> {
 }
 
 impl Rows<Bytes> {
-    /// The bytes of row `i`, padding included.
-    #[inline(always)]
-    pub fn bytes(&self, i: usize) -> &[u8] {
-        let blocks = self.blocks(i);
-        // SAFETY: a `Bytes` is exactly sixty-four initialised bytes without padding.
-        unsafe {
-            std::slice::from_raw_parts(blocks.as_ptr().cast::<u8>(), blocks.len() * Bytes::WIDTH)
-        }
-    }
-
     /// The bytes of row `i`, padding included, to write.
     #[inline(always)]
     pub fn bytes_mut(&mut self, i: usize) -> &mut [u8] {
         let blocks = self.blocks_mut(i);
-        // SAFETY: as in `bytes`; the borrow is exclusive, and every bit pattern is a byte.
+        // SAFETY: a `Bytes` is exactly sixty-four initialised bytes without padding.
         unsafe {
             std::slice::from_raw_parts_mut(
                 blocks.as_mut_ptr().cast::<u8>(),
                 blocks.len() * Bytes::WIDTH,
             )
         }
+    }
+}
+
+/// Rows of blocks to read, beginning anywhere among [`Rows`], or one row for all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a, B> {
+    blocks: &'a [B],
+    stride: usize,
+}
+
+impl<'a, B> View<'a, B> {
+    /// The same row, whatever the number.
+    #[inline(always)]
+    pub fn same(row: &'a [B]) -> Self {
+        Self {
+            blocks: row,
+            stride: 0,
+        }
+    }
+
+    /// Every row without its first `blocks` blocks.
+    #[inline(always)]
+    pub fn skip(self, blocks: usize) -> Self {
+        Self {
+            blocks: &self.blocks[blocks..],
+            stride: self.stride,
+        }
+    }
+
+    /// The blocks from row `i` on.
+    #[inline(always)]
+    pub fn blocks(self, i: usize) -> &'a [B] {
+        &self.blocks[i * self.stride..]
+    }
+}
+
+impl<'a> View<'a, Block> {
+    /// The floats from row `i` on, padding included.
+    #[inline(always)]
+    pub fn floats(self, i: usize) -> &'a [f32] {
+        let blocks = self.blocks(i);
+        // SAFETY: a `Block` is exactly sixteen initialised floats without padding.
+        unsafe {
+            std::slice::from_raw_parts(blocks.as_ptr().cast::<f32>(), blocks.len() * Block::WIDTH)
+        }
+    }
+}
+
+impl<'a> View<'a, Bytes> {
+    /// The bytes from row `i` on, padding included.
+    #[inline(always)]
+    pub fn bytes(self, i: usize) -> &'a [u8] {
+        let blocks = self.blocks(i);
+        // SAFETY: a `Bytes` is exactly sixty-four initialised bytes without padding.
+        unsafe {
+            std::slice::from_raw_parts(blocks.as_ptr().cast::<u8>(), blocks.len() * Bytes::WIDTH)
+        }
+    }
+}
+
+/// What becomes of a product, block by block while it is in registers.
+///
+/// A trait and no closure: a closure would be compiled on its own, without the caller's instruction set.
+pub(super) trait Sink<B> {
+    /// Takes block `block` of row `row`.
+    fn put(&mut self, row: usize, block: usize, sums: B);
+}
+
+impl<B: Copy> Sink<B> for Rows<B> {
+    #[inline(always)]
+    fn put(&mut self, row: usize, block: usize, sums: B) {
+        self.blocks_mut(row)[block] = sums;
     }
 }
 
@@ -194,10 +269,19 @@ mod tests {
     fn gather_regroups_every_slot() {
         let mut rows = Rows::zeros(6, 1);
         for r in 0..6 {
-            rows.row_mut(r)[0] = r as f32;
+            rows.blocks_mut(r)[0].0[0] = r as f32;
         }
         rows.gather(&[2, 0, 0]);
-        let seen: Vec<f32> = (0..6).map(|r| rows.row(r)[0]).collect();
+        let seen: Vec<f32> = (0..6).map(|r| rows.blocks(r)[0].0[0]).collect();
         assert_eq!(seen, [2.0, 0.0, 0.0, 5.0, 3.0, 3.0]);
+    }
+}
+
+#[inline(always)]
+pub(super) fn prefetch<T>(at: &T, ahead: usize) {
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast::<i8>().wrapping_add(ahead));
     }
 }

@@ -5,7 +5,7 @@ What x_{t-d} contributes is known d steps before it is needed. A [`Delay`] there
 and the contributions of the next few steps, which its owner works out together in one pass over the weights.
 */
 
-use super::blocks::Rows;
+use super::blocks::{Rows, View};
 
 /// Frames are rows of `F`, contributions rows of `S`.
 #[derive(Debug)]
@@ -37,7 +37,9 @@ impl<F: Copy, S: Copy> Delay<F, S> {
         silence: F,
         contribution: Vec<S>,
     ) -> Self {
-        let ahead = dilation.min(Self::ROWS.div_ceil(lanes));
+        // A divisor of the dilation, so that the frames that come up next lie together.
+        let most = Self::ROWS.div_ceil(lanes).min(dilation);
+        let ahead = (1..=most).rev().find(|n| dilation % n == 0).unwrap_or(1);
         let past = Rows::repeated(ahead * lanes, &contribution);
         Self {
             lanes,
@@ -53,40 +55,34 @@ impl<F: Copy, S: Copy> Delay<F, S> {
 
     /// When contributions are due: how many rows, the frames they come from, and where they go.
     #[inline(always)]
-    pub fn due(&mut self) -> Option<(usize, Frames<'_, F>, &mut Rows<S>)> {
-        let Self {
-            lanes,
-            queue,
-            dilation,
-            slot,
-            past,
-            ..
-        } = self;
-        let frames = Frames {
-            queue,
-            lanes: *lanes,
-            dilation: *dilation,
-            slot: *slot,
-        };
-        (self.phase == 0).then_some((self.ahead * frames.lanes, frames, past))
+    pub fn due(&mut self) -> Option<(usize, View<'_, F>, &mut Rows<S>)> {
+        let frames = self.queue.view(self.slot * self.lanes);
+        (self.phase == 0).then_some((self.ahead * self.lanes, frames, &mut self.past))
     }
 
-    /// What x_{t-d} contributes to this step in `lane`.
+    /// What x_{t-d} contributes to this step, lane by lane.
     #[inline(always)]
-    pub fn past(&self, lane: usize) -> &[S] {
-        self.past.blocks(self.phase * self.lanes + lane)
+    pub fn past(&self) -> View<'_, S> {
+        self.past.view(self.phase * self.lanes)
     }
 
-    /// The rows of frames, and which of them is x_t of `lane` once it is written.
+    /// The frames x_t, lane by lane, once they are written.
     #[inline(always)]
-    pub fn frame(&self, lane: usize) -> (&Rows<F>, usize) {
-        (&self.queue, self.slot * self.lanes + lane)
+    pub fn frames(&self) -> View<'_, F> {
+        self.queue.view(self.slot * self.lanes)
     }
 
-    /// The frame x_t of `lane`, to write: x_{t-d}, which lay there, has made its contribution.
+    /// The rows in which x_t is to be written, and the first lane's. Until then x_{t-d} lies there, whose contribution
+    /// is made.
     #[inline(always)]
-    pub fn frame_mut(&mut self, lane: usize) -> &mut [F] {
-        self.queue.blocks_mut(self.slot * self.lanes + lane)
+    pub fn frames_mut(&mut self) -> (&mut Rows<F>, usize) {
+        (&mut self.queue, self.slot * self.lanes)
+    }
+
+    /// The frames that were x_t before the last [`Delay::advance`].
+    pub fn last_frames(&self) -> View<'_, F> {
+        let slot = (self.slot + self.dilation - 1) % self.dilation;
+        self.queue.view(slot * self.lanes)
     }
 
     /// Goes on to the next step.
@@ -113,22 +109,5 @@ impl<F: Copy, S: Copy> Delay<F, S> {
     pub fn gather(&mut self, parents: &[usize]) {
         self.queue.gather(parents);
         self.past.gather(parents);
-    }
-}
-
-/// The frames that come up next, lane by lane and step by step.
-pub(super) struct Frames<'a, F> {
-    queue: &'a Rows<F>,
-    lanes: usize,
-    dilation: usize,
-    slot: usize,
-}
-
-impl<'a, F: Copy> Frames<'a, F> {
-    /// The rows, and which of them is frame `i`: lane `i % lanes`, `i / lanes` steps from now.
-    #[inline(always)]
-    pub fn at(&self, i: usize) -> (&'a Rows<F>, usize) {
-        let slot = (self.slot + i / self.lanes) % self.dilation;
-        (self.queue, slot * self.lanes + i % self.lanes)
     }
 }

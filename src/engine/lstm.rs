@@ -19,7 +19,10 @@ pub(super) fn update(
         .iter()
         .zip(condition.as_chunks::<4>().0);
     for ((sums, added), (output, memory)) in sums.zip(output.iter_mut().zip(memory)) {
-        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| sums[gate].add(&added[gate]).0);
+        let i = sums[0].add(&added[0]).0;
+        let f = sums[1].add(&added[1]).0;
+        let g = sums[2].add(&added[2]).0;
+        let o = sums[3].add(&added[3]).0;
         for unit in 0..Block::WIDTH {
             let kept = sigmoid(i[unit]) * tanh(g[unit]);
             let cell = sigmoid(f[unit]).mul_add(memory.0[unit], kept);

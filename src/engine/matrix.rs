@@ -8,7 +8,7 @@ once for all of them.
 
 use std::ops::Range;
 
-use super::blocks::Block;
+use super::blocks::{Block, Rows, Sink, View};
 use crate::simd::multiversion;
 
 /// A constant matrix with its bias, `[inputs, outputs]`, packed in panels.
@@ -46,22 +46,22 @@ impl Matrix {
         self.bias.len()
     }
 
-    /// Block `i` of the bias.
+    /// The bias, for every row.
     #[inline(always)]
-    pub fn bias(&self, i: usize) -> Block {
-        self.bias[i]
+    pub fn bias(&self) -> View<'_, Block> {
+        View::same(&self.bias)
     }
 
-    /// `finish(row, block, start(row, block) + input(row) · weights)` for every row below `rows` and every block of
-    /// outputs. `wide` chooses how many rows go together, not what comes out.
+    /// Gives `sink` every block of start + input · weights, for the first `rows` rows. `wide` chooses how many rows
+    /// go together, not what comes out.
     #[inline(always)]
-    pub fn multiply<'a>(
+    pub fn multiply(
         &self,
         wide: bool,
         rows: usize,
-        input: impl Fn(usize) -> &'a [f32],
-        start: impl Fn(usize, usize) -> Block,
-        mut finish: impl FnMut(usize, usize, Block),
+        input: View<'_, Block>,
+        start: View<'_, Block>,
+        sink: &mut impl Sink<Block>,
     ) {
         let mut weights = self.weights.as_slice();
         for first in (0..self.bias.len()).step_by(Self::PANEL) {
@@ -71,19 +71,19 @@ impl Matrix {
             let mut row = 0;
             if width == Self::PANEL {
                 while wide && row + 4 <= rows {
-                    self.tile::<4, 4>(panel, first, row, &input, &start, &mut finish);
+                    self.tile::<4, 4>(panel, first, row, input, start, sink);
                     row += 4;
                 }
                 while row < rows {
-                    self.tile::<1, 4>(panel, first, row, &input, &start, &mut finish);
+                    self.tile::<1, 4>(panel, first, row, input, start, sink);
                     row += 1;
                 }
             }
             while row < rows {
                 match width {
-                    1 => self.tile::<1, 1>(panel, first, row, &input, &start, &mut finish),
-                    2 => self.tile::<1, 2>(panel, first, row, &input, &start, &mut finish),
-                    _ => self.tile::<1, 3>(panel, first, row, &input, &start, &mut finish),
+                    1 => self.tile::<1, 1>(panel, first, row, input, start, sink),
+                    2 => self.tile::<1, 2>(panel, first, row, input, start, sink),
+                    _ => self.tile::<1, 3>(panel, first, row, input, start, sink),
                 }
                 row += 1;
             }
@@ -92,22 +92,22 @@ impl Matrix {
 
     /// `ROWS` rows through one panel of `BLOCKS` blocks, the sums in registers.
     #[inline(always)]
-    fn tile<'a, const ROWS: usize, const BLOCKS: usize>(
+    fn tile<const ROWS: usize, const BLOCKS: usize>(
         &self,
         panel: &[Block],
         first: usize,
         row: usize,
-        input: &impl Fn(usize) -> &'a [f32],
-        start: &impl Fn(usize, usize) -> Block,
-        finish: &mut impl FnMut(usize, usize, Block),
+        input: View<'_, Block>,
+        start: View<'_, Block>,
+        sink: &mut impl Sink<Block>,
     ) {
-        // Plain loops: closures given to `array::from_fn` are not compiled for the caller's instruction set.
         let mut inputs: [&[f32]; ROWS] = [&[]; ROWS];
         let mut sums = [[Block::ZERO; BLOCKS]; ROWS];
         for r in 0..ROWS {
-            inputs[r] = &input(row + r)[..self.inputs];
+            inputs[r] = &input.floats(row + r)[..self.inputs];
+            let start = &start.blocks(row + r)[first..][..BLOCKS];
             for b in 0..BLOCKS {
-                sums[r][b] = start(row + r, first + b);
+                sums[r][b] = start[b];
             }
         }
         for (i, weights) in panel.as_chunks::<BLOCKS>().0[..self.inputs]
@@ -123,7 +123,7 @@ impl Matrix {
         }
         for r in 0..ROWS {
             for b in 0..BLOCKS {
-                finish(row + r, first + b, sums[r][b]);
+                sink.put(row + r, first + b, sums[r][b]);
             }
         }
     }
@@ -136,20 +136,24 @@ multiversion! {
     /// If `input` has not one value per input of the matrix.
     pub(super) fn linear(matrix: &Matrix, input: &[f32], sums: &mut [Block]) {
         assert_eq!(input.len(), matrix.inputs, "the length of the vector, here of the condition");
-        matrix.multiply(false, 1, |_| input, |_, b| matrix.bias(b), |_, b, sum| sums[b] = sum);
+        let mut row = Rows::zeros(1, input.len());
+        row.floats_mut(0)[..input.len()].copy_from_slice(input);
+        let mut product = Rows::repeated(1, &matrix.bias);
+        matrix.multiply(false, 1, row.view(0), matrix.bias(), &mut product);
+        sums.copy_from_slice(product.blocks(0));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::blocks::{Rows, columns};
+    use super::super::blocks::columns;
     use super::super::weights::tests::Lcg;
     use super::*;
     use crate::simd::Level;
 
     multiversion! {
         fn product(matrix: &Matrix, wide: bool, rows: usize, x: &Rows<Block>, y: &mut Rows<Block>) {
-            matrix.multiply(wide, rows, |r| x.row(r), |_, b| matrix.bias(b), |r, b, sum| y.blocks_mut(r)[b] = sum);
+            matrix.multiply(wide, rows, x.view(0), matrix.bias(), y);
         }
     }
 
@@ -169,7 +173,7 @@ mod tests {
             );
             let mut x = Rows::zeros(rows, inputs);
             for r in 0..rows {
-                x.row_mut(r)[..inputs].copy_from_slice(&random.values(inputs, 1.0));
+                x.floats_mut(r)[..inputs].copy_from_slice(&random.values(inputs, 1.0));
             }
             for level in Level::available() {
                 for wide in [false, true] {
@@ -178,9 +182,13 @@ mod tests {
                     for r in 0..rows {
                         for o in 0..outputs {
                             let chain = (0..inputs).fold(bias[o], |sum, i| {
-                                weights[i * outputs + o].mul_add(x.row(r)[i], sum)
+                                weights[i * outputs + o].mul_add(x.view(r).floats(0)[i], sum)
                             });
-                            assert_eq!(y.row(r)[o].to_bits(), chain.to_bits(), "{level:?} {r} {o}");
+                            assert_eq!(
+                                y.view(r).floats(0)[o].to_bits(),
+                                chain.to_bits(),
+                                "{level:?} {r} {o}"
+                            );
                         }
                     }
                 }

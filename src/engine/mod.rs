@@ -8,16 +8,21 @@ several lanes pass over a weight panel together.
 */
 
 mod blocks;
+mod calibration;
 mod delay;
 mod embedding;
 mod gru;
+mod int8;
 #[cfg(test)]
 mod laws;
 mod lstm;
 mod matrix;
 mod recurrent;
 mod wavenet;
+mod wavenet_int8;
 mod weights;
 
+pub use calibration::Calibration;
 pub use recurrent::{Cell, RecurrentEngine, RecurrentLayer, RecurrentWeights};
 pub use wavenet::{WaveNetEngine, WaveNetWeights};
+pub use wavenet_int8::WaveNetInt8Engine;

@@ -10,7 +10,7 @@ one chain over the condition begun at zero when the condition is set.
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{Block, Rows, columns};
+use super::blocks::{Block, Rows, View, columns};
 use super::embedding::Embedding;
 use super::matrix::{Matrix, linear};
 use super::weights::{check_inputs, check_lanes, check_shape, check_width};
@@ -158,7 +158,9 @@ struct Layer {
     memory: Rows<Block>,
     /// `[lanes, G · hidden]`: bias and input.
     from_below: Rows<Block>,
-    /// `[lanes, G · hidden]`: the same with the recurrent part; of a separate gate the recurrent part alone.
+    /// `[lanes, hidden]`: the same of a GRU's new gate, whose recurrent part stands apart.
+    apart: Rows<Block>,
+    /// `[lanes, G · hidden]`: bias and input with the recurrent part; of a GRU's new gate the recurrent part alone.
     sums: Rows<Block>,
 }
 
@@ -193,7 +195,7 @@ impl RecurrentEngine {
         Ok(Self {
             level,
             lanes,
-            embedding: Embedding::new(w.alphabet, &w.lags, gates * hidden, lanes),
+            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
             layers: layers
                 .map(|(i, layer)| Layer::new(layer, i, w, lanes))
                 .collect(),
@@ -237,60 +239,64 @@ impl Layer {
             output: Rows::zeros(lanes, hidden),
             memory: Rows::zeros(lanes, hidden),
             from_below: sums.clone(),
+            apart: Rows::zeros(lanes, hidden),
             sums,
+        }
+    }
+
+    /// The input part of every pre-activation of `lane`, from rows of the first layer's table.
+    #[inline(always)]
+    fn look_up(&mut self, weights: &RecurrentWeights, rows: &[usize], lane: usize) {
+        let (gates, hidden) = (weights.cell.gates(), weights.hidden);
+        let sums = self.from_below.blocks_mut(lane);
+        sums.copy_from_slice(&self.bias);
+        for row in rows {
+            let row = &weights.layers[0].input[row * gates * hidden..][..gates * hidden];
+            for (sum, columns) in sums.iter_mut().zip(gate_columns(0, gates, hidden)) {
+                *sum = sum.add(&Block::from_slice(&row[columns]));
+            }
         }
     }
 
     /// The input part of every pre-activation, from the outputs of the layer below.
     #[inline(always)]
     fn take(&mut self, below: &Rows<Block>, lanes: usize, wide: bool) {
-        let Self {
-            input, from_below, ..
-        } = self;
-        let Some(input) = input else { return };
-        input.multiply(
-            wide,
-            lanes,
-            |lane| below.row(lane),
-            |_, b| input.bias(b),
-            |lane, b, sum| from_below.blocks_mut(lane)[b] = sum,
-        );
+        if let Some(input) = &self.input {
+            input.multiply(
+                wide,
+                lanes,
+                below.view(0),
+                input.bias(),
+                &mut self.from_below,
+            );
+        }
     }
 
-    /// The recurrent part, then the new state; `conditions` are those of this layer.
+    /// The recurrent part, then the new state; `conditions` are this layer's.
     #[inline(always)]
-    fn step<'a>(
-        &mut self,
-        cell: Cell,
-        lanes: usize,
-        wide: bool,
-        conditions: impl Fn(usize) -> &'a [Block],
-    ) {
+    fn step(&mut self, cell: Cell, lanes: usize, wide: bool, conditions: View<'_, Block>) {
         let Self {
             output,
             memory,
             from_below,
+            apart,
             sums,
             recurrent,
             ..
         } = self;
-        let gates = cell.gates();
-        recurrent.multiply(
-            wide,
-            lanes,
-            |lane| output.row(lane),
-            |lane, b| match cell.separate() {
-                Some(gate) if b % gates == gate => recurrent.bias(b),
-                _ => from_below.blocks(lane)[b],
-            },
-            |lane, b, sum| sums.blocks_mut(lane)[b] = sum,
-        );
+        if cell == Cell::Gru {
+            for lane in 0..lanes {
+                let bias = recurrent.bias().blocks(0);
+                gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
+            }
+        }
+        recurrent.multiply(wide, lanes, output.view(0), from_below.view(0), sums);
         for lane in 0..lanes {
-            let (sums, below) = (sums.blocks(lane), from_below.blocks(lane));
-            let (condition, output) = (conditions(lane), output.blocks_mut(lane));
+            let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
+            let condition = &conditions.blocks(lane)[..sums.len()];
             match cell {
                 Cell::Lstm => lstm::update(sums, condition, output, memory.blocks_mut(lane)),
-                Cell::Gru => gru::update(sums, below, condition, output),
+                Cell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
             }
         }
     }
@@ -299,39 +305,25 @@ impl Layer {
 multiversion! {
     fn advance(engine: &mut RecurrentEngine, tokens: &[Token], wide: bool) {
         let RecurrentEngine { weights, layers, conditions, scratch, lanes, .. } = engine;
-        let (cell, hidden, lanes) = (weights.cell, weights.hidden, *lanes);
-        let gates = cell.gates();
-        let first = &mut layers[0];
-        for lane in 0..lanes {
-            first.from_below.blocks_mut(lane).copy_from_slice(&first.bias);
+        let lanes = *lanes;
+        let sources = 1 + weights.lags.len();
+        for (lane, rows) in engine.embedding.look_up(tokens).chunks_exact(sources).enumerate() {
+            layers[0].look_up(weights, rows, lane);
         }
-        engine.embedding.look_up(&weights.layers[0].input, tokens, |lane, row| {
-            let sums = first.from_below.blocks_mut(lane);
-            for (sum, columns) in sums.iter_mut().zip(gate_columns(0, gates, hidden)) {
-                *sum = sum.add(&Block::from_slice(&row[columns]));
-            }
-        });
+        let mut first = 0;
         for i in 0..layers.len() {
             let (below, above) = layers.split_at_mut(i);
             let layer = &mut above[0];
             if let Some(below) = below.last() {
                 layer.take(&below.output, lanes, wide);
             }
-            let width = layer.bias.len();
-            layer.step(cell, lanes, wide, |lane| &conditions.blocks(lane)[i * width..][..width]);
+            layer.step(weights.cell, lanes, wide, conditions.view(0).skip(first));
+            first += layer.bias.len();
         }
-        let top = &layers[layers.len() - 1].output;
-        engine.logits_matrix.multiply(
-            wide,
-            lanes,
-            |lane| top.row(lane),
-            |_, b| engine.logits_matrix.bias(b),
-            |lane, b, sum| scratch.blocks_mut(lane)[b] = sum,
-        );
-        let size = weights.alphabet.size;
-        for (lane, dense) in engine.logits.chunks_exact_mut(size).enumerate() {
-            dense.copy_from_slice(&scratch.row(lane)[..size]);
-        }
+        let top = layers[layers.len() - 1].output.view(0);
+        let bias = engine.logits_matrix.bias();
+        engine.logits_matrix.multiply(wide, lanes, top, bias, scratch);
+        scratch.copy_to(&mut engine.logits);
     }
 }
 

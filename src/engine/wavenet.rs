@@ -12,7 +12,8 @@ x_{t-d} adds is known d steps ahead: it is made for several steps in one pass ov
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{Block, Rows, columns};
+use super::blocks::{Block, Rows, Sink, View, columns};
+use super::calibration::Activation;
 use super::delay::Delay;
 use super::embedding::Embedding;
 use super::matrix::{Matrix, linear};
@@ -176,7 +177,7 @@ impl WaveNetEngine {
         Ok(Self {
             level,
             lanes,
-            embedding: Embedding::new(w.alphabet, &w.lags, residual, lanes),
+            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
             layers: (0..layers)
                 .map(|i| Layer::new(w, i, lanes, level))
                 .collect(),
@@ -203,8 +204,19 @@ impl WaveNetEngine {
     }
 }
 
+impl WaveNetEngine {
+    /// Shows what the last step of lane 0 came by: what entered each layer, then the head.
+    pub(super) fn activations(&self, mut see: impl FnMut(Activation, &[f32])) {
+        for (i, layer) in self.layers.iter().enumerate() {
+            see(Activation::Layer(i), layer.delay.last_frames().floats(0));
+        }
+        see(Activation::Skip, self.scratch.skip.view(0).floats(0));
+        see(Activation::Hidden, self.scratch.hidden.view(0).floats(0));
+    }
+}
+
 /// The columns of a layer's pre-activations from column `first`: block by block, filter then gate.
-fn pairs(first: usize, residual: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn pairs(first: usize, residual: usize) -> impl Iterator<Item = Range<usize>> {
     let gate = first + residual;
     columns(first..gate)
         .zip(columns(gate..gate + residual))
@@ -241,33 +253,10 @@ impl Layer {
         }
     }
 
-    /// Bias and past frames for the next steps, when they are due.
+    /// One step of this layer, from and into the stream; `conditions` are this layer's, if the network has any.
     #[inline(always)]
-    fn prepare(&mut self, wide: bool) {
-        let Some((rows, frames, past)) = self.delay.due() else {
-            return;
-        };
-        self.past_weights.multiply(
-            wide,
-            rows,
-            |row| {
-                let (frames, row) = frames.at(row);
-                frames.row(row)
-            },
-            |_, b| self.past_weights.bias(b),
-            |row, b, sum| past.blocks_mut(row)[b] = sum,
-        );
-    }
-
-    /// One step of this layer, from and into the stream.
-    #[inline(always)]
-    fn step(
-        &mut self,
-        scratch: &mut Scratch,
-        plan: Plan,
-        condition: impl Fn(usize, usize) -> Option<Block>,
-    ) {
-        self.prepare(plan.wide);
+    fn step(&mut self, scratch: &mut Scratch, plan: Plan, conditions: Option<View<'_, Block>>) {
+        let Plan { lanes, wide } = plan;
         let Scratch {
             stream,
             pre,
@@ -275,46 +264,65 @@ impl Layer {
             skip,
             ..
         } = scratch;
-        for lane in 0..plan.lanes {
-            self.delay
-                .frame_mut(lane)
-                .copy_from_slice(stream.blocks(lane));
+        if let Some((rows, frames, past)) = self.delay.due() {
+            let bias = self.past_weights.bias();
+            self.past_weights.multiply(wide, rows, frames, bias, past);
         }
-        let delay = &self.delay;
-        self.weights.multiply(
-            plan.wide,
-            plan.lanes,
-            |lane| stream.row(lane),
-            |lane, b| delay.past(lane)[b],
-            |lane, b, sum| pre.blocks_mut(lane)[b] = sum,
-        );
-        for lane in 0..plan.lanes {
-            let pairs = pre.blocks(lane).as_chunks::<2>().0;
-            for (i, (z, [filter, gate])) in gated.blocks_mut(lane).iter_mut().zip(pairs).enumerate()
-            {
-                let (mut filter, mut gate) = (*filter, *gate);
-                if let (Some(f), Some(g)) = (condition(lane, 2 * i), condition(lane, 2 * i + 1)) {
-                    (filter, gate) = (filter.add(&f), gate.add(&g));
+        let (frames, first) = self.delay.frames_mut();
+        for lane in 0..lanes {
+            let frame = frames.blocks_mut(first + lane);
+            frame.copy_from_slice(stream.blocks(lane));
+        }
+        self.weights
+            .multiply(wide, lanes, stream.view(0), self.delay.past(), pre);
+        for lane in 0..lanes {
+            let pre = pre.blocks_mut(lane);
+            if let Some(conditions) = conditions {
+                for (pre, added) in pre.iter_mut().zip(conditions.blocks(lane)) {
+                    *pre = pre.add(added);
                 }
-                *z = gated_unit(&filter, &gate);
+            }
+            for (z, [filter, gate]) in gated
+                .blocks_mut(lane)
+                .iter_mut()
+                .zip(pre.as_chunks::<2>().0)
+            {
+                *z = gated_unit(filter, gate);
             }
         }
-        let residual = stream.blocks(0).len();
-        self.out.multiply(
-            plan.wide,
-            plan.lanes,
-            |lane| gated.row(lane),
-            |_, b| self.out.bias(b),
-            |lane, b, sum| {
-                let block = if b < residual {
-                    &mut stream.blocks_mut(lane)[b]
-                } else {
-                    &mut skip.blocks_mut(lane)[b - residual]
-                };
-                *block = block.add(&sum);
-            },
-        );
+        let mut streams = Streams { stream, skip };
+        self.out
+            .multiply(wide, lanes, gated.view(0), self.out.bias(), &mut streams);
         self.delay.advance();
+    }
+}
+
+/// Adds a layer's outputs to the residual stream and, after it, the sum of skips.
+struct Streams<'a> {
+    stream: &'a mut Rows<Block>,
+    skip: &'a mut Rows<Block>,
+}
+
+impl Sink<Block> for Streams<'_> {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: usize, sums: Block) {
+        let stream = self.stream.blocks_mut(lane);
+        let residual = stream.len();
+        let sum = match stream.get_mut(block) {
+            Some(x) => x,
+            None => &mut self.skip.blocks_mut(lane)[block - residual],
+        };
+        *sum = sum.add(&sums);
+    }
+}
+
+/// Stores the positive part.
+struct Rectified<'a>(&'a mut Rows<Block>);
+
+impl Sink<Block> for Rectified<'_> {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: usize, sums: Block) {
+        self.0.blocks_mut(lane)[block] = sums.relu();
     }
 }
 
@@ -332,43 +340,27 @@ fn gated_unit(filter: &Block, gate: &Block) -> Block {
 
 multiversion! {
     fn advance(engine: &mut WaveNetEngine, tokens: &[Token], plan: Plan) {
-        let WaveNetEngine { weights, scratch, conditions, .. } = engine;
-        for lane in 0..plan.lanes {
-            scratch.stream.blocks_mut(lane).fill(Block::ZERO);
+        let WaveNetEngine { weights, scratch, conditions, logits: dense, .. } = engine;
+        let Plan { lanes, wide } = plan;
+        engine.embedding.embed(&weights.embedding, weights.residual, tokens, &mut scratch.stream);
+        for lane in 0..lanes {
             scratch.skip.blocks_mut(lane).fill(Block::ZERO);
         }
-        engine.embedding.look_up(&weights.embedding, tokens, |lane, row| {
-            let x = scratch.stream.row_mut(lane);
-            x.iter_mut().zip(row).for_each(|(x, e)| *x += e);
-        });
         let per_layer = scratch.pre.blocks(0).len();
         for (i, layer) in engine.layers.iter_mut().enumerate() {
-            layer.step(scratch, plan, |lane, b| {
-                (weights.condition > 0).then(|| conditions.blocks(lane)[i * per_layer + b])
-            });
+            let conditions = (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
+            layer.step(scratch, plan, conditions);
         }
         let Scratch { skip, hidden, logits, .. } = scratch;
-        for lane in 0..plan.lanes {
-            skip.blocks_mut(lane).iter_mut().for_each(|sum| *sum = sum.relu());
+        for lane in 0..lanes {
+            for sum in skip.blocks_mut(lane) {
+                *sum = sum.relu();
+            }
         }
-        engine.head.multiply(
-            plan.wide,
-            plan.lanes,
-            |lane| skip.row(lane),
-            |_, b| engine.head.bias(b),
-            |lane, b, sum| hidden.blocks_mut(lane)[b] = sum.relu(),
-        );
-        engine.logits_matrix.multiply(
-            plan.wide,
-            plan.lanes,
-            |lane| hidden.row(lane),
-            |_, b| engine.logits_matrix.bias(b),
-            |lane, b, sum| logits.blocks_mut(lane)[b] = sum,
-        );
-        let size = weights.alphabet.size;
-        for (lane, dense) in engine.logits.chunks_exact_mut(size).enumerate() {
-            dense.copy_from_slice(&logits.row(lane)[..size]);
-        }
+        engine.head.multiply(wide, lanes, skip.view(0), engine.head.bias(), &mut Rectified(hidden));
+        let bias = engine.logits_matrix.bias();
+        engine.logits_matrix.multiply(wide, lanes, hidden.view(0), bias, logits);
+        logits.copy_to(dense);
     }
 }
 
@@ -417,13 +409,13 @@ impl Stepper for WaveNetEngine {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::laws::{Subject, affine, assert_close, lagged};
     use super::super::weights::tests::Lcg;
     use super::*;
 
     /// A small network whose widths are no multiples of a block.
-    fn small(condition: usize, lags: &[usize]) -> WaveNetWeights {
+    pub fn small(condition: usize, lags: &[usize]) -> WaveNetWeights {
         network(&Shape {
             size: 19,
             start: 19,
@@ -436,18 +428,18 @@ mod tests {
         })
     }
 
-    struct Shape<'a> {
-        size: usize,
-        start: Token,
-        residual: usize,
-        skip: usize,
-        hidden: usize,
-        condition: usize,
-        lags: &'a [usize],
-        dilations: &'a [usize],
+    pub struct Shape<'a> {
+        pub size: usize,
+        pub start: Token,
+        pub residual: usize,
+        pub skip: usize,
+        pub hidden: usize,
+        pub condition: usize,
+        pub lags: &'a [usize],
+        pub dilations: &'a [usize],
     }
 
-    fn network(shape: &Shape) -> WaveNetWeights {
+    pub fn network(shape: &Shape) -> WaveNetWeights {
         let (r, s, h, size) = (shape.residual, shape.skip, shape.hidden, shape.size);
         let layers = shape.dilations.len();
         let alphabet = Alphabet {

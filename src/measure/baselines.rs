@@ -37,12 +37,20 @@ impl LinearPrediction {
         let mut edges = vec![f64::NEG_INFINITY];
         edges.extend(values.windows(2).map(|pair| 0.5 * (pair[0] + pair[1])));
         edges.push(f64::INFINITY);
-        Self { edges, values, correlation: [[0.0; TAPS + 1]; TAPS + 1], taps: [0.0; TAPS] }
+        Self {
+            edges,
+            values,
+            correlation: [[0.0; TAPS + 1]; TAPS + 1],
+            taps: [0.0; TAPS],
+        }
     }
 
     /// Adds a clip to the least-squares problem.
     pub fn fit(&mut self, tokens: &[u8]) {
-        let samples: Vec<f64> = tokens.iter().map(|&token| self.values[token as usize]).collect();
+        let samples: Vec<f64> = tokens
+            .iter()
+            .map(|&token| self.values[token as usize])
+            .collect();
         for window in samples.windows(TAPS + 1) {
             for i in 0..=TAPS {
                 for j in i..=TAPS {
@@ -55,12 +63,18 @@ impl LinearPrediction {
     /// Finds the taps: Cholesky decomposition of the normal equations, with a little of the identity for silent data.
     pub fn solve(&mut self) {
         let ridge = 1e-9 * self.correlation[0][0] + 1e-12;
-        let a = |i: usize, j: usize| self.correlation[i.min(j) + 1][i.max(j) + 1] + if i == j { ridge } else { 0.0 };
+        let a = |i: usize, j: usize| {
+            self.correlation[i.min(j) + 1][i.max(j) + 1] + if i == j { ridge } else { 0.0 }
+        };
         let mut l = [[0.0; TAPS]; TAPS];
         for i in 0..TAPS {
             for j in 0..=i {
                 let sum: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
-                l[i][j] = if i == j { (a(i, i) - sum).max(1e-18).sqrt() } else { (a(i, j) - sum) / l[j][j] };
+                l[i][j] = if i == j {
+                    (a(i, i) - sum).max(1e-18).sqrt()
+                } else {
+                    (a(i, j) - sum) / l[j][j]
+                };
             }
         }
         let mut y = [0.0; TAPS];
@@ -76,12 +90,20 @@ impl LinearPrediction {
 
     /// Surprise of a clip in nats.
     pub fn score(&self, tokens: &[u8]) -> f64 {
-        let smallest = self.values.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+        let smallest = self
+            .values
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .fold(f64::INFINITY, f64::min);
         let mut past = [0.0; TAPS];
         let mut scale: f64 = 0.01;
         let mut nats = 0.0;
         for &token in tokens {
-            let center: f64 = past.iter().zip(&self.taps).map(|(sample, tap)| sample * tap).sum();
+            let center: f64 = past
+                .iter()
+                .zip(&self.taps)
+                .map(|(sample, tap)| sample * tap)
+                .sum();
             let mass = laplace_mass(
                 (self.edges[token as usize] - center) / scale,
                 (self.edges[token as usize + 1] - center) / scale,
@@ -134,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_sine_is_foreseen_and_noise_is_not() {
-        let sine: Vec<u8> = (0..8000).map(|t| (127.5 + 100.0 * (f64::from(t) * 0.1).sin()) as u8).collect();
+        let sine: Vec<u8> = (0..8000)
+            .map(|t| (127.5 + 100.0 * (f64::from(t) * 0.1).sin()) as u8)
+            .collect();
         let mut state = 1_u32;
         let noise: Vec<u8> = (0..8000)
             .map(|_| {
@@ -150,7 +174,9 @@ mod tests {
     #[test]
     fn probabilities_sum_to_one() {
         let prediction = LinearPrediction::new(&values());
-        let total: f64 = (0..=255_u8).map(|token| (-prediction.score(&[token])).exp()).sum();
+        let total: f64 = (0..=255_u8)
+            .map(|token| (-prediction.score(&[token])).exp())
+            .sum();
         assert!((total - 1.0).abs() < 1e-9, "{total}");
     }
 }

@@ -32,10 +32,15 @@ pub fn draw_curve(points: &[Point], unit: &str, path: &Path) -> Result<()> {
     }
     register();
     let mut pixels = vec![0; (WIDTH * HEIGHT * 3) as usize];
-    let failed = |reason: String| Error::Write { path: path.into(), source: std::io::Error::other(reason) };
+    let failed = |reason: String| Error::Write {
+        path: path.into(),
+        source: std::io::Error::other(reason),
+    };
     draw(points, unit, &mut pixels).map_err(|error| failed(error.to_string()))?;
     let picture = image::RgbImage::from_raw(WIDTH, HEIGHT, pixels).expect("three bytes a pixel");
-    picture.save(path).map_err(|error| failed(error.to_string()))
+    picture
+        .save(path)
+        .map_err(|error| failed(error.to_string()))
 }
 
 /// The program brings its own font, so that it draws the same where none is installed.
@@ -43,14 +48,23 @@ fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // A font that does not load shows up as an error when drawing.
-        let _ = register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+        let _ = register_font(
+            "sans-serif",
+            FontStyle::Normal,
+            epaint_default_fonts::UBUNTU_LIGHT,
+        );
     });
 }
 
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
 fn draw(points: &[Point], unit: &str, pixels: &mut [u8]) -> Drawn {
-    let all = || points.iter().flat_map(|p| [Some(p.train), p.validation]).flatten();
+    let all = || {
+        points
+            .iter()
+            .flat_map(|p| [Some(p.train), p.validation])
+            .flatten()
+    };
     let low = all().fold(f64::INFINITY, f64::min);
     let high = all().fold(f64::NEG_INFINITY, f64::max).max(low + 0.01);
     let margin = 0.05 * (high - low);
@@ -77,7 +91,10 @@ fn draw(points: &[Point], unit: &str, pixels: &mut [u8]) -> Drawn {
         .draw_series(LineSeries::new(training, color.stroke_width(2)))?
         .label("training")
         .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-    let held_out: Vec<_> = points.iter().filter_map(|p| Some((p.step as f64, p.validation?))).collect();
+    let held_out: Vec<_> = points
+        .iter()
+        .filter_map(|p| Some((p.step as f64, p.validation?)))
+        .collect();
     if !held_out.is_empty() {
         let color = RGBColor(210, 90, 40);
         chart
@@ -85,7 +102,11 @@ fn draw(points: &[Point], unit: &str, pixels: &mut [u8]) -> Drawn {
             .label("validation")
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
     }
-    chart.configure_series_labels().background_style(WHITE).border_style(BLACK.mix(0.3)).draw()?;
+    chart
+        .configure_series_labels()
+        .background_style(WHITE)
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     drop(chart);
     area.present()?;
     Ok(())
@@ -99,12 +120,26 @@ mod tests {
     fn it_draws_a_picture_with_both_curves() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curve.png");
-        let point = |step| Point { step, train: 8.0 - step as f64 * 0.01, validation: Some(8.1 - step as f64 * 0.01) };
+        let point = |step| Point {
+            step,
+            train: 8.0 - step as f64 * 0.01,
+            validation: Some(8.1 - step as f64 * 0.01),
+        };
         draw_curve(&[point(1)], "bits/sample", &path).unwrap();
         assert!(!path.exists(), "one point is no curve");
         draw_curve(&[point(1), point(100), point(200)], "bits/sample", &path).unwrap();
         let picture = image::open(&path).unwrap().to_rgb8();
-        assert!(picture.pixels().any(|p| p.0 == [70, 120, 190]) && picture.pixels().any(|p| p.0 == [210, 90, 40]));
-        assert!(draw_curve(&[point(1), point(2)], "bits", Path::new("/no/such/folder/curve.png")).is_err());
+        assert!(
+            picture.pixels().any(|p| p.0 == [70, 120, 190])
+                && picture.pixels().any(|p| p.0 == [210, 90, 40])
+        );
+        assert!(
+            draw_curve(
+                &[point(1), point(2)],
+                "bits",
+                Path::new("/no/such/folder/curve.png")
+            )
+            .is_err()
+        );
     }
 }

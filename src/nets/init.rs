@@ -17,11 +17,18 @@ impl<'a> Init<'a> {
         key[..8].copy_from_slice(&seed.to_le_bytes());
         // A key of its own, so that weights and samples never share a stream.
         key[8..16].copy_from_slice(b"weights ");
-        Self { chance: ChaCha8Rng::from_seed(key), device }
+        Self {
+            chance: ChaCha8Rng::from_seed(key),
+            device,
+        }
     }
 
     /// Uniform in [−1/√fan_in, 1/√fan_in].
-    pub(crate) fn dense<const D: usize>(&mut self, shape: [usize; D], fan_in: usize) -> Param<Tensor<D>> {
+    pub(crate) fn dense<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        fan_in: usize,
+    ) -> Param<Tensor<D>> {
         let bound = 1.0 / (fan_in as f32).sqrt();
         self.fill(shape, |uniform| bound * (2.0 * uniform - 1.0))
     }
@@ -35,11 +42,18 @@ impl<'a> Init<'a> {
         Param::from_tensor(Tensor::zeros(shape, self.device))
     }
 
-    fn fill<const D: usize>(&mut self, shape: [usize; D], map: impl Fn(f32) -> f32) -> Param<Tensor<D>> {
+    fn fill<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        map: impl Fn(f32) -> f32,
+    ) -> Param<Tensor<D>> {
         let count = shape.iter().product();
         let numbers: Vec<f32> = (0..count)
             .map(|_| map((self.chance.next_u32() >> 8) as f32 / 16_777_216.0))
             .collect();
-        Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), self.device))
+        Param::from_tensor(Tensor::from_data(
+            TensorData::new(numbers, shape),
+            self.device,
+        ))
     }
 }

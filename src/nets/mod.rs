@@ -45,5 +45,74 @@ pub trait SequenceModel: Module {
 
 /// The row-major values of a tensor.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().into_vec::<f32>().expect("networks are f32")
+    tensor
+        .into_data()
+        .try_into_vec::<f32>()
+        .expect("networks are f32")
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A network as a subject of [`crate::sequence::laws`].
+
+    use burn::module::{ModuleMapper, Param};
+    use burn::prelude::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+
+    use super::SequenceModel;
+    use crate::sequence::laws::Subject;
+    use crate::sequence::{Alphabet, Stepper, Token};
+
+    pub(crate) const ALPHABET: Alphabet = Alphabet {
+        size: 11,
+        start: 11,
+        stop: None,
+    };
+
+    pub(crate) struct Both<N>(pub(crate) N);
+
+    impl<N: SequenceModel> Subject for Both<N> {
+        fn alphabet(&self) -> Alphabet {
+            self.0.interface().alphabet
+        }
+
+        fn condition(&self) -> usize {
+            self.0.interface().condition
+        }
+
+        fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
+            let device = Device::flex();
+            let numbers: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
+            let tensor = Tensor::from_data(TensorData::new(numbers, [1, tokens.len()]), &device);
+            let condition = condition
+                .map(|c| Tensor::from_data(TensorData::new(c.to_vec(), [1, c.len()]), &device));
+            let logits = super::values(self.0.logits(tensor, condition));
+            logits
+                .chunks(self.alphabet().size)
+                .map(<[f32]>::to_vec)
+                .collect()
+        }
+
+        fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
+            self.0.stepper(lanes).expect("a whole network")
+        }
+    }
+
+    /// Every parameter drawn anew, biases included, so that no part of a network can hide behind a zero.
+    pub(crate) fn scrambled<N: Module>(net: N) -> N {
+        struct Scramble(ChaCha8Rng);
+        impl ModuleMapper for Scramble {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|tensor| {
+                    let dims = tensor.dims();
+                    let numbers: Vec<f32> = (0..dims.iter().product())
+                        .map(|_| (self.0.next_u32() >> 8) as f32 / 8_388_608.0 - 1.0)
+                        .collect();
+                    Tensor::from_data(TensorData::new(numbers, dims), &tensor.device())
+                })
+            }
+        }
+        net.map(&mut Scramble(ChaCha8Rng::seed_from_u64(3)))
+    }
 }

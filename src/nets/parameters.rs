@@ -28,7 +28,9 @@ pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
 /// # Panics
 /// If there are fewer values than the module has parameters, or of another size.
 pub fn with_values<M: Module>(module: M, values: impl IntoIterator<Item = Vec<f32>>) -> M {
-    module.map(&mut Writer { values: values.into_iter() })
+    module.map(&mut Writer {
+        values: values.into_iter(),
+    })
 }
 
 #[derive(Default)]
@@ -40,7 +42,11 @@ struct Reader {
 impl ModuleVisitor for Reader {
     fn enter_module(&mut self, name: &str, container: &str) {
         // The variant of an enum is the network's kind; its parameters keep their plain names.
-        let name = if container.starts_with("Enum:") { "" } else { name };
+        let name = if container.starts_with("Enum:") {
+            ""
+        } else {
+            name
+        };
         self.path.push(name.to_owned());
     }
 
@@ -50,7 +56,12 @@ impl ModuleVisitor for Reader {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
-        let parts: Vec<&str> = self.path.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = self
+            .path
+            .iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
         self.found.push(Parameter {
             name: parts.join("."),
             shape: tensor.dims().to_vec(),
@@ -69,7 +80,11 @@ impl<I: Iterator<Item = Vec<f32>>> ModuleMapper for Writer<I> {
         param.map(|tensor| {
             let data = TensorData::new(values, tensor.dims());
             let fresh = Tensor::from_data(data, &tensor.device());
-            if tensor.is_require_grad() { fresh.require_grad() } else { fresh }
+            if tensor.is_require_grad() {
+                fresh.require_grad()
+            } else {
+                fresh
+            }
         })
     }
 }

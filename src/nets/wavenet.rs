@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use burn::module::Param;
 use burn::prelude::*;
-use burn::tensor::activation;
 use serde::{Deserialize, Serialize};
 
 use super::init::Init;
 use super::{Interface, SequenceModel, values};
 use crate::engine::{WaveNetEngine, WaveNetWeights};
 use crate::error::{Error, Result};
-use crate::ops::{ResidualStack, residual_stack};
+use crate::ops::{ResidualStack, embedding, linear, residual_stack};
 use crate::sequence::Stepper;
 
 /// The size of a WaveNet.
@@ -33,7 +32,9 @@ pub struct WaveNetConfig {
 impl WaveNetConfig {
     /// The dilation of each layer.
     pub fn dilations(&self) -> Vec<usize> {
-        (0..self.layers).map(|layer| 1 << (layer % self.cycle)).collect()
+        (0..self.layers)
+            .map(|layer| 1 << (layer % self.cycle))
+            .collect()
     }
 
     /// How many tokens, the current one included, reach the logits of one position.
@@ -54,8 +55,10 @@ impl WaveNetConfig {
             ("head", self.head, 4096),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(Error::usage(format!("a WaveNet with {name} = {value} is not possible"))
-                    .with_hint(format!("{name} is a whole number from 1 to {most}")));
+                return Err(Error::usage(format!(
+                    "a WaveNet with {name} = {value} is not possible"
+                ))
+                .with_hint(format!("{name} is a whole number from 1 to {most}")));
             }
         }
         Ok(())
@@ -91,16 +94,32 @@ impl WaveNet {
     ///
     /// # Errors
     /// When the sizes make no network.
-    pub fn new(config: WaveNetConfig, interface: Interface, seed: u64, device: &Device) -> Result<Self> {
+    pub fn new(
+        config: WaveNetConfig,
+        interface: Interface,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
         config.validate()?;
-        let WaveNetConfig { layers, residual: r, skip: s, head, .. } = config;
-        let Interface { alphabet, lags, condition } = &interface;
+        let WaveNetConfig {
+            layers,
+            residual: r,
+            skip: s,
+            head,
+            ..
+        } = config;
+        let Interface {
+            alphabet,
+            lags,
+            condition,
+        } = &interface;
         let mut init = Init::new(seed, device);
         Ok(Self {
             embedding: init.embedding([(1 + lags.len()) * alphabet.inputs(), r]),
             conv: init.dense([layers, 2 * r, 2 * r], 2 * r),
             conv_bias: init.zeros([layers, 2 * r]),
-            conditioning: (*condition > 0).then(|| init.dense([*condition, layers * 2 * r], *condition)),
+            conditioning: (*condition > 0)
+                .then(|| init.dense([*condition, layers * 2 * r], *condition)),
             out: init.dense([layers, r, r + s], r),
             out_bias: init.zeros([layers, r + s]),
             head: init.dense([s, head], s),
@@ -130,7 +149,11 @@ impl WaveNet {
             embedding: values(self.embedding.val()),
             conv: values(self.conv.val()),
             conv_bias: values(self.conv_bias.val()),
-            conditioning: self.conditioning.as_ref().map(|c| values(c.val())).unwrap_or_default(),
+            conditioning: self
+                .conditioning
+                .as_ref()
+                .map(|c| values(c.val()))
+                .unwrap_or_default(),
             out: values(self.out.val()),
             out_bias: values(self.out_bias.val()),
             head: values(self.head.val()),
@@ -144,16 +167,18 @@ impl WaveNet {
     fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
         let [batch, time] = tokens.dims();
         let inputs = self.interface.alphabet.inputs();
-        let table = self.embedding.val();
-        let mut x = table.clone().select(0, tokens.clone().reshape([batch * time]));
+        let mut sources = vec![tokens.clone().reshape([batch * time])];
         for (index, &lag) in self.interface.lags.iter().enumerate() {
             let missing = lag.min(time);
-            let start = Tensor::full([batch, missing], self.interface.alphabet.start, &tokens.device());
+            let start = Tensor::full(
+                [batch, missing],
+                self.interface.alphabet.start,
+                &tokens.device(),
+            );
             let earlier = Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1);
-            let rows = earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32;
-            x = x + table.clone().select(0, rows);
+            sources.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
         }
-        x
+        embedding(self.embedding.val(), sources)
     }
 }
 
@@ -174,13 +199,119 @@ impl SequenceModel for WaveNet {
             (Some(condition), Some(conditioning)) => Some(condition.matmul(conditioning.val())),
             _ => None,
         };
-        let skip = residual_stack(self.embed(tokens), &stack, steering, &self.config.dilations(), time);
-        let hidden = activation::relu(skip).matmul(self.head.val()) + self.head_bias.val().unsqueeze();
-        let logits = activation::relu(hidden).matmul(self.logits.val()) + self.logits_bias.val().unsqueeze();
+        let skip = residual_stack(
+            self.embed(tokens),
+            &stack,
+            steering,
+            &self.config.dilations(),
+            time,
+        );
+        let hidden = linear(skip, self.head.val(), self.head_bias.val(), true);
+        let logits = linear(hidden, self.logits.val(), self.logits_bias.val(), true);
         logits.reshape([batch, time, self.interface.alphabet.size])
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(WaveNetEngine::new(Arc::new(self.weights()), lanes)?))
+        Ok(Box::new(WaveNetEngine::new(
+            Arc::new(self.weights()),
+            lanes,
+        )?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nets::testing::{ALPHABET, Both, scrambled};
+    use crate::sequence::laws;
+
+    fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
+        let config = WaveNetConfig {
+            layers,
+            cycle: 3,
+            residual: 6,
+            skip: 10,
+            head: 9,
+        };
+        let interface = Interface {
+            alphabet: ALPHABET,
+            lags,
+            condition,
+        };
+        scrambled(WaveNet::new(config, interface, 1, &Device::flex()).unwrap())
+    }
+
+    #[test]
+    fn it_passes_every_law() {
+        laws::check_all(&Both(net(7, vec![], 0)));
+        laws::check_all(&Both(net(4, vec![5, 12], 3)));
+        laws::check_all(&Both(net(1, vec![], 2)));
+    }
+
+    #[test]
+    fn one_generator_equals_one_of_many() {
+        let net = net(4, vec![], 0);
+        laws::generator_equals_generate_many(&|| net.stepper(1).unwrap(), &[]);
+        laws::generator_equals_generate_many(&|| net.stepper(1).unwrap(), &[1, 3, 0, 10]);
+    }
+
+    #[test]
+    fn nothing_before_the_receptive_field_matters_and_all_of_it_does() {
+        let net = Both(net(6, vec![], 0));
+        let field = net.0.config().receptive_field();
+        assert_eq!(field, 15);
+        let tokens: Vec<u32> = (0..30).map(|i| (i * 7 % 11) as u32).collect();
+        let logits = |tokens: &[u32]| laws::Subject::logits(&net, tokens, None)[29].clone();
+        let before = logits(&tokens);
+        let changed = |position: usize| {
+            let mut other = tokens.clone();
+            other[position] = (other[position] + 1) % 11;
+            logits(&other)
+        };
+        assert_eq!(
+            before,
+            changed(29 - field),
+            "a token before the receptive field changed something"
+        );
+        assert_ne!(
+            before,
+            changed(30 - field),
+            "the first token of the receptive field changed nothing"
+        );
+    }
+
+    #[test]
+    fn the_seed_fixes_the_first_weights() {
+        let make = |seed| {
+            let config = WaveNetConfig {
+                layers: 2,
+                cycle: 2,
+                residual: 4,
+                skip: 4,
+                head: 4,
+            };
+            let interface = Interface {
+                alphabet: ALPHABET,
+                lags: vec![],
+                condition: 0,
+            };
+            crate::nets::parameters(
+                &WaveNet::new(config, interface, seed, &Device::flex()).unwrap(),
+            )
+        };
+        assert_eq!(make(1), make(1));
+        assert_ne!(make(1), make(2));
+    }
+
+    #[test]
+    fn impossible_sizes_are_usage_errors() {
+        let config = WaveNetConfig {
+            layers: 0,
+            cycle: 3,
+            residual: 6,
+            skip: 10,
+            head: 9,
+        };
+        assert!(config.validate().unwrap_err().is_usage());
     }
 }

@@ -3,6 +3,9 @@
 use burn::prelude::*;
 use burn::tensor::activation;
 
+use super::fused::{self, FusedOp};
+use super::kernels::cross_entropy as kernel;
+
 /// The target of a position that is not scored.
 pub const IGNORED: i32 = -1;
 
@@ -10,8 +13,58 @@ pub const IGNORED: i32 = -1;
 ///
 /// * `logits`: `[rows, classes]`.
 /// * `targets`: one per row; [`IGNORED`] (any negative number) leaves a row out of the sum and its gradient.
+///
+/// The gradient of a scored row is softmax(logits) − onehot(target).
 pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
-    composed(logits, targets)
+    let [_, classes] = logits.dims();
+    match fused::input(&logits) {
+        Some(input) => fused::apply(
+            CrossEntropy {
+                classes,
+                targets: targets.to_vec(),
+            },
+            [input],
+        ),
+        None => composed(logits, targets),
+    }
+}
+
+#[derive(Debug)]
+struct CrossEntropy {
+    classes: usize,
+    targets: Vec<i32>,
+}
+
+impl FusedOp<1> for CrossEntropy {
+    type Saved = kernel::Losses;
+
+    fn shape(&self) -> Vec<usize> {
+        vec![1]
+    }
+
+    fn forward(&self, [logits]: [&[f32]; 1], train: bool) -> (Vec<f32>, Option<kernel::Losses>) {
+        let losses = kernel::forward(logits, self.classes, &self.targets);
+        (vec![losses.sum() as f32], train.then_some(losses))
+    }
+
+    fn backward(
+        &self,
+        [logits]: [&[f32]; 1],
+        losses: kernel::Losses,
+        gradient: &[f32],
+        _wanted: [bool; 1],
+    ) -> [Vec<f32>; 1] {
+        let mut result = vec![0.0; logits.len()];
+        kernel::backward(
+            logits,
+            self.classes,
+            &self.targets,
+            &losses,
+            gradient[0],
+            &mut result,
+        );
+        [result]
+    }
 }
 
 /// The same, of burn's own operations.
@@ -19,8 +72,12 @@ pub(crate) fn composed(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
     let device = logits.device();
     let rows = targets.len();
     let classes: Vec<i32> = targets.iter().map(|&t| t.max(0)).collect();
-    let counts: Vec<f32> = targets.iter().map(|&t| f32::from(u8::from(t >= 0))).collect();
-    let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [rows]), &device).reshape([rows, 1]);
+    let counts: Vec<f32> = targets
+        .iter()
+        .map(|&t| f32::from(u8::from(t >= 0)))
+        .collect();
+    let classes =
+        Tensor::<1, Int>::from_data(TensorData::new(classes, [rows]), &device).reshape([rows, 1]);
     let counts = Tensor::<1>::from_data(TensorData::new(counts, [rows]), &device);
     let log_probabilities = activation::log_softmax(logits, 1).gather(1, classes);
     (log_probabilities.reshape([rows]) * counts).sum().neg()

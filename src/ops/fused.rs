@@ -5,7 +5,7 @@ operation is composed of burn's own.
 */
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::prelude::*;
@@ -20,19 +20,19 @@ type Tracked = <Autodiff<Flex> as burn::backend::BackendTypes>::FloatTensorPrimi
 /// An operation on `N` float tensors with its own backward, over row-major slices.
 pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {
     /// What forward leaves for backward.
-    type Saved: Send + Sync + 'static;
+    type Saved: Send + 'static;
 
     /// The shape of the output.
     fn shape(&self) -> Vec<usize>;
 
-    /// The output; what backward needs is made only when `train` is set.
+    /// The output, and what backward needs where `train` is set.
     fn forward(&self, inputs: [&[f32]; N], train: bool) -> (Vec<f32>, Option<Self::Saved>);
 
     /// The gradient of each input, given the output's; an input that wants none may be given an empty one.
     fn backward(
         &self,
         inputs: [&[f32]; N],
-        saved: &Self::Saved,
+        saved: Self::Saved,
         gradient: &[f32],
         wanted: [bool; N],
     ) -> [Vec<f32>; N];
@@ -58,7 +58,10 @@ pub(crate) fn input<const D: usize>(tensor: &Tensor<D>) -> Option<Input> {
 }
 
 /// Runs the operation, as a node of the graph where any input is tracked.
-pub(crate) fn apply<const N: usize, const D: usize, O: FusedOp<N>>(op: O, inputs: [Input; N]) -> Tensor<D> {
+pub(crate) fn apply<const N: usize, const D: usize, O: FusedOp<N>>(
+    op: O,
+    inputs: [Input; N],
+) -> Tensor<D> {
     if inputs.iter().all(|input| matches!(input, Input::Plain(_))) {
         let tensors = inputs.map(|input| match input {
             Input::Plain(tensor) => tensor.to_contiguous(),
@@ -79,12 +82,22 @@ pub(crate) fn apply<const N: usize, const D: usize, O: FusedOp<N>>(op: O, inputs
     });
     let nodes = nodes.try_into().expect("one node an input");
     let op = Arc::new(op);
-    let output = match Node(op.clone()).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+    let output = match Node(op.clone())
+        .prepare::<NoCheckpointing>(nodes)
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prepared) => {
             let (output, saved) = op.forward(slices(&tensors), true);
             let output = flex(output, op.shape());
-            let saved = Arc::new(saved.expect("forward saves when it trains"));
-            prepared.finish(State { tensors, saved }, output)
+            let saved = saved.expect("forward saves when it trains");
+            prepared.finish(
+                State {
+                    tensors,
+                    saved: Arc::new(Mutex::new(Some(saved))),
+                },
+                output,
+            )
         }
         OpsKind::UnTracked(prepared) => {
             let (output, _) = op.forward(slices(&tensors), false);
@@ -115,7 +128,8 @@ where
 
 struct State<S, const N: usize> {
     tensors: [FlexTensor; N],
-    saved: Arc<S>,
+    /// Taken by the one backward pass there is, so that its memory can be reused.
+    saved: Arc<Mutex<Option<S>>>,
 }
 
 impl<S, const N: usize> Clone for State<S, N> {
@@ -136,11 +150,20 @@ impl<S, const N: usize> Debug for State<S, N> {
 impl<const N: usize, O: FusedOp<N>> Backward<Flex, N> for Node<O> {
     type State = State<O::Saved, N>;
 
-    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<Self::State, N>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
         let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
         let State { tensors, saved } = ops.state;
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let gradients = self.0.backward(slices(&tensors), &saved, gradient.storage(), wanted);
+        let saved = saved.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let saved = saved.expect("a graph is walked back once");
+        let gradients = self
+            .0
+            .backward(slices(&tensors), saved, gradient.storage(), wanted);
         for ((parent, tensor), values) in ops.parents.into_iter().zip(&tensors).zip(gradients) {
             if let Some(node) = parent {
                 grads.register::<Flex>(node.id, flex(values, tensor.shape().to_vec()));

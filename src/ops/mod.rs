@@ -6,9 +6,16 @@ backward ([`kernels`]); on any other device it is composed of burn's operations.
 the reference the kernels are tested against.
 */
 
+#[cfg(test)]
+mod agreement;
 mod cross_entropy;
+mod embedding;
 mod fused;
+pub mod kernels;
+mod linear;
 mod wavenet;
 
 pub use cross_entropy::{IGNORED, cross_entropy};
+pub use embedding::embedding;
+pub use linear::linear;
 pub use wavenet::{ResidualStack, residual_stack};

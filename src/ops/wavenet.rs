@@ -3,6 +3,9 @@
 use burn::prelude::*;
 use burn::tensor::activation;
 
+use super::fused::{self, FusedOp};
+use super::kernels::wavenet as kernel;
+
 /// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
 #[derive(Debug, Clone)]
 pub struct ResidualStack {
@@ -37,7 +40,98 @@ pub fn residual_stack(
     dilations: &[usize],
     time: usize,
 ) -> Tensor<2> {
-    composed(x, weights, condition, dilations, time)
+    let [rows, residual] = x.dims();
+    let [_, _, joined] = weights.out.dims();
+    let steering = condition
+        .clone()
+        .unwrap_or_else(|| Tensor::zeros([0, 0], &x.device()));
+    let inputs = (|| {
+        Some([
+            fused::input(&x)?,
+            fused::input(&weights.conv)?,
+            fused::input(&weights.conv_bias)?,
+            fused::input(&weights.out)?,
+            fused::input(&weights.out_bias)?,
+            fused::input(&steering)?,
+        ])
+    })();
+    let Some(inputs) = inputs else {
+        return composed(x, weights, condition, dilations, time);
+    };
+    let shape = kernel::Shape {
+        batch: rows / time,
+        time,
+        residual,
+        skip: joined - residual,
+    };
+    fused::apply(
+        Stack {
+            shape,
+            dilations: dilations.to_vec(),
+        },
+        inputs,
+    )
+}
+
+#[derive(Debug)]
+struct Stack {
+    shape: kernel::Shape,
+    dilations: Vec<usize>,
+}
+
+impl Stack {
+    fn weights<'a>(
+        &'a self,
+        [_, conv, conv_bias, out, out_bias, condition]: [&'a [f32]; 6],
+    ) -> kernel::Stack<'a> {
+        kernel::Stack {
+            conv,
+            conv_bias,
+            out,
+            out_bias,
+            condition: (!condition.is_empty()).then_some(condition),
+            dilations: &self.dilations,
+        }
+    }
+}
+
+impl FusedOp<6> for Stack {
+    type Saved = kernel::Saved;
+
+    fn shape(&self) -> Vec<usize> {
+        vec![self.shape.batch * self.shape.time, self.shape.skip]
+    }
+
+    fn forward(&self, inputs: [&[f32]; 6], train: bool) -> (Vec<f32>, Option<kernel::Saved>) {
+        let mut skip = vec![0.0; self.shape.batch * self.shape.time * self.shape.skip];
+        let saved = kernel::forward(self.shape, &self.weights(inputs), inputs[0], &mut skip);
+        (skip, train.then_some(saved))
+    }
+
+    fn backward(
+        &self,
+        inputs: [&[f32]; 6],
+        saved: kernel::Saved,
+        gradient: &[f32],
+        wanted: [bool; 6],
+    ) -> [Vec<f32>; 6] {
+        let g = kernel::backward(
+            self.shape,
+            &self.weights(inputs),
+            inputs[0],
+            saved,
+            gradient,
+            wanted[0],
+        );
+        [
+            g.input.unwrap_or_default(),
+            g.conv,
+            g.conv_bias,
+            g.out,
+            g.out_bias,
+            g.condition.unwrap_or_default(),
+        ]
+    }
 }
 
 /// The same, of burn's own operations: what other devices run, and the reference for the kernels.
@@ -58,17 +152,25 @@ pub(crate) fn composed(
         let conv = weights.conv.clone().narrow(0, layer, 1).squeeze_dim::<2>(0);
         let mut p = x.clone().matmul(conv.clone().narrow(0, r, r));
         if dilation < time {
-            let past = x.clone().reshape([batch, time, r]).narrow(1, 0, time - dilation);
+            let past = x
+                .clone()
+                .reshape([batch, time, r])
+                .narrow(1, 0, time - dilation);
             let nothing = Tensor::zeros([batch, dilation, r], &x.device());
             let past = Tensor::cat(vec![nothing, past], 1).reshape([rows, r]);
             p = p + past.matmul(conv.narrow(0, 0, r));
         }
         p = p + weights.conv_bias.clone().narrow(0, layer, 1);
         if let Some(condition) = &condition {
-            let steering = condition.clone().narrow(1, layer * 2 * r, 2 * r).reshape([batch, 1, 2 * r]);
+            let steering =
+                condition
+                    .clone()
+                    .narrow(1, layer * 2 * r, 2 * r)
+                    .reshape([batch, 1, 2 * r]);
             p = (p.reshape([batch, time, 2 * r]) + steering).reshape([rows, 2 * r]);
         }
-        let z = activation::tanh(p.clone().narrow(1, 0, r)) * activation::sigmoid(p.narrow(1, r, r));
+        let z =
+            activation::tanh(p.clone().narrow(1, 0, r)) * activation::sigmoid(p.narrow(1, r, r));
         let out = weights.out.clone().narrow(0, layer, 1).squeeze_dim::<2>(0);
         let joined = z.matmul(out) + weights.out_bias.clone().narrow(0, layer, 1);
         x = x + joined.clone().narrow(1, 0, r);

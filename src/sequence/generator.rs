@@ -98,15 +98,21 @@ pub fn generate_many(
             {
                 stepper.reset(lane, items[item].condition.as_deref());
                 inputs[lane] = alphabet.start;
-                *seat = Some(Seat { item, read: 0, made: 0 });
+                *seat = Some(Seat {
+                    item,
+                    read: 0,
+                    made: 0,
+                });
             }
         }
         if lanes.iter().all(Option::is_none) {
             return Ok(());
         }
         let logits = stepper.step(&inputs);
-        for ((lane, occupied), logits) in
-            lanes.iter_mut().enumerate().zip(logits.chunks(alphabet.size))
+        for ((lane, occupied), logits) in lanes
+            .iter_mut()
+            .enumerate()
+            .zip(logits.chunks(alphabet.size))
         {
             let Some(seat) = occupied else { continue };
             let item = &mut items[seat.item];

@@ -68,15 +68,25 @@ fn run(stepper: &mut dyn Stepper, lanes: &[&[Token]]) -> Vec<Vec<Vec<f32>>> {
     (0..lanes[0].len())
         .map(|t| {
             let inputs: Vec<Token> = lanes.iter().map(|tokens| tokens[t]).collect();
-            stepper.step(&inputs).chunks(size).map(<[f32]>::to_vec).collect()
+            stepper
+                .step(&inputs)
+                .chunks(size)
+                .map(<[f32]>::to_vec)
+                .collect()
         })
         .collect()
 }
 
 fn assert_close(a: &[f32], b: &[f32], what: &str) {
     let largest = a.iter().chain(b).fold(0.0_f32, |m, x| m.max(x.abs()));
-    let apart = a.iter().zip(b).fold(0.0_f32, |m, (x, y)| m.max((x - y).abs()));
-    assert!(a.len() == b.len() && apart <= TOLERANCE * largest, "{what}: {apart} apart, largest logit {largest}");
+    let apart = a
+        .iter()
+        .zip(b)
+        .fold(0.0_f32, |m, (x, y)| m.max((x - y).abs()));
+    assert!(
+        a.len() == b.len() && apart <= TOLERANCE * largest,
+        "{what}: {apart} apart, largest logit {largest}"
+    );
 }
 
 fn causality(subject: &dyn Subject) {
@@ -90,7 +100,10 @@ fn causality(subject: &dyn Subject) {
         for t in 0..changed {
             assert_close(&before[t], &after[t], "causality");
         }
-        assert_ne!(before[changed], after[changed], "a token has no effect at all");
+        assert_ne!(
+            before[changed], after[changed],
+            "a token has no effect at all"
+        );
     }
 }
 
@@ -123,12 +136,18 @@ fn reset_resets_one_lane(subject: &dyn Subject) {
     let after = run(&mut *stepper, &[&a[..half], &b[half..]]);
     for t in 0..half {
         assert_eq!(after[t][0], fresh[t][0], "a reset lane is not as fresh");
-        assert_eq!(after[t][1], fresh[half + t][1], "resetting a lane changed its neighbour");
+        assert_eq!(
+            after[t][1],
+            fresh[half + t][1],
+            "resetting a lane changed its neighbour"
+        );
     }
 }
 
 fn recondition_keeps_the_past(subject: &dyn Subject) {
-    let Some(first) = condition(subject, 1) else { return };
+    let Some(first) = condition(subject, 1) else {
+        return;
+    };
     let second = condition(subject, 2).expect("it has a condition");
     let tokens = sequence(subject, 6);
     let half = LENGTH / 2;
@@ -143,7 +162,10 @@ fn recondition_keeps_the_past(subject: &dyn Subject) {
     let same = tail(&mut *stepper, &|s| s.recondition(0, Some(&first)));
     let steered = tail(&mut *stepper, &|s| s.recondition(0, Some(&second)));
     let forgotten = tail(&mut *stepper, &|s| s.reset(0, Some(&second)));
-    assert_eq!(untouched, same, "reconditioning to the same condition changed something");
+    assert_eq!(
+        untouched, same,
+        "reconditioning to the same condition changed something"
+    );
     assert_ne!(untouched[0], steered[0], "reconditioning changed nothing");
     assert_ne!(steered[0], forgotten[0], "reconditioning forgot the past");
     let zeros = vec![0.0; subject.condition()];
@@ -151,7 +173,11 @@ fn recondition_keeps_the_past(subject: &dyn Subject) {
     none.reset(0, None);
     let none = run(&mut *none, &[&tokens]);
     stepper.reset(0, Some(&zeros));
-    assert_eq!(none, run(&mut *stepper, &[&tokens]), "no condition is not the zero condition");
+    assert_eq!(
+        none,
+        run(&mut *stepper, &[&tokens]),
+        "no condition is not the zero condition"
+    );
 }
 
 fn lanes_are_independent(subject: &dyn Subject) {
@@ -160,12 +186,18 @@ fn lanes_are_independent(subject: &dyn Subject) {
     for lane in 0..5 {
         together.reset(lane, condition(subject, lane).as_deref());
     }
-    let all = run(&mut *together, &sequences.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let all = run(
+        &mut *together,
+        &sequences.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    );
     for (lane, tokens) in sequences.iter().enumerate() {
         let mut alone = subject.stepper(1);
         alone.reset(0, condition(subject, lane).as_deref());
         for (t, logits) in run(&mut *alone, &[tokens]).iter().enumerate() {
-            assert_eq!(logits[0], all[t][lane], "lane {lane} differs from the same sequence alone at {t}");
+            assert_eq!(
+                logits[0], all[t][lane],
+                "lane {lane} differs from the same sequence alone at {t}"
+            );
         }
     }
 }
@@ -173,7 +205,10 @@ fn lanes_are_independent(subject: &dyn Subject) {
 fn gather_permutes(subject: &dyn Subject) {
     let sequences: Vec<Vec<Token>> = (0..3).map(|salt| sequence(subject, 20 + salt)).collect();
     let lanes = |range: std::ops::Range<usize>, order: [usize; 3]| -> Vec<Vec<Token>> {
-        order.iter().map(|&lane| sequences[lane][range.clone()].to_vec()).collect()
+        order
+            .iter()
+            .map(|&lane| sequences[lane][range.clone()].to_vec())
+            .collect()
     };
     let half = LENGTH / 2;
     let mut stepper = subject.stepper(3);
@@ -182,19 +217,31 @@ fn gather_permutes(subject: &dyn Subject) {
             stepper.reset(lane, condition(subject, lane).as_deref());
         }
         let first = lanes(0..half, [0, 1, 2]);
-        run(stepper, &first.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        run(
+            stepper,
+            &first.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        );
     };
     prepare(&mut *stepper);
     let straight = lanes(half..LENGTH, [0, 1, 2]);
-    let straight = run(&mut *stepper, &straight.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let straight = run(
+        &mut *stepper,
+        &straight.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    );
     for parents in [[2, 0, 1], [1, 1, 0], [0, 1, 2]] {
         prepare(&mut *stepper);
         stepper.gather(&parents);
         let tail = lanes(half..LENGTH, parents);
-        let tail = run(&mut *stepper, &tail.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let tail = run(
+            &mut *stepper,
+            &tail.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        );
         for t in 0..half {
             for (lane, &parent) in parents.iter().enumerate() {
-                assert_eq!(tail[t][lane], straight[t][parent], "gather {parents:?} lane {lane} at {t}");
+                assert_eq!(
+                    tail[t][lane], straight[t][parent],
+                    "gather {parents:?} lane {lane} at {t}"
+                );
             }
         }
     }
@@ -217,8 +264,14 @@ fn start_stop_and_padding(subject: &dyn Subject) {
         Ok(())
     })
     .expect("generates");
-    assert!(made.iter().all(|&token| alphabet.contains(token)), "an input-only token was drawn");
-    assert!(made.iter().all(|&token| alphabet.stop != Some(token)), "stop was handed out");
+    assert!(
+        made.iter().all(|&token| alphabet.contains(token)),
+        "an input-only token was drawn"
+    );
+    assert!(
+        made.iter().all(|&token| alphabet.stop != Some(token)),
+        "stop was handed out"
+    );
     if alphabet.stop.is_none() {
         assert_eq!(made.len(), 500, "a sequence without a stop ended");
     }
@@ -238,30 +291,49 @@ fn same_seed_same_tokens(subject: &dyn Subject) {
             .map(|i| item(seed, i, condition(subject, i as usize)))
             .collect();
         let mut made = vec![Vec::new(); items.len()];
-        generate_many(&mut *subject.stepper(lanes), &mut items, LENGTH, &mut |item, token| {
-            made[item].push(token);
-            Ok(())
-        })
+        generate_many(
+            &mut *subject.stepper(lanes),
+            &mut items,
+            LENGTH,
+            &mut |item, token| {
+                made[item].push(token);
+                Ok(())
+            },
+        )
         .expect("generates");
         made
     };
     let reference = make(9, 1);
     for lanes in [1, 2, 4, 6, 9] {
-        assert_eq!(make(9, lanes), reference, "tokens depend on the number of lanes ({lanes})");
+        assert_eq!(
+            make(9, lanes),
+            reference,
+            "tokens depend on the number of lanes ({lanes})"
+        );
     }
     assert_ne!(make(10, 1), reference, "another seed gave the same tokens");
 }
 
 /// A [`Generator`] gives what [`generate_many`] gives, with a prompt or without.
-pub(crate) fn generator_equals_generate_many(make: &dyn Fn() -> Box<dyn Stepper>, prompt: &[Token]) {
+pub(crate) fn generator_equals_generate_many(
+    make: &dyn Fn() -> Box<dyn Stepper>,
+    prompt: &[Token],
+) {
     let sampler = || Sampler::new(Sampling::default(), 3, 0).expect("default settings");
-    let mut items = [Item { sampler: sampler(), condition: None, prompt: prompt.to_vec() }];
+    let mut items = [Item {
+        sampler: sampler(),
+        condition: None,
+        prompt: prompt.to_vec(),
+    }];
     let mut many = Vec::new();
     generate_many(&mut *make(), &mut items, 50, &mut |_, token| {
         many.push(token);
         Ok(())
     })
     .expect("generates");
-    let one: Vec<Token> = Generator::new(make(), sampler(), None, prompt).expect("generates").take(50).collect();
+    let one: Vec<Token> = Generator::new(make(), sampler(), None, prompt)
+        .expect("generates")
+        .take(50)
+        .collect();
     assert_eq!(one, many);
 }

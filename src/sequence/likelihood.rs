@@ -44,7 +44,11 @@ pub fn surprisal(logits: &[f32], token: Token) -> f64 {
 
 /// The surprise of each of `tokens`, in nats, from a fresh lane 0: `start` is fed first and not scored. Give the
 /// `stop` as the last token where the end counts.
-pub fn surprisals(stepper: &mut dyn Stepper, condition: Option<&[f32]>, tokens: &[Token]) -> Vec<f64> {
+pub fn surprisals(
+    stepper: &mut dyn Stepper,
+    condition: Option<&[f32]>,
+    tokens: &[Token],
+) -> Vec<f64> {
     let alphabet = stepper.alphabet();
     stepper.reset(0, condition);
     let mut inputs = vec![alphabet.start; stepper.lanes()];
@@ -67,19 +71,24 @@ mod tests {
     fn equal_logits_cost_the_logarithm_of_the_alphabet() {
         let nats = surprisal(&[0.3; 256], 17);
         assert!((nats - 256_f64.ln()).abs() < 1e-9);
-        let likelihood = Likelihood { nats: nats * 10.0, tokens: 10 };
+        let likelihood = Likelihood {
+            nats: nats * 10.0,
+            tokens: 10,
+        };
         assert!((likelihood.bits_per_token() - 8.0).abs() < 1e-9);
     }
 
     #[test]
     fn probabilities_of_all_continuations_sum_to_one() {
         let toy = Toy::new();
-        let size = toy.alphabet().size as Token;
+        let size = Toy::alphabet().size as Token;
         let mut stepper = toy.stepper(2);
         let mut total = 0.0;
         for first in 0..size {
             for second in 0..size {
-                let nats: f64 = surprisals(&mut stepper, None, &[first, second]).iter().sum();
+                let nats: f64 = surprisals(&mut stepper, None, &[first, second])
+                    .iter()
+                    .sum();
                 total += (-nats).exp();
             }
         }
@@ -92,8 +101,14 @@ mod tests {
         for nats in [1.0, 2.0, 4.5] {
             whole.score(nats);
         }
-        let mut first = Likelihood { nats: 1.0, tokens: 1 };
-        first.add(Likelihood { nats: 6.5, tokens: 2 });
+        let mut first = Likelihood {
+            nats: 1.0,
+            tokens: 1,
+        };
+        first.add(Likelihood {
+            nats: 6.5,
+            tokens: 2,
+        });
         assert_eq!(whole, first);
     }
 }

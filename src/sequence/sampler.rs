@@ -49,10 +49,15 @@ impl Sampling {
     /// A usage error naming the setting, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
         let refuse = |name: &str, value: f32, allowed: &str| {
-            Err(Error::usage(format!("{name} {value} is not allowed")).with_hint(allowed.to_owned()))
+            Err(Error::usage(format!("{name} {value} is not allowed"))
+                .with_hint(allowed.to_owned()))
         };
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
-            return refuse("--temperature", self.temperature, "temperature is a number from 0 up; 1 is the model as trained");
+            return refuse(
+                "--temperature",
+                self.temperature,
+                "temperature is a number from 0 up; 1 is the model as trained",
+            );
         }
         if self.top_k == Some(0) {
             return refuse("--top-k", 0.0, "top-k is a whole number from 1 up");
@@ -128,7 +133,12 @@ impl Sampler {
     }
 
     fn filter(&mut self) {
-        let Sampling { top_k, top_p, min_p, .. } = self.settings;
+        let Sampling {
+            top_k,
+            top_p,
+            min_p,
+            ..
+        } = self.settings;
         if top_k.is_some() || top_p.is_some_and(|p| p < 1.0) {
             self.order.clear();
             self.order.extend(0..self.weights.len() as u32);
@@ -158,7 +168,11 @@ impl Sampler {
 
     /// How many of the `keep` likeliest tokens hold the probability `p` of those `keep`.
     fn nucleus(&self, p: f32, keep: usize) -> usize {
-        let kept = || self.order[..keep].iter().map(|&token| self.weights[token as usize]);
+        let kept = || {
+            self.order[..keep]
+                .iter()
+                .map(|&token| self.weights[token as usize])
+        };
         let wanted = p * kept().sum::<f32>();
         let mut held = 0.0;
         for (count, weight) in kept().enumerate() {
@@ -229,7 +243,10 @@ mod tests {
         for _ in 0..draws {
             counts[sampler.choose(&LOGITS) as usize] += 1.0;
         }
-        counts.iter().map(|count| count / f64::from(draws)).collect()
+        counts
+            .iter()
+            .map(|count| count / f64::from(draws))
+            .collect()
     }
 
     fn softmax(temperature: f64) -> Vec<f64> {
@@ -254,10 +271,16 @@ mod tests {
     #[test]
     fn frequencies_match_the_softmax() {
         for temperature in [0.5, 1.0, 2.0] {
-            let settings = Sampling { temperature, ..Sampling::default() };
+            let settings = Sampling {
+                temperature,
+                ..Sampling::default()
+            };
             let observed = frequencies(settings, 100_000);
             let statistic = chi_square(&observed, &softmax(f64::from(temperature)), 100_000);
-            assert!(statistic < 24.3, "χ² = {statistic} at temperature {temperature}");
+            assert!(
+                statistic < 24.3,
+                "χ² = {statistic} at temperature {temperature}"
+            );
         }
     }
 
@@ -268,18 +291,68 @@ mod tests {
             let full = softmax(1.0);
             let held: f64 = kept.iter().map(|&i| full[i]).sum();
             for (index, share) in observed.iter().enumerate() {
-                let expected = if kept.contains(&index) { full[index] / held } else { 0.0 };
-                assert!((share - expected).abs() < 0.01, "{settings:?}: token {index} {share} vs {expected}");
+                let expected = if kept.contains(&index) {
+                    full[index] / held
+                } else {
+                    0.0
+                };
+                assert!(
+                    (share - expected).abs() < 0.01,
+                    "{settings:?}: token {index} {share} vs {expected}"
+                );
             }
         };
         let base = Sampling::default();
-        check(Sampling { top_k: Some(1), ..base }, &[1]);
-        check(Sampling { top_k: Some(3), ..base }, &[1, 4, 0]); // a tie of 0 and 5: the lower token
-        check(Sampling { top_k: Some(100), ..base }, &[0, 1, 2, 3, 4, 5, 6, 7]);
-        check(Sampling { top_p: Some(0.6), ..base }, &[1, 4]);
-        check(Sampling { top_p: Some(1.0), ..base }, &[0, 1, 2, 3, 4, 5, 6, 7]);
-        check(Sampling { min_p: Some(0.2), ..base }, &[0, 1, 4, 5]);
-        check(Sampling { top_k: Some(2), min_p: Some(0.9), ..base }, &[1]);
+        check(
+            Sampling {
+                top_k: Some(1),
+                ..base
+            },
+            &[1],
+        );
+        check(
+            Sampling {
+                top_k: Some(3),
+                ..base
+            },
+            &[1, 4, 0],
+        ); // a tie of 0 and 5: the lower token
+        check(
+            Sampling {
+                top_k: Some(100),
+                ..base
+            },
+            &[0, 1, 2, 3, 4, 5, 6, 7],
+        );
+        check(
+            Sampling {
+                top_p: Some(0.6),
+                ..base
+            },
+            &[1, 4],
+        );
+        check(
+            Sampling {
+                top_p: Some(1.0),
+                ..base
+            },
+            &[0, 1, 2, 3, 4, 5, 6, 7],
+        );
+        check(
+            Sampling {
+                min_p: Some(0.2),
+                ..base
+            },
+            &[0, 1, 4, 5],
+        );
+        check(
+            Sampling {
+                top_k: Some(2),
+                min_p: Some(0.9),
+                ..base
+            },
+            &[1],
+        );
     }
 
     #[test]
@@ -304,12 +377,30 @@ mod tests {
     fn settings_that_mean_nothing_are_refused() {
         let base = Sampling::default();
         for settings in [
-            Sampling { temperature: -1.0, ..base },
-            Sampling { temperature: f32::NAN, ..base },
-            Sampling { top_k: Some(0), ..base },
-            Sampling { top_p: Some(2.0), ..base },
-            Sampling { top_p: Some(0.0), ..base },
-            Sampling { min_p: Some(-0.1), ..base },
+            Sampling {
+                temperature: -1.0,
+                ..base
+            },
+            Sampling {
+                temperature: f32::NAN,
+                ..base
+            },
+            Sampling {
+                top_k: Some(0),
+                ..base
+            },
+            Sampling {
+                top_p: Some(2.0),
+                ..base
+            },
+            Sampling {
+                top_p: Some(0.0),
+                ..base
+            },
+            Sampling {
+                min_p: Some(-0.1),
+                ..base
+            },
         ] {
             let error = Sampler::new(settings, 0, 0).unwrap_err();
             assert!(error.is_usage() && error.hint().is_some(), "{settings:?}");

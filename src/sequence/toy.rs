@@ -31,8 +31,12 @@ impl Toy {
         }
     }
 
-    pub(crate) fn alphabet(&self) -> Alphabet {
-        Alphabet { size: SIZE, start: SIZE as Token, stop: Some(4) }
+    pub(crate) fn alphabet() -> Alphabet {
+        Alphabet {
+            size: SIZE,
+            start: SIZE as Token,
+            stop: Some(4),
+        }
     }
 
     pub(crate) fn stepper(&self, lanes: usize) -> ToyStepper {
@@ -59,7 +63,7 @@ impl Toy {
 
 impl Subject for Toy {
     fn alphabet(&self) -> Alphabet {
-        Toy::alphabet(self)
+        Toy::alphabet()
     }
 
     fn condition(&self) -> usize {
@@ -73,7 +77,9 @@ impl Subject for Toy {
             .map(|t| {
                 let past = std::array::from_fn(|k| {
                     (0..=t)
-                        .map(|i| MEMORY.powi((t - i) as i32) * self.embedding[tokens[i] as usize][k])
+                        .map(|i| {
+                            MEMORY.powi((t - i) as i32) * self.embedding[tokens[i] as usize][k]
+                        })
                         .sum()
                 });
                 self.output(&past, condition).to_vec()
@@ -100,7 +106,7 @@ pub(crate) struct ToyStepper {
 
 impl Stepper for ToyStepper {
     fn alphabet(&self) -> Alphabet {
-        self.toy.alphabet()
+        Toy::alphabet()
     }
 
     fn lanes(&self) -> usize {
@@ -120,8 +126,11 @@ impl Stepper for ToyStepper {
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
         assert_eq!(tokens.len(), self.lanes.len());
-        for ((lane, &token), logits) in
-            self.lanes.iter_mut().zip(tokens).zip(self.logits.chunks_mut(SIZE))
+        for ((lane, &token), logits) in self
+            .lanes
+            .iter_mut()
+            .zip(tokens)
+            .zip(self.logits.chunks_mut(SIZE))
         {
             for (past, new) in lane.past.iter_mut().zip(self.toy.embedding[token as usize]) {
                 *past = MEMORY * *past + new;
@@ -133,7 +142,10 @@ impl Stepper for ToyStepper {
 
     fn gather(&mut self, parents: &[usize]) {
         assert_eq!(parents.len(), self.lanes.len());
-        self.lanes = parents.iter().map(|&parent| self.lanes[parent].clone()).collect();
+        self.lanes = parents
+            .iter()
+            .map(|&parent| self.lanes[parent].clone())
+            .collect();
     }
 }
 
@@ -156,9 +168,20 @@ mod tests {
     /// A law that no fault can break is no law: each deliberate fault must be caught.
     #[test]
     fn the_laws_catch_faulty_networks() {
-        for fault in [Fault::LooksAhead, Fault::ForgetsReset, Fault::ResetsAll, Fault::ReconditionForgets, Fault::GatherKeepsCondition, Fault::LeaksBetweenLanes] {
-            let faulty = Faulty { toy: Toy::new(), fault };
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| laws::check_all(&faulty)));
+        for fault in [
+            Fault::LooksAhead,
+            Fault::ForgetsReset,
+            Fault::ResetsAll,
+            Fault::ReconditionForgets,
+            Fault::GatherKeepsCondition,
+            Fault::LeaksBetweenLanes,
+        ] {
+            let faulty = Faulty {
+                toy: Toy::new(),
+                fault,
+            };
+            let outcome =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| laws::check_all(&faulty)));
             assert!(outcome.is_err(), "{fault:?} went unnoticed");
         }
     }
@@ -185,7 +208,7 @@ mod tests {
 
     impl Subject for Faulty {
         fn alphabet(&self) -> Alphabet {
-            self.toy.alphabet()
+            Toy::alphabet()
         }
 
         fn condition(&self) -> usize {
@@ -203,7 +226,10 @@ mod tests {
         }
 
         fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
-            Box::new(FaultyStepper { inner: self.toy.stepper(lanes), fault: self.fault })
+            Box::new(FaultyStepper {
+                inner: self.toy.stepper(lanes),
+                fault: self.fault,
+            })
         }
     }
 

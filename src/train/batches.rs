@@ -102,7 +102,11 @@ impl<'a> Batches<'a> {
         cut: Cut,
         seed: u64,
     ) -> Self {
-        assert!(cut.window > cut.context, "a window of {} tokens is all context", cut.window);
+        assert!(
+            cut.window > cut.context,
+            "a window of {} tokens is all context",
+            cut.window
+        );
         let segments: Vec<Segment> = members
             .iter()
             .flat_map(|&sequence| segments(sequence, sequences.length(sequence), cut))
@@ -115,13 +119,20 @@ impl<'a> Batches<'a> {
             cut,
             seed,
             segments,
-            plan: Mutex::new(Plan { epoch: 0, first: 0, batches: first }),
+            plan: Mutex::new(Plan {
+                epoch: 0,
+                first: 0,
+                batches: first,
+            }),
         }
     }
 
     /// How many tokens are scored in an epoch.
     pub fn tokens(&self) -> u64 {
-        self.segments.iter().map(|segment| (segment.to - segment.from) as u64).sum()
+        self.segments
+            .iter()
+            .map(|segment| (segment.to - segment.from) as u64)
+            .sum()
     }
 
     /// True where there is nothing to learn from.
@@ -139,9 +150,16 @@ impl<'a> Batches<'a> {
     pub fn at(&self, step: u64) -> Result<Batch> {
         assert!(!self.is_empty(), "no sequences to train on");
         let rows = {
-            let mut plan = self.plan.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut plan = self
+                .plan
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             if step < plan.first {
-                *plan = Plan { epoch: 0, first: 0, batches: batches_of_epoch(&self.segments, self.cut, self.seed, 0) };
+                *plan = Plan {
+                    epoch: 0,
+                    first: 0,
+                    batches: batches_of_epoch(&self.segments, self.cut, self.seed, 0),
+                };
             }
             while step >= plan.first + plan.batches.len() as u64 {
                 plan.first += plan.batches.len() as u64;
@@ -157,7 +175,9 @@ impl<'a> Batches<'a> {
     pub fn pass(&self) -> impl Iterator<Item = Result<Batch>> {
         let mut rows = self.segments.clone();
         rows.sort_by_key(|segment| (segment.time(), segment.sequence, segment.from));
-        gather(&rows, self.cut.budget).into_iter().map(|rows| self.read(&rows))
+        gather(&rows, self.cut.budget)
+            .into_iter()
+            .map(|rows| self.read(&rows))
     }
 
     fn read(&self, rows: &[Segment]) -> Result<Batch> {
@@ -169,7 +189,8 @@ impl<'a> Batches<'a> {
             // The target before the first one read is the first input; before the sequence there is `start`.
             let before = usize::from(row.read_from > 0);
             piece.resize(row.time() + before, 0);
-            self.sequences.read(row.sequence, row.read_from - before..row.to, &mut piece)?;
+            self.sequences
+                .read(row.sequence, row.read_from - before..row.to, &mut piece)?;
             let end = tokens.len() + time;
             if before == 0 {
                 tokens.push(self.alphabet.start);
@@ -177,14 +198,28 @@ impl<'a> Batches<'a> {
             tokens.extend_from_slice(&piece[..piece.len() - 1]);
             tokens.resize(end, self.alphabet.start);
             targets.extend(std::iter::repeat_n(IGNORED, row.from - row.read_from));
-            targets.extend(piece[before + row.from - row.read_from..].iter().map(|&token| token as i32));
+            targets.extend(
+                piece[before + row.from - row.read_from..]
+                    .iter()
+                    .map(|&token| token as i32),
+            );
             targets.resize(end, IGNORED);
         }
-        let width = rows.first().map_or(0, |row| self.conditions[row.sequence].len());
+        let width = rows
+            .first()
+            .map_or(0, |row| self.conditions[row.sequence].len());
         let condition = (width > 0).then(|| {
-            rows.iter().flat_map(|row| self.conditions[row.sequence].iter().copied()).collect()
+            rows.iter()
+                .flat_map(|row| self.conditions[row.sequence].iter().copied())
+                .collect()
         });
-        Ok(Batch { rows: rows.len(), time, tokens, targets, condition })
+        Ok(Batch {
+            rows: rows.len(),
+            time,
+            tokens,
+            targets,
+            condition,
+        })
     }
 }
 
@@ -197,7 +232,12 @@ fn segments(sequence: usize, length: usize, cut: Cut) -> impl Iterator<Item = Se
         // The first row needs no context: nothing lies before it.
         let read_from = from.saturating_sub(if from == 0 { 0 } else { cut.context });
         let to = (read_from + cut.window).min(length);
-        let segment = Segment { sequence, read_from, from, to };
+        let segment = Segment {
+            sequence,
+            read_from,
+            from,
+            to,
+        };
         from = to;
         Some(segment)
     })
@@ -253,7 +293,11 @@ mod tests {
     use std::collections::HashMap;
     use std::ops::Range;
 
-    const ALPHABET: Alphabet = Alphabet { size: 1000, start: 1000, stop: None };
+    const ALPHABET: Alphabet = Alphabet {
+        size: 1000,
+        start: 1000,
+        stop: None,
+    };
 
     /// Sequence s has the tokens s·100 + (position mod 100).
     struct Library(Vec<usize>);
@@ -280,23 +324,39 @@ mod tests {
         }
     }
 
-    const CUT: Cut = Cut { window: 50, context: 20, budget: 120 };
+    const CUT: Cut = Cut {
+        window: 50,
+        context: 20,
+        budget: 120,
+    };
 
     fn check(lengths: &[usize], batches: impl Iterator<Item = Batch>) {
         let mut scored: HashMap<Token, usize> = HashMap::new();
         for batch in batches {
             assert_eq!(batch.tokens.len(), batch.rows * batch.time);
             assert_eq!(batch.targets.len(), batch.tokens.len());
-            assert!(batch.time <= CUT.window && (batch.rows == 1 || batch.rows * batch.time <= CUT.budget));
+            assert!(
+                batch.time <= CUT.window
+                    && (batch.rows == 1 || batch.rows * batch.time <= CUT.budget)
+            );
             let condition = batch.condition.as_ref().unwrap();
             for row in 0..batch.rows {
                 let range = row * batch.time..(row + 1) * batch.time;
                 let (tokens, targets) = (&batch.tokens[range.clone()], &batch.targets[range]);
-                let first = targets.iter().position(|&t| t >= 0).expect("a row without a target");
+                let first = targets
+                    .iter()
+                    .position(|&t| t >= 0)
+                    .expect("a row without a target");
                 let sequence = targets[first] as usize / 100;
-                assert_eq!(condition[row], sequence as f32, "a row has another sequence's condition");
+                assert_eq!(
+                    condition[row], sequence as f32,
+                    "a row has another sequence's condition"
+                );
                 let starts = tokens[0] == ALPHABET.start;
-                assert!(first == if starts { 0 } else { CUT.context }, "context {first}, starts {starts}");
+                assert!(
+                    first == if starts { 0 } else { CUT.context },
+                    "context {first}, starts {starts}"
+                );
                 for (t, &target) in targets.iter().enumerate() {
                     if target >= 0 {
                         *scored.entry(target as Token).or_default() += 1;
@@ -312,7 +372,11 @@ mod tests {
         for (sequence, &length) in lengths.iter().enumerate() {
             for residue in 0..100.min(length) {
                 let times = (length - residue).div_ceil(100);
-                assert_eq!(scored[&Library::token(sequence, residue)], times, "sequence {sequence}");
+                assert_eq!(
+                    scored[&Library::token(sequence, residue)],
+                    times,
+                    "sequence {sequence}"
+                );
             }
         }
     }

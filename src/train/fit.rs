@@ -136,7 +136,13 @@ pub trait Reporter<N> {
     ///
     /// # Errors
     /// When writing fails.
-    fn keep(&mut self, report: &Report, training: &Training<N>, averaged: &N, improved: bool) -> Result<()>;
+    fn keep(
+        &mut self,
+        report: &Report,
+        training: &Training<N>,
+        averaged: &N,
+        improved: bool,
+    ) -> Result<()>;
 
     /// Saves what is needed to go on; called about once a minute and at the end.
     ///
@@ -156,11 +162,11 @@ pub enum End {
     Interrupted,
 }
 
-/// A loss above the uniform guess by this factor, after the first steps, is an explosion.
-const EXPLODED: f64 = 3.0;
+/// A loss above the uniform guess by this factor is an explosion.
+const EXPLODED: f64 = 4.0;
 /// So many steps are timed before `--minutes` becomes steps.
 const TIMED: u64 = 50;
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+const SAVE_EVERY: Duration = Duration::from_mins(1);
 
 /// Trains until the length is reached, validation stops getting better, or `stop` is set.
 ///
@@ -196,14 +202,24 @@ pub fn fit<N: SequenceModel>(
         }
         let batch = batches.at(step)?;
         let rate = settings.learning_rate
-            * schedule::share(step, training.standing.total.unwrap_or(u64::MAX), settings.warmup);
+            * schedule::share(
+                step,
+                training.standing.total.unwrap_or(u64::MAX),
+                settings.warmup,
+            );
         let loss = objective.loss(&training.net, &batch, step, &device);
         let bits = f64::from(loss.clone().into_scalar::<f32>()) / std::f64::consts::LN_2;
-        if !bits.is_finite() || (step > 10 && bits > EXPLODED * uniform) {
-            return Err(Error::Diverged { step, loss: bits * std::f64::consts::LN_2 });
+        if !bits.is_finite() || (step > 0 && bits > EXPLODED * uniform) {
+            return Err(Error::Diverged {
+                step,
+                loss: bits * std::f64::consts::LN_2,
+            });
         }
         let gradients = GradientsParams::from_grads(loss.backward(), &training.net);
-        let (net, norm) = training.optimizer.step(training.net.clone(), gradients, rate, &settings.optimizer);
+        let (net, norm) =
+            training
+                .optimizer
+                .step(training.net.clone(), gradients, rate, &settings.optimizer);
         if !norm.is_finite() {
             return Err(Error::Diverged { step, loss: norm });
         }
@@ -219,14 +235,22 @@ pub fn fit<N: SequenceModel>(
             total: training.standing.total,
             bits,
             tokens_per_second: clock.speed(),
-            seconds_left: training.standing.total.map(|total| {
-                (total - training.standing.step) as f64 * clock.seconds_a_step()
-            }),
+            seconds_left: training
+                .standing
+                .total
+                .map(|total| (total - training.standing.step) as f64 * clock.seconds_a_step()),
         });
         let step = training.standing.step;
         let last = training.standing.total == Some(step);
-        if last || step % settings.report_every == 0 {
-            report(training, validation, rate, &mut recent, &mut clock, reporter)?;
+        if last || step.is_multiple_of(settings.report_every) {
+            report(
+                training,
+                validation,
+                rate,
+                &mut recent,
+                &mut clock,
+                reporter,
+            )?;
             if settings.patience > 0 && training.standing.stale >= settings.patience && !last {
                 ended = Some(End::Early);
             }
@@ -250,7 +274,11 @@ fn report<N: SequenceModel>(
     let tokens_per_second = clock.speed();
     clock.pause();
     let averaged = training.optimizer.averaged(&training.net);
-    let plain = averaged.devices().into_iter().next().unwrap_or_else(Device::flex);
+    let plain = averaged
+        .devices()
+        .into_iter()
+        .next()
+        .unwrap_or_else(Device::flex);
     let validation_bits = if validation.is_empty() {
         None
     } else {
@@ -289,7 +317,9 @@ fn report<N: SequenceModel>(
 
 /// After the timed steps, or earlier when they alone use up the time.
 fn turn_minutes_into_steps(standing: &mut Standing, length: Length, clock: &Clock) {
-    let Length::Minutes(minutes) = length else { return };
+    let Length::Minutes(minutes) = length else {
+        return;
+    };
     if standing.total.is_some() {
         return;
     }
@@ -341,7 +371,15 @@ impl Clock {
 
     fn new(before: f64) -> Self {
         let now = Instant::now();
-        Self { before, begun: now, stepping: now, saved: now, late_seconds: 0.0, late_tokens: 0.0, late_steps: 0.0 }
+        Self {
+            before,
+            begun: now,
+            stepping: now,
+            saved: now,
+            late_seconds: 0.0,
+            late_tokens: 0.0,
+            late_steps: 0.0,
+        }
     }
 
     fn stepped(&mut self, tokens: usize) {

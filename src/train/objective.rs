@@ -31,7 +31,10 @@ pub fn surprise<N: SequenceModel>(net: &N, batch: &Batch, device: &Device) -> Te
     let tokens = Tensor::<2, Int>::from_data(TensorData::new(tokens, shape), device);
     let condition = batch.condition.as_ref().map(|vectors| {
         let width = vectors.len() / batch.rows;
-        Tensor::<2>::from_data(TensorData::new(vectors.clone(), [batch.rows, width]), device)
+        Tensor::<2>::from_data(
+            TensorData::new(vectors.clone(), [batch.rows, width]),
+            device,
+        )
     });
     let logits = net.logits(tokens, condition);
     let [rows, time, classes] = logits.dims();
@@ -42,7 +45,11 @@ pub fn surprise<N: SequenceModel>(net: &N, batch: &Batch, device: &Device) -> Te
 ///
 /// # Errors
 /// When reading fails.
-pub fn likelihood<N: SequenceModel>(net: &N, batches: &Batches, device: &Device) -> Result<Likelihood> {
+pub fn likelihood<N: SequenceModel>(
+    net: &N,
+    batches: &Batches,
+    device: &Device,
+) -> Result<Likelihood> {
     let mut total = Likelihood::default();
     for batch in batches.pass() {
         let batch = batch?;

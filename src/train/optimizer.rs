@@ -6,7 +6,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::nets::{parameters, with_values};
-use crate::simd::{Level, multiversion};
+use crate::ops::kernels::adamw;
 
 /// How the optimizer goes; the defaults are AdamW's own.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,8 +56,16 @@ impl AdamW {
     /// A fresh memory for this network.
     pub fn new<M: Module>(net: &M) -> Self {
         let average: Vec<Vec<f32>> = parameters(net).into_iter().map(|p| p.values).collect();
-        let zeros: Vec<Vec<f32>> = average.iter().map(|values| vec![0.0; values.len()]).collect();
-        Self { steps: 0, momentum: zeros.clone(), variance: zeros, average }
+        let zeros: Vec<Vec<f32>> = average
+            .iter()
+            .map(|values| vec![0.0; values.len()])
+            .collect();
+        Self {
+            steps: 0,
+            momentum: zeros.clone(),
+            variance: zeros,
+            average,
+        }
     }
 
     /// One step; gives the network and the gradient's global norm before clipping.
@@ -71,65 +79,48 @@ impl AdamW {
         settings: &OptimizerSettings,
     ) -> (M, f64) {
         let gradients = collect(&net, gradients);
-        let norm = gradients.iter().flatten().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+        let mut weights: Vec<Vec<f32>> = parameters(&net).into_iter().map(|p| p.values).collect();
+        let t = (self.steps + 1) as f64;
+        let adamw = adamw::AdamW {
+            learning_rate: learning_rate as f32,
+            beta_1: settings.beta1 as f32,
+            beta_2: settings.beta2 as f32,
+            epsilon: settings.epsilon as f32,
+            weight_decay: settings.weight_decay as f32,
+            max_norm: Some(settings.clip_norm),
+            average_decay: settings.average_decay.min((1.0 + t) / (10.0 + t)) as f32,
+        };
+        let mut all: Vec<adamw::Parameter> = weights
+            .iter_mut()
+            .zip(&gradients)
+            .zip(
+                self.momentum
+                    .iter_mut()
+                    .zip(&mut self.variance)
+                    .zip(&mut self.average),
+            )
+            .map(
+                |((value, gradient), ((first, second), average))| adamw::Parameter {
+                    value,
+                    gradient,
+                    first,
+                    second,
+                    average: Some(average),
+                    decay: true,
+                },
+            )
+            .collect();
+        let norm = adamw::step(&adamw, self.steps + 1, &mut all);
         if !norm.is_finite() {
             return (net, norm);
         }
         self.steps += 1;
-        let t = self.steps as f64;
-        let update = Update {
-            scale: (settings.clip_norm / norm.max(settings.clip_norm)) as f32,
-            beta1: settings.beta1 as f32,
-            beta2: settings.beta2 as f32,
-            rate: (learning_rate / (1.0 - settings.beta1.powf(t))) as f32,
-            unbias: (1.0 / (1.0 - settings.beta2.powf(t))) as f32,
-            epsilon: settings.epsilon as f32,
-            keep: (1.0 - learning_rate * settings.weight_decay) as f32,
-            average: settings.average_decay.min((1.0 + t) / (10.0 + t)) as f32,
-        };
-        let mut weights: Vec<Vec<f32>> = parameters(&net).into_iter().map(|p| p.values).collect();
-        for (index, weights) in weights.iter_mut().enumerate() {
-            apply(
-                Level::detect(),
-                &update,
-                weights,
-                &gradients[index],
-                &mut self.momentum[index],
-                &mut self.variance[index],
-                &mut self.average[index],
-            );
-        }
         (with_values(net, weights), norm)
     }
 
     /// The network with its averaged weights: the one to make with.
     pub fn averaged<M: Module>(&self, net: &M) -> M {
         with_values(net.valid(), self.average.iter().cloned())
-    }
-}
-
-/// The numbers of one step.
-struct Update {
-    scale: f32,
-    beta1: f32,
-    beta2: f32,
-    rate: f32,
-    unbias: f32,
-    epsilon: f32,
-    keep: f32,
-    average: f32,
-}
-
-multiversion! {
-    fn apply(u: &Update, weights: &mut [f32], gradients: &[f32], momentum: &mut [f32], variance: &mut [f32], average: &mut [f32]) {
-        let each = weights.iter_mut().zip(gradients).zip(momentum).zip(variance).zip(average);
-        for ((((w, &g), m), v), a) in each {
-            let g = g * u.scale;
-            *m = u.beta1 * *m + (1.0 - u.beta1) * g;
-            *v = u.beta2 * *v + (1.0 - u.beta2) * g * g;
-            *w = *w * u.keep - u.rate * *m / ((*v * u.unbias).sqrt() + u.epsilon);
-            *a = u.average * *a + (1.0 - u.average) * *w;
-        }
     }
 }
 
@@ -147,7 +138,10 @@ fn collect<M: Module>(net: &M, gradients: GradientsParams) -> Vec<Vec<f32>> {
             });
         }
     }
-    let mut collector = Collector { gradients, found: Vec::new() };
+    let mut collector = Collector {
+        gradients,
+        found: Vec::new(),
+    };
     net.visit(&mut collector);
     collector.found
 }

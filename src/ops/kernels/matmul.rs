@@ -11,12 +11,14 @@ width and for any split into row blocks.
 */
 
 use super::buffer::Buffer;
-use crate::simd::Level;
+use crate::simd::{Level, multiversion};
 
 /// Rows of the register tile: with [`Lanes::PANEL`] vectors beside it, the accumulators fill the registers.
 const TILE_ROWS: usize = 6;
 /// Inner steps per pass, so that a panel of this depth (32 kB at most) stays in the first-level cache.
 const DEPTH: usize = 128;
+/// Rows per pass when both matrices are read by rows: those of the left one want a place in the cache too.
+const OUTER_DEPTH: usize = 64;
 /// Columns of the widest panel of any level.
 const WIDEST: usize = 64;
 
@@ -248,23 +250,43 @@ fn pack(level: Level, matrix: View, depth: usize, columns: usize, out: &mut [f32
         let filled = panel(level).min(columns - first);
         let wide = filled.next_multiple_of(width(level));
         let (target, after) = rest.split_at_mut(depth * wide);
+        let part = matrix.from(0, first);
         if matrix.column == 1 {
-            for (row, target) in target.chunks_exact_mut(wide).enumerate() {
-                let from = row * matrix.row + first;
-                target[..filled].copy_from_slice(&matrix.data[from..from + filled]);
-                target[filled..].fill(0.0);
-            }
+            pack_rows(level, part.data, part.row, filled, target, wide);
         } else {
-            target.fill(0.0);
-            for column in 0..filled {
-                let from = &matrix.data[(first + column) * matrix.column..];
-                for (row, target) in target.chunks_exact_mut(wide).enumerate() {
-                    target[column] = from[row * matrix.row];
-                }
-            }
+            pack_columns(level, part.data, part.row, part.column, filled, target, wide);
         }
         rest = after;
         first += filled;
+    }
+}
+
+multiversion! {
+    /// One panel of a matrix whose columns are one apart.
+    fn pack_rows(data: &[f32], row: usize, filled: usize, target: &mut [f32], wide: usize) {
+        for (index, target) in target.chunks_exact_mut(wide).enumerate() {
+            let from = &data[index * row..][..filled];
+            // The usual panel's length is known here, so that it is a few moves and no call.
+            match (from.first_chunk::<WIDEST>(), target.first_chunk_mut::<WIDEST>()) {
+                (Some(from), Some(target)) => *target = *from,
+                _ => {
+                    target[..filled].copy_from_slice(from);
+                    target[filled..].fill(0.0);
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// One panel of any other matrix.
+    fn pack_columns(data: &[f32], row: usize, column: usize, filled: usize, target: &mut [f32], wide: usize) {
+        for (index, target) in target.chunks_exact_mut(wide).enumerate() {
+            for (nth, target) in target[..filled].iter_mut().enumerate() {
+                *target = data[index * row + nth * column];
+            }
+            target[filled..].fill(0.0);
+        }
     }
 }
 
@@ -355,11 +377,11 @@ pub fn add_outer(
     if depth == 0 || rows == 0 {
         return;
     }
-    let mut packed = [0.0; DEPTH * WIDEST];
+    let mut packed = [0.0; OUTER_DEPTH * WIDEST];
     for column in (0..columns).step_by(panel(level)) {
         let wide = panel(level).min(columns - column);
-        for first in (0..depth).step_by(DEPTH) {
-            let steps = DEPTH.min(depth - first);
+        for first in (0..depth).step_by(OUTER_DEPTH) {
+            let steps = OUTER_DEPTH.min(depth - first);
             let packed = &mut packed[..steps * wide.next_multiple_of(width(level))];
             pack(level, right.from(first, column), steps, wide, packed);
             let job = Job {

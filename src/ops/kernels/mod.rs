@@ -12,9 +12,12 @@ pub mod adamw;
 pub mod buffer;
 pub mod cross_entropy;
 pub mod embedding;
+pub mod gru;
 pub mod linear;
+pub mod lstm;
 pub mod matmul;
 pub mod parallel;
+mod recurrent;
 pub mod wavenet;
 #[cfg(test)]
 mod testing;

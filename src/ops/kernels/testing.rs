@@ -28,3 +28,18 @@ pub fn close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
 pub fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().copied().map(f64::from).collect()
 }
+
+/// The slope of `value` along every number of every array, by central differences.
+pub fn slopes<const N: usize>(inputs: &[Vec<f64>; N], value: impl Fn(&[Vec<f64>; N]) -> f64) -> [Vec<f64>; N] {
+    std::array::from_fn(|which| {
+        let slope = |i: usize| {
+            let at = |step: f64| {
+                let mut moved = inputs.clone();
+                moved[which][i] += step;
+                value(&moved)
+            };
+            (at(1e-5) - at(-1e-5)) / 2e-5
+        };
+        (0..inputs[which].len()).map(slope).collect()
+    })
+}

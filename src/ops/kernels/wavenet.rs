@@ -454,8 +454,7 @@ impl ForwardLayer<'_> {
             let z = View::rows(gated, r);
             if !next.is_empty() {
                 let next = &mut next[at * r..][..count * r];
-                next.copy_from_slice(x);
-                add_row(self.level, next, &out_bias[..r]);
+                plus_row(self.level, x, &out_bias[..r], next);
                 product(z, count, &weights.residual, next, r, Start::Add);
             }
             let skip = &mut skip[at * s..][..count * s];
@@ -800,25 +799,27 @@ multiversion! {
         let rows = dz.chunks_exact(residual).zip(rows);
         for (dp, (dz, (gated, gates))) in dp.chunks_exact_mut(2 * residual).zip(rows) {
             let (df, dg) = dp.split_at_mut(residual);
-            for i in 0..residual {
-                let (z, s) = (gated[i], gates[i]);
+            let inputs = dz.iter().zip(gated.iter().zip(gates));
+            let sums = filter_sums.iter_mut().zip(&mut *gate_sums);
+            let outputs = df.iter_mut().zip(dg).zip(sums);
+            for (((df, dg), (df_sum, dg_sum)), (&dz, (&z, &s))) in outputs.zip(inputs) {
                 // tanh is z/s; σ never reaches zero.
-                let t = z / s;
-                df[i] = dz[i] * (s - z * t);
-                dg[i] = dz[i] * (z - z * s);
-                filter_sums[i] += df[i];
-                gate_sums[i] += dg[i];
+                *df = dz * (s - z * (z / s));
+                *dg = dz * (z - z * s);
+                *df_sum += *df;
+                *dg_sum += *dg;
             }
         }
     }
 }
 
 multiversion! {
-    /// Adds `row` to each row.
-    fn add_row(rows: &mut [f32], row: &[f32]) {
-        for target in rows.chunks_exact_mut(row.len()) {
-            for (target, x) in target.iter_mut().zip(row) {
-                *target += x;
+    /// `out = rows + row`.
+    fn plus_row(rows: &[f32], row: &[f32], out: &mut [f32]) {
+        let rows = rows.chunks_exact(row.len());
+        for (out, x) in out.chunks_exact_mut(row.len()).zip(rows) {
+            for (out, (x, y)) in out.iter_mut().zip(x.iter().zip(row)) {
+                *out = x + y;
             }
         }
     }
@@ -848,7 +849,7 @@ multiversion! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{close, noise, wide};
+    use super::super::testing::{close, noise, slopes, wide};
     use super::*;
 
     /// Everything that goes into a stack, in double precision: input, conv, conv_bias, condition, out, out_bias.
@@ -982,19 +983,7 @@ mod tests {
         for (dilations, conditioned) in [(&[1, 2, 16, 4][..], true), (&[3][..], false)] {
             let case = case(shape, dilations, conditioned);
             let inputs = case.wide();
-            let slopes: Vec<Vec<f64>> = (0..inputs.len())
-                .map(|which| {
-                    let slope = |i: usize| {
-                        let at = |step: f64| {
-                            let mut moved = inputs.clone();
-                            moved[which][i] += step;
-                            case.value(&moved)
-                        };
-                        (at(1e-5) - at(-1e-5)) / 2e-5
-                    };
-                    (0..inputs[which].len()).map(slope).collect()
-                })
-                .collect();
+            let slopes = slopes(&inputs, |inputs| case.value(inputs));
             for level in Level::available() {
                 let (skip, gradients) = case.run(level);
                 close(&skip, &case.skip(&inputs), 2e-6, "skip");

@@ -6,9 +6,11 @@ anonymous temporary file from which training reads windows at random. A corpus m
 and nothing is left behind. Clips are ordered by path, and their tokens do not depend on how many threads worked.
 */
 
+mod find;
+mod summary;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,13 +18,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use walkdir::WalkDir;
 
-use super::import::{self, EXTENSIONS};
+use self::find::{Candidate, Found, find};
+use self::summary::group;
+use super::import;
 use super::level::{even_loudness, trim_silence};
 use super::resample::resample;
 use super::{MuLaw, check_rate};
 use crate::error::{Error, IoContext, Result};
+
+pub use summary::Summary;
 
 /// The sample rate of corpora that nobody chose one for, if their recordings have it, in Hz.
 const DEFAULT_RATE: u32 = 16_000;
@@ -190,79 +195,6 @@ fn check_settings(settings: &ImportSettings) -> Result<()> {
     Ok(())
 }
 
-/// A file that looks like a recording.
-struct Candidate {
-    path: PathBuf,
-    name: String,
-}
-
-#[derive(Default)]
-struct Found {
-    /// Ordered by name.
-    files: Vec<Candidate>,
-    /// What could not even be looked at.
-    skipped: Vec<Skipped>,
-    /// How many files do not look like recordings.
-    ignored: usize,
-}
-
-/// Everything in `folder` that looks like a recording; or that one file.
-fn find(folder: &Path) -> Result<Found> {
-    let mut found = Found::default();
-    if !fs::metadata(folder).reading(folder)?.is_dir() {
-        let name = folder.file_name().unwrap_or_default();
-        found.files.push(Candidate {
-            path: folder.into(),
-            name: name.to_string_lossy().into_owned(),
-        });
-        return Ok(found);
-    }
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
-    };
-    let walk = WalkDir::new(folder).follow_links(true);
-    for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
-        match entry {
-            Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if looks_like_sound(entry.path()) => found.files.push(Candidate {
-                name: relative(entry.path(), folder),
-                path: entry.into_path(),
-            }),
-            Ok(_) => found.ignored += 1,
-            // A link back to a folder above: everything in it is found already.
-            Err(error) if error.loop_ancestor().is_some() => {}
-            Err(error) => {
-                let path = error.path().unwrap_or(folder);
-                // A dangling link with another extension is none of ours; a closed folder may hide recordings.
-                if path.is_dir() || looks_like_sound(path) {
-                    found.skipped.push(Skipped {
-                        path: relative(path, folder),
-                        reason: error
-                            .io_error()
-                            .map_or_else(|| error.to_string(), ToString::to_string),
-                    });
-                } else {
-                    found.ignored += 1;
-                }
-            }
-        }
-    }
-    found.files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
-}
-
-fn looks_like_sound(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    EXTENSIONS.iter().any(|known| extension == *known)
-}
-
-/// The path within the folder, with `/` between its parts on every system.
-fn relative(path: &Path, folder: &Path) -> String {
-    let inner = path.strip_prefix(folder).unwrap_or(path);
-    let parts: Vec<_> = inner.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
-}
-
 fn nothing_found(folder: &Path, skipped: &[Skipped], ignored: usize) -> Error {
     if !skipped.is_empty() {
         return nothing_usable(folder, skipped);
@@ -275,6 +207,11 @@ fn nothing_found(folder: &Path, skipped: &[Skipped], ignored: usize) -> Error {
 }
 
 fn nothing_usable(folder: &Path, skipped: &[Skipped]) -> Error {
+    if let [only] = skipped
+        && folder.is_file()
+    {
+        return Error::input(folder, only.reason.clone());
+    }
     let first: Vec<String> = skipped
         .iter()
         .take(3)
@@ -326,7 +263,7 @@ fn encode(path: &Path, settings: &ImportSettings, sample_rate: u32) -> Result<En
     if samples.is_empty() {
         return Err(Error::input(
             path,
-            format!("is too short: nothing is left of it at {sample_rate} Hz"),
+            format!("too short: nothing is left of it at {sample_rate} Hz"),
         ));
     }
     if settings.trim_silence {
@@ -426,10 +363,16 @@ impl Builder {
             skipped,
             sample_rate: self.sample_rate,
             spill: self.spill,
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hex(&digest),
             summary,
         })
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    let digits = |&byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+    bytes.iter().flat_map(digits).collect()
 }
 
 #[cfg(unix)]
@@ -451,102 +394,11 @@ fn read_at(file: &File, mut out: &mut [u8], mut at: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What was found in a folder and made of it. Displays as a few lines for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Summary {
-    /// How many recordings were imported.
-    pub files: usize,
-    /// How long they are together, trailing silence included.
-    pub seconds: f64,
-    /// The rate they were brought to, in Hz.
-    pub rate: u32,
-    /// How many recordings had which rate.
-    pub rates: BTreeMap<u32, usize>,
-    /// How many recordings had which number of channels.
-    pub channels: BTreeMap<u16, usize>,
-    /// Files that do not look like sound.
-    pub ignored: usize,
-    /// Reasons for skipping, each with the paths it holds for; the most frequent first.
-    pub skipped: Vec<(String, Vec<String>)>,
-}
-
-fn group(skipped: &[Skipped]) -> Vec<(String, Vec<String>)> {
-    let mut groups = BTreeMap::<&str, Vec<String>>::new();
-    for Skipped { path, reason } in skipped {
-        groups.entry(reason).or_default().push(path.clone());
-    }
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .map(|(reason, paths)| (reason.to_owned(), paths))
-        .collect();
-    groups.sort_by_key(|(_, paths)| std::cmp::Reverse(paths.len()));
-    groups
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Reasons and paths that are named; the rest is counted.
-        const NAMED: usize = 3;
-        write!(
-            f,
-            "{}, {} at {} Hz",
-            counted(self.files, "recording"),
-            duration(self.seconds),
-            self.rate
-        )?;
-        let rates: Vec<_> = self
-            .rates
-            .iter()
-            .map(|(r, n)| format!("{r} Hz ({n})"))
-            .collect();
-        let channels: Vec<_> = self
-            .channels
-            .iter()
-            .map(|(c, n)| match c {
-                1 => format!("mono ({n})"),
-                2 => format!("stereo ({n})"),
-                c => format!("{c} channels ({n})"),
-            })
-            .collect();
-        write!(f, "\nfound: {}; {}", rates.join(", "), channels.join(", "))?;
-        if self.ignored > 0 {
-            write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
-        }
-        for (reason, paths) in self.skipped.iter().take(NAMED) {
-            let named = paths.iter().take(NAMED).cloned().collect::<Vec<_>>();
-            let more = if paths.len() > NAMED { ", …" } else { "" };
-            let what = counted(paths.len(), "file");
-            write!(f, "\nskipped {what}: {reason} ({}{more})", named.join(", "))?;
-        }
-        if self.skipped.len() > NAMED {
-            let rest = self
-                .skipped
-                .iter()
-                .skip(NAMED)
-                .map(|(_, paths)| paths.len());
-            let what = counted(rest.sum(), "file");
-            write!(f, "\nskipped {what} more, for other reasons")?;
-        }
-        Ok(())
-    }
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 60.0 => format!("{s:.1} seconds"),
-        s if s < 7200.0 => format!("{:.1} minutes", s / 60.0),
-        s => format!("{:.1} hours", s / 3600.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audio::WavSink;
+    use std::fs;
 
     const PLAIN: ImportSettings = ImportSettings {
         sample_rate: None,
@@ -770,7 +622,14 @@ mod tests {
         assert!(error.hint().unwrap().contains(".flac"));
         fs::write(folder.path().join("b.wav"), b"").unwrap();
         let error = import(folder.path(), &PLAIN).err().unwrap().to_string();
-        assert!(error.contains("b.wav: is empty"), "{error}");
+        assert!(error.contains("b.wav: empty"), "{error}");
+        let (file, place) = (folder.path().join("b.wav"), folder.path());
+        let alone = Corpus::import(&file, &PLAIN, place, &|_, _| {}, &|_| true);
+        let error = alone.err().unwrap();
+        assert!(
+            error.to_string().ends_with("b.wav: empty (0 bytes)"),
+            "{error}"
+        );
         assert!(import(&folder.path().join("none"), &PLAIN).is_err());
     }
 

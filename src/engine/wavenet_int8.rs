@@ -1,0 +1,726 @@
+/*!
+WaveNet in bytes: the same network as [`WaveNetEngine`](super::WaveNetEngine), several times as fast and slightly
+coarser.
+
+Weights are quantised per output channel, activations with one scale per place that a [`Calibration`] has measured;
+the residual stream, the sum of skips and the logits stay f32. Products of bytes are summed exactly, and what follows
+is elementwise, so that here too the logits have the same bits at any level and in any number of lanes.
+
+The gate works in powers of two: the factors 2·log2(e) of the filter and -log2(e) of the gate are part of the scales.
+*/
+
+use std::f32::consts::LOG2_E;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::blocks::{Block, Bytes, Ints, Rows, Sink, View, columns};
+use super::calibration::Calibration;
+use super::delay::Delay;
+use super::embedding::Embedding;
+use super::int8::{Dot, IntMatrix, Quantised, STEPS, Scalar, ZERO};
+use super::matrix::{Matrix, linear};
+use super::wavenet::{WaveNetWeights, pairs};
+use super::weights::check_lanes;
+use crate::error::{Error, Result};
+use crate::sequence::{Alphabet, Stepper, Token};
+use crate::simd::Level;
+
+/// The int8 engine: the same bits at any [`Level`] and in any number of lanes.
+#[derive(Debug)]
+pub struct WaveNetInt8Engine {
+    weights: Arc<WaveNetWeights>,
+    level: Level,
+    lanes: usize,
+    embedding: Embedding,
+    layers: Vec<Layer>,
+    head: Head,
+    conditioning: Matrix,
+    /// `[lanes, layers, 2 · residual]`: what the condition adds to the exponents of the gates.
+    conditions: Rows<Block>,
+    scratch: Scratch,
+    logits: Vec<f32>,
+}
+
+/// One residual layer: its weights and its past. Pre-activations lie in pairs of blocks, filter beside gate.
+#[derive(Debug)]
+struct Layer {
+    /// Steps of x per unit.
+    steps: f32,
+    past_weights: IntMatrix,
+    start: Vec<Ints>,
+    weights: IntMatrix,
+    exponents: Scales,
+    out: IntMatrix,
+    out_start: Vec<Ints>,
+    out_scales: Scales,
+    /// Quantised frames x, and what x_{t-d} contributes to the sums.
+    delay: Delay<Bytes, Ints>,
+}
+
+/// From the sum of skips to the logits.
+#[derive(Debug)]
+struct Head {
+    skip_steps: f32,
+    hidden: IntMatrix,
+    hidden_scales: Scales,
+    hidden_steps: f32,
+    logits: IntMatrix,
+    logits_scales: Scales,
+    /// Zeros: unsigned bytes need no correction.
+    no_start: Vec<Ints>,
+}
+
+/// What makes numbers of integer sums: a scale and a bias per output.
+#[derive(Debug)]
+struct Scales {
+    scale: Vec<Block>,
+    bias: Vec<Block>,
+}
+
+/// What a step writes and the next one forgets.
+#[derive(Debug)]
+struct Scratch {
+    /// `[lanes, residual]`: the residual stream.
+    stream: Rows<Block>,
+    /// `[lanes, 2 · residual]`: exponents of two, of filter and gate.
+    exponents: Rows<Block>,
+    /// `[lanes, residual]`: tanh(filter) · sigmoid(gate), quantised.
+    gated: Rows<Bytes>,
+    /// `[lanes, skip]`: the sum of skips.
+    skip: Rows<Block>,
+    /// `[lanes, skip]`: the same, rectified and quantised.
+    rectified: Rows<Bytes>,
+    /// `[lanes, hidden]`: rectified and quantised.
+    hidden: Rows<Bytes>,
+    /// `[lanes, alphabet.size]`, rows padded.
+    logits: Rows<Block>,
+}
+
+impl WaveNetInt8Engine {
+    /// An engine at the processor's widest level.
+    ///
+    /// # Errors
+    /// If `lanes` is 0, the weights do not pass [`WaveNetWeights::validate`], a matrix has more inputs than sums of 32
+    /// bits hold, or the calibration belongs to another network.
+    pub fn new(
+        weights: Arc<WaveNetWeights>,
+        calibration: &Calibration,
+        lanes: usize,
+    ) -> Result<Self> {
+        Self::with_level(weights, calibration, lanes, Level::detect())
+    }
+
+    /// An engine at a given level: what tests compare.
+    ///
+    /// # Errors
+    /// As for [`WaveNetInt8Engine::new`].
+    pub fn with_level(
+        weights: Arc<WaveNetWeights>,
+        calibration: &Calibration,
+        lanes: usize,
+        level: Level,
+    ) -> Result<Self> {
+        weights.validate()?;
+        check_lanes(lanes)?;
+        calibration.validate(weights.dilations.len())?;
+        let w = &*weights;
+        let (layers, residual) = (w.dilations.len(), w.residual);
+        let widest = residual.saturating_mul(2).max(w.skip).max(w.hidden);
+        if widest > IntMatrix::MAX_INPUTS {
+            return Err(Error::usage(format!(
+                "a matrix with {widest} inputs is too wide for int8"
+            )));
+        }
+        let pairs: Vec<_> = (0..layers)
+            .flat_map(|i| pairs(i * 2 * residual, residual))
+            .collect();
+        let conditioning = exponents(&w.conditioning, residual);
+        let no_bias = vec![0.0; layers * 2 * residual];
+        Ok(Self {
+            level,
+            lanes,
+            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
+            layers: (0..layers)
+                .map(|i| Layer::new(w, calibration, i, lanes))
+                .collect(),
+            head: Head::new(w, calibration),
+            conditioning: Matrix::pack(w.condition, &conditioning, &no_bias, &pairs),
+            conditions: Rows::filled(lanes, pairs.len(), Block::ZERO),
+            scratch: Scratch {
+                stream: Rows::zeros(lanes, residual),
+                exponents: Rows::filled(lanes, 2 * Block::count(residual), Block::ZERO),
+                gated: zero_bytes(lanes, residual),
+                skip: Rows::zeros(lanes, w.skip),
+                rectified: zero_bytes(lanes, w.skip),
+                hidden: zero_bytes(lanes, w.hidden),
+                logits: Rows::zeros(lanes, w.alphabet.size),
+            },
+            logits: vec![0.0; lanes * w.alphabet.size],
+            weights,
+        })
+    }
+}
+
+fn zero_bytes(rows: usize, width: usize) -> Rows<Bytes> {
+    Rows::filled(rows, Bytes::count(width), Bytes([0; Bytes::WIDTH]))
+}
+
+/// Columns filter then gate, over and over, scaled so that 2 to their power is e^2f and e^-g.
+fn exponents(values: &[f32], residual: usize) -> Vec<f32> {
+    let factor = |i: usize| {
+        if i / residual % 2 == 0 {
+            2.0 * LOG2_E
+        } else {
+            -LOG2_E
+        }
+    };
+    values
+        .iter()
+        .enumerate()
+        .map(|(i, v)| v * factor(i))
+        .collect()
+}
+
+/// Quantisation steps per unit, so that `largest` becomes `steps`.
+fn steps_per_unit(largest: f32, steps: f32) -> f32 {
+    steps / largest.max(1e-6)
+}
+
+impl Scales {
+    /// For sums of quantised weights with inputs of `steps` per unit.
+    fn new(weights: &[f32], steps: f32, bias: &[f32], columns: &[Range<usize>]) -> Self {
+        let pick = |values: &[f32]| -> Vec<Block> {
+            columns
+                .iter()
+                .map(|c| Block::from_slice(&values[c.clone()]))
+                .collect()
+        };
+        let scales: Vec<f32> = weights.iter().map(|scale| scale / steps).collect();
+        Self {
+            scale: pick(&scales),
+            bias: pick(bias),
+        }
+    }
+
+    /// Block `b` of the numbers.
+    #[inline(always)]
+    fn apply(&self, b: usize, sums: &Ints) -> Block {
+        let (scale, mut numbers) = (&self.scale[b], self.bias[b]);
+        for i in 0..Block::WIDTH {
+            numbers.0[i] = (sums.0[i] as f32).mul_add(scale.0[i], numbers.0[i]);
+        }
+        numbers
+    }
+}
+
+impl Layer {
+    fn new(w: &WaveNetWeights, calibration: &Calibration, index: usize, lanes: usize) -> Self {
+        let (residual, both) = (w.residual, w.residual + w.skip);
+        let conv = &w.conv[index * 4 * residual * residual..][..4 * residual * residual];
+        let conv_bias = &w.conv_bias[index * 2 * residual..][..2 * residual];
+        let out = &w.out[index * residual * both..][..residual * both];
+        let out_bias = &w.out_bias[index * both..][..both];
+        let pairs: Vec<_> = pairs(0, residual).collect();
+        let out_columns: Vec<_> = columns(0..residual)
+            .chain(columns(residual..both))
+            .collect();
+        let steps = steps_per_unit(calibration.x[index], STEPS);
+        let conv = Quantised::new(&exponents(conv, residual), 2 * residual);
+        let conv_bias = exponents(conv_bias, residual);
+        let out = Quantised::new(out, both);
+        let past_weights = conv.pack(0..residual, &pairs);
+        let zero = Bytes([ZERO; Bytes::WIDTH]);
+        let start = conv.start(&pairs);
+        let silence = silence(&past_weights, &start, residual);
+        let width = Bytes::count(residual);
+        Self {
+            steps,
+            past_weights,
+            start,
+            weights: conv.pack(residual..2 * residual, &pairs),
+            exponents: Scales::new(&conv.scales, steps, &conv_bias, &pairs),
+            out: out.pack(0..residual, &out_columns),
+            out_start: out.start(&out_columns),
+            out_scales: Scales::new(&out.scales, STEPS, out_bias, &out_columns),
+            delay: Delay::new(w.dilations[index], lanes, width, zero, silence),
+        }
+    }
+
+    /// One step of this layer, from and into the stream; `conditions` are this layer's, if the network has any.
+    #[inline(always)]
+    fn step<D: Dot>(
+        &mut self,
+        dot: D,
+        scratch: &mut Scratch,
+        lanes: usize,
+        conditions: Option<View<'_, Block>>,
+    ) {
+        let Scratch {
+            stream,
+            exponents,
+            gated,
+            skip,
+            ..
+        } = scratch;
+        if let Some((rows, frames, past)) = self.delay.due() {
+            self.past_weights
+                .multiply(dot, rows, frames, View::same(&self.start), past);
+        }
+        let (frames, first) = self.delay.frames_mut();
+        for lane in 0..lanes {
+            let frame = frames.bytes_mut(first + lane);
+            quantise_row(stream.blocks(lane), self.steps, SIGNED, frame);
+        }
+        let mut scaled = Scaled {
+            scales: &self.exponents,
+            rows: exponents,
+        };
+        self.weights.multiply(
+            dot,
+            lanes,
+            self.delay.frames(),
+            self.delay.past(),
+            &mut scaled,
+        );
+        for lane in 0..lanes {
+            let exponents = exponents.blocks_mut(lane);
+            if let Some(conditions) = conditions {
+                for (exponent, added) in exponents.iter_mut().zip(conditions.blocks(lane)) {
+                    *exponent = exponent.add(added);
+                }
+            }
+            let bytes = gated.bytes_mut(lane).as_chunks_mut::<{ Block::WIDTH }>().0;
+            for (bytes, [filter, gate]) in bytes.iter_mut().zip(exponents.as_chunks::<2>().0) {
+                *bytes = gated_unit(filter, gate);
+            }
+        }
+        let mut streams = Streams {
+            scales: &self.out_scales,
+            stream,
+            skip,
+        };
+        self.out.multiply(
+            dot,
+            lanes,
+            gated.view(0),
+            View::same(&self.out_start),
+            &mut streams,
+        );
+        self.delay.advance();
+    }
+}
+
+/// Stores sums as numbers.
+struct Scaled<'a> {
+    scales: &'a Scales,
+    rows: &'a mut Rows<Block>,
+}
+
+impl Sink<Ints> for Scaled<'_> {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: usize, sums: Ints) {
+        self.rows.blocks_mut(lane)[block] = self.scales.apply(block, &sums);
+    }
+}
+
+/// Adds a layer's outputs to the residual stream and, after it, the sum of skips.
+struct Streams<'a> {
+    scales: &'a Scales,
+    stream: &'a mut Rows<Block>,
+    skip: &'a mut Rows<Block>,
+}
+
+impl Sink<Ints> for Streams<'_> {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: usize, sums: Ints) {
+        let stream = self.stream.blocks_mut(lane);
+        let residual = stream.len();
+        let sum = match stream.get_mut(block) {
+            Some(x) => x,
+            None => &mut self.skip.blocks_mut(lane)[block - residual],
+        };
+        *sum = sum.add(&self.scales.apply(block, &sums));
+    }
+}
+
+/// Stores sums as rectified bytes.
+struct Rectified<'a> {
+    scales: &'a Scales,
+    steps: f32,
+    rows: &'a mut Rows<Bytes>,
+}
+
+impl Sink<Ints> for Rectified<'_> {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: usize, sums: Ints) {
+        let numbers = self.scales.apply(block, &sums);
+        let bytes = self
+            .rows
+            .bytes_mut(lane)
+            .as_chunks_mut::<{ Block::WIDTH }>()
+            .0;
+        bytes[block] = quantise(&numbers, self.steps, UNSIGNED);
+    }
+}
+
+/// `start` with the contribution of frames of zeros.
+fn silence(past_weights: &IntMatrix, start: &[Ints], residual: usize) -> Vec<Ints> {
+    let zeros = vec![Bytes([ZERO; Bytes::WIDTH]); Bytes::count(residual)];
+    let mut silence = Rows::repeated(1, start);
+    past_weights.multiply(
+        Scalar,
+        1,
+        View::same(&zeros),
+        View::same(start),
+        &mut silence,
+    );
+    silence.blocks(0).to_vec()
+}
+
+impl Head {
+    fn new(w: &WaveNetWeights, calibration: &Calibration) -> Self {
+        let (size, hidden) = (w.alphabet.size, w.hidden);
+        let (hidden_columns, classes): (Vec<_>, Vec<_>) =
+            (columns(0..hidden).collect(), columns(0..size).collect());
+        let head = Quantised::new(&w.head, hidden);
+        let logits = Quantised::new(&w.logits, size);
+        let skip_steps = steps_per_unit(calibration.skip, UNSIGNED_STEPS);
+        let hidden_steps = steps_per_unit(calibration.hidden, UNSIGNED_STEPS);
+        Self {
+            skip_steps,
+            hidden: head.pack(0..w.skip, &hidden_columns),
+            hidden_scales: Scales::new(&head.scales, skip_steps, &w.head_bias, &hidden_columns),
+            hidden_steps,
+            logits: logits.pack(0..hidden, &classes),
+            logits_scales: Scales::new(&logits.scales, hidden_steps, &w.logits_bias, &classes),
+            no_start: vec![Ints::ZERO; hidden_columns.len().max(classes.len())],
+        }
+    }
+
+    /// Scratch's sum of skips to scratch's logits.
+    #[inline(always)]
+    fn step<D: Dot>(&self, dot: D, scratch: &mut Scratch, lanes: usize) {
+        let Scratch {
+            skip,
+            rectified,
+            hidden,
+            logits,
+            ..
+        } = scratch;
+        for lane in 0..lanes {
+            quantise_row(
+                skip.blocks(lane),
+                self.skip_steps,
+                UNSIGNED,
+                rectified.bytes_mut(lane),
+            );
+        }
+        let mut rectify = Rectified {
+            scales: &self.hidden_scales,
+            steps: self.hidden_steps,
+            rows: hidden,
+        };
+        self.hidden.multiply(
+            dot,
+            lanes,
+            rectified.view(0),
+            View::same(&self.no_start),
+            &mut rectify,
+        );
+        let mut scaled = Scaled {
+            scales: &self.logits_scales,
+            rows: logits,
+        };
+        self.logits.multiply(
+            dot,
+            lanes,
+            hidden.view(0),
+            View::same(&self.no_start),
+            &mut scaled,
+        );
+    }
+}
+
+/// Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits.
+const ROUND: f32 = 12_582_912.0;
+/// Quantisation steps of an unsigned range.
+const UNSIGNED_STEPS: f32 = 255.0;
+/// Zero and bounds of a signed byte, [`ROUND`] included.
+const SIGNED: [f32; 3] = [ROUND + 128.0, ROUND + 1.0, ROUND + 255.0];
+/// Zero and bounds of an unsigned byte, [`ROUND`] included: negative numbers become zero, which rectifies them.
+const UNSIGNED: [f32; 3] = [ROUND, ROUND, ROUND + 255.0];
+
+/// Rounds numbers to bytes of `steps` per unit.
+#[inline(always)]
+fn quantise(numbers: &Block, steps: f32, [zero, lowest, highest]: [f32; 3]) -> [u8; Block::WIDTH] {
+    let mut bytes = [0; Block::WIDTH];
+    for i in 0..Block::WIDTH {
+        let number = numbers.0[i].mul_add(steps, zero);
+        bytes[i] = number.clamp(lowest, highest).to_bits() as u8;
+    }
+    bytes
+}
+
+/// [`quantise`] for a row of numbers.
+#[inline(always)]
+fn quantise_row(numbers: &[Block], steps: f32, range: [f32; 3], bytes: &mut [u8]) {
+    let bytes = bytes.as_chunks_mut::<{ Block::WIDTH }>().0;
+    for (bytes, numbers) in bytes.iter_mut().zip(numbers) {
+        *bytes = quantise(numbers, steps, range);
+    }
+}
+
+/// (e^2f - 1) / ((e^2f + 1)(1 + e^-g)), which is tanh(f) · sigmoid(g), quantised; from exponents of two.
+#[inline(always)]
+fn gated_unit(filter: &Block, gate: &Block) -> [u8; Block::WIDTH] {
+    let mut bytes = [0; Block::WIDTH];
+    for i in 0..Block::WIDTH {
+        let e = exp2(filter.0[i].clamp(-30.0, 30.0));
+        let z = (e - 1.0) / ((e + 1.0) * (1.0 + exp2(gate.0[i].clamp(-60.0, 60.0))));
+        bytes[i] = z.mul_add(STEPS, SIGNED[0]).to_bits() as u8;
+    }
+    bytes
+}
+
+/// 2^x for |x| ≤ 60, with a relative error below 1e-4, a hundredth of a quantisation step: the minimax polynomial of
+/// degree 3 on [-½, ½].
+#[inline(always)]
+fn exp2(x: f32) -> f32 {
+    let shifted = x + ROUND;
+    let r = x - (shifted - ROUND);
+    let p = 5.517_167e-2_f32.mul_add(r, 0.242_611_12);
+    let p = p.mul_add(r, 0.693_261);
+    let p = p.mul_add(r, 0.999_928_1);
+    // The low bits of `shifted` are the integer part of x: added to the exponent of p.
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// One step of every lane.
+#[inline(always)]
+fn body<D: Dot>(dot: D, engine: &mut WaveNetInt8Engine, tokens: &[Token]) {
+    let WaveNetInt8Engine {
+        weights,
+        scratch,
+        conditions,
+        lanes,
+        ..
+    } = engine;
+    let lanes = *lanes;
+    engine.embedding.embed(
+        &weights.embedding,
+        weights.residual,
+        tokens,
+        &mut scratch.stream,
+    );
+    for lane in 0..lanes {
+        scratch.skip.blocks_mut(lane).fill(Block::ZERO);
+    }
+    let per_layer = scratch.exponents.blocks(0).len();
+    for (i, layer) in engine.layers.iter_mut().enumerate() {
+        let conditions = (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
+        layer.step(dot, scratch, lanes, conditions);
+    }
+    engine.head.step(dot, scratch, lanes);
+    scratch.logits.copy_to(&mut engine.logits);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    /*! [`body`] compiled for each way of multiplying bytes. */
+
+    use super::super::int8::x86::{Avx2, Vnni256, Vnni512};
+    use super::{Token, WaveNetInt8Engine, body};
+    use crate::simd::Level;
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni,avx2,fma")]
+    fn vnni512(dot: Vnni512, engine: &mut WaveNetInt8Engine, tokens: &[Token]) {
+        body(dot, engine, tokens);
+    }
+
+    #[target_feature(enable = "avxvnni,avx2,fma")]
+    fn vnni256(dot: Vnni256, engine: &mut WaveNetInt8Engine, tokens: &[Token]) {
+        body(dot, engine, tokens);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2(dot: Avx2, engine: &mut WaveNetInt8Engine, tokens: &[Token]) {
+        body(dot, engine, tokens);
+    }
+
+    /// Runs the widest version within `level` that the processor has; false if it has none.
+    pub(super) fn advance(level: Level, engine: &mut WaveNetInt8Engine, tokens: &[Token]) -> bool {
+        let level = level.min(Level::detect());
+        if level == Level::Avx512
+            && let Some(dot) = Vnni512::detect()
+        {
+            // SAFETY: the level has the rest of AVX-512 and FMA, `dot` proves VNNI.
+            unsafe { vnni512(dot, engine, tokens) };
+        } else if level >= Level::Avx2
+            && let Some(dot) = Vnni256::detect()
+        {
+            // SAFETY: the level has AVX2 and FMA, `dot` proves AVX-VNNI.
+            unsafe { vnni256(dot, engine, tokens) };
+        } else if level >= Level::Avx2
+            && let Some(dot) = Avx2::detect()
+        {
+            // SAFETY: the level has AVX2 and FMA.
+            unsafe { avx2(dot, engine, tokens) };
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl Stepper for WaveNetInt8Engine {
+    fn alphabet(&self) -> Alphabet {
+        self.weights.alphabet
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.recondition(lane, condition);
+        self.embedding.reset(lane);
+        for layer in &mut self.layers {
+            layer.delay.reset(lane);
+        }
+    }
+
+    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        let sums = self.conditions.blocks_mut(lane);
+        match condition {
+            None => sums.fill(Block::ZERO),
+            Some(condition) => linear(self.level, &self.conditioning, condition, sums),
+        }
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> &[f32] {
+        #[cfg(target_arch = "x86_64")]
+        let done = x86::advance(self.level, self, tokens);
+        #[cfg(not(target_arch = "x86_64"))]
+        let done = false;
+        if !done {
+            body(Scalar, self, tokens);
+        }
+        &self.logits
+    }
+
+    fn gather(&mut self, parents: &[usize]) {
+        assert_eq!(parents.len(), self.lanes, "one parent per lane");
+        self.embedding.gather(parents);
+        self.conditions.gather(parents);
+        for layer in &mut self.layers {
+            layer.delay.gather(parents);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::laws::Subject;
+    use super::super::wavenet::WaveNetEngine;
+    use super::super::wavenet::tests::{Shape, network, small};
+    use super::super::weights::tests::Lcg;
+    use super::*;
+
+    fn calibrated(w: &Arc<WaveNetWeights>) -> Calibration {
+        let tokens = Lcg(21).tokens(300, w.alphabet.size);
+        let condition = Lcg(22).values(w.condition, 1.0);
+        Calibration::collect(
+            w,
+            &[(&tokens[..150], None), (&tokens[150..], Some(&condition))],
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_laws_hold() {
+        let blocks = Shape {
+            size: 64,
+            start: 3,
+            residual: 32,
+            skip: 64,
+            hidden: 64,
+            condition: 1,
+            lags: &[],
+            dilations: &[1, 2, 4, 8, 9],
+        };
+        for w in [small(2, &[4]), network(&blocks)] {
+            let w = Arc::new(w);
+            let calibration = calibrated(&w);
+            let subject = Subject {
+                engine: &|lanes, level| {
+                    let w = w.clone();
+                    Box::new(WaveNetInt8Engine::with_level(w, &calibration, lanes, level).unwrap())
+                },
+                condition: w.condition,
+                steps: 40,
+            };
+            subject.keeps_the_laws();
+        }
+    }
+
+    #[test]
+    fn logits_stay_near_the_exact_ones() {
+        let w = Arc::new(small(2, &[4]));
+        let condition = [0.4, -0.8];
+        let mut exact = WaveNetEngine::new(w.clone(), 1).unwrap();
+        let mut coarse = WaveNetInt8Engine::new(w.clone(), &calibrated(&w), 1).unwrap();
+        exact.reset(0, Some(&condition));
+        coarse.reset(0, Some(&condition));
+        let (mut error, mut power) = (0.0, 0.0);
+        for token in Lcg(23).tokens(200, 19) {
+            for (e, c) in exact.step(&[token]).iter().zip(coarse.step(&[token])) {
+                error += (e - c).powi(2);
+                power += e.powi(2);
+            }
+        }
+        assert!(
+            error < 1e-3 * power,
+            "relative error {}",
+            (error / power).sqrt()
+        );
+    }
+
+    #[test]
+    fn activations_beyond_the_calibration_saturate() {
+        let w = Arc::new(small(0, &[]));
+        let mut calibration = calibrated(&w);
+        calibration.x.fill(1e-3);
+        calibration.skip = 1e-3;
+        let mut engine = WaveNetInt8Engine::new(w, &calibration, 1).unwrap();
+        for token in 0..19 {
+            assert!(engine.step(&[token]).iter().all(|l| l.is_finite()));
+        }
+    }
+
+    #[test]
+    fn powers_of_two_are_close() {
+        for i in -6000..=6000 {
+            let x = i as f32 * 0.01;
+            let exact = f64::from(x).exp2();
+            assert!((f64::from(exp2(x)) - exact).abs() < 1e-4 * exact, "2^{x}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_calibration_is_refused() {
+        let w = Arc::new(small(2, &[]));
+        let good = calibrated(&w);
+        let refused = |change: fn(&mut Calibration)| {
+            let mut calibration = good.clone();
+            change(&mut calibration);
+            WaveNetInt8Engine::new(w.clone(), &calibration, 1).is_err()
+        };
+        assert!(!refused(|_| ()));
+        assert!(refused(|c| c.x.truncate(1)));
+        assert!(refused(|c| c.skip = f32::NAN));
+        assert!(refused(|c| c.x[0] = -1.0));
+        assert!(Calibration::collect(&w, &[(&[], None)]).is_err());
+        assert!(Calibration::collect(&w, &[(&[99], None)]).is_err());
+        assert!(Calibration::collect(&w, &[(&[1], Some(&[1.0]))]).is_err());
+    }
+}

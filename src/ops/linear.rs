@@ -1,0 +1,68 @@
+/*! A dense layer, with the rectifier before it if there is one. */
+
+use burn::prelude::*;
+use burn::tensor::activation;
+
+use super::fused::{self, FusedOp};
+use super::kernels::linear as kernel;
+
+/// `f(x) W + b`, where f is the rectifier max(0, ·) if `relu` is set and nothing otherwise.
+///
+/// * `x`: `[rows, inputs]`; `weight`: `[inputs, outputs]`; `bias`: `[outputs]`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
+    let [rows, inputs] = x.dims();
+    let [_, outputs] = weight.dims();
+    let slices = (|| {
+        Some([
+            fused::input(&x)?,
+            fused::input(&weight)?,
+            fused::input(&bias)?,
+        ])
+    })();
+    match slices {
+        Some(slices) => fused::apply(
+            Linear(kernel::Shape {
+                rows,
+                inputs,
+                outputs,
+                relu,
+            }),
+            slices,
+        ),
+        None => composed(x, weight, bias, relu),
+    }
+}
+
+/// The same, of burn's own operations.
+pub(crate) fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
+    let x = if relu { activation::relu(x) } else { x };
+    x.matmul(weight) + bias.unsqueeze()
+}
+
+#[derive(Debug)]
+struct Linear(kernel::Shape);
+
+impl FusedOp<3> for Linear {
+    type Saved = ();
+
+    fn shape(&self) -> Vec<usize> {
+        vec![self.0.rows, self.0.outputs]
+    }
+
+    fn forward(&self, [x, weight, bias]: [&[f32]; 3], _train: bool) -> (Vec<f32>, Option<()>) {
+        let mut output = vec![0.0; self.0.rows * self.0.outputs];
+        kernel::forward(self.0, x, weight, Some(bias), &mut output);
+        (output, Some(()))
+    }
+
+    fn backward(
+        &self,
+        [x, weight, _]: [&[f32]; 3],
+        (): (),
+        gradient: &[f32],
+        wanted: [bool; 3],
+    ) -> [Vec<f32>; 3] {
+        let g = kernel::backward(self.0, x, weight, gradient, wanted[0]);
+        [g.input.unwrap_or_default(), g.weight, g.bias]
+    }
+}

@@ -1,0 +1,21 @@
+//! Every `--help` as it stands: a change shows up in the diff.
+
+use crate::cli::{ensuite, outcome};
+
+fn help(verb: &[&str]) -> String {
+    let mut command = ensuite(verb);
+    let (code, stdout, _) = outcome(command.arg("--help").env("COLUMNS", "100"));
+    assert_eq!(code, 0);
+    stdout
+}
+
+#[test]
+fn helps() {
+    insta::assert_snapshot!("ensuite", help(&[]));
+    insta::assert_snapshot!("train", help(&["train"]));
+    insta::assert_snapshot!("train-sound", help(&["train", "sound"]));
+    insta::assert_snapshot!("generate", help(&["generate"]));
+    insta::assert_snapshot!("eval", help(&["eval"]));
+    insta::assert_snapshot!("info", help(&["info"]));
+    insta::assert_snapshot!("devices", help(&["devices"]));
+}
