@@ -543,7 +543,10 @@ mod tests {
 
     fn small() -> (Description, Training<Network>) {
         let text = "[network]\nlayers = 2\ncycle = 2\nresidual = 4\nskip = 4\nhead = 4";
-        let recipe = Recipe::sound("tiny").unwrap().overridden(text).unwrap();
+        let recipe = Recipe::sound("tiny", "wavenet")
+            .unwrap()
+            .overridden(text)
+            .unwrap();
         let description = Description {
             format: FORMAT,
             program: "ensuite test".into(),

@@ -14,7 +14,7 @@ The floors, from the top; each uses only floors below it (`ARCHITECTURE.md` says
 | [`ops`], [`device`] | training operations; where tensors live |
 | [`engine`] | fast inference on the CPU |
 | [`sequence`], [`labels`] | the shared autoregressive core; classes as a condition |
-| [`math`], [`simd`], [`error`] | exp and tanh, instruction sets, errors |
+| [`math`], `simd`, [`error`], [`memory`] | exp and tanh, instruction sets, errors, the allocator |
 */
 
 pub mod audio;
@@ -26,6 +26,7 @@ pub mod error;
 pub mod labels;
 pub mod math;
 pub mod measure;
+pub mod memory;
 pub mod medium;
 pub mod nets;
 pub mod network;

@@ -10,6 +10,7 @@ use ensuite::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    ensuite::memory::keep();
     let parsed = Cli::parse();
     match cli::run(parsed) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,9 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::nets::{Interface, SequenceModel, WaveNet, WaveNetConfig};
+use crate::nets::{
+    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+};
 use crate::sequence::Stepper;
 
 /// Which network, and how large.
@@ -14,6 +16,10 @@ pub enum NetworkConfig {
     /// Gated dilated causal convolutions.
     #[serde(rename = "wavenet")]
     WaveNet(WaveNetConfig),
+    /// Long short-term memory.
+    Lstm(RecurrentConfig),
+    /// Gated recurrent units.
+    Gru(RecurrentConfig),
 }
 
 impl NetworkConfig {
@@ -22,13 +28,27 @@ impl NetworkConfig {
     /// # Errors
     /// When the sizes make no network.
     pub fn build(&self, interface: Interface, seed: u64, device: &Device) -> Result<Network> {
+        let recurrent = |unit, config: &RecurrentConfig| {
+            Recurrent::new(unit, config.clone(), interface.clone(), seed, device)
+                .map(Network::Recurrent)
+        };
         match self {
-            Self::WaveNet(config) => Ok(Network::WaveNet(WaveNet::new(
-                config.clone(),
-                interface,
-                seed,
-                device,
-            )?)),
+            Self::WaveNet(config) => {
+                WaveNet::new(config.clone(), interface, seed, device).map(Network::WaveNet)
+            }
+            Self::Lstm(config) => recurrent(Unit::Lstm, config),
+            Self::Gru(config) => recurrent(Unit::Gru, config),
+        }
+    }
+
+    /// Refuses sizes that make no network.
+    ///
+    /// # Errors
+    /// A usage error naming the size, its value and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::WaveNet(config) => config.validate(),
+            Self::Lstm(config) | Self::Gru(config) => config.validate(),
         }
     }
 
@@ -36,6 +56,8 @@ impl NetworkConfig {
     pub fn name(&self) -> &'static str {
         match self {
             Self::WaveNet(_) => "wavenet",
+            Self::Lstm(_) => "lstm",
+            Self::Gru(_) => "gru",
         }
     }
 
@@ -43,6 +65,7 @@ impl NetworkConfig {
     pub fn receptive_field(&self) -> Option<usize> {
         match self {
             Self::WaveNet(config) => Some(config.receptive_field()),
+            Self::Lstm(_) | Self::Gru(_) => None,
         }
     }
 }
@@ -52,6 +75,8 @@ impl NetworkConfig {
 pub enum Network {
     /// Gated dilated causal convolutions.
     WaveNet(WaveNet),
+    /// LSTM or GRU layers.
+    Recurrent(Recurrent),
 }
 
 impl Network {
@@ -59,6 +84,7 @@ impl Network {
     pub fn multiply_adds(&self) -> usize {
         match self {
             Self::WaveNet(net) => net.weights().multiply_adds_per_step(),
+            Self::Recurrent(net) => net.weights().multiply_adds_per_step(),
         }
     }
 }
@@ -67,18 +93,21 @@ impl SequenceModel for Network {
     fn interface(&self) -> &Interface {
         match self {
             Self::WaveNet(net) => net.interface(),
+            Self::Recurrent(net) => net.interface(),
         }
     }
 
     fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
         match self {
             Self::WaveNet(net) => net.logits(tokens, condition),
+            Self::Recurrent(net) => net.logits(tokens, condition),
         }
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
         match self {
             Self::WaveNet(net) => net.stepper(lanes),
+            Self::Recurrent(net) => net.stepper(lanes),
         }
     }
 }

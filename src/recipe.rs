@@ -6,7 +6,7 @@ a config file and flags change it, in this order, and the result is saved with t
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nets::WaveNetConfig;
+use crate::nets::{RecurrentConfig, WaveNetConfig};
 use crate::network::NetworkConfig;
 use crate::train::{Cut, FitSettings, OptimizerSettings};
 
@@ -49,43 +49,77 @@ impl Recipe {
         ("large", "forty layers: for long training, or a card"),
     ];
 
-    /// The recipe of this name for sound.
+    /// The recipe of this name for sound, with this network.
     ///
     /// # Errors
     /// A usage error listing the names.
-    pub fn sound(name: &str) -> Result<Self> {
-        let (layers, residual, skip, head, learning_rate) = match name {
-            "tiny" => (16, 16, 64, 128, 4e-3),
-            "small" => (20, 32, 128, 256, 2e-3),
-            "medium" => (20, 64, 128, 256, 2e-3),
-            "large" => (40, 64, 256, 256, 1e-3),
+    pub fn sound(name: &str, network: &str) -> Result<Self> {
+        let Some(size) = Self::SOUND.iter().position(|(known, _)| *known == name) else {
+            let names: Vec<_> = Self::SOUND.iter().map(|(name, _)| *name).collect();
+            return Err(
+                Error::usage(format!("there is no preset '{name}' for sound"))
+                    .with_hint(format!("presets: {}", names.join(", "))),
+            );
+        };
+        let recurrent = |hidden: [usize; 4]| RecurrentConfig {
+            embedding: 64,
+            hidden: hidden[size],
+            layers: 1,
+        };
+        let (network, batches) = match network {
+            "wavenet" => {
+                let (layers, cycle) = [(16, 8), (20, 10), (20, 10), (40, 10)][size];
+                let (residual, skip, head) = [
+                    (16, 64, 128),
+                    (32, 128, 256),
+                    (64, 128, 256),
+                    (64, 256, 256),
+                ][size];
+                let config = WaveNetConfig {
+                    layers,
+                    cycle,
+                    residual,
+                    skip,
+                    head,
+                };
+                (
+                    NetworkConfig::WaveNet(config),
+                    BatchSettings {
+                        rows: 4,
+                        window: 4096,
+                    },
+                )
+            }
+            // Recurrent layers go through time step by step: many short rows keep the processor busier.
+            "lstm" => (
+                NetworkConfig::Lstm(recurrent([96, 192, 384, 768])),
+                BatchSettings {
+                    rows: 32,
+                    window: 512,
+                },
+            ),
+            "gru" => (
+                NetworkConfig::Gru(recurrent([112, 224, 448, 896])),
+                BatchSettings {
+                    rows: 32,
+                    window: 512,
+                },
+            ),
             _ => {
-                let names: Vec<_> = Self::SOUND.iter().map(|(name, _)| *name).collect();
-                return Err(
-                    Error::usage(format!("there is no preset '{name}' for sound"))
-                        .with_hint(format!("presets: {}", names.join(", "))),
-                );
+                return Err(Error::usage(format!("there is no network '{network}'"))
+                    .with_hint("networks: wavenet, lstm, gru"));
             }
         };
         Ok(Self {
-            network: NetworkConfig::WaveNet(WaveNetConfig {
-                layers,
-                cycle: if name == "tiny" { 8 } else { 10 },
-                residual,
-                skip,
-                head,
-            }),
+            network,
             training: FitSettings {
-                learning_rate,
+                learning_rate: [4e-3, 2e-3, 2e-3, 1e-3][size],
                 warmup: 200,
                 report_every: 500,
                 patience: 10,
                 optimizer: OptimizerSettings::default(),
             },
-            batches: BatchSettings {
-                rows: 4,
-                window: 4096,
-            },
+            batches,
             seed: 0,
         })
     }
@@ -110,8 +144,7 @@ impl Recipe {
     /// # Errors
     /// A usage error naming the number and what is allowed.
     pub fn validate(&self) -> Result<()> {
-        let NetworkConfig::WaveNet(config) = &self.network;
-        config.validate()?;
+        self.network.validate()?;
         let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
         let rate = self.training.learning_rate;
         if !(rate.is_finite() && rate > 0.0 && rate <= 1.0) {
@@ -160,11 +193,11 @@ impl Recipe {
 
     /// How sequences are cut for this network.
     pub fn cut(&self) -> Cut {
-        // A network that sees everything is given a window's worth of past.
+        // A network that sees everything warms up on half a window's worth of past.
         let context = self
             .network
             .receptive_field()
-            .map_or(self.batches.window, |field| field - 1);
+            .map_or(self.batches.window / 2, |field| field - 1);
         Cut {
             window: context + self.batches.window,
             context,
@@ -191,20 +224,30 @@ mod tests {
     #[test]
     fn every_listed_recipe_exists_and_is_valid() {
         for (name, _) in Recipe::SOUND {
-            Recipe::sound(name).unwrap().validate().unwrap();
+            for network in ["wavenet", "lstm", "gru"] {
+                let recipe = Recipe::sound(name, network).unwrap();
+                recipe.validate().unwrap();
+                assert_eq!(recipe.network.name(), network);
+            }
         }
-        assert!(Recipe::sound("huge").unwrap_err().is_usage());
+        assert!(Recipe::sound("huge", "wavenet").unwrap_err().is_usage());
+        assert!(
+            Recipe::sound("small", "transformer")
+                .unwrap_err()
+                .is_usage()
+        );
     }
 
     #[test]
     fn a_config_changes_only_what_it_names() {
-        let recipe = Recipe::sound("small").unwrap();
+        let recipe = Recipe::sound("small", "wavenet").unwrap();
         let changed = recipe
             .overridden("[network]\nlayers = 8\n[training]\nlearning_rate = 0.5\n[training.optimizer]\nclip_norm = 2.0")
             .unwrap();
         let mut expected = recipe.clone();
-        let NetworkConfig::WaveNet(config) = &mut expected.network;
-        config.layers = 8;
+        if let NetworkConfig::WaveNet(config) = &mut expected.network {
+            config.layers = 8;
+        }
         expected.training.learning_rate = 0.5;
         expected.training.optimizer.clip_norm = 2.0;
         assert_eq!(changed, expected);
@@ -212,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_config_with_unknown_names_or_wrong_values_is_refused() {
-        let recipe = Recipe::sound("small").unwrap();
+        let recipe = Recipe::sound("small", "wavenet").unwrap();
         for text in [
             "[network]\nlayerz = 8",
             "colour = 1",

@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 10] = [
     &["ops", "device"],
     &["engine"],
     &["sequence", "labels"],
-    &["math", "simd", "error"],
+    &["math", "simd", "error", "memory"],
 ];
 
 /// Media know nothing of each other, nor of networks.

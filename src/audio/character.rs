@@ -102,7 +102,7 @@ pub fn judge(sample: &Character, corpus: &Character) -> String {
 /// Gathers figures over several stretches of sound.
 struct Listener {
     rate: u32,
-    planner: RealFftPlanner<f32>,
+    planner: RealFftPlanner<f64>,
     hann: Vec<f32>,
     samples: u64,
     clipped: u64,
@@ -156,7 +156,7 @@ impl Listener {
         }
         let mut input = vec![0.0; WINDOW];
         for ((input, &sample), &weight) in input.iter_mut().zip(window).zip(&self.hann) {
-            *input = sample * weight;
+            *input = f64::from(sample * weight);
         }
         let fft = self.planner.plan_fft_forward(WINDOW);
         let mut spectrum = fft.make_output_vec();
@@ -165,7 +165,7 @@ impl Listener {
         }
         // The lowest bins hold the mean, the highest the edge of the resampler's pass-band.
         let bins = &spectrum[2..WINDOW / 2 * 9 / 10];
-        let powers = || bins.iter().map(|bin| f64::from(bin.norm_sqr()) + 1e-12);
+        let powers = || bins.iter().map(|bin| bin.norm_sqr() + 1e-12);
         let count = bins.len() as f64;
         let geometric = (powers().map(f64::ln).sum::<f64>() / count).exp();
         self.flatness += geometric / (powers().sum::<f64>() / count);

@@ -35,10 +35,11 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
         .map_err(|reason| Error::usage(format!("cannot resample from {from} to {to} Hz: {reason}")))
 }
 
-/// round(n · to / from).
+/// round(n · to / from), and at least 1 for any sound at all: a short clip is never lost.
 pub fn resampled_len(n: usize, from: u32, to: u32) -> usize {
+    let least = n.min(1);
     let (n, from, to) = (n as u128, u128::from(from), u128::from(to));
-    ((2 * n * to + from) / (2 * from)) as usize
+    (((2 * n * to + from) / (2 * from)) as usize).max(least)
 }
 
 /// Block by block, in f64: the rounding of f32 would be the larger part of the error.
@@ -163,6 +164,7 @@ mod tests {
         for (from, to) in PAIRS {
             for n in [0, 1, 2, 3, 100, 4096, 10_001] {
                 let ideal = (n as f64 * f64::from(to) / f64::from(from)).round() as usize;
+                let ideal = ideal.max(n.min(1));
                 assert_eq!(resample(&vec![0.1; n], from, to).unwrap().len(), ideal);
             }
         }

@@ -74,7 +74,7 @@ fn mel_columns(samples: &[f32], rate: u32) -> Vec<Vec<f32>> {
     let frames_per_column = frames.div_ceil(MAX_WIDTH);
     let rows = mel_rows(window, rate);
     let hann = hann(window);
-    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(window);
+    let fft = RealFftPlanner::<f64>::new().plan_fft_forward(window);
     let mut input = fft.make_input_vec();
     let mut spectrum = fft.make_output_vec();
     let mut columns = vec![vec![0.0; HEIGHT]; frames.div_ceil(frames_per_column)];
@@ -82,14 +82,15 @@ fn mel_columns(samples: &[f32], rate: u32) -> Vec<Vec<f32>> {
         // Windows are centred on their place; beyond both ends there is silence.
         for (i, (input, weight)) in input.iter_mut().zip(&hann).enumerate() {
             let at = (frame * hop + i).checked_sub(window / 2);
-            *input = weight * at.and_then(|at| samples.get(at)).copied().unwrap_or(0.0);
+            let sample = at.and_then(|at| samples.get(at)).copied().unwrap_or(0.0);
+            *input = f64::from(weight * sample);
         }
         if fft.process(&mut input, &mut spectrum).is_err() {
             continue;
         }
         let column = &mut columns[frame / frames_per_column];
         for (sum, row) in column.iter_mut().zip(&rows) {
-            let power = |&(bin, weight): &(usize, f32)| weight * spectrum[bin].norm_sqr();
+            let power = |&(bin, weight): &(usize, f32)| weight * spectrum[bin].norm_sqr() as f32;
             *sum += row.iter().map(power).sum::<f32>() / frames_per_column as f32;
         }
     }

@@ -41,6 +41,9 @@ pub(super) struct TrainArgs {
     /// The model folder to make
     #[arg(long, value_name = "MODEL")]
     pub(super) out: PathBuf,
+    /// The network: wavenet, lstm or gru [default: wavenet]
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
     /// A named recipe [default: small]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
@@ -73,9 +76,16 @@ pub(super) struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The recipe for a new model: preset, then config file, then flags.
-    pub(super) fn recipe(&self, preset: impl Fn(&str) -> Result<Recipe>) -> Result<Recipe> {
-        let mut recipe = preset(self.preset.as_deref().unwrap_or("small"))?;
+    /// The recipe for a new model: preset, then config file, then flags. `network` is the medium's usual one.
+    pub(super) fn recipe(
+        &self,
+        preset: impl Fn(&str, &str) -> Result<Recipe>,
+        network: &str,
+    ) -> Result<Recipe> {
+        let mut recipe = preset(
+            self.preset.as_deref().unwrap_or("small"),
+            self.network.as_deref().unwrap_or(network),
+        )?;
         if let Some(path) = &self.config {
             let text = std::fs::read_to_string(path).reading(path)?;
             recipe = recipe
@@ -120,6 +130,7 @@ impl TrainArgs {
             return Ok(None);
         }
         let changes = [
+            ("--network", self.network.is_some()),
             ("--preset", self.preset.is_some()),
             ("--config", self.config.is_some()),
             ("--batch", self.batch.is_some()),

@@ -174,7 +174,7 @@ impl Plan {
         }
         let rule = args.label_rule()?;
         Ok(Self {
-            recipe: args.train.recipe(Recipe::sound)?,
+            recipe: args.train.recipe(Recipe::sound, "wavenet")?,
             settings: ImportSettings {
                 sample_rate: args.sample_rate,
                 even_loudness: !args.keep_loudness,

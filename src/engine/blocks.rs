@@ -25,15 +25,6 @@ impl Block {
         n.div_ceil(Self::WIDTH)
     }
 
-    /// `self + weights · x`, each element rounded once.
-    #[inline(always)]
-    pub fn mul_add(mut self, weights: &Self, x: f32) -> Self {
-        for (sum, weight) in self.0.iter_mut().zip(&weights.0) {
-            *sum = weight.mul_add(x, *sum);
-        }
-        self
-    }
-
     /// Element-wise maximum with zero.
     #[inline(always)]
     pub fn relu(mut self) -> Self {
@@ -98,6 +89,11 @@ impl<B: Copy> Rows<B> {
             blocks: row.repeat(rows),
             stride: row.len(),
         }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.blocks.len() / self.stride
     }
 
     /// The blocks of row `i`.
@@ -238,19 +234,14 @@ impl<'a> View<'a, Bytes> {
     }
 }
 
-/// What becomes of a product, block by block while it is in registers.
-///
-/// A trait and no closure: a closure would be compiled on its own, without the caller's instruction set.
-pub(super) trait Sink<B> {
-    /// Takes block `block` of row `row`.
-    fn put(&mut self, row: usize, block: usize, sums: B);
-}
+/// Up to this many blocks of outputs make a panel: with their rows of inputs they fill the registers.
+const PANEL: usize = 6;
 
-impl<B: Copy> Sink<B> for Rows<B> {
-    #[inline(always)]
-    fn put(&mut self, row: usize, block: usize, sums: B) {
-        self.blocks_mut(row)[block] = sums;
-    }
+/// Cuts `blocks` blocks of outputs into panels as equal as can be: the width of each.
+#[inline(always)]
+pub(super) fn panels(blocks: usize) -> impl Iterator<Item = usize> {
+    let panels = blocks.div_ceil(PANEL);
+    (0..panels).map(move |i| (i + 1) * blocks / panels - i * blocks / panels)
 }
 
 /// The columns `range`, cut into blocks.
@@ -274,14 +265,5 @@ mod tests {
         rows.gather(&[2, 0, 0]);
         let seen: Vec<f32> = (0..6).map(|r| rows.blocks(r)[0].0[0]).collect();
         assert_eq!(seen, [2.0, 0.0, 0.0, 5.0, 3.0, 3.0]);
-    }
-}
-
-#[inline(always)]
-pub(super) fn prefetch<T>(at: &T, ahead: usize) {
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast::<i8>().wrapping_add(ahead));
     }
 }

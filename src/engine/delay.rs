@@ -39,7 +39,10 @@ impl<F: Copy, S: Copy> Delay<F, S> {
     ) -> Self {
         // A divisor of the dilation, so that the frames that come up next lie together.
         let most = Self::ROWS.div_ceil(lanes).min(dilation);
-        let ahead = (1..=most).rev().find(|n| dilation % n == 0).unwrap_or(1);
+        let ahead = (1..=most)
+            .rev()
+            .find(|n| dilation.is_multiple_of(*n))
+            .unwrap_or(1);
         let past = Rows::repeated(ahead * lanes, &contribution);
         Self {
             lanes,

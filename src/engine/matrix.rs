@@ -1,15 +1,15 @@
 /*!
 Matrices packed for one job: multiply a few vectors by a constant matrix, one fused chain per output.
 
-Weights lie in panels of 64 outputs (four [`Block`]s; the last panel may be narrower), each panel input after
-input, so that one pass reads memory straight on. Several rows of inputs share a pass: the weights are loaded
-once for all of them.
+Weights lie in panels of up to 96 outputs (six [`Block`]s), each panel input after input, so that one pass reads
+memory straight on. Several rows of inputs share a pass: the weights are loaded once for all of them.
 */
 
 use std::ops::Range;
 
-use super::blocks::{Block, Rows, Sink, View};
-use crate::simd::multiversion;
+use super::blocks::{Block, Rows, View, panels};
+use super::vector::{Fma, dispatch};
+use crate::simd::Level;
 
 /// A constant matrix with its bias, `[inputs, outputs]`, packed in panels.
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// Blocks of outputs in a full panel: four accumulators hide the latency of a fused multiply-add.
-    const PANEL: usize = 4;
-
     /// Packs row-major `weights`, `[inputs, bias.len()]`, with the given columns in each block of outputs.
     pub fn pack(inputs: usize, weights: &[f32], bias: &[f32], columns: &[Range<usize>]) -> Self {
         let mut packed = Vec::with_capacity(inputs * columns.len());
-        for panel in columns.chunks(Self::PANEL) {
+        let mut rest = columns;
+        for width in panels(columns.len()) {
+            let panel;
+            (panel, rest) = rest.split_at(width);
             for row in weights.chunks_exact(bias.len()) {
                 packed.extend(panel.iter().map(|c| Block::from_slice(&row[c.clone()])));
             }
@@ -47,100 +47,130 @@ impl Matrix {
     }
 
     /// The bias, for every row.
-    #[inline(always)]
     pub fn bias(&self) -> View<'_, Block> {
         View::same(&self.bias)
     }
 
-    /// Gives `sink` every block of start + input · weights, for the first `rows` rows. `wide` chooses how many rows
-    /// go together, not what comes out.
+    /// Writes start + input · weights for the first `rows` rows.
     #[inline(always)]
-    pub fn multiply(
+    pub fn multiply<F: Fma>(
         &self,
-        wide: bool,
+        fma: F,
         rows: usize,
         input: View<'_, Block>,
         start: View<'_, Block>,
-        sink: &mut impl Sink<Block>,
+        output: &mut Rows<Block>,
     ) {
-        let mut weights = self.weights.as_slice();
-        for first in (0..self.bias.len()).step_by(Self::PANEL) {
-            let width = Self::PANEL.min(self.bias.len() - first);
+        let (mut weights, mut first) = (self.weights.as_slice(), 0);
+        for width in panels(self.bias.len()) {
             let panel;
             (panel, weights) = weights.split_at(width * self.inputs);
-            let mut row = 0;
-            if width == Self::PANEL {
-                while wide && row + 4 <= rows {
-                    self.tile::<4, 4>(panel, first, row, input, start, sink);
-                    row += 4;
-                }
-                while row < rows {
-                    self.tile::<1, 4>(panel, first, row, input, start, sink);
-                    row += 1;
-                }
+            let run = Panel {
+                weights: panel,
+                inputs: self.inputs,
+                first,
+            };
+            match width {
+                1 => run.multiply::<F, 1>(fma, rows, input, start, output),
+                2 => run.multiply::<F, 2>(fma, rows, input, start, output),
+                3 => run.multiply::<F, 3>(fma, rows, input, start, output),
+                4 => run.multiply::<F, 4>(fma, rows, input, start, output),
+                5 => run.multiply::<F, 5>(fma, rows, input, start, output),
+                _ => run.multiply::<F, 6>(fma, rows, input, start, output),
             }
-            while row < rows {
-                match width {
-                    1 => self.tile::<1, 1>(panel, first, row, input, start, sink),
-                    2 => self.tile::<1, 2>(panel, first, row, input, start, sink),
-                    _ => self.tile::<1, 3>(panel, first, row, input, start, sink),
-                }
-                row += 1;
-            }
+            first += width;
+        }
+    }
+
+    /// Bias + input · weights for one row.
+    ///
+    /// # Panics
+    /// If `input` has not one value per input of the matrix.
+    pub fn apply(&self, level: Level, input: &[f32]) -> Vec<Block> {
+        assert_eq!(input.len(), self.inputs, "one value per input");
+        let mut row = Rows::zeros(1, input.len());
+        row.floats_mut(0)[..input.len()].copy_from_slice(input);
+        let mut output = Rows::repeated(1, &self.bias);
+        multiply(level, self, row.view(0), &mut output);
+        output.blocks(0).to_vec()
+    }
+}
+
+dispatch! {
+    fn multiply(matrix: &Matrix, input: View<'_, Block>, output: &mut Rows<Block>) = multiply_all
+    for Avx512 at Avx512 with "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
+        Avx2 at Avx2 with "avx2,fma",
+}
+
+/// Bias + input · weights for every row.
+#[inline(always)]
+fn multiply_all<F: Fma>(fma: F, matrix: &Matrix, input: View<'_, Block>, output: &mut Rows<Block>) {
+    matrix.multiply(fma, output.len(), input, matrix.bias(), output);
+}
+
+/// Some blocks of outputs, from block `first` on, with all their weights.
+struct Panel<'a> {
+    weights: &'a [Block],
+    inputs: usize,
+    first: usize,
+}
+
+impl Panel<'_> {
+    /// All rows through a panel of `BLOCKS` blocks.
+    #[inline(always)]
+    fn multiply<F: Fma, const BLOCKS: usize>(
+        &self,
+        fma: F,
+        rows: usize,
+        input: View<'_, Block>,
+        start: View<'_, Block>,
+        output: &mut Rows<Block>,
+    ) {
+        let mut row = 0;
+        while F::ROWS == 4 && row + 4 <= rows {
+            self.tile::<F, 4, BLOCKS>(fma, row, input, start, output);
+            row += 4;
+        }
+        while row < rows {
+            self.tile::<F, 1, BLOCKS>(fma, row, input, start, output);
+            row += 1;
         }
     }
 
     /// `ROWS` rows through one panel of `BLOCKS` blocks, the sums in registers.
     #[inline(always)]
-    fn tile<const ROWS: usize, const BLOCKS: usize>(
+    fn tile<F: Fma, const ROWS: usize, const BLOCKS: usize>(
         &self,
-        panel: &[Block],
-        first: usize,
+        fma: F,
         row: usize,
         input: View<'_, Block>,
         start: View<'_, Block>,
-        sink: &mut impl Sink<Block>,
+        output: &mut Rows<Block>,
     ) {
         let mut inputs: [&[f32]; ROWS] = [&[]; ROWS];
-        let mut sums = [[Block::ZERO; BLOCKS]; ROWS];
+        let mut sums = [[fma.load(&Block::ZERO); BLOCKS]; ROWS];
         for r in 0..ROWS {
             inputs[r] = &input.floats(row + r)[..self.inputs];
-            let start = &start.blocks(row + r)[first..][..BLOCKS];
+            let start = &start.blocks(row + r)[self.first..][..BLOCKS];
             for b in 0..BLOCKS {
-                sums[r][b] = start[b];
+                sums[r][b] = fma.load(&start[b]);
             }
         }
-        for (i, weights) in panel.as_chunks::<BLOCKS>().0[..self.inputs]
-            .iter()
-            .enumerate()
-        {
+        let weights = &self.weights.as_chunks::<BLOCKS>().0[..self.inputs];
+        for (i, weights) in weights.iter().enumerate() {
             for r in 0..ROWS {
                 let x = inputs[r][i];
                 for b in 0..BLOCKS {
-                    sums[r][b] = sums[r][b].mul_add(&weights[b], x);
+                    sums[r][b] = fma.mul_add(sums[r][b], &weights[b], x);
                 }
             }
         }
         for r in 0..ROWS {
+            let output = &mut output.blocks_mut(row + r)[self.first..][..BLOCKS];
             for b in 0..BLOCKS {
-                sink.put(row + r, first + b, sums[r][b]);
+                output[b] = fma.store(sums[r][b]);
             }
         }
-    }
-}
-
-multiversion! {
-    /// `sums = input · matrix + bias`: one row.
-    ///
-    /// # Panics
-    /// If `input` has not one value per input of the matrix.
-    pub(super) fn linear(matrix: &Matrix, input: &[f32], sums: &mut [Block]) {
-        assert_eq!(input.len(), matrix.inputs, "the length of the vector, here of the condition");
-        let mut row = Rows::zeros(1, input.len());
-        row.floats_mut(0)[..input.len()].copy_from_slice(input);
-        let mut product = Rows::repeated(1, &matrix.bias);
-        matrix.multiply(false, 1, row.view(0), matrix.bias(), &mut product);
-        sums.copy_from_slice(product.blocks(0));
     }
 }
 
@@ -150,12 +180,6 @@ mod tests {
     use super::super::weights::tests::Lcg;
     use super::*;
     use crate::simd::Level;
-
-    multiversion! {
-        fn product(matrix: &Matrix, wide: bool, rows: usize, x: &Rows<Block>, y: &mut Rows<Block>) {
-            matrix.multiply(wide, rows, x.view(0), matrix.bias(), y);
-        }
-    }
 
     #[test]
     fn every_output_is_one_chain_in_index_order() {
@@ -176,20 +200,18 @@ mod tests {
                 x.floats_mut(r)[..inputs].copy_from_slice(&random.values(inputs, 1.0));
             }
             for level in Level::available() {
-                for wide in [false, true] {
-                    let mut y = Rows::zeros(rows, outputs);
-                    product(level, &matrix, wide, rows, &x, &mut y);
-                    for r in 0..rows {
-                        for o in 0..outputs {
-                            let chain = (0..inputs).fold(bias[o], |sum, i| {
-                                weights[i * outputs + o].mul_add(x.view(r).floats(0)[i], sum)
-                            });
-                            assert_eq!(
-                                y.view(r).floats(0)[o].to_bits(),
-                                chain.to_bits(),
-                                "{level:?} {r} {o}"
-                            );
-                        }
+                let mut y = Rows::zeros(rows, outputs);
+                multiply(level, &matrix, x.view(0), &mut y);
+                for r in 0..rows {
+                    for o in 0..outputs {
+                        let chain = (0..inputs).fold(bias[o], |sum, i| {
+                            weights[i * outputs + o].mul_add(x.view(r).floats(0)[i], sum)
+                        });
+                        assert_eq!(
+                            y.view(r).floats(0)[o].to_bits(),
+                            chain.to_bits(),
+                            "{level:?} {r} {o}"
+                        );
                     }
                 }
             }

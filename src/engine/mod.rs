@@ -18,6 +18,7 @@ mod laws;
 mod lstm;
 mod matrix;
 mod recurrent;
+mod vector;
 mod wavenet;
 mod wavenet_int8;
 mod weights;

@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use super::blocks::{Block, Rows, View, columns};
 use super::embedding::Embedding;
-use super::matrix::{Matrix, linear};
+use super::matrix::Matrix;
+use super::vector::{Fma, dispatch};
 use super::weights::{check_inputs, check_lanes, check_shape, check_width};
 use super::{gru, lstm};
 use crate::error::Result;
 use crate::math::tanh;
 use crate::sequence::{Alphabet, Stepper, Token};
-use crate::simd::{Level, multiversion};
+use crate::simd::Level;
 
 /// The kind of recurrent unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,10 +261,10 @@ impl Layer {
 
     /// The input part of every pre-activation, from the outputs of the layer below.
     #[inline(always)]
-    fn take(&mut self, below: &Rows<Block>, lanes: usize, wide: bool) {
+    fn take<F: Fma>(&mut self, fma: F, below: &Rows<Block>, lanes: usize) {
         if let Some(input) = &self.input {
             input.multiply(
-                wide,
+                fma,
                 lanes,
                 below.view(0),
                 input.bias(),
@@ -274,7 +275,7 @@ impl Layer {
 
     /// The recurrent part, then the new state; `conditions` are this layer's.
     #[inline(always)]
-    fn step(&mut self, cell: Cell, lanes: usize, wide: bool, conditions: View<'_, Block>) {
+    fn step<F: Fma>(&mut self, fma: F, cell: Cell, lanes: usize, conditions: View<'_, Block>) {
         let Self {
             output,
             memory,
@@ -290,7 +291,7 @@ impl Layer {
                 gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
             }
         }
-        recurrent.multiply(wide, lanes, output.view(0), from_below.view(0), sums);
+        recurrent.multiply(fma, lanes, output.view(0), from_below.view(0), sums);
         for lane in 0..lanes {
             let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
             let condition = &conditions.blocks(lane)[..sums.len()];
@@ -302,29 +303,49 @@ impl Layer {
     }
 }
 
-multiversion! {
-    fn advance(engine: &mut RecurrentEngine, tokens: &[Token], wide: bool) {
-        let RecurrentEngine { weights, layers, conditions, scratch, lanes, .. } = engine;
-        let lanes = *lanes;
-        let sources = 1 + weights.lags.len();
-        for (lane, rows) in engine.embedding.look_up(tokens).chunks_exact(sources).enumerate() {
-            layers[0].look_up(weights, rows, lane);
-        }
-        let mut first = 0;
-        for i in 0..layers.len() {
-            let (below, above) = layers.split_at_mut(i);
-            let layer = &mut above[0];
-            if let Some(below) = below.last() {
-                layer.take(&below.output, lanes, wide);
-            }
-            layer.step(weights.cell, lanes, wide, conditions.view(0).skip(first));
-            first += layer.bias.len();
-        }
-        let top = layers[layers.len() - 1].output.view(0);
-        let bias = engine.logits_matrix.bias();
-        engine.logits_matrix.multiply(wide, lanes, top, bias, scratch);
-        scratch.copy_to(&mut engine.logits);
+dispatch! {
+    fn advance(engine: &mut RecurrentEngine, tokens: &[Token]) = step
+    for Avx512 at Avx512 with "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
+        Avx2 at Avx2 with "avx2,fma",
+}
+
+/// One step of every lane.
+#[inline(always)]
+fn step<F: Fma>(fma: F, engine: &mut RecurrentEngine, tokens: &[Token]) {
+    let RecurrentEngine {
+        weights,
+        layers,
+        conditions,
+        scratch,
+        lanes,
+        ..
+    } = engine;
+    let lanes = *lanes;
+    let sources = 1 + weights.lags.len();
+    for (lane, rows) in engine
+        .embedding
+        .look_up(tokens)
+        .chunks_exact(sources)
+        .enumerate()
+    {
+        layers[0].look_up(weights, rows, lane);
     }
+    let mut first = 0;
+    for i in 0..layers.len() {
+        let (below, above) = layers.split_at_mut(i);
+        let layer = &mut above[0];
+        if let Some(below) = below.last() {
+            layer.take(fma, &below.output, lanes);
+        }
+        layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
+        first += layer.bias.len();
+    }
+    let top = layers[layers.len() - 1].output.view(0);
+    let bias = engine.logits_matrix.bias();
+    engine
+        .logits_matrix
+        .multiply(fma, lanes, top, bias, scratch);
+    scratch.copy_to(&mut engine.logits);
 }
 
 impl Stepper for RecurrentEngine {
@@ -339,10 +360,10 @@ impl Stepper for RecurrentEngine {
     fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
         self.recondition(lane, condition);
         self.embedding.reset(lane);
-        let mut initial = vec![Block::ZERO; self.initial.blocks()];
-        if let Some(condition) = condition {
-            linear(self.level, &self.initial, condition, &mut initial);
-        }
+        let initial = match condition {
+            None => vec![Block::ZERO; self.initial.blocks()],
+            Some(condition) => self.initial.apply(self.level, condition),
+        };
         let per_layer = Block::count(self.weights.hidden);
         for (layer, initial) in self.layers.iter_mut().zip(initial.chunks(per_layer)) {
             layer.memory.blocks_mut(lane).fill(Block::ZERO);
@@ -356,13 +377,14 @@ impl Stepper for RecurrentEngine {
         let sums = self.conditions.blocks_mut(lane);
         match condition {
             None => sums.fill(Block::ZERO),
-            Some(condition) => linear(self.level, &self.conditioning, condition, sums),
+            Some(condition) => {
+                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
+            }
         }
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        let level = self.level;
-        advance(level, self, tokens, level == Level::Avx512);
+        advance(self.level, self, tokens);
         &self.logits
     }
 

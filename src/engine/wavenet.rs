@@ -12,16 +12,17 @@ x_{t-d} adds is known d steps ahead: it is made for several steps in one pass ov
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{Block, Rows, Sink, View, columns};
+use super::blocks::{Block, Rows, View, columns};
 use super::calibration::Activation;
 use super::delay::Delay;
 use super::embedding::Embedding;
-use super::matrix::{Matrix, linear};
+use super::matrix::Matrix;
+use super::vector::{Fma, dispatch};
 use super::weights::{check_inputs, check_lanes, check_reach, check_shape, check_width};
 use crate::error::Result;
 use crate::math::exp;
 use crate::sequence::{Alphabet, Stepper, Token};
-use crate::simd::{Level, multiversion};
+use crate::simd::Level;
 
 /// A trained WaveNet as plain row-major arrays.
 #[derive(Debug, Clone)]
@@ -130,25 +131,18 @@ struct Layer {
 /// What a step writes and the next one forgets.
 #[derive(Debug)]
 struct Scratch {
-    /// `[lanes, residual]`: the residual stream.
-    stream: Rows<Block>,
+    /// `[lanes, residual + skip]`: the residual stream, then the sum of skips.
+    streams: Rows<Block>,
     /// `[lanes, 2 · residual]`.
     pre: Rows<Block>,
     /// `[lanes, residual]`: tanh(filter) · sigmoid(gate).
     gated: Rows<Block>,
-    /// `[lanes, skip]`: the sum of skips.
-    skip: Rows<Block>,
+    /// `[lanes, residual + skip]`: what a layer adds to the streams.
+    outputs: Rows<Block>,
     /// `[lanes, hidden]`.
     hidden: Rows<Block>,
     /// `[lanes, alphabet.size]`, rows padded.
     logits: Rows<Block>,
-}
-
-/// How a step is run; nothing here changes what comes out.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    lanes: usize,
-    wide: bool,
 }
 
 impl WaveNetEngine {
@@ -172,6 +166,7 @@ impl WaveNetEngine {
         let pairs: Vec<_> = (0..layers)
             .flat_map(|i| pairs(i * 2 * residual, residual))
             .collect();
+        let both = Block::count(residual) + Block::count(w.skip);
         let no_bias = vec![0.0; layers * 2 * residual];
         let whole = |width| columns(0..width).collect::<Vec<_>>();
         Ok(Self {
@@ -191,10 +186,10 @@ impl WaveNetEngine {
             conditioning: Matrix::pack(w.condition, &w.conditioning, &no_bias, &pairs),
             conditions: Rows::zeros(lanes, pairs.len() * Block::WIDTH),
             scratch: Scratch {
-                stream: Rows::zeros(lanes, residual),
-                pre: Rows::zeros(lanes, Block::count(residual) * 2 * Block::WIDTH),
+                outputs: Rows::filled(lanes, both, Block::ZERO),
+                streams: Rows::filled(lanes, both, Block::ZERO),
+                pre: Rows::filled(lanes, 2 * Block::count(residual), Block::ZERO),
                 gated: Rows::zeros(lanes, residual),
-                skip: Rows::zeros(lanes, w.skip),
                 hidden: Rows::zeros(lanes, w.hidden),
                 logits: Rows::zeros(lanes, w.alphabet.size),
             },
@@ -208,10 +203,18 @@ impl WaveNetEngine {
     /// Shows what the last step of lane 0 came by: what entered each layer, then the head.
     pub(super) fn activations(&self, mut see: impl FnMut(Activation, &[f32])) {
         for (i, layer) in self.layers.iter().enumerate() {
-            see(Activation::Layer(i), layer.delay.last_frames().floats(0));
+            see(
+                Activation::Layer(i),
+                &layer.delay.last_frames().floats(0)[..self.weights.residual],
+            );
         }
-        see(Activation::Skip, self.scratch.skip.view(0).floats(0));
-        see(Activation::Hidden, self.scratch.hidden.view(0).floats(0));
+        let residual = self.scratch.gated.blocks(0).len();
+        let skip = self.scratch.streams.view(0).skip(residual);
+        see(Activation::Skip, &skip.floats(0)[..self.weights.skip]);
+        see(
+            Activation::Hidden,
+            &self.scratch.hidden.view(0).floats(0)[..self.weights.hidden],
+        );
     }
 }
 
@@ -237,8 +240,7 @@ impl Layer {
             .collect();
         let dilation = w.dilations[index];
         let past_weights = Matrix::pack(residual, past, bias, &pairs);
-        let mut silence = vec![Block::ZERO; pairs.len()];
-        linear(level, &past_weights, &vec![0.0; residual], &mut silence);
+        let silence = past_weights.apply(level, &vec![0.0; residual]);
         Self {
             past_weights,
             weights: Matrix::pack(residual, now, bias, &pairs),
@@ -253,28 +255,28 @@ impl Layer {
         }
     }
 
-    /// One step of this layer, from and into the stream; `conditions` are this layer's, if the network has any.
+    /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
     #[inline(always)]
-    fn step(&mut self, scratch: &mut Scratch, plan: Plan, conditions: Option<View<'_, Block>>) {
-        let Plan { lanes, wide } = plan;
+    fn step<F: Fma>(&mut self, fma: F, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
         let Scratch {
-            stream,
+            streams,
             pre,
             gated,
-            skip,
+            outputs,
             ..
         } = scratch;
+        let lanes = streams.len();
         if let Some((rows, frames, past)) = self.delay.due() {
             let bias = self.past_weights.bias();
-            self.past_weights.multiply(wide, rows, frames, bias, past);
+            self.past_weights.multiply(fma, rows, frames, bias, past);
         }
         let (frames, first) = self.delay.frames_mut();
         for lane in 0..lanes {
             let frame = frames.blocks_mut(first + lane);
-            frame.copy_from_slice(stream.blocks(lane));
+            frame.copy_from_slice(&streams.blocks(lane)[..frame.len()]);
         }
-        self.weights
-            .multiply(wide, lanes, stream.view(0), self.delay.past(), pre);
+        let (x, past) = (streams.view(0), self.delay.past());
+        self.weights.multiply(fma, lanes, x, past, pre);
         for lane in 0..lanes {
             let pre = pre.blocks_mut(lane);
             if let Some(conditions) = conditions {
@@ -282,47 +284,20 @@ impl Layer {
                     *pre = pre.add(added);
                 }
             }
-            for (z, [filter, gate]) in gated
-                .blocks_mut(lane)
-                .iter_mut()
-                .zip(pre.as_chunks::<2>().0)
-            {
+            let gated = gated.blocks_mut(lane).iter_mut();
+            for (z, [filter, gate]) in gated.zip(pre.as_chunks::<2>().0) {
                 *z = gated_unit(filter, gate);
             }
         }
-        let mut streams = Streams { stream, skip };
         self.out
-            .multiply(wide, lanes, gated.view(0), self.out.bias(), &mut streams);
+            .multiply(fma, lanes, gated.view(0), self.out.bias(), outputs);
+        for lane in 0..lanes {
+            let streams = streams.blocks_mut(lane).iter_mut();
+            for (stream, output) in streams.zip(outputs.blocks(lane)) {
+                *stream = stream.add(output);
+            }
+        }
         self.delay.advance();
-    }
-}
-
-/// Adds a layer's outputs to the residual stream and, after it, the sum of skips.
-struct Streams<'a> {
-    stream: &'a mut Rows<Block>,
-    skip: &'a mut Rows<Block>,
-}
-
-impl Sink<Block> for Streams<'_> {
-    #[inline(always)]
-    fn put(&mut self, lane: usize, block: usize, sums: Block) {
-        let stream = self.stream.blocks_mut(lane);
-        let residual = stream.len();
-        let sum = match stream.get_mut(block) {
-            Some(x) => x,
-            None => &mut self.skip.blocks_mut(lane)[block - residual],
-        };
-        *sum = sum.add(&sums);
-    }
-}
-
-/// Stores the positive part.
-struct Rectified<'a>(&'a mut Rows<Block>);
-
-impl Sink<Block> for Rectified<'_> {
-    #[inline(always)]
-    fn put(&mut self, lane: usize, block: usize, sums: Block) {
-        self.0.blocks_mut(lane)[block] = sums.relu();
     }
 }
 
@@ -338,29 +313,67 @@ fn gated_unit(filter: &Block, gate: &Block) -> Block {
     z
 }
 
-multiversion! {
-    fn advance(engine: &mut WaveNetEngine, tokens: &[Token], plan: Plan) {
-        let WaveNetEngine { weights, scratch, conditions, logits: dense, .. } = engine;
-        let Plan { lanes, wide } = plan;
-        engine.embedding.embed(&weights.embedding, weights.residual, tokens, &mut scratch.stream);
-        for lane in 0..lanes {
-            scratch.skip.blocks_mut(lane).fill(Block::ZERO);
-        }
-        let per_layer = scratch.pre.blocks(0).len();
-        for (i, layer) in engine.layers.iter_mut().enumerate() {
-            let conditions = (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
-            layer.step(scratch, plan, conditions);
-        }
-        let Scratch { skip, hidden, logits, .. } = scratch;
-        for lane in 0..lanes {
-            for sum in skip.blocks_mut(lane) {
-                *sum = sum.relu();
-            }
-        }
-        engine.head.multiply(wide, lanes, skip.view(0), engine.head.bias(), &mut Rectified(hidden));
-        let bias = engine.logits_matrix.bias();
-        engine.logits_matrix.multiply(wide, lanes, hidden.view(0), bias, logits);
-        logits.copy_to(dense);
+dispatch! {
+    fn advance(engine: &mut WaveNetEngine, tokens: &[Token]) = step
+    for Avx512 at Avx512 with "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
+        Avx2 at Avx2 with "avx2,fma",
+}
+
+/// One step of every lane.
+#[inline(always)]
+fn step<F: Fma>(fma: F, engine: &mut WaveNetEngine, tokens: &[Token]) {
+    let WaveNetEngine {
+        weights,
+        scratch,
+        conditions,
+        lanes,
+        ..
+    } = engine;
+    let lanes = *lanes;
+    for lane in 0..lanes {
+        scratch.streams.blocks_mut(lane).fill(Block::ZERO);
+    }
+    engine.embedding.embed(
+        &weights.embedding,
+        weights.residual,
+        tokens,
+        &mut scratch.streams,
+    );
+    let per_layer = scratch.pre.blocks(0).len();
+    for (i, layer) in engine.layers.iter_mut().enumerate() {
+        let conditions = (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
+        layer.step(fma, scratch, conditions);
+    }
+    let Scratch {
+        streams,
+        gated,
+        hidden,
+        logits,
+        ..
+    } = scratch;
+    let residual = gated.blocks(0).len();
+    for lane in 0..lanes {
+        rectify(&mut streams.blocks_mut(lane)[residual..]);
+    }
+    let skip = streams.view(0).skip(residual);
+    engine
+        .head
+        .multiply(fma, lanes, skip, engine.head.bias(), hidden);
+    for lane in 0..lanes {
+        rectify(hidden.blocks_mut(lane));
+    }
+    let bias = engine.logits_matrix.bias();
+    engine
+        .logits_matrix
+        .multiply(fma, lanes, hidden.view(0), bias, logits);
+    logits.copy_to(&mut engine.logits);
+}
+
+/// Keeps the positive part.
+#[inline(always)]
+fn rectify(blocks: &mut [Block]) {
+    for block in blocks {
+        *block = block.relu();
     }
 }
 
@@ -385,16 +398,14 @@ impl Stepper for WaveNetEngine {
         let sums = self.conditions.blocks_mut(lane);
         match condition {
             None => sums.fill(Block::ZERO),
-            Some(condition) => linear(self.level, &self.conditioning, condition, sums),
+            Some(condition) => {
+                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
+            }
         }
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        let plan = Plan {
-            lanes: self.lanes,
-            wide: self.level == Level::Avx512,
-        };
-        advance(self.level, self, tokens, plan);
+        advance(self.level, self, tokens);
         &self.logits
     }
 

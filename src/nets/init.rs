@@ -42,6 +42,19 @@ impl<'a> Init<'a> {
         Param::from_tensor(Tensor::zeros(shape, self.device))
     }
 
+    /// Each element by its index.
+    pub(crate) fn constant<const D: usize>(
+        &self,
+        shape: [usize; D],
+        value: impl Fn(usize) -> f32,
+    ) -> Param<Tensor<D>> {
+        let numbers: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+        Param::from_tensor(Tensor::from_data(
+            TensorData::new(numbers, shape),
+            self.device,
+        ))
+    }
+
     fn fill<const D: usize>(
         &mut self,
         shape: [usize; D],

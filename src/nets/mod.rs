@@ -6,6 +6,7 @@ Each network has a making form in [`crate::engine`] with the same weights and th
 
 mod init;
 mod parameters;
+mod recurrent;
 mod wavenet;
 
 use burn::prelude::*;
@@ -14,6 +15,7 @@ use crate::error::Result;
 use crate::sequence::{Alphabet, Stepper};
 
 pub use parameters::{Parameter, parameters, with_values};
+pub use recurrent::{Recurrent, RecurrentConfig, Unit};
 pub use wavenet::{WaveNet, WaveNetConfig};
 
 /// What a network is asked to read and to foresee: the same for every architecture.
@@ -41,6 +43,21 @@ pub trait SequenceModel: Module {
     /// # Errors
     /// When the weights do not fit together, as after loading a damaged file.
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>>;
+}
+
+/// The rows of the embedding tables that each position reads, `[batch · time]` for the current token and for each lag: what
+/// lies before the beginning is `start`.
+fn sources(tokens: Tensor<2, Int>, interface: &Interface) -> Vec<Tensor<1, Int>> {
+    let [batch, time] = tokens.dims();
+    let inputs = interface.alphabet.inputs();
+    let mut sources = vec![tokens.clone().reshape([batch * time])];
+    for (index, &lag) in interface.lags.iter().enumerate() {
+        let missing = lag.min(time);
+        let start = Tensor::full([batch, missing], interface.alphabet.start, &tokens.device());
+        let earlier = Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1);
+        sources.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
+    }
+    sources
 }
 
 /// The row-major values of a tensor.

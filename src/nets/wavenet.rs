@@ -7,7 +7,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::init::Init;
-use super::{Interface, SequenceModel, values};
+use super::{Interface, SequenceModel, sources, values};
 use crate::engine::{WaveNetEngine, WaveNetWeights};
 use crate::error::{Error, Result};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
@@ -162,24 +162,6 @@ impl WaveNet {
             logits_bias: values(self.logits_bias.val()),
         }
     }
-
-    /// Token rows of the embedding table(s), summed: `[batch · time, residual]`.
-    fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<2> {
-        let [batch, time] = tokens.dims();
-        let inputs = self.interface.alphabet.inputs();
-        let mut sources = vec![tokens.clone().reshape([batch * time])];
-        for (index, &lag) in self.interface.lags.iter().enumerate() {
-            let missing = lag.min(time);
-            let start = Tensor::full(
-                [batch, missing],
-                self.interface.alphabet.start,
-                &tokens.device(),
-            );
-            let earlier = Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1);
-            sources.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
-        }
-        embedding(self.embedding.val(), sources)
-    }
 }
 
 impl SequenceModel for WaveNet {
@@ -200,7 +182,7 @@ impl SequenceModel for WaveNet {
             _ => None,
         };
         let skip = residual_stack(
-            self.embed(tokens),
+            embedding(self.embedding.val(), sources(tokens, &self.interface)),
             &stack,
             steering,
             &self.config.dilations(),

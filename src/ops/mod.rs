@@ -13,9 +13,11 @@ mod embedding;
 mod fused;
 pub mod kernels;
 mod linear;
+mod recurrent;
 mod wavenet;
 
 pub use cross_entropy::{IGNORED, cross_entropy};
 pub use embedding::embedding;
 pub use linear::linear;
+pub use recurrent::{Cell, GateInput, recurrent};
 pub use wavenet::{ResidualStack, residual_stack};

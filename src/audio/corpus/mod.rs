@@ -260,12 +260,6 @@ fn encode(path: &Path, settings: &ImportSettings, sample_rate: u32) -> Result<En
     if rate != sample_rate {
         samples = resample(&samples, rate, sample_rate)?;
     }
-    if samples.is_empty() {
-        return Err(Error::input(
-            path,
-            format!("too short: nothing is left of it at {sample_rate} Hz"),
-        ));
-    }
     if settings.trim_silence {
         let kept = trim_silence(&samples, sample_rate);
         samples.truncate(kept.end);

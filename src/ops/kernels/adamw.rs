@@ -47,7 +47,10 @@ pub struct Parameter<'a> {
 
 /// The Euclidean norm of all gradients together, in an order of addition that depends on their lengths alone.
 pub fn global_norm<'a>(gradients: impl IntoIterator<Item = &'a [f32]>) -> f64 {
-    let chunks: Vec<&[f32]> = gradients.into_iter().flat_map(|g| g.chunks(CHUNK)).collect();
+    let chunks: Vec<&[f32]> = gradients
+        .into_iter()
+        .flat_map(|g| g.chunks(CHUNK))
+        .collect();
     let sums: Vec<f64> = chunks
         .into_par_iter()
         .map(|chunk| sum_of_squares(Level::detect(), chunk))
@@ -82,8 +85,23 @@ pub fn step(settings: &AdamW, step: u64, parameters: &mut [Parameter]) -> f64 {
     tasks.into_par_iter().for_each(|task| {
         let keep = if task.decay { factors.keep } else { 1.0 };
         let factors = Factors { keep, ..factors };
-        let Parameter { value, gradient, first, second, average, .. } = task;
-        update(Level::detect(), settings, &factors, value, gradient, first, second);
+        let Parameter {
+            value,
+            gradient,
+            first,
+            second,
+            average,
+            ..
+        } = task;
+        update(
+            Level::detect(),
+            settings,
+            &factors,
+            value,
+            gradient,
+            first,
+            second,
+        );
         if let Some(average) = average {
             follow(Level::detect(), settings.average_decay, value, average);
         }
@@ -108,14 +126,26 @@ impl Parameter<'_> {
     /// The parameter in pieces of [`CHUNK`] floats.
     fn chunks(&mut self) -> Vec<Parameter<'_>> {
         let length = self.value.len();
-        let equal = self.gradient.len() == length && self.first.len() == length && self.second.len() == length;
-        assert!(equal && self.average.as_ref().is_none_or(|a| a.len() == length), "lengths differ");
+        let equal = self.gradient.len() == length
+            && self.first.len() == length
+            && self.second.len() == length;
+        assert!(
+            equal && self.average.as_ref().is_none_or(|a| a.len() == length),
+            "lengths differ"
+        );
         let decay = self.decay;
-        let mut averages = self.average.as_mut().map(|average| average.chunks_mut(CHUNK));
+        let mut averages = self
+            .average
+            .as_mut()
+            .map(|average| average.chunks_mut(CHUNK));
         self.value
             .chunks_mut(CHUNK)
             .zip(self.gradient.chunks(CHUNK))
-            .zip(self.first.chunks_mut(CHUNK).zip(self.second.chunks_mut(CHUNK)))
+            .zip(
+                self.first
+                    .chunks_mut(CHUNK)
+                    .zip(self.second.chunks_mut(CHUNK)),
+            )
             .map(|((value, gradient), (first, second))| Parameter {
                 value,
                 gradient,
@@ -204,14 +234,16 @@ mod tests {
             .iter_mut()
             .zip(gradients)
             .enumerate()
-            .map(|(index, ([value, first, second, average], gradient))| Parameter {
-                value,
-                gradient,
-                first,
-                second,
-                average: (index == 0).then_some(average),
-                decay: index == 0,
-            })
+            .map(
+                |(index, ([value, first, second, average], gradient))| Parameter {
+                    value,
+                    gradient,
+                    first,
+                    second,
+                    average: (index == 0).then_some(average),
+                    decay: index == 0,
+                },
+            )
             .collect();
         step(settings, at, &mut parameters)
     }
@@ -220,17 +252,27 @@ mod tests {
     fn three_steps_are_those_of_the_paper() {
         let lengths = [CHUNK + 37, 5];
         let mut states: Vec<State> = lengths.iter().map(|&length| start(length)).collect();
-        let mut expected: Vec<[Vec<f64>; 4]> =
-            states.iter().map(|state| state.each_ref().map(|x| wide(x))).collect();
+        let mut expected: Vec<[Vec<f64>; 4]> = states
+            .iter()
+            .map(|state| state.each_ref().map(|x| wide(x)))
+            .collect();
         for at in 1..=3u64 {
-            let gradients: Vec<Vec<f32>> =
-                lengths.iter().map(|&length| noise(10 * at + length as u64, length)).collect();
+            let gradients: Vec<Vec<f32>> = lengths
+                .iter()
+                .map(|&length| noise(10 * at + length as u64, length))
+                .collect();
             let norm = run(&SETTINGS, &mut states, &gradients, at);
-            let squares: f64 = gradients.iter().flatten().map(|&g| f64::from(g).powi(2)).sum();
+            let squares: f64 = gradients
+                .iter()
+                .flatten()
+                .map(|&g| f64::from(g).powi(2))
+                .sum();
             assert!((norm - squares.sqrt()).abs() < 1e-9 * norm);
             let clip = 3.0 / norm;
             assert!(clip < 1.0);
-            for (index, (gradients, [w, m, v, average])) in gradients.iter().zip(&mut expected).enumerate() {
+            for (index, (gradients, [w, m, v, average])) in
+                gradients.iter().zip(&mut expected).enumerate()
+            {
                 for i in 0..w.len() {
                     let g = f64::from(gradients[i]) * clip;
                     m[i] = 0.9 * m[i] + 0.1 * g;
@@ -255,12 +297,19 @@ mod tests {
     #[test]
     fn all_levels_agree() {
         let gradient = noise(3, 1000);
-        let factors = Factors { clip: 0.5, rate: 0.01, root: 1.2, keep: 0.999 };
+        let factors = Factors {
+            clip: 0.5,
+            rate: 0.01,
+            root: 1.2,
+            keep: 0.999,
+        };
         let results: Vec<State> = Level::available()
             .into_iter()
             .map(|level| {
                 let [mut w, mut m, mut v, mut average] = start(1000);
-                update(level, &SETTINGS, &factors, &mut w, &gradient, &mut m, &mut v);
+                update(
+                    level, &SETTINGS, &factors, &mut w, &gradient, &mut m, &mut v,
+                );
                 follow(level, 0.9, &w, &mut average);
                 [w, m, v, average]
             })

@@ -3,27 +3,42 @@ Big temporaries that are used again instead of given back: the first touch of a 
 the work done on it, and a training step needs the same sizes every time.
 */
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Mutex, PoisonError};
 
+/// Floats in a cache line.
+const LINE: usize = 16;
 /// Floats kept for the next taker at most: 2 GiB.
 const KEPT_FLOATS: usize = 1 << 29;
 
 /// Free buffers, the longest unused first.
 static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
-/// A slice of floats whose memory goes back to a process-wide free list when it is dropped.
+/// A slice of floats that begins with a cache line, so that no vector lies across two, and whose memory goes back to a
+/// process-wide free list when it is dropped.
 #[derive(Debug)]
-pub struct Buffer(Vec<f32>);
+pub struct Buffer {
+    /// Has a line more than is used.
+    data: Vec<f32>,
+    range: Range<usize>,
+}
 
 impl Buffer {
     /// `length` floats of any content: whatever the last user left, or zeros.
     pub fn any(length: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = free.iter().rposition(|buffer| buffer.len() == length);
+        let fitting = free.iter().rposition(|data| data.len() == length + LINE);
         let reused = fitting.map(|index| free.remove(index));
         drop(free);
-        Self(reused.unwrap_or_else(|| vec![0.0; length]))
+        let data = reused.unwrap_or_else(|| vec![0.0; length + LINE]);
+        let start = data
+            .as_ptr()
+            .align_offset(LINE * size_of::<f32>())
+            .min(LINE);
+        Self {
+            data,
+            range: start..start + length,
+        }
     }
 
     /// `length` zeros.
@@ -34,24 +49,34 @@ impl Buffer {
     }
 }
 
+/// A vector for results that are written whole: its content is whatever the memory held.
+#[allow(clippy::uninit_vec)]
+pub fn unwritten(length: usize) -> Vec<f32> {
+    let mut vector = Vec::with_capacity(length);
+    // SAFETY: the capacity is there, every bit pattern is a float, and users write each element before they read it.
+    // Clearing it first would cost more than some of the operations that fill it.
+    unsafe { vector.set_len(length) };
+    vector
+}
+
 impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.data[self.range.clone()]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        &mut self.data[self.range.clone()]
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(std::mem::take(&mut self.0));
+        free.push(std::mem::take(&mut self.data));
         let mut kept: usize = free.iter().map(Vec::len).sum();
         while kept > KEPT_FLOATS {
             kept -= free.remove(0).len();
@@ -76,5 +101,8 @@ mod tests {
         let third = Buffer::any(length);
         assert_eq!(third.len(), length);
         assert_ne!(third.as_ptr(), address);
+        for buffer in [&second, &third] {
+            assert_eq!(buffer.as_ptr().align_offset(64), 0, "not at a cache line");
+        }
     }
 }

@@ -44,17 +44,23 @@ fn forward_at(level: Level, logits: &[f32], classes: usize, targets: &[i32]) -> 
     assert_eq!(logits.len(), targets.len() * classes, "logits");
     let mut rows = vec![0.0; targets.len()];
     let mut log_sums = Buffer::any(targets.len());
-    let outputs = rows.par_chunks_mut(BLOCK).zip(log_sums.par_chunks_mut(BLOCK));
-    let inputs = logits.par_chunks(BLOCK * classes).zip(targets.par_chunks(BLOCK));
-    outputs.zip(inputs).for_each(|((losses, log_sums), (logits, targets))| {
-        let rows = logits.chunks_exact(classes).zip(targets);
-        for ((loss, log_sum), (logits, &target)) in losses.iter_mut().zip(log_sums).zip(rows) {
-            if let Ok(target) = usize::try_from(target) {
-                *log_sum = log_sum_exp(level, logits);
-                *loss = *log_sum - logits[target];
+    let outputs = rows
+        .par_chunks_mut(BLOCK)
+        .zip(log_sums.par_chunks_mut(BLOCK));
+    let inputs = logits
+        .par_chunks(BLOCK * classes)
+        .zip(targets.par_chunks(BLOCK));
+    outputs
+        .zip(inputs)
+        .for_each(|((losses, log_sums), (logits, targets))| {
+            let rows = logits.chunks_exact(classes).zip(targets);
+            for ((loss, log_sum), (logits, &target)) in losses.iter_mut().zip(log_sums).zip(rows) {
+                if let Ok(target) = usize::try_from(target) {
+                    *log_sum = log_sum_exp(level, logits);
+                    *loss = *log_sum - logits[target];
+                }
             }
-        }
-    });
+        });
     Losses { rows, log_sums }
 }
 
@@ -75,14 +81,18 @@ pub fn backward(
     assert_eq!(logits.len(), targets.len() * classes, "logits");
     assert_eq!(gradient.len(), logits.len(), "gradient");
     assert_eq!(losses.log_sums.len(), targets.len(), "losses");
-    let inputs = logits.par_chunks(BLOCK * classes).zip(targets.par_chunks(BLOCK));
+    let inputs = logits
+        .par_chunks(BLOCK * classes)
+        .zip(targets.par_chunks(BLOCK));
     let blocks = gradient
         .par_chunks_mut(BLOCK * classes)
         .zip(losses.log_sums.par_chunks(BLOCK))
         .zip(inputs);
     blocks.for_each(|((gradient, log_sums), (logits, targets))| {
         let rows = logits.chunks_exact(classes).zip(targets).zip(log_sums);
-        for (gradient, ((logits, &target), &log_sum)) in gradient.chunks_exact_mut(classes).zip(rows) {
+        for (gradient, ((logits, &target), &log_sum)) in
+            gradient.chunks_exact_mut(classes).zip(rows)
+        {
             if let Ok(target) = usize::try_from(target) {
                 softmax(level, logits, log_sum, scale, gradient);
                 gradient[target] -= scale;
@@ -167,7 +177,13 @@ mod tests {
         for (rows, classes) in [(1, 1), (3, 7), (150, 33), (67, 167)] {
             let logits: Vec<f32> = noise(1, rows * classes).iter().map(|x| x * 8.0).collect();
             let targets: Vec<i32> = (0..rows)
-                .map(|row| if row % 5 == 3 { -1 } else { (row * 7 % classes) as i32 })
+                .map(|row| {
+                    if row % 5 == 3 {
+                        -1
+                    } else {
+                        (row * 7 % classes) as i32
+                    }
+                })
                 .collect();
             let (loss, gradient) = reference(&logits, classes, &targets);
             for level in Level::available() {

@@ -52,8 +52,13 @@ pub fn backward(tokens: &[i32], width: usize, gradient: &[f32], table: &mut [f32
     assert_eq!(gradient.len(), tokens.len() * width, "gradient");
     let entries = table.len() / width;
     assert!(tokens.iter().all(|&token| entry(token) < entries), "token");
-    let ranges: Vec<_> = (0..parts()).map(|index| part(entries, parts(), index)).collect();
-    let tables = carve(table, ranges.iter().map(|own| own.start * width..own.end * width));
+    let ranges: Vec<_> = (0..parts())
+        .map(|index| part(entries, parts(), index))
+        .collect();
+    let tables = carve(
+        table,
+        ranges.iter().map(|own| own.start * width..own.end * width),
+    );
     each(tables, |index, table| {
         let own = &ranges[index];
         for (&token, gradient) in tokens.iter().zip(gradient.chunks_exact(width)) {
@@ -84,8 +89,14 @@ mod tests {
         let tokens: Vec<i32> = (0..rows).map(|row| (row * row % 11) as i32).collect();
         let others: Vec<i32> = (0..rows).map(|row| (row % 3) as i32).collect();
         let lookups = [
-            Lookup { table: &first, tokens: &tokens },
-            Lookup { table: &second, tokens: &others },
+            Lookup {
+                table: &first,
+                tokens: &tokens,
+            },
+            Lookup {
+                table: &second,
+                tokens: &others,
+            },
         ];
         let mut out = vec![f32::NAN; rows * WIDTH];
         forward(&lookups, WIDTH, &mut out);

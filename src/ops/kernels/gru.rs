@@ -1,6 +1,6 @@
 /*! A gated recurrent unit over whole sequences (Cho et al. 2014), the reset gate after the recurrent product. */
 
-use super::recurrent::{self, Cell, Initial, SLOTS, Step};
+use super::recurrent::{Cell, Initial, Layer, SLOTS, Step};
 pub use super::recurrent::{Input, InputGradient, Saved, Shape};
 use crate::math;
 use crate::simd::{Level, multiversion};
@@ -39,16 +39,38 @@ pub fn forward(
     output: &mut [f32],
 ) -> Saved {
     assert_eq!(bias.len(), shape.hidden, "bias");
-    let initial = Initial { hidden, cells: &[], bias };
-    recurrent::forward::<Gru>(Level::detect(), shape, input, recurrent, initial, output)
+    let initial = Initial {
+        hidden,
+        cells: &[],
+        bias,
+    };
+    let layer = Layer {
+        level: Level::detect(),
+        shape,
+        input,
+        recurrent,
+    };
+    layer.forward::<Gru>(initial, output)
 }
 
 /// The gradients of everything that went into [`forward`], given that of its output. The saved state is used up.
 ///
 /// # Panics
 /// If a slice does not have the size that `shape` gives it.
-pub fn backward(shape: Shape, input: &Input, recurrent: &[f32], saved: Saved, gradient: &[f32]) -> Gradients {
-    let found = recurrent::backward::<Gru>(Level::detect(), shape, input, recurrent, saved, gradient);
+pub fn backward(
+    shape: Shape,
+    input: &Input,
+    recurrent: &[f32],
+    saved: Saved,
+    gradient: &[f32],
+) -> Gradients {
+    let layer = Layer {
+        level: Level::detect(),
+        shape,
+        input,
+        recurrent,
+    };
+    let found = layer.backward::<Gru>(saved, gradient);
     Gradients {
         input: found.input,
         recurrent: found.recurrent,
@@ -68,7 +90,10 @@ impl Cell for Gru {
 
     fn forward(step: &Step, slots: &mut [f32], _: &mut [f32], hidden_after: &mut [f32]) {
         let units = step.units;
-        let states = step.hidden_before.chunks_exact(units).zip(hidden_after.chunks_exact_mut(units));
+        let states = step
+            .hidden_before
+            .chunks_exact(units)
+            .zip(hidden_after.chunks_exact_mut(units));
         for (slots, (before, after)) in slots.chunks_exact_mut(SLOTS * units).zip(states) {
             let (r, rest) = slots.split_at_mut(units);
             let (z, rest) = rest.split_at_mut(units);
@@ -79,7 +104,10 @@ impl Cell for Gru {
 
     fn backward(step: &Step, slots: &mut [f32], _: &[f32], dh: &mut [f32], _: &mut [f32]) {
         let units = step.units;
-        let states = step.hidden_before.chunks_exact(units).zip(dh.chunks_exact_mut(units));
+        let states = step
+            .hidden_before
+            .chunks_exact(units)
+            .zip(dh.chunks_exact_mut(units));
         for (slots, (before, dh)) in slots.chunks_exact_mut(SLOTS * units).zip(states) {
             let (r, rest) = slots.split_at_mut(units);
             let (z, rest) = rest.split_at_mut(units);
@@ -126,14 +154,22 @@ mod tests {
     use super::super::testing::{close, noise, slopes, wide};
     use super::*;
 
-    const SHAPE: Shape = Shape { batch: 3, time: 5, hidden: 7 };
+    const SHAPE: Shape = Shape {
+        batch: 3,
+        time: 5,
+        hidden: 7,
+    };
     const ENTRIES: usize = 4;
 
     /// Rows, table, condition, recurrent, bias, and the initial hidden state.
     type Inputs<T> = [Vec<T>; 6];
 
     fn inputs(shape: Shape) -> Inputs<f32> {
-        let Shape { batch, time, hidden } = shape;
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = shape;
         let wide = 3 * hidden;
         let sizes = [
             batch * time * wide,
@@ -150,19 +186,25 @@ mod tests {
     }
 
     fn tokens(shape: Shape) -> Vec<i32> {
-        (0..shape.batch * shape.time).map(|row| (row * row % ENTRIES) as i32).collect()
+        (0..shape.batch * shape.time)
+            .map(|row| (row * row % ENTRIES) as i32)
+            .collect()
     }
 
     /// The hidden states by the definition, row by row; the table form where `tokens` are given.
     fn outputs(shape: Shape, inputs: &Inputs<f64>, tokens: Option<&[i32]>) -> Vec<f64> {
-        let Shape { batch, time, hidden } = shape;
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = shape;
         let wide = 3 * hidden;
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let [rows, table, condition, recurrent, bias, h0] = inputs;
         let mut outputs = Vec::new();
         for b in 0..batch {
             let mut h = h0[b * hidden..][..hidden].to_vec();
-            
+
             for t in 0..time {
                 let row = b * time + t;
                 let x = |column: usize| match tokens {
@@ -172,7 +214,9 @@ mod tests {
                     }
                 };
                 let product = |column: usize| -> f64 {
-                    (0..hidden).map(|i| h[i] * recurrent[i * wide + column]).sum()
+                    (0..hidden)
+                        .map(|i| h[i] * recurrent[i * wide + column])
+                        .sum()
                 };
                 let mut next = h.clone();
                 for i in 0..hidden {
@@ -189,17 +233,36 @@ mod tests {
         outputs
     }
 
-    fn run(level: Level, shape: Shape, inputs: &Inputs<f32>, tokens: Option<&[i32]>) -> (Vec<f32>, Inputs<f32>) {
+    fn run(
+        level: Level,
+        shape: Shape,
+        inputs: &Inputs<f32>,
+        tokens: Option<&[i32]>,
+    ) -> (Vec<f32>, Inputs<f32>) {
         let [rows, table, condition, recurrent, bias, h0] = inputs;
         let input = match tokens {
             None => Input::Rows(rows),
-            Some(tokens) => Input::Table { tokens, table, condition: Some(condition) },
+            Some(tokens) => Input::Table {
+                tokens,
+                table,
+                condition: Some(condition),
+            },
         };
-        let initial = Initial { hidden: h0, cells: &[], bias };
+        let initial = Initial {
+            hidden: h0,
+            cells: &[],
+            bias,
+        };
         let mut output = vec![f32::NAN; shape.batch * shape.time * shape.hidden];
-        let saved = recurrent::forward::<Gru>(level, shape, &input, recurrent, initial, &mut output);
+        let layer = Layer {
+            level,
+            shape,
+            input: &input,
+            recurrent,
+        };
+        let saved = layer.forward::<Gru>(initial, &mut output);
         let weights = noise(9, output.len());
-        let found = recurrent::backward::<Gru>(level, shape, &input, recurrent, saved, &weights);
+        let found = layer.backward::<Gru>(saved, &weights);
         let zeros = |like: &[f32]| vec![0.0; like.len()];
         let (d_rows, d_table, d_condition) = match found.input {
             InputGradient::Rows(d) => (d, zeros(table), zeros(condition)),
@@ -207,7 +270,17 @@ mod tests {
                 (zeros(rows), table, condition.expect("there was one"))
             }
         };
-        (output, [d_rows, d_table, d_condition, found.recurrent, found.bias, found.hidden])
+        (
+            output,
+            [
+                d_rows,
+                d_table,
+                d_condition,
+                found.recurrent,
+                found.bias,
+                found.hidden,
+            ],
+        )
     }
 
     #[test]
@@ -217,7 +290,11 @@ mod tests {
         for tokens in [None, Some(&tokens[..])] {
             let weights = wide(&noise(9, SHAPE.batch * SHAPE.time * SHAPE.hidden));
             let slopes = slopes(&exact, |inputs| {
-                outputs(SHAPE, inputs, tokens).iter().zip(&weights).map(|(x, w)| x * w).sum()
+                outputs(SHAPE, inputs, tokens)
+                    .iter()
+                    .zip(&weights)
+                    .map(|(x, w)| x * w)
+                    .sum()
             });
             for level in Level::available() {
                 let (output, gradients) = run(level, SHAPE, &inputs, tokens);
@@ -231,15 +308,25 @@ mod tests {
 
     #[test]
     fn any_number_of_threads_gives_the_same_bits() {
-        let shape = Shape { batch: 9, time: 70, hidden: 83 };
+        let shape = Shape {
+            batch: 9,
+            time: 70,
+            hidden: 83,
+        };
         let (inputs, tokens) = (inputs(shape), tokens(shape));
         for tokens in [None, Some(&tokens[..])] {
             let with = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                pool.expect("threads").install(|| run(Level::detect(), shape, &inputs, tokens))
+                pool.expect("threads")
+                    .install(|| run(Level::detect(), shape, &inputs, tokens))
             };
             let one = with(1);
-            close(&one.0, &outputs(shape, &inputs.each_ref().map(|x| wide(x)), tokens), 1e-5, "output");
+            close(
+                &one.0,
+                &outputs(shape, &inputs.each_ref().map(|x| wide(x)), tokens),
+                1e-5,
+                "output",
+            );
             assert_eq!(one, with(2));
             assert_eq!(one, with(3));
         }

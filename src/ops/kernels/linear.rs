@@ -4,14 +4,14 @@ A fully connected layer over rows, `y = f(x) · W + b` with f the identity or th
 Rows are worked through in blocks that stay in the second-level cache; weights are packed panel by panel on the way.
 */
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, unwritten};
 use super::matmul::{Start, View, add_outer, multiply};
 use super::parallel::{add_in_order, carve, each, part, parts};
 use crate::simd::{Level, multiversion};
 use std::ops::Range;
 
 /// Rows of a block.
-const BLOCK: usize = 480;
+pub(super) const BLOCK: usize = 480;
 /// Weights up to this size get one sum of gradients for each thread; larger ones are cut among the threads.
 const SMALL: usize = 1 << 18;
 
@@ -67,7 +67,10 @@ fn forward_at(
     shape.check(input, weight, output);
     let (k, n) = (shape.inputs, shape.outputs);
     let ranges: Vec<_> = (0..parts()).map(|i| part(shape.rows, parts(), i)).collect();
-    let outputs = carve(output, ranges.iter().map(|rows| rows.start * n..rows.end * n));
+    let outputs = carve(
+        output,
+        ranges.iter().map(|rows| rows.start * n..rows.end * n),
+    );
     each(outputs, |index, output| {
         let mut active = shape.scratch();
         for rows in blocks(&ranges[index]) {
@@ -76,7 +79,17 @@ fn forward_at(
             let y = &mut output[at * n..][..rows.len() * n];
             let start = bias.map_or(Start::Zero, Start::Row);
             let weight = View::rows(weight, n);
-            multiply(level, View::rows(x, k), rows.len(), weight, k, n, y, n, start);
+            multiply(
+                level,
+                View::rows(x, k),
+                rows.len(),
+                weight,
+                k,
+                n,
+                y,
+                n,
+                start,
+            );
         }
     });
 }
@@ -116,10 +129,14 @@ fn backward_at(
     shape.check(input, weight, gradient);
     let (k, n) = (shape.inputs, shape.outputs);
     let small = k * n <= SMALL;
-    let mut input_gradient = want_input.then(|| vec![0.0; input.len()]);
+    let mut input_gradient = want_input.then(|| unwritten(input.len()));
     let ranges: Vec<_> = (0..parts()).map(|i| part(shape.rows, parts(), i)).collect();
     let mut inputs = input_gradient.as_mut().map(|target| {
-        carve(target, ranges.iter().map(|rows| rows.start * k..rows.end * k)).into_iter()
+        carve(
+            target,
+            ranges.iter().map(|rows| rows.start * k..rows.end * k),
+        )
+        .into_iter()
     });
     let mut shares: Vec<Share> = ranges
         .iter()
@@ -134,7 +151,13 @@ fn backward_at(
         share.run(level, shape, input, weight, gradient);
     });
     let mut bias = vec![0.0; n];
-    add_in_order(&mut bias, &shares.iter().map(|share| &share.bias[..]).collect::<Vec<_>>());
+    add_in_order(
+        &mut bias,
+        &shares
+            .iter()
+            .map(|share| &share.bias[..])
+            .collect::<Vec<_>>(),
+    );
     let mut weight_gradient = vec![0.0; k * n];
     if small {
         let sums: Vec<&[f32]> = shares.iter().map(|share| &*share.weight).collect();
@@ -161,12 +184,31 @@ impl Share<'_> {
             add_columns(level, dy, &mut self.bias);
             if !self.weight.is_empty() {
                 let x = View::rows(shape.activate(level, x, &mut active), k);
-                add_outer(level, x, View::rows(dy, n), count, k, n, &mut self.weight, n);
+                add_outer(
+                    level,
+                    x,
+                    View::rows(dy, n),
+                    count,
+                    k,
+                    n,
+                    &mut self.weight,
+                    n,
+                );
             }
             if let Some(target) = &mut self.input {
                 let dx = &mut target[(rows.start - self.rows.start) * k..][..count * k];
                 let weight = View::rows(weight, n).transposed();
-                multiply(level, View::rows(dy, n), count, weight, n, k, dx, k, Start::Zero);
+                multiply(
+                    level,
+                    View::rows(dy, n),
+                    count,
+                    weight,
+                    n,
+                    k,
+                    dx,
+                    k,
+                    Start::Zero,
+                );
                 if shape.relu {
                     mask(level, x, dx);
                 }
@@ -176,7 +218,13 @@ impl Share<'_> {
 }
 
 /// The gradient of large weights: each thread takes some of the inputs and all rows.
-fn add_weight_gradient(level: Level, shape: Shape, input: &[f32], gradient: &[f32], weight: &mut [f32]) {
+fn add_weight_gradient(
+    level: Level,
+    shape: Shape,
+    input: &[f32],
+    gradient: &[f32],
+    weight: &mut [f32],
+) {
     let (k, n) = (shape.inputs, shape.outputs);
     let ranges: Vec<_> = (0..parts()).map(|i| part(k, parts(), i)).collect();
     let pieces = carve(weight, ranges.iter().map(|own| own.start * n..own.end * n));
@@ -187,12 +235,19 @@ fn add_weight_gradient(level: Level, shape: Shape, input: &[f32], gradient: &[f3
             let x = &input[rows.start * k..rows.end * k];
             let dy = View::rows(&gradient[rows.start * n..rows.end * n], n);
             let x = if shape.relu {
-                for (row, x) in active.chunks_exact_mut(own.len().max(1)).zip(x.chunks_exact(k)) {
+                for (row, x) in active
+                    .chunks_exact_mut(own.len().max(1))
+                    .zip(x.chunks_exact(k))
+                {
                     relu(level, &x[own.clone()], row);
                 }
                 View::rows(&active, own.len())
             } else {
-                View { data: &x[own.start.min(x.len())..], row: k, column: 1 }
+                View {
+                    data: &x[own.start.min(x.len())..],
+                    row: k,
+                    column: 1,
+                }
             };
             add_outer(level, x, dy, rows.len(), own.len(), n, weight, n);
         }
@@ -200,7 +255,7 @@ fn add_weight_gradient(level: Level, shape: Shape, input: &[f32], gradient: &[f3
 }
 
 /// Ranges of at most [`BLOCK`] rows, as even as can be.
-fn blocks(rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+pub(super) fn blocks(rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
     let (first, length) = (rows.start, rows.len());
     let count = length.div_ceil(BLOCK);
     (0..count).map(move |index| {
@@ -210,19 +265,24 @@ fn blocks(rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
 }
 
 impl Shape {
-    fn check(self, input: &[f32], weight: &[f32], output: &[f32]) {
+    pub(super) fn check(self, input: &[f32], weight: &[f32], output: &[f32]) {
         assert_eq!(input.len(), self.rows * self.inputs, "input");
         assert_eq!(weight.len(), self.inputs * self.outputs, "weight");
         assert_eq!(output.len(), self.rows * self.outputs, "output");
     }
 
     /// Room for a block of rectified inputs.
-    fn scratch(self) -> Buffer {
+    pub(super) fn scratch(self) -> Buffer {
         Buffer::any(if self.relu { BLOCK * self.inputs } else { 0 })
     }
 
     /// The rows after f.
-    fn activate<'a>(self, level: Level, rows: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+    pub(super) fn activate<'a>(
+        self,
+        level: Level,
+        rows: &'a [f32],
+        scratch: &'a mut [f32],
+    ) -> &'a [f32] {
         if self.relu {
             let active = &mut scratch[..rows.len()];
             relu(level, rows, active);
@@ -244,7 +304,7 @@ multiversion! {
 
 multiversion! {
     /// Sets the gradient of inputs that were not positive to zero.
-    fn mask(input: &[f32], gradient: &mut [f32]) {
+    pub(super) fn mask(input: &[f32], gradient: &mut [f32]) {
         for (g, &x) in gradient.iter_mut().zip(input) {
             *g = if x > 0.0 { *g } else { 0.0 };
         }
@@ -253,7 +313,7 @@ multiversion! {
 
 multiversion! {
     /// Adds up the columns of rows as long as `sums`.
-    fn add_columns(rows: &[f32], sums: &mut [f32]) {
+    pub(super) fn add_columns(rows: &[f32], sums: &mut [f32]) {
         for row in rows.chunks_exact(sums.len()) {
             for (sum, x) in sums.iter_mut().zip(row) {
                 *sum += x;
@@ -277,7 +337,12 @@ mod tests {
 
     fn case(rows: usize, inputs: usize, outputs: usize, relu: bool) -> Case {
         Case {
-            shape: Shape { rows, inputs, outputs, relu },
+            shape: Shape {
+                rows,
+                inputs,
+                outputs,
+                relu,
+            },
             input: noise(1, rows * inputs),
             weight: noise(2, inputs * outputs),
             bias: noise(3, outputs),
@@ -287,7 +352,12 @@ mod tests {
 
     /// Output, and gradients of input, weight and bias.
     fn reference(case: &Case) -> [Vec<f64>; 4] {
-        let Shape { rows, inputs, outputs, relu } = case.shape;
+        let Shape {
+            rows,
+            inputs,
+            outputs,
+            relu,
+        } = case.shape;
         let mut y = vec![0.0; rows * outputs];
         let mut dx = vec![0.0; rows * inputs];
         let mut dw = vec![0.0; inputs * outputs];
@@ -324,7 +394,13 @@ mod tests {
             let [y, dx, dw, db] = reference(case);
             for level in Level::available() {
                 let mut output = vec![f32::NAN; y.len()];
-                let Case { shape, input, weight, bias, gradient } = case;
+                let Case {
+                    shape,
+                    input,
+                    weight,
+                    bias,
+                    gradient,
+                } = case;
                 forward_at(level, *shape, input, weight, Some(bias), &mut output);
                 close(&output, &y, 1e-5, "output");
                 let found = backward_at(level, *shape, input, weight, gradient, true);
@@ -340,7 +416,10 @@ mod tests {
         let case = case(9, 4, 6, false);
         let mut output = vec![f32::NAN; 54];
         forward(case.shape, &case.input, &case.weight, None, &mut output);
-        let [y, _, dw, _] = reference(&Case { bias: vec![0.0; 6], ..case_like(&case) });
+        let [y, _, dw, _] = reference(&Case {
+            bias: vec![0.0; 6],
+            ..case_like(&case)
+        });
         close(&output, &y, 1e-6, "output");
         let found = backward(case.shape, &case.input, &case.weight, &case.gradient, false);
         assert_eq!(found.input, None);

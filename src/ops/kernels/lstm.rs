@@ -1,6 +1,6 @@
 /*! A long short-term memory layer over whole sequences (Hochreiter & Schmidhuber 1997, with forget gates). */
 
-use super::recurrent::{self, Cell, Initial, SLOTS, Step};
+use super::recurrent::{Cell, Initial, Layer, SLOTS, Step};
 pub use super::recurrent::{Input, InputGradient, Saved, Shape};
 use crate::math;
 use crate::simd::{Level, multiversion};
@@ -38,16 +38,38 @@ pub fn forward(
     cell: &[f32],
     output: &mut [f32],
 ) -> Saved {
-    let initial = Initial { hidden, cells: cell, bias: &[] };
-    recurrent::forward::<Lstm>(Level::detect(), shape, input, recurrent, initial, output)
+    let initial = Initial {
+        hidden,
+        cells: cell,
+        bias: &[],
+    };
+    let layer = Layer {
+        level: Level::detect(),
+        shape,
+        input,
+        recurrent,
+    };
+    layer.forward::<Lstm>(initial, output)
 }
 
 /// The gradients of everything that went into [`forward`], given that of its output. The saved state is used up.
 ///
 /// # Panics
 /// If a slice does not have the size that `shape` gives it.
-pub fn backward(shape: Shape, input: &Input, recurrent: &[f32], saved: Saved, gradient: &[f32]) -> Gradients {
-    let found = recurrent::backward::<Lstm>(Level::detect(), shape, input, recurrent, saved, gradient);
+pub fn backward(
+    shape: Shape,
+    input: &Input,
+    recurrent: &[f32],
+    saved: Saved,
+    gradient: &[f32],
+) -> Gradients {
+    let layer = Layer {
+        level: Level::detect(),
+        shape,
+        input,
+        recurrent,
+    };
+    let found = layer.backward::<Lstm>(saved, gradient);
     Gradients {
         input: found.input,
         recurrent: found.recurrent,
@@ -67,7 +89,9 @@ impl Cell for Lstm {
 
     fn forward(step: &Step, slots: &mut [f32], cells_after: &mut [f32], hidden_after: &mut [f32]) {
         let units = step.units;
-        let states = cells_after.chunks_exact_mut(units).zip(hidden_after.chunks_exact_mut(units));
+        let states = cells_after
+            .chunks_exact_mut(units)
+            .zip(hidden_after.chunks_exact_mut(units));
         let states = step.cells_before.chunks_exact(units).zip(states);
         for (slots, (before, (cell, hidden))) in slots.chunks_exact_mut(SLOTS * units).zip(states) {
             let (i, rest) = slots.split_at_mut(units);
@@ -77,12 +101,22 @@ impl Cell for Lstm {
         }
     }
 
-    fn backward(step: &Step, slots: &mut [f32], cells_after: &[f32], dh: &mut [f32], dc: &mut [f32]) {
+    fn backward(
+        step: &Step,
+        slots: &mut [f32],
+        cells_after: &[f32],
+        dh: &mut [f32],
+        dc: &mut [f32],
+    ) {
         let units = step.units;
-        let states = step.cells_before.chunks_exact(units).zip(cells_after.chunks_exact(units));
+        let states = step
+            .cells_before
+            .chunks_exact(units)
+            .zip(cells_after.chunks_exact(units));
         let gradients = dh.chunks_exact_mut(units).zip(dc.chunks_exact_mut(units));
         let rows = states.zip(gradients);
-        for (slots, ((before, after), (dh, dc))) in slots.chunks_exact_mut(SLOTS * units).zip(rows) {
+        for (slots, ((before, after), (dh, dc))) in slots.chunks_exact_mut(SLOTS * units).zip(rows)
+        {
             let (i, rest) = slots.split_at_mut(units);
             let (f, rest) = rest.split_at_mut(units);
             let (g, o) = rest.split_at_mut(units);
@@ -149,14 +183,22 @@ mod tests {
     use super::super::testing::{close, noise, slopes, wide};
     use super::*;
 
-    const SHAPE: Shape = Shape { batch: 3, time: 5, hidden: 7 };
+    const SHAPE: Shape = Shape {
+        batch: 3,
+        time: 5,
+        hidden: 7,
+    };
     const ENTRIES: usize = 4;
 
     /// Rows, table, condition, recurrent, and the initial hidden and cell states.
     type Inputs<T> = [Vec<T>; 6];
 
     fn inputs(shape: Shape) -> Inputs<f32> {
-        let Shape { batch, time, hidden } = shape;
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = shape;
         let wide = 4 * hidden;
         let sizes = [
             batch * time * wide,
@@ -173,12 +215,18 @@ mod tests {
     }
 
     fn tokens(shape: Shape) -> Vec<i32> {
-        (0..shape.batch * shape.time).map(|row| (row * row % ENTRIES) as i32).collect()
+        (0..shape.batch * shape.time)
+            .map(|row| (row * row % ENTRIES) as i32)
+            .collect()
     }
 
     /// The hidden states by the definition, row by row; the table form where `tokens` are given.
     fn outputs(shape: Shape, inputs: &Inputs<f64>, tokens: Option<&[i32]>) -> Vec<f64> {
-        let Shape { batch, time, hidden } = shape;
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = shape;
         let wide = 4 * hidden;
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let [rows, table, condition, recurrent, h0, c0] = inputs;
@@ -195,7 +243,9 @@ mod tests {
                     }
                 };
                 let product = |column: usize| -> f64 {
-                    (0..hidden).map(|i| h[i] * recurrent[i * wide + column]).sum()
+                    (0..hidden)
+                        .map(|i| h[i] * recurrent[i * wide + column])
+                        .sum()
                 };
                 let mut next = h.clone();
                 for i in 0..hidden {
@@ -213,17 +263,36 @@ mod tests {
         outputs
     }
 
-    fn run(level: Level, shape: Shape, inputs: &Inputs<f32>, tokens: Option<&[i32]>) -> (Vec<f32>, Inputs<f32>) {
+    fn run(
+        level: Level,
+        shape: Shape,
+        inputs: &Inputs<f32>,
+        tokens: Option<&[i32]>,
+    ) -> (Vec<f32>, Inputs<f32>) {
         let [rows, table, condition, recurrent, h0, c0] = inputs;
         let input = match tokens {
             None => Input::Rows(rows),
-            Some(tokens) => Input::Table { tokens, table, condition: Some(condition) },
+            Some(tokens) => Input::Table {
+                tokens,
+                table,
+                condition: Some(condition),
+            },
         };
-        let initial = Initial { hidden: h0, cells: c0, bias: &[] };
+        let initial = Initial {
+            hidden: h0,
+            cells: c0,
+            bias: &[],
+        };
         let mut output = vec![f32::NAN; shape.batch * shape.time * shape.hidden];
-        let saved = recurrent::forward::<Lstm>(level, shape, &input, recurrent, initial, &mut output);
+        let layer = Layer {
+            level,
+            shape,
+            input: &input,
+            recurrent,
+        };
+        let saved = layer.forward::<Lstm>(initial, &mut output);
         let weights = noise(9, output.len());
-        let found = recurrent::backward::<Lstm>(level, shape, &input, recurrent, saved, &weights);
+        let found = layer.backward::<Lstm>(saved, &weights);
         let zeros = |like: &[f32]| vec![0.0; like.len()];
         let (d_rows, d_table, d_condition) = match found.input {
             InputGradient::Rows(d) => (d, zeros(table), zeros(condition)),
@@ -231,7 +300,17 @@ mod tests {
                 (zeros(rows), table, condition.expect("there was one"))
             }
         };
-        (output, [d_rows, d_table, d_condition, found.recurrent, found.hidden, found.cells])
+        (
+            output,
+            [
+                d_rows,
+                d_table,
+                d_condition,
+                found.recurrent,
+                found.hidden,
+                found.cells,
+            ],
+        )
     }
 
     #[test]
@@ -241,7 +320,11 @@ mod tests {
         for tokens in [None, Some(&tokens[..])] {
             let weights = wide(&noise(9, SHAPE.batch * SHAPE.time * SHAPE.hidden));
             let slopes = slopes(&exact, |inputs| {
-                outputs(SHAPE, inputs, tokens).iter().zip(&weights).map(|(x, w)| x * w).sum()
+                outputs(SHAPE, inputs, tokens)
+                    .iter()
+                    .zip(&weights)
+                    .map(|(x, w)| x * w)
+                    .sum()
             });
             for level in Level::available() {
                 let (output, gradients) = run(level, SHAPE, &inputs, tokens);
@@ -255,15 +338,25 @@ mod tests {
 
     #[test]
     fn any_number_of_threads_gives_the_same_bits() {
-        let shape = Shape { batch: 9, time: 70, hidden: 83 };
+        let shape = Shape {
+            batch: 9,
+            time: 70,
+            hidden: 83,
+        };
         let (inputs, tokens) = (inputs(shape), tokens(shape));
         for tokens in [None, Some(&tokens[..])] {
             let with = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                pool.expect("threads").install(|| run(Level::detect(), shape, &inputs, tokens))
+                pool.expect("threads")
+                    .install(|| run(Level::detect(), shape, &inputs, tokens))
             };
             let one = with(1);
-            close(&one.0, &outputs(shape, &inputs.each_ref().map(|x| wide(x)), tokens), 1e-5, "output");
+            close(
+                &one.0,
+                &outputs(shape, &inputs.each_ref().map(|x| wide(x)), tokens),
+                1e-5,
+                "output",
+            );
             assert_eq!(one, with(2));
             assert_eq!(one, with(3));
         }

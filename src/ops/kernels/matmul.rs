@@ -10,118 +10,20 @@ Every output is one chain of fused multiply-adds over the inner dimension in ind
 width and for any split into row blocks.
 */
 
+mod lanes;
+mod tile;
+
+use self::tile::Job;
 use super::buffer::Buffer;
 use crate::simd::{Level, multiversion};
+use std::cell::Cell;
 
-/// Rows of the register tile: with [`Lanes::PANEL`] vectors beside it, the accumulators fill the registers.
-const TILE_ROWS: usize = 6;
-/// Inner steps per pass, so that a panel of this depth (32 kB at most) stays in the first-level cache.
-const DEPTH: usize = 128;
-/// Rows per pass when both matrices are read by rows: those of the left one want a place in the cache too.
+/// Rows of both matrices per pass of [`add_outer`], so that they have room in the first-level cache.
 const OUTER_DEPTH: usize = 64;
+/// Floats in a cache line.
+const LINE: usize = 16;
 /// Columns of the widest panel of any level.
 const WIDEST: usize = 64;
-
-/// One vector register, or its scalar twin.
-trait Lanes: Copy {
-    /// Floats in a vector.
-    const WIDTH: usize;
-    /// Vectors in the widest panel.
-    const PANEL: usize;
-    /// # Safety
-    /// `WIDTH` floats are readable at `from`; the processor has the vector's instructions.
-    unsafe fn load(from: *const f32) -> Self;
-    /// # Safety
-    /// `WIDTH` floats are writable at `to`; the processor has the vector's instructions.
-    unsafe fn store(self, to: *mut f32);
-    /// # Safety
-    /// The processor has the vector's instructions.
-    unsafe fn splat(value: f32) -> Self;
-    /// `self + a·b`, rounded once.
-    ///
-    /// # Safety
-    /// The processor has the vector's instructions.
-    unsafe fn plus_product(self, a: Self, b: Self) -> Self;
-}
-
-impl Lanes for [f32; 4] {
-    const WIDTH: usize = 4;
-    const PANEL: usize = 2;
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller promises four readable floats; arrays of f32 have no stricter alignment.
-        unsafe { from.cast::<Self>().read() }
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller promises four writable floats.
-        unsafe { to.cast::<Self>().write(self) }
-    }
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        [value; 4]
-    }
-    #[inline(always)]
-    unsafe fn plus_product(self, a: Self, b: Self) -> Self {
-        std::array::from_fn(|i| a[i].mul_add(b[i], self[i]))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::Lanes;
-    use std::arch::x86_64::{
-        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
-        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
-    };
-
-    macro_rules! lanes {
-        ($vector:ty, $width:literal, $panel:literal, $load:ident, $store:ident, $splat:ident, $fma:ident) => {
-            impl Lanes for $vector {
-                const WIDTH: usize = $width;
-                const PANEL: usize = $panel;
-                #[inline(always)]
-                unsafe fn load(from: *const f32) -> Self {
-                    // SAFETY: the caller promises readable floats and the instruction set.
-                    unsafe { $load(from) }
-                }
-                #[inline(always)]
-                unsafe fn store(self, to: *mut f32) {
-                    // SAFETY: the caller promises writable floats and the instruction set.
-                    unsafe { $store(to, self) }
-                }
-                #[inline(always)]
-                unsafe fn splat(value: f32) -> Self {
-                    // SAFETY: the caller promises the instruction set.
-                    unsafe { $splat(value) }
-                }
-                #[inline(always)]
-                unsafe fn plus_product(self, a: Self, b: Self) -> Self {
-                    // SAFETY: the caller promises the instruction set.
-                    unsafe { $fma(a, b, self) }
-                }
-            }
-        };
-    }
-    lanes!(
-        __m256,
-        8,
-        2,
-        _mm256_loadu_ps,
-        _mm256_storeu_ps,
-        _mm256_set1_ps,
-        _mm256_fmadd_ps
-    );
-    lanes!(
-        __m512,
-        16,
-        4,
-        _mm512_loadu_ps,
-        _mm512_storeu_ps,
-        _mm512_set1_ps,
-        _mm512_fmadd_ps
-    );
-}
 
 /// Floats in a vector of this level.
 fn width(level: Level) -> usize {
@@ -202,12 +104,12 @@ pub enum Start<'a> {
 
 /// A right-hand matrix `[depth, columns]` in the order the register tile reads it: panels of a few vectors, each
 /// with its rows behind one another, the last one filled up with zeros.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Packed {
     level: Level,
     depth: usize,
     columns: usize,
-    data: Vec<f32>,
+    data: Buffer,
 }
 
 impl Packed {
@@ -218,7 +120,7 @@ impl Packed {
     pub fn new(level: Level, matrix: View, depth: usize, columns: usize) -> Self {
         let level = level.min(Level::detect());
         let padded = columns.next_multiple_of(width(level));
-        let mut data = vec![0.0; depth * padded];
+        let mut data = Buffer::any(depth * padded);
         pack(level, matrix, depth, columns, &mut data);
         Self {
             level,
@@ -239,6 +141,14 @@ impl Packed {
     }
 }
 
+/// Inner steps for which a whole row of panels is done before the next ones.
+const CHUNK: usize = 512;
+
+thread_local! {
+    /// Room for a panel of [`CHUNK`] steps.
+    static PANEL: Cell<Option<Buffer>> = const { Cell::new(None) };
+}
+
 /// Lays `matrix` out in panels; `out` holds `depth` rows of the columns rounded up to whole vectors.
 fn pack(level: Level, matrix: View, depth: usize, columns: usize, out: &mut [f32]) {
     assert!(
@@ -254,7 +164,15 @@ fn pack(level: Level, matrix: View, depth: usize, columns: usize, out: &mut [f32
         if matrix.column == 1 {
             pack_rows(level, part.data, part.row, filled, target, wide);
         } else {
-            pack_columns(level, part.data, part.row, part.column, filled, target, wide);
+            pack_columns(
+                level,
+                part.data,
+                part.row,
+                part.column,
+                filled,
+                target,
+                wide,
+            );
         }
         rest = after;
         first += filled;
@@ -281,11 +199,17 @@ multiversion! {
 multiversion! {
     /// One panel of any other matrix.
     fn pack_columns(data: &[f32], row: usize, column: usize, filled: usize, target: &mut [f32], wide: usize) {
-        for (index, target) in target.chunks_exact_mut(wide).enumerate() {
-            for (nth, target) in target[..filled].iter_mut().enumerate() {
-                *target = data[index * row + nth * column];
+        // A cache line of a column at a time, for matrices whose rows are one apart.
+        for (block, target) in target.chunks_mut(LINE * wide).enumerate() {
+            for nth in 0..filled {
+                let from = &data[block * LINE * row + nth * column..];
+                for (index, target) in target.chunks_exact_mut(wide).enumerate() {
+                    target[nth] = from[index * row];
+                }
             }
-            target[filled..].fill(0.0);
+            for target in target.chunks_exact_mut(wide) {
+                target[filled..].fill(0.0);
+            }
         }
     }
 }
@@ -308,6 +232,7 @@ pub fn product(
         columns: right.columns,
         left,
         out_row,
+        ahead: true,
     };
     job.run(right.level, &right.data, out, start);
 }
@@ -329,11 +254,9 @@ pub fn multiply(
     out_row: usize,
     start: Start,
 ) {
-    /// Inner steps for which a whole row of panels is done before the next ones.
-    const CHUNK: usize = 512;
     let level = level.min(Level::detect());
     assert!(right.holds(depth, columns), "right matrix too small");
-    let mut packed = Buffer::any(CHUNK * WIDEST);
+    let mut packed = PANEL.take().unwrap_or_else(|| Buffer::any(CHUNK * WIDEST));
     for first in (0..depth.max(1)).step_by(CHUNK) {
         let steps = CHUNK.min(depth - first);
         for column in (0..columns).step_by(panel(level)) {
@@ -351,10 +274,12 @@ pub fn multiply(
                 columns: wide,
                 left: left.from(0, first),
                 out_row,
+                ahead: false,
             };
             job.run(level, packed, &mut out[column..], start);
         }
     }
+    PANEL.set(Some(packed));
 }
 
 /// `out += leftᵀ · right` over `depth` rows of both: `left` `[depth, rows]`, `right` `[depth, columns]`. This is the
@@ -377,7 +302,7 @@ pub fn add_outer(
     if depth == 0 || rows == 0 {
         return;
     }
-    let mut packed = [0.0; OUTER_DEPTH * WIDEST];
+    let mut packed = PANEL.take().unwrap_or_else(|| Buffer::any(CHUNK * WIDEST));
     for column in (0..columns).step_by(panel(level)) {
         let wide = panel(level).min(columns - column);
         for first in (0..depth).step_by(OUTER_DEPTH) {
@@ -390,250 +315,12 @@ pub fn add_outer(
                 columns: wide,
                 left: left.from(first, 0).transposed(),
                 out_row,
+                ahead: false,
             };
             job.run(level, packed, &mut out[column..], Start::Add);
         }
     }
-}
-
-/// The dimensions of one product.
-#[derive(Clone, Copy)]
-struct Job<'a> {
-    rows: usize,
-    depth: usize,
-    columns: usize,
-    left: View<'a>,
-    out_row: usize,
-}
-
-impl Job<'_> {
-    /// Checks every bound, then runs the tile loop compiled for `level`.
-    fn run(self, level: Level, packed: &[f32], out: &mut [f32], start: Start) {
-        if self.rows == 0 || self.columns == 0 {
-            return;
-        }
-        let padded = self.columns.next_multiple_of(width(level));
-        assert!(
-            self.left.holds(self.rows, self.depth),
-            "left matrix too small"
-        );
-        assert!(
-            packed.len() >= self.depth * padded,
-            "packed matrix too small"
-        );
-        assert!(
-            self.out_row >= self.columns || self.rows == 1,
-            "output rows overlap"
-        );
-        assert!(
-            (self.rows - 1) * self.out_row + self.columns <= out.len(),
-            "output too small"
-        );
-        if let Start::Row(row) = start {
-            assert!(row.len() >= self.columns, "start row too short");
-        }
-        // SAFETY: the bounds were just checked; `level` was clamped to what the processor has when packing.
-        unsafe {
-            match level.min(Level::detect()) {
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => run_avx512(self, packed, out, start),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => run_avx2(self, packed, out, start),
-                _ => run_panels::<[f32; 4]>(self, packed, out, start),
-            }
-        }
-    }
-}
-
-/// # Safety
-/// As [`run_panels`]; the processor has AVX-512.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn run_avx512(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
-    // SAFETY: passed on.
-    unsafe { run_panels::<std::arch::x86_64::__m512>(job, packed, out, start) }
-}
-
-/// # Safety
-/// As [`run_panels`]; the processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn run_avx2(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
-    // SAFETY: passed on.
-    unsafe { run_panels::<std::arch::x86_64::__m256>(job, packed, out, start) }
-}
-
-/// Panel by panel, [`DEPTH`] inner steps at a time, tile by tile.
-///
-/// # Safety
-/// The bounds in [`Job::run`] hold, and the processor has the instructions of `V`.
-#[inline(always)]
-unsafe fn run_panels<V: Lanes>(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
-    let wide = V::WIDTH * V::PANEL;
-    let (mut first, mut offset) = (0, 0);
-    while first < job.columns {
-        let filled = wide.min(job.columns - first);
-        let vectors = filled.div_ceil(V::WIDTH);
-        let panel = &packed[offset..offset + job.depth * vectors * V::WIDTH];
-        let out = &mut out[first..];
-        // The first pass sets the start, the later ones go on from what it wrote; an empty sum is the start itself.
-        let mut from = 0;
-        loop {
-            let steps = DEPTH.min(job.depth - from);
-            let start = match start {
-                _ if from > 0 => Start::Add,
-                Start::Row(row) => Start::Row(&row[first..]),
-                other => other,
-            };
-            let part = Part {
-                steps,
-                filled,
-                left: job.left.from(0, from).data,
-                left_row: job.left.row,
-                left_step: job.left.column,
-                panel: &panel[from * vectors * V::WIDTH..],
-                out_row: job.out_row,
-                start,
-            };
-            // SAFETY: passed on; `vectors` is in 1..=PANEL, and PANEL is at most 4.
-            unsafe {
-                match vectors {
-                    1 => part.rows::<V, 1>(job.rows, out),
-                    2 => part.rows::<V, 2>(job.rows, out),
-                    3 => part.rows::<V, 3>(job.rows, out),
-                    _ => part.rows::<V, 4>(job.rows, out),
-                }
-            }
-            from += steps;
-            if from >= job.depth {
-                break;
-            }
-        }
-        first += filled;
-        offset += job.depth * vectors * V::WIDTH;
-    }
-}
-
-/// One panel and one range of inner steps.
-struct Part<'a> {
-    steps: usize,
-    filled: usize,
-    left: &'a [f32],
-    left_row: usize,
-    left_step: usize,
-    panel: &'a [f32],
-    out_row: usize,
-    start: Start<'a>,
-}
-
-impl Part<'_> {
-    /// All rows, in tiles whose heights differ by at most one.
-    ///
-    /// # Safety
-    /// As [`run_panels`].
-    #[inline(always)]
-    unsafe fn rows<V: Lanes, const VECTORS: usize>(&self, rows: usize, out: &mut [f32]) {
-        let mut row = 0;
-        let mut tiles = rows.div_ceil(TILE_ROWS);
-        while tiles > 0 {
-            let height = (rows - row).div_ceil(tiles);
-            // SAFETY: passed on; `height` is in 1..=TILE_ROWS.
-            unsafe {
-                match height {
-                    1 => self.tile::<V, 1, VECTORS>(row, out),
-                    2 => self.tile::<V, 2, VECTORS>(row, out),
-                    3 => self.tile::<V, 3, VECTORS>(row, out),
-                    4 => self.tile::<V, 4, VECTORS>(row, out),
-                    5 => self.tile::<V, 5, VECTORS>(row, out),
-                    _ => self.tile::<V, TILE_ROWS, VECTORS>(row, out),
-                }
-            }
-            row += height;
-            tiles -= 1;
-        }
-    }
-
-    /// `ROWS` rows by one panel, held in registers over all steps.
-    ///
-    /// # Safety
-    /// As [`run_panels`]; `row + ROWS` is at most the number of rows.
-    #[inline(always)]
-    unsafe fn tile<V: Lanes, const ROWS: usize, const VECTORS: usize>(
-        &self,
-        row: usize,
-        out: &mut [f32],
-    ) {
-        let wide = VECTORS * V::WIDTH;
-        let whole = self.filled == wide;
-        let mut edge = [0.0f32; TILE_ROWS * WIDEST];
-        // SAFETY: `run` has checked that all rows × steps of the left matrix, steps × wide of the panel and all rows ×
-        // `filled` of the output exist; where the panel is wider than `filled`, the tile works in `edge`.
-        unsafe {
-            let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
-            match self.start {
-                Start::Zero => {}
-                Start::Add => {
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let from = out.as_ptr().add((row + r) * self.out_row);
-                        let from = if whole {
-                            from
-                        } else {
-                            let edge = edge.as_mut_ptr().add(r * wide);
-                            edge.copy_from_nonoverlapping(from, self.filled);
-                            edge
-                        };
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = V::load(from.add(v * V::WIDTH));
-                        }
-                    }
-                }
-                Start::Row(start) => {
-                    let from = if whole {
-                        start.as_ptr()
-                    } else {
-                        edge.as_mut_ptr()
-                            .copy_from_nonoverlapping(start.as_ptr(), self.filled);
-                        edge.as_ptr()
-                    };
-                    for v in 0..VECTORS {
-                        let vector = V::load(from.add(v * V::WIDTH));
-                        for sums in &mut sums {
-                            sums[v] = vector;
-                        }
-                    }
-                }
-            }
-            let mut left = self.left.as_ptr().wrapping_add(row * self.left_row);
-            let mut panel = self.panel.as_ptr();
-            for _ in 0..self.steps {
-                let mut right = [V::splat(0.0); VECTORS];
-                for (v, right) in right.iter_mut().enumerate() {
-                    *right = V::load(panel.add(v * V::WIDTH));
-                }
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let factor = V::splat(*left.add(r * self.left_row));
-                    for (sum, right) in sums.iter_mut().zip(right) {
-                        *sum = sum.plus_product(factor, right);
-                    }
-                }
-                left = left.wrapping_add(self.left_step);
-                panel = panel.wrapping_add(wide);
-            }
-            for (r, sums) in sums.iter().enumerate() {
-                let to = out.as_mut_ptr().add((row + r) * self.out_row);
-                if whole {
-                    for (v, sum) in sums.iter().enumerate() {
-                        sum.store(to.add(v * V::WIDTH));
-                    }
-                } else {
-                    for (v, sum) in sums.iter().enumerate() {
-                        sum.store(edge.as_mut_ptr().add(v * V::WIDTH));
-                    }
-                    to.copy_from_nonoverlapping(edge.as_ptr(), self.filled);
-                }
-            }
-        }
-    }
+    PANEL.set(Some(packed));
 }
 
 #[cfg(test)]
@@ -642,25 +329,43 @@ mod tests {
     use super::*;
 
     /// Rows, depth, columns: less than a tile, whole panels, and beyond every block.
-    const SIZES: [(usize, usize, usize); 6] =
-        [(1, 1, 1), (5, 3, 7), (6, 64, 64), (13, 300, 131), (32, 0, 5), (2, 1100, 17)];
+    const SIZES: [(usize, usize, usize); 6] = [
+        (1, 1, 1),
+        (5, 3, 7),
+        (6, 64, 64),
+        (13, 300, 131),
+        (32, 0, 5),
+        (2, 1100, 17),
+    ];
 
-    fn reference(left: View, right: View, (rows, depth, columns): (usize, usize, usize)) -> Vec<f64> {
+    fn reference(
+        left: View,
+        right: View,
+        (rows, depth, columns): (usize, usize, usize),
+    ) -> Vec<f64> {
         let at = |m: View, r: usize, c: usize| f64::from(m.data[r * m.row + c * m.column]);
         let element = |r, c| (0..depth).map(|k| at(left, r, k) * at(right, k, c)).sum();
-        (0..rows * columns).map(|i| element(i / columns, i % columns)).collect()
+        (0..rows * columns)
+            .map(|i| element(i / columns, i % columns))
+            .collect()
     }
 
     /// The first `columns` of rows that are `wide` apart.
     fn cut(rows: &[f32], wide: usize, columns: usize) -> Vec<f32> {
-        rows.chunks(wide).flat_map(|row| row[..columns].to_vec()).collect()
+        rows.chunks(wide)
+            .flat_map(|row| row[..columns].to_vec())
+            .collect()
     }
 
     #[test]
     fn products_are_those_of_the_definition() {
         for size in SIZES {
             let (rows, depth, columns) = size;
-            let (a, b, row) = (noise(1, rows * depth), noise(2, depth * columns), noise(3, columns));
+            let (a, b, row) = (
+                noise(1, rows * depth),
+                noise(2, depth * columns),
+                noise(3, columns),
+            );
             let left = View::rows(&a, depth);
             for right in [View::rows(&b, columns), View::rows(&b, depth).transposed()] {
                 let sums = reference(left, right, size);
@@ -685,7 +390,9 @@ mod tests {
                         let found = cut(&once, out_row, columns);
                         close(&found, &expected, 2e-6, "product");
                         let mut also = before.clone();
-                        multiply(level, left, rows, right, depth, columns, &mut also, out_row, start);
+                        multiply(
+                            level, left, rows, right, depth, columns, &mut also, out_row, start,
+                        );
                         assert_eq!(once, also);
                         for (row, old) in once.chunks(out_row).zip(before.chunks(out_row)) {
                             assert_eq!(row[columns..], old[columns..], "beside the output");
@@ -704,8 +411,11 @@ mod tests {
             let (left, right) = (View::rows(&a, rows), View::rows(&b, columns));
             let before = noise(3, rows * columns);
             let sums = reference(left.transposed(), right, size);
-            let expected: Vec<f64> =
-                sums.iter().zip(&before).map(|(sum, &x)| sum + f64::from(x)).collect();
+            let expected: Vec<f64> = sums
+                .iter()
+                .zip(&before)
+                .map(|(sum, &x)| sum + f64::from(x))
+                .collect();
             for level in Level::available() {
                 let mut out = before.clone();
                 add_outer(level, left, right, depth, rows, columns, &mut out, columns);
@@ -724,7 +434,14 @@ mod tests {
             let mut out = vec![0.0; rows * columns];
             for (out, a) in out.chunks_mut(block * columns).zip(a.chunks(block * depth)) {
                 let rows = a.len() / depth;
-                product(View::rows(a, depth), rows, &packed, out, columns, Start::Zero);
+                product(
+                    View::rows(a, depth),
+                    rows,
+                    &packed,
+                    out,
+                    columns,
+                    Start::Zero,
+                );
             }
             out
         };
@@ -740,6 +457,13 @@ mod tests {
     #[should_panic(expected = "output too small")]
     fn a_short_output_is_refused() {
         let packed = Packed::new(Level::detect(), View::rows(&[1.0; 6], 3), 2, 3);
-        product(View::rows(&[1.0; 4], 2), 2, &packed, &mut [0.0; 5], 3, Start::Zero);
+        product(
+            View::rows(&[1.0; 4], 2),
+            2,
+            &packed,
+            &mut [0.0; 5],
+            3,
+            Start::Zero,
+        );
     }
 }

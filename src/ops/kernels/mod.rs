@@ -10,6 +10,7 @@ library.
 
 pub mod adamw;
 pub mod buffer;
+pub mod classifier;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod gru;
@@ -18,6 +19,6 @@ pub mod lstm;
 pub mod matmul;
 pub mod parallel;
 mod recurrent;
-pub mod wavenet;
 #[cfg(test)]
 mod testing;
+pub mod wavenet;

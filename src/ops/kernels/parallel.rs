@@ -30,6 +30,19 @@ pub fn carve<T>(data: &mut [T], ranges: impl IntoIterator<Item = Range<usize>>) 
     pieces
 }
 
+/// Cuts a slice into pieces of these lengths.
+///
+/// # Panics
+/// If they are longer than the slice together.
+pub fn chunks<T>(data: &mut [T], lengths: impl IntoIterator<Item = usize>) -> Vec<&mut [T]> {
+    let mut end = 0;
+    let ranges = lengths.into_iter().map(|length| {
+        end += length;
+        end - length..end
+    });
+    carve(data, ranges)
+}
+
 /// Runs `work` once for each task, all at once; a single task runs where it is.
 pub fn each<T: Send>(tasks: Vec<T>, work: impl Fn(usize, T) + Sync) {
     if tasks.len() == 1 {
@@ -78,8 +91,7 @@ mod tests {
     fn parts_cover_everything_once() {
         for items in [0, 1, 5, 64, 1001] {
             for count in [1, 2, 3, 7] {
-                let joined: Vec<usize> =
-                    (0..count).flat_map(|i| part(items, count, i)).collect();
+                let joined: Vec<usize> = (0..count).flat_map(|i| part(items, count, i)).collect();
                 assert_eq!(joined, (0..items).collect::<Vec<_>>());
             }
         }

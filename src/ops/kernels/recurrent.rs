@@ -8,7 +8,7 @@ last hidden state. Threads meet once a step. The gradient of the weights waits u
 large product. All sums run in an order that does not depend on the number of threads.
 */
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, unwritten};
 use super::matmul::{Packed, Start, View, add_outer, product};
 use super::parallel::{each, on_pool, part, parts};
 use crate::simd::{Level, multiversion};
@@ -109,7 +109,13 @@ pub(super) trait Cell {
     /// From the values in `slots` to the gradients of the pre-activations. `dh` and `dc` hold the gradients of the
     /// states after the step on entry, and on return of those before it, without what passes through the
     /// recurrent matrix.
-    fn backward(step: &Step, slots: &mut [f32], cells_after: &[f32], dh: &mut [f32], dc: &mut [f32]);
+    fn backward(
+        step: &Step,
+        slots: &mut [f32],
+        cells_after: &[f32],
+        dh: &mut [f32],
+        dc: &mut [f32],
+    );
 }
 
 /// The initial states, and the bias of the slot [`Cell::BIAS`].
@@ -129,128 +135,247 @@ pub(super) struct Gradients {
     pub bias: Vec<f32>,
 }
 
-/// Runs the cell over all steps and writes the hidden states to `output` `[batch · time, H]`.
-pub(super) fn forward<C: Cell>(
-    level: Level,
-    shape: Shape,
-    input: &Input,
-    recurrent: &[f32],
-    initial: Initial,
-    output: &mut [f32],
-) -> Saved {
-    shape.check(input, recurrent, C::GATES, output);
-    let Shape { batch, time, hidden } = shape;
-    assert_eq!(initial.hidden.len(), batch * hidden, "initial hidden state");
-    let mut parts: Vec<Part> = shape.ranges(C::GATES).into_iter().map(|u| Part::new::<C>(shape, u, initial)).collect();
-    on_pool(|| {
-        let ranges: Vec<_> = parts.iter().map(|part| part.units.clone()).collect();
-        let weights = pack_forward(level, hidden, recurrent, C::GATES, &ranges);
-        for t in 0..time {
-            let mut before = Vec::with_capacity(parts.len());
-            let mut tasks = Vec::with_capacity(parts.len());
-            for part in &mut parts {
-                let size = batch * part.units.len();
-                let (hidden_before, hidden_after) = part.hidden.split_at_mut((t + 1) * size);
-                before.push(&hidden_before[t * size..]);
-                let cells = if C::CELLS { &mut part.cells[t * size..][..2 * size] } else { &mut [] };
-                let (cells_before, cells_after) = cells.split_at_mut(cells.len() / 2);
-                let slots = &mut part.slots[t * size * SLOTS..][..size * SLOTS];
-                tasks.push((&part.units, slots, cells_before, cells_after, &mut hidden_after[..size]));
+/// What a layer runs on.
+pub(super) struct Layer<'a> {
+    pub level: Level,
+    pub shape: Shape,
+    pub input: &'a Input<'a>,
+    pub recurrent: &'a [f32],
+}
+
+impl Layer<'_> {
+    /// Runs the cell over all steps and writes the hidden states to `output` `[batch · time, H]`.
+    pub(super) fn forward<C: Cell>(&self, initial: Initial, output: &mut [f32]) -> Saved {
+        self.shape
+            .check(self.input, self.recurrent, C::GATES, output);
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = self.shape;
+        assert_eq!(initial.hidden.len(), batch * hidden, "initial hidden state");
+        let ranges = self.shape.ranges(C::GATES);
+        let new = |units: &Range<usize>| Part::new::<C>(self.shape, units.clone(), initial);
+        let mut parts: Vec<Part> = ranges.iter().map(new).collect();
+        on_pool(|| {
+            let weights = pack_forward(self.level, hidden, self.recurrent, C::GATES, &ranges);
+            for t in 0..time {
+                self.advance::<C>(t, &mut parts, &weights, initial.bias);
             }
-            each(tasks, |index, (units, slots, cells_before, cells_after, hidden_after)| {
+            // Into the caller's order.
+            let sequences = output.par_chunks_mut((time * hidden).max(1));
+            sequences.enumerate().for_each(|(b, output)| {
+                for (t, row) in output.chunks_exact_mut(hidden).enumerate() {
+                    for part in &parts {
+                        let wide = part.units.len();
+                        let from = &part.hidden[((t + 1) * batch + b) * wide..][..wide];
+                        row[part.units.clone()].copy_from_slice(from);
+                    }
+                }
+            });
+        });
+        Saved { parts }
+    }
+
+    /// One step forward, all threads.
+    fn advance<C: Cell>(
+        &self,
+        t: usize,
+        parts: &mut [Part],
+        weights: &[Vec<Packed>],
+        bias: &[f32],
+    ) {
+        let (level, batch) = (self.level, self.shape.batch);
+        let mut before = Vec::with_capacity(parts.len());
+        let mut tasks = Vec::with_capacity(parts.len());
+        for part in parts {
+            let size = batch * part.units.len();
+            let (hidden_before, hidden_after) = part.hidden.split_at_mut((t + 1) * size);
+            before.push(&hidden_before[t * size..]);
+            let cells = if C::CELLS {
+                &mut part.cells[t * size..][..2 * size]
+            } else {
+                &mut []
+            };
+            let cells = cells.split_at_mut(cells.len() / 2);
+            let slots = &mut part.slots[t * size * SLOTS..][..size * SLOTS];
+            tasks.push((&part.units, slots, cells, &mut hidden_after[..size]));
+        }
+        each(
+            tasks,
+            |index, (units, slots, (cells_before, cells_after), hidden_after)| {
                 let wide = units.len();
                 for (b, row) in slots.chunks_exact_mut(SLOTS * wide).enumerate() {
-                    enter::<C>(level, shape, input, initial.bias, units, b, t, row);
+                    self.enter::<C>(b, t, units, bias, row);
                 }
                 for (before, weights) in before.iter().zip(&weights[index]) {
                     let left = View::rows(before, weights.depth());
                     product(left, batch, weights, slots, SLOTS * wide, Start::Add);
                 }
-                let step = Step { level, units: wide, hidden_before: before[index], cells_before };
-                C::forward(&step, slots, cells_after, hidden_after);
-            });
-        }
-        // Into the caller's order.
-        output.par_chunks_mut((time * hidden).max(1)).enumerate().for_each(|(b, output)| {
-            for (t, row) in output.chunks_exact_mut(hidden).enumerate() {
-                for part in &parts {
-                    let wide = part.units.len();
-                    let from = &part.hidden[((t + 1) * batch + b) * wide..][..wide];
-                    row[part.units.clone()].copy_from_slice(from);
-                }
-            }
-        });
-    });
-    Saved { parts }
-}
-
-/// The gradients of everything that went into [`forward`], given that of its output.
-pub(super) fn backward<C: Cell>(
-    level: Level,
-    shape: Shape,
-    input: &Input,
-    recurrent: &[f32],
-    mut saved: Saved,
-    gradient: &[f32],
-) -> Gradients {
-    shape.check(input, recurrent, C::GATES, gradient);
-    let Shape { batch, time, hidden } = shape;
-    let parts = &mut saved.parts;
-    let rows = parts.first().map_or(0, |part| part.slots.len() / (SLOTS * part.units.len()));
-    assert_eq!(rows, batch * time, "the saved state is that of another shape");
-    let mut sums: Vec<Sums> =
-        parts.iter().map(|part| Sums::new::<C>(shape, input, part.units.len())).collect();
-    let mut recurrent_gradient = vec![0.0; recurrent.len()];
-    let input_gradient = on_pool(|| {
-        let ranges: Vec<_> = parts.iter().map(|part| part.units.clone()).collect();
-        let weights = pack_backward(level, hidden, recurrent, C::GATES, &ranges);
-        for t in (0..time).rev() {
-            let mut after = Vec::with_capacity(parts.len());
-            let mut tasks = Vec::with_capacity(parts.len());
-            for (part, sums) in parts.iter_mut().zip(&mut sums) {
-                let size = batch * part.units.len();
-                let (slots, later) = part.slots.split_at_mut((t + 1) * size * SLOTS);
-                after.push(later.get(..size * SLOTS));
                 let step = Step {
                     level,
-                    units: part.units.len(),
-                    hidden_before: &part.hidden[t * size..][..size],
-                    cells_before: if C::CELLS { &part.cells[t * size..][..size] } else { &[] },
+                    units: wide,
+                    hidden_before: before[index],
+                    cells_before,
                 };
-                let cells_after = if C::CELLS { &part.cells[(t + 1) * size..][..size] } else { &[] };
-                tasks.push((&part.units, &mut slots[t * size * SLOTS..], step, cells_after, sums));
-            }
-            each(tasks, |index, (units, slots, step, cells_after, sums)| {
-                pass_back(&weights[index], &after, batch, &mut sums.dh);
-                for (b, dh) in sums.dh.chunks_exact_mut(step.units).enumerate() {
-                    let row = &gradient[(b * time + t) * hidden..][units.clone()];
-                    dh.iter_mut().zip(row).for_each(|(dh, g)| *dh += g);
-                }
-                C::backward(&step, slots, cells_after, &mut sums.dh, &mut sums.dc);
-                sums.add::<C>(level, shape, input, t, slots);
-            });
-        }
-        let first: Vec<_> = parts.iter().map(|p| p.slots.get(..batch * p.units.len() * SLOTS)).collect();
-        each(sums.iter_mut().collect(), |index, sums| {
-            pass_back(&weights[index], &first, batch, &mut sums.dh);
-        });
-        weight_gradient::<C>(level, hidden, parts, &mut recurrent_gradient);
-        match input {
-            Input::Rows(_) => InputGradient::Rows(row_gradients::<C>(shape, parts)),
-            Input::Table { table, condition, .. } => InputGradient::Table {
-                table: join(&sums, parts, table.len(), hidden, |sums| &sums.table),
-                condition: condition
-                    .map(|c| join(&sums, parts, c.len(), hidden, |sums| &sums.condition)),
+                C::forward(&step, slots, cells_after, hidden_after);
             },
+        );
+    }
+
+    /// Sets the slots of one sequence and step to what enters from outside.
+    fn enter<C: Cell>(
+        &self,
+        b: usize,
+        t: usize,
+        units: &Range<usize>,
+        bias: &[f32],
+        slots: &mut [f32],
+    ) {
+        let Shape { time, hidden, .. } = self.shape;
+        let (wide, row) = (units.len(), b * time + t);
+        for (block, &slot) in C::INPUTS.iter().enumerate() {
+            let columns = block * hidden + units.start..block * hidden + units.end;
+            let slot = &mut slots[slot * wide..][..wide];
+            match *self.input {
+                Input::Rows(rows) => {
+                    slot.copy_from_slice(&rows[row * C::GATES * hidden..][columns]);
+                }
+                Input::Table {
+                    tokens,
+                    table,
+                    condition,
+                } => {
+                    let entry = token(tokens[row]) * C::GATES * hidden;
+                    slot.copy_from_slice(&table[entry..][columns.clone()]);
+                    if let Some(condition) = condition {
+                        add(
+                            self.level,
+                            &condition[b * C::GATES * hidden..][columns],
+                            slot,
+                        );
+                    }
+                }
+            }
         }
-    });
-    let states = batch * hidden;
-    Gradients {
-        input: input_gradient,
-        recurrent: recurrent_gradient,
-        hidden: join(&sums, parts, states, hidden, |sums| &sums.dh),
-        cells: join(&sums, parts, if C::CELLS { states } else { 0 }, hidden, |sums| &sums.dc),
-        bias: join(&sums, parts, if C::BIAS.is_some() { hidden } else { 0 }, hidden, |sums| &sums.bias),
+        if let Some(slot) = C::BIAS {
+            slots[slot * wide..][..wide].copy_from_slice(&bias[units.clone()]);
+        }
+    }
+
+    /// The gradients of everything that went into [`Layer::forward`], given that of its output.
+    pub(super) fn backward<C: Cell>(&self, mut saved: Saved, gradient: &[f32]) -> Gradients {
+        self.shape
+            .check(self.input, self.recurrent, C::GATES, gradient);
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = self.shape;
+        let parts = &mut saved.parts;
+        let size = parts.iter().map(|part| part.slots.len()).sum::<usize>();
+        assert_eq!(
+            size,
+            batch * time * hidden * SLOTS,
+            "the saved state is that of another shape"
+        );
+        let mut sums: Vec<Sums> = parts
+            .iter()
+            .map(|part| Sums::new::<C>(self.shape, self.input, part.units.len()))
+            .collect();
+        let mut recurrent = vec![0.0; self.recurrent.len()];
+        let input = on_pool(|| {
+            let ranges: Vec<_> = parts.iter().map(|part| part.units.clone()).collect();
+            let weights = pack_backward(self.level, hidden, self.recurrent, C::GATES, &ranges);
+            for t in (0..time).rev() {
+                self.retreat::<C>(t, parts, &mut sums, &weights, gradient);
+            }
+            // What the first step passes to the initial state.
+            let first = parts
+                .iter()
+                .map(|part| part.slots.get(..batch * part.units.len() * SLOTS));
+            let first: Vec<_> = first.collect();
+            each(sums.iter_mut().collect(), |index, sums| {
+                pass_back(&weights[index], &first, batch, &mut sums.dh);
+            });
+            weight_gradient::<C>(self.level, hidden, parts, &mut recurrent);
+            match self.input {
+                Input::Rows(_) => InputGradient::Rows(row_gradients::<C>(self.shape, parts)),
+                Input::Table {
+                    table, condition, ..
+                } => InputGradient::Table {
+                    table: join(&sums, parts, table.len(), hidden, |sums| &sums.table),
+                    condition: condition
+                        .map(|c| join(&sums, parts, c.len(), hidden, |sums| &sums.condition)),
+                },
+            }
+        });
+        let states = batch * hidden;
+        let join = |wanted: bool, length, of: fn(&Sums) -> &[f32]| {
+            join(&sums, parts, if wanted { length } else { 0 }, hidden, of)
+        };
+        Gradients {
+            input,
+            recurrent,
+            hidden: join(true, states, |sums| &sums.dh),
+            cells: join(C::CELLS, states, |sums| &sums.dc),
+            bias: join(C::BIAS.is_some(), hidden, |sums| &sums.bias),
+        }
+    }
+
+    /// One step backward, all threads.
+    fn retreat<C: Cell>(
+        &self,
+        t: usize,
+        parts: &mut [Part],
+        sums: &mut [Sums],
+        weights: &[Vec<Vec<Packed>>],
+        gradient: &[f32],
+    ) {
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = self.shape;
+        let mut after = Vec::with_capacity(parts.len());
+        let mut tasks = Vec::with_capacity(parts.len());
+        for (part, sums) in parts.iter_mut().zip(sums) {
+            let size = batch * part.units.len();
+            let (slots, later) = part.slots.split_at_mut((t + 1) * size * SLOTS);
+            after.push(later.get(..size * SLOTS));
+            let cells = |t: usize| {
+                if C::CELLS {
+                    &part.cells[t * size..][..size]
+                } else {
+                    &[]
+                }
+            };
+            let step = Step {
+                level: self.level,
+                units: part.units.len(),
+                hidden_before: &part.hidden[t * size..][..size],
+                cells_before: cells(t),
+            };
+            tasks.push((
+                &part.units,
+                &mut slots[t * size * SLOTS..],
+                step,
+                cells(t + 1),
+                sums,
+            ));
+        }
+        each(tasks, |index, (units, slots, step, cells_after, sums)| {
+            pass_back(&weights[index], &after, batch, &mut sums.dh);
+            for (b, dh) in sums.dh.chunks_exact_mut(step.units).enumerate() {
+                add(
+                    self.level,
+                    &gradient[(b * time + t) * hidden..][units.clone()],
+                    dh,
+                );
+            }
+            C::backward(&step, slots, cells_after, &mut sums.dh, &mut sums.dc);
+            sums.add::<C>(self.level, self.shape, self.input, t, slots);
+        });
     }
 }
 
@@ -262,10 +387,17 @@ impl Shape {
         assert_eq!(output.len(), rows * self.hidden, "output");
         match *input {
             Input::Rows(input) => assert_eq!(input.len(), rows * wide, "input"),
-            Input::Table { tokens, table, condition } => {
+            Input::Table {
+                tokens,
+                table,
+                condition,
+            } => {
                 assert_eq!(tokens.len(), rows, "tokens");
                 assert_eq!(table.len() % wide, 0, "table");
-                assert!(condition.is_none_or(|c| c.len() == self.batch * wide), "condition");
+                assert!(
+                    condition.is_none_or(|c| c.len() == self.batch * wide),
+                    "condition"
+                );
             }
         }
     }
@@ -285,10 +417,17 @@ impl Shape {
 
 impl Part {
     fn new<C: Cell>(shape: Shape, units: Range<usize>, initial: Initial) -> Self {
-        let Shape { batch, time, hidden } = shape;
+        let Shape {
+            batch,
+            time,
+            hidden,
+        } = shape;
         let size = batch * units.len();
         let fill = |states: &mut [f32], from: &[f32]| {
-            for (row, from) in states.chunks_exact_mut(units.len()).zip(from.chunks_exact(hidden)) {
+            for (row, from) in states
+                .chunks_exact_mut(units.len())
+                .zip(from.chunks_exact(hidden))
+            {
                 row.copy_from_slice(&from[units.clone()]);
             }
         };
@@ -307,40 +446,6 @@ impl Part {
     }
 }
 
-/// Sets the slots of one sequence and step to what enters from outside.
-#[allow(clippy::too_many_arguments)]
-fn enter<C: Cell>(
-    level: Level,
-    shape: Shape,
-    input: &Input,
-    bias: &[f32],
-    units: &Range<usize>,
-    b: usize,
-    t: usize,
-    slots: &mut [f32],
-) {
-    let (wide, hidden, row) = (units.len(), shape.hidden, b * shape.time + t);
-    for (block, &slot) in C::INPUTS.iter().enumerate() {
-        let columns = block * hidden + units.start..block * hidden + units.end;
-        let slot = &mut slots[slot * wide..][..wide];
-        match *input {
-            Input::Rows(rows) => {
-                slot.copy_from_slice(&rows[row * C::GATES * hidden..][columns]);
-            }
-            Input::Table { tokens, table, condition } => {
-                let entry = token(tokens[row]);
-                slot.copy_from_slice(&table[entry * C::GATES * hidden..][columns.clone()]);
-                if let Some(condition) = condition {
-                    add(level, &condition[b * C::GATES * hidden..][columns], slot);
-                }
-            }
-        }
-    }
-    if let Some(slot) = C::BIAS {
-        slots[slot * wide..][..wide].copy_from_slice(&bias[units.clone()]);
-    }
-}
-
 /// Adds to `dh` what the next step's pre-activations pass back through the recurrent matrix, gate by gate.
 fn pass_back(weights: &[Vec<Packed>], after: &[Option<&[f32]>], batch: usize, dh: &mut [f32]) {
     for (gate, weights) in weights.iter().enumerate() {
@@ -354,7 +459,13 @@ fn pass_back(weights: &[Vec<Packed>], after: &[Option<&[f32]>], batch: usize, dh
 }
 
 /// The rows of some units and the columns of others of the recurrent matrix, gate by gate.
-fn gather(hidden: usize, recurrent: &[f32], gates: usize, rows: &Range<usize>, units: &Range<usize>) -> Buffer {
+fn gather(
+    hidden: usize,
+    recurrent: &[f32],
+    gates: usize,
+    rows: &Range<usize>,
+    units: &Range<usize>,
+) -> Buffer {
     let mut block = Buffer::any(rows.len() * gates * units.len());
     let lines = block.chunks_exact_mut(gates * units.len());
     for (row, line) in rows.clone().zip(lines) {
@@ -380,7 +491,8 @@ fn pack_forward(
         Packed::new(level, View::rows(&block, wide), theirs.len(), wide)
     };
     let own = ranges.par_iter();
-    own.map(|own| ranges.iter().map(|theirs| pack(own, theirs)).collect()).collect()
+    own.map(|own| ranges.iter().map(|theirs| pack(own, theirs)).collect())
+        .collect()
 }
 
 /// For each part, for each gate, from each part: `[their units, own units]`.
@@ -398,7 +510,12 @@ fn pack_backward(
         Packed::new(level, block, theirs.len(), own.len())
     };
     let own = ranges.par_iter().map(|own| {
-        let gates = (0..gates).map(|gate| ranges.iter().map(|theirs| pack(own, gate, theirs)).collect());
+        let gates = (0..gates).map(|gate| {
+            ranges
+                .iter()
+                .map(|theirs| pack(own, gate, theirs))
+                .collect()
+        });
         gates.collect()
     });
     own.collect()
@@ -423,7 +540,9 @@ impl Sums {
         let wide = C::GATES * units;
         let (entries, conditions) = match input {
             Input::Rows(_) => (0, 0),
-            Input::Table { table, condition, .. } => {
+            Input::Table {
+                table, condition, ..
+            } => {
                 let entries = table.len() / (C::GATES * shape.hidden);
                 (entries, condition.map_or(0, |_| shape.batch))
             }
@@ -463,7 +582,9 @@ impl Sums {
 /// Σ over all rows of the hidden state before each step times the gradients of its pre-activations.
 fn weight_gradient<C: Cell>(level: Level, hidden: usize, parts: &[Part], gradient: &mut [f32]) {
     let wide = C::GATES * hidden;
-    let ranges = parts.iter().map(|part| part.units.start * wide..part.units.end * wide);
+    let ranges = parts
+        .iter()
+        .map(|part| part.units.start * wide..part.units.end * wide);
     let tasks = super::parallel::carve(gradient, ranges);
     each(tasks, |index, gradient| {
         let left = &parts[index];
@@ -487,21 +608,28 @@ fn weight_gradient<C: Cell>(level: Level, hidden: usize, parts: &[Part], gradien
 
 /// The gradients of the input rows in the caller's order.
 fn row_gradients<C: Cell>(shape: Shape, parts: &[Part]) -> Vec<f32> {
-    let Shape { batch, time, hidden } = shape;
+    let Shape {
+        batch,
+        time,
+        hidden,
+    } = shape;
     let wide = C::GATES * hidden;
-    let mut gradients = vec![0.0; batch * time * wide];
-    gradients.par_chunks_mut((time * wide).max(1)).enumerate().for_each(|(b, gradients)| {
-        for (t, row) in gradients.chunks_exact_mut(wide).enumerate() {
-            for part in parts {
-                let units = part.units.len();
-                let slots = &part.slots[(t * batch + b) * SLOTS * units..][..SLOTS * units];
-                for (block, &slot) in C::INPUTS.iter().enumerate() {
-                    row[block * hidden..][part.units.clone()]
-                        .copy_from_slice(&slots[slot * units..][..units]);
+    let mut gradients = unwritten(batch * time * wide);
+    gradients
+        .par_chunks_mut((time * wide).max(1))
+        .enumerate()
+        .for_each(|(b, gradients)| {
+            for (t, row) in gradients.chunks_exact_mut(wide).enumerate() {
+                for part in parts {
+                    let units = part.units.len();
+                    let slots = &part.slots[(t * batch + b) * SLOTS * units..][..SLOTS * units];
+                    for (block, &slot) in C::INPUTS.iter().enumerate() {
+                        row[block * hidden..][part.units.clone()]
+                            .copy_from_slice(&slots[slot * units..][..units]);
+                    }
                 }
             }
-        }
-    });
+        });
     gradients
 }
 

@@ -4,7 +4,9 @@
 pub fn noise(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
     };
     (0..8).for_each(|_| {
@@ -20,7 +22,10 @@ pub fn close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
     let largest = expected.iter().fold(1e-3, |m: f64, x| m.max(x.abs()));
     for (i, (&f, &e)) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(f) - e).abs();
-        assert!(error <= tolerance * largest, "{what}[{i}]: {f} instead of {e}");
+        assert!(
+            error <= tolerance * largest,
+            "{what}[{i}]: {f} instead of {e}"
+        );
     }
 }
 
@@ -30,7 +35,10 @@ pub fn wide(x: &[f32]) -> Vec<f64> {
 }
 
 /// The slope of `value` along every number of every array, by central differences.
-pub fn slopes<const N: usize>(inputs: &[Vec<f64>; N], value: impl Fn(&[Vec<f64>; N]) -> f64) -> [Vec<f64>; N] {
+pub fn slopes<const N: usize>(
+    inputs: &[Vec<f64>; N],
+    value: impl Fn(&[Vec<f64>; N]) -> f64,
+) -> [Vec<f64>; N] {
     std::array::from_fn(|which| {
         let slope = |i: usize| {
             let at = |step: f64| {

@@ -1,0 +1,108 @@
+"""The training steps of benches/steps.rs in PyTorch: `python steps.py a 5` prints one line of JSON."""
+
+import json
+import resource
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.set_num_threads(2)
+torch.manual_seed(1)
+
+
+class WaveNet(nn.Module):
+    """Dilated convolutions as two matrix products over time-major rows: faster on a CPU than nn.Conv1d."""
+
+    def __init__(self, layers=20, residual=64, skip=128, classes=256, head=256):
+        super().__init__()
+        self.residual = residual
+        self.embedding = nn.Embedding(classes, residual)
+        self.dilations = [2 ** (i % 10) for i in range(layers)]
+        self.past = nn.ModuleList(nn.Linear(residual, 2 * residual, bias=False) for _ in range(layers))
+        self.current = nn.ModuleList(nn.Linear(residual, 2 * residual) for _ in range(layers))
+        self.out = nn.ModuleList(nn.Linear(residual, residual + skip) for _ in range(layers))
+        self.head = nn.Linear(skip, head)
+        self.logits = nn.Linear(head, classes)
+
+    def forward(self, tokens):
+        x = self.embedding(tokens.t())
+        skips = 0
+        for d, past, current, out in zip(self.dilations, self.past, self.current, self.out):
+            shifted = F.pad(x, (0, 0, 0, 0, d, 0))[: x.shape[0]]
+            f, g = (past(shifted) + current(x)).chunk(2, -1)
+            r = out(torch.tanh(f) * torch.sigmoid(g))
+            x = x + r[..., : self.residual]
+            skips = skips + r[..., self.residual :]
+        return self.logits(F.relu(self.head(F.relu(skips)))).transpose(0, 1)
+
+
+class LstmModel(nn.Module):
+    def __init__(self, classes=167, embedding=256, hidden=512):
+        super().__init__()
+        self.embedding = nn.Embedding(classes, embedding)
+        self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
+        self.logits = nn.Linear(hidden, classes)
+
+    def forward(self, tokens):
+        return self.logits(self.lstm(self.embedding(tokens))[0])
+
+
+class SentenceVae(nn.Module):
+    def __init__(self, words=10_000, width=256, code=32):
+        super().__init__()
+        self.embedding = nn.Embedding(words, width)
+        self.encoder = nn.GRU(width, width, batch_first=True)
+        self.code = nn.Linear(width, 2 * code)
+        self.initial = nn.Linear(code, width)
+        self.decoder = nn.GRU(width + code, width, batch_first=True)
+        self.logits = nn.Linear(width, words)
+
+    def loss(self, tokens):
+        x = self.embedding(tokens)
+        mean, log_variance = self.code(self.encoder(x)[1][0]).chunk(2, -1)
+        z = mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
+        divergence = 0.5 * (log_variance.exp() + mean**2 - log_variance - 1).sum()
+        steps = torch.cat([x, z[:, None].expand(-1, x.shape[1], -1)], -1)
+        h = self.decoder(steps, torch.tanh(self.initial(z))[None])[0]
+        surprise = F.cross_entropy(self.logits(h).flatten(0, 1), tokens.flatten(), reduction="sum")
+        return (surprise + divergence) / tokens.shape[0]
+
+
+def likelihood(net, classes, rows, length):
+    tokens = torch.randint(classes, (rows, length))
+    return lambda: F.cross_entropy(net(tokens).flatten(0, 1), tokens.flatten())
+
+
+def step(name):
+    if name == "a":
+        net = WaveNet()
+        return net, likelihood(net, 256, 4, 4096)
+    if name == "b":
+        net = LstmModel()
+        return net, likelihood(net, 167, 32, 400)
+    net = SentenceVae()
+    tokens = torch.randint(10_000, (32, 30))
+    return net, lambda: net.loss(tokens)
+
+
+def main():
+    name, repeats = sys.argv[1], int(sys.argv[2])
+    net, loss = step(name)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.0)
+    times = []
+    for i in range(repeats + 2):
+        begun = time.perf_counter()
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        if i >= 2:
+            times.append(round((time.perf_counter() - begun) * 1000, 1))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"step": name, "ms": times, "peak_mib": round(peak)}))
+
+
+main()

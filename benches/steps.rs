@@ -1,0 +1,191 @@
+//! One training step (forward, backward, AdamW with global clipping and weight averaging) of three networks, in
+//! milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
+//!
+//! `cargo bench --bench steps -- a 5` runs step (a) five times after two to warm up, and prints one line of JSON.
+
+use std::time::Instant;
+
+use burn::module::Param;
+use burn::optim::GradientsParams;
+use burn::prelude::*;
+use ensuite::nets::{Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig};
+use ensuite::ops::{Cell, GateInput, cross_entropy, linear, recurrent};
+use ensuite::sequence::Alphabet;
+use ensuite::train::{AdamW, Batch, MaximumLikelihood, Objective, OptimizerSettings};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    ensuite::memory::keep();
+    let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
+    let chosen = arguments.get(1).map_or("abc", String::as_str);
+    let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
+    for step in chosen.chars() {
+        let times = match step {
+            'a' => wavenet(repeats),
+            'b' => lstm(repeats),
+            'c' => sentence_vae(repeats),
+            other => panic!("there is no step {other}: a, b or c"),
+        };
+        let times: Vec<String> = times.iter().map(|ms| format!("{ms:.1}")).collect();
+        println!("{{\"step\": \"{step}\", \"ms\": [{}], \"peak_mib\": {:.0}}}", times.join(", "), peak_mib());
+    }
+}
+
+/// 20 layers, 64 residual, 128 skip, 256 classes, 4 × 4096 samples.
+fn wavenet(repeats: usize) -> Vec<f64> {
+    let config = WaveNetConfig { layers: 20, cycle: 10, residual: 64, skip: 128, head: 256 };
+    let net = WaveNet::new(config, interface(256), 1, &device()).expect("a network");
+    sequence_steps(net, 4, 4096, repeats)
+}
+
+/// Embedding 256, hidden 512, 167 classes, 32 × 400 tokens.
+fn lstm(repeats: usize) -> Vec<f64> {
+    let config = RecurrentConfig { embedding: 256, hidden: 512, layers: 1 };
+    let net = Recurrent::new(Unit::Lstm, config, interface(167), 1, &device()).expect("a network");
+    sequence_steps(net, 32, 400, repeats)
+}
+
+fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: usize) -> Vec<f64> {
+    let device = device().autodiff();
+    let classes = net.interface().alphabet.size;
+    let tokens = tokens(rows * time, classes);
+    let batch = Batch {
+        rows,
+        time,
+        targets: tokens.iter().map(|&t| t as i32).collect(),
+        tokens,
+        condition: None,
+    };
+    timed(net.train(), repeats, |net, step| MaximumLikelihood.loss(net, &batch, step, &device))
+}
+
+const WORDS: usize = 10_000;
+const WIDTH: usize = 256;
+const CODE: usize = 32;
+
+/// A GRU encodes a sentence to a Gaussian code, another decodes it; embedding 256, 32 × 30 words of 10,000.
+#[derive(Module, Debug)]
+struct SentenceVae {
+    embedding: Param<Tensor<2>>,
+    encoder: Gru,
+    decoder: Gru,
+    /// `[256, 2 · 32]`: mean and logarithm of the variance.
+    code: Param<Tensor<2>>,
+    code_bias: Param<Tensor<1>>,
+    /// `[32, 256]` and `[32, 3 · 256]`: the code enters the first state and every step.
+    initial: Param<Tensor<2>>,
+    conditioning: Param<Tensor<2>>,
+    logits: Param<Tensor<2>>,
+    logits_bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Debug)]
+struct Gru {
+    input: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+    recurrent: Param<Tensor<2>>,
+    recurrent_bias: Param<Tensor<1>>,
+}
+
+impl Gru {
+    fn new() -> Self {
+        Self {
+            input: weights([WIDTH, 3 * WIDTH]),
+            bias: weights([3 * WIDTH]),
+            recurrent: weights([WIDTH, 3 * WIDTH]),
+            recurrent_bias: weights([WIDTH]),
+        }
+    }
+
+    fn run(&self, x: Tensor<2>, condition: Option<Tensor<2>>, initial: Tensor<2>, time: usize) -> Tensor<2> {
+        let input = linear(x, self.input.val(), self.bias.val(), false);
+        let cell = Cell::Gru { bias: self.recurrent_bias.val() };
+        recurrent(&cell, GateInput::Rows(input), condition, self.recurrent.val(), initial, time)
+    }
+}
+
+fn sentence_vae(repeats: usize) -> Vec<f64> {
+    let (rows, time) = (32, 30);
+    let net = SentenceVae {
+        embedding: weights([WORDS, WIDTH]),
+        encoder: Gru::new(),
+        decoder: Gru::new(),
+        code: weights([WIDTH, 2 * CODE]),
+        code_bias: weights([2 * CODE]),
+        initial: weights([CODE, WIDTH]),
+        conditioning: weights([CODE, 3 * WIDTH]),
+        logits: weights([WIDTH, WORDS]),
+        logits_bias: weights([WORDS]),
+    };
+    let device = device().autodiff();
+    let words: Vec<i32> = tokens(rows * time, WORDS).iter().map(|&t| t as i32).collect();
+    let noise = Tensor::<2>::from_data(TensorData::new(numbers(rows * CODE), [rows, CODE]), &device);
+    timed(net.train(), repeats, |net, _| {
+        let tokens = Tensor::<1, Int>::from_data(TensorData::new(words.clone(), [rows * time]), &device);
+        let x = ensuite::ops::embedding(net.embedding.val(), vec![tokens]);
+        let nothing = Tensor::zeros([rows, WIDTH], &device);
+        let states = net.encoder.run(x.clone(), None, nothing, time);
+        let last = states.reshape([rows, time, WIDTH]).narrow(1, time - 1, 1).reshape([rows, WIDTH]);
+        let code = linear(last, net.code.val(), net.code_bias.val(), false);
+        let (mean, log_variance) = (code.clone().narrow(1, 0, CODE), code.narrow(1, CODE, CODE));
+        let z = mean.clone() + (log_variance.clone() * 0.5).exp() * noise.clone();
+        let divergence = (log_variance.clone().exp() + mean.powi_scalar(2) - log_variance - 1.0).sum() * 0.5;
+        let initial = z.clone().matmul(net.initial.val()).tanh();
+        let condition = z.matmul(net.conditioning.val());
+        let states = net.decoder.run(x, Some(condition), initial, time);
+        let logits = linear(states, net.logits.val(), net.logits_bias.val(), false);
+        (cross_entropy(logits, &words) + divergence) / rows as f64
+    })
+}
+
+fn timed<N: Module>(mut net: N, repeats: usize, loss: impl Fn(&N, u64) -> Tensor<1>) -> Vec<f64> {
+    let mut optimizer = AdamW::new(&net);
+    let settings = OptimizerSettings::default();
+    let mut times = Vec::new();
+    for step in 0..repeats + 2 {
+        let begun = Instant::now();
+        let gradients = GradientsParams::from_grads(loss(&net, step as u64).backward(), &net);
+        (net, _) = optimizer.step(net.clone(), gradients, 1e-3, &settings);
+        if step >= 2 {
+            times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    times
+}
+
+fn device() -> Device {
+    Device::flex()
+}
+
+fn interface(size: usize) -> Interface {
+    Interface { alphabet: Alphabet { size, start: 0, stop: None }, lags: Vec::new(), condition: 0 }
+}
+
+fn numbers(count: usize) -> Vec<f32> {
+    let mut state = 7_u32;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect()
+}
+
+fn tokens(count: usize, classes: usize) -> Vec<u32> {
+    numbers(count).iter().map(|x| ((x + 1.0) * 0.5 * classes as f32) as u32).collect()
+}
+
+fn weights<const D: usize>(shape: [usize; D]) -> Param<Tensor<D>> {
+    let values = numbers(shape.iter().product()).iter().map(|x| x / (shape[0] as f32).sqrt()).collect::<Vec<f32>>();
+    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device()))
+}
+
+/// The most memory this process ever held, in MiB; 0 where the system does not say.
+fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}

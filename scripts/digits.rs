@@ -1,0 +1,144 @@
+//! Which digit is spoken? A nearest-neighbour classifier on log-mel pictures, fitted on real recordings, asked about made
+//! ones. `scripts/check-digits` runs it.
+//!
+//! usage: digits RECORDINGS MADE, where the files of both folders begin with their digit; recordings are named
+//! DIGIT_SPEAKER_INDEX.wav, and those of index 5 to 9 are held out to test the classifier itself.
+
+use std::path::{Path, PathBuf};
+
+use ensuite::audio::{import, level};
+use realfft::RealFftPlanner;
+
+/// Samples a second of the recordings and of what is made.
+const RATE: u32 = 8000;
+const WINDOW: usize = 256;
+const HOP: usize = 80;
+const BANDS: usize = 32;
+/// Every clip is stretched to so many frames.
+const FRAMES: usize = 32;
+/// Neighbours that vote.
+const VOTES: usize = 5;
+
+struct Clip {
+    digit: usize,
+    picture: Vec<f32>,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut folders = std::env::args().skip(1).map(PathBuf::from);
+    let (Some(recordings), Some(made)) = (folders.next(), folders.next()) else {
+        return Err("usage: digits RECORDINGS MADE".into());
+    };
+    let mut known = Vec::new();
+    let mut held_out = Vec::new();
+    for path in wavs(&recordings)? {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let index: usize = name.rsplit('_').next().unwrap_or_default().parse()?;
+        let side = if (5..=9).contains(&index) { &mut held_out } else { &mut known };
+        side.push(read(&path)?);
+    }
+    let made = wavs(&made)?.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let (real, _) = share(&known, &held_out);
+    let (ours, each) = share(&known, &made);
+    println!("held-out recordings named rightly: {:.1} % of {}", 100.0 * real, held_out.len());
+    println!("made clips named as asked:         {:.1} % of {}", 100.0 * ours, made.len());
+    let each: Vec<String> = each.iter().enumerate().map(|(digit, share)| format!("{digit}: {:.0} %", 100.0 * share)).collect();
+    println!("{}", each.join("  "));
+    if real < 0.9 {
+        return Err("the classifier itself names fewer than 90 % of real recordings: it cannot judge".into());
+    }
+    if ours < 0.5 {
+        return Err("fewer than half of the made clips are named as asked".into());
+    }
+    Ok(())
+}
+
+fn wavs(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|e| e == "wav"));
+    paths.sort();
+    Ok(paths)
+}
+
+fn read(path: &Path) -> Result<Clip, Box<dyn std::error::Error>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let digit = name.chars().next().and_then(|c| c.to_digit(10)).ok_or("a file does not begin with its digit")?;
+    let recording = import::read(path)?;
+    assert_eq!(recording.rate, RATE, "{name}");
+    let kept = level::trim_silence(&recording.samples, RATE);
+    Ok(Clip { digit: digit as usize, picture: picture(&recording.samples[kept]) })
+}
+
+/// Log energies `[FRAMES, BANDS]`, each band's mean taken out, so that neither loudness nor the microphone counts.
+fn picture(samples: &[f32]) -> Vec<f32> {
+    let frames: Vec<Vec<f32>> = (0..samples.len().max(1).div_ceil(HOP)).map(|frame| bands(samples, frame * HOP)).collect();
+    let mut picture = Vec::with_capacity(FRAMES * BANDS);
+    for frame in 0..FRAMES {
+        let place = frame as f32 * (frames.len() - 1) as f32 / (FRAMES - 1) as f32;
+        let (below, part) = (place as usize, place.fract());
+        let above = (below + 1).min(frames.len() - 1);
+        picture.extend((0..BANDS).map(|b| frames[below][b] * (1.0 - part) + frames[above][b] * part));
+    }
+    for band in 0..BANDS {
+        let mean = (0..FRAMES).map(|f| picture[f * BANDS + band]).sum::<f32>() / FRAMES as f32;
+        (0..FRAMES).for_each(|f| picture[f * BANDS + band] -= mean);
+    }
+    picture
+}
+
+/// Log mel energies of one window.
+fn bands(samples: &[f32], start: usize) -> Vec<f32> {
+    let fft = RealFftPlanner::<f64>::new().plan_fft_forward(WINDOW);
+    let mut input: Vec<f64> = (0..WINDOW)
+        .map(|i| {
+            let hann = 0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / WINDOW as f64).cos();
+            hann * f64::from(samples.get(start + i).copied().unwrap_or(0.0))
+        })
+        .collect();
+    let mut spectrum = fft.make_output_vec();
+    fft.process(&mut input, &mut spectrum).expect("lengths as planned");
+    let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
+    let hz = |mel: f64| 700.0 * (10_f64.powf(mel / 2595.0) - 1.0);
+    let (low, high) = (mel(80.0), mel(f64::from(RATE) / 2.0));
+    let edge = |i: usize| hz(low + (high - low) * i as f64 / (BANDS + 1) as f64) * WINDOW as f64 / f64::from(RATE);
+    (0..BANDS)
+        .map(|band| {
+            let (from, middle, to) = (edge(band), edge(band + 1), edge(band + 2));
+            let energy: f64 = spectrum
+                .iter()
+                .enumerate()
+                .map(|(bin, value)| {
+                    let bin = bin as f64;
+                    let weight = if bin < middle { (bin - from) / (middle - from) } else { (to - bin) / (to - middle) };
+                    weight.max(0.0) * value.norm_sqr()
+                })
+                .sum();
+            (energy + 1e-5).ln() as f32
+        })
+        .collect()
+}
+
+/// The share of clips whose nearest neighbours name their digit, in all and digit by digit.
+fn share(known: &[Clip], clips: &[Clip]) -> (f64, Vec<f64>) {
+    let mut right = [0.0; 10];
+    let mut asked = [0.0; 10];
+    for clip in clips {
+        let mut near: Vec<(f32, usize)> = known.iter().map(|k| (distance(&k.picture, &clip.picture), k.digit)).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut votes = [0.0; 10];
+        for (place, &(_, digit)) in near[..VOTES].iter().enumerate() {
+            votes[digit] += 1.0 - 0.1 * place as f32;
+        }
+        let named = (0..10).max_by(|&a, &b| votes[a].total_cmp(&votes[b])).unwrap_or(0);
+        asked[clip.digit] += 1.0;
+        right[clip.digit] += f64::from(u8::from(named == clip.digit));
+    }
+    let each = right.iter().zip(&asked).map(|(r, a)| r / f64::max(*a, 1.0)).collect();
+    (right.iter().sum::<f64>() / asked.iter().sum::<f64>(), each)
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum()
+}

@@ -1,0 +1,243 @@
+/*! Recurrent layers over whole sequences: one operation, not one a time step. */
+
+use burn::prelude::*;
+use burn::tensor::activation;
+
+use super::fused::{self, FusedOp};
+use super::kernels::lstm as kernel;
+use super::kernels::{gru, lstm};
+
+/// What a recurrent layer is made of, with H units.
+#[derive(Debug, Clone)]
+pub enum Cell {
+    /// Long short-term memory (Hochreiter & Schmidhuber 1997), gates i, f, g, o.
+    Lstm,
+    /// Gated recurrent unit (Cho et al. 2014), gates r, z, n; `bias` `[H]` stands inside the reset gate:
+    /// n = tanh(x_n + r (h U_n + bias)).
+    Gru {
+        /// `[H]`.
+        bias: Tensor<1>,
+    },
+}
+
+/// What enters the G gates at each step beside the past, biases included.
+#[derive(Debug, Clone)]
+pub enum GateInput {
+    /// `[batch · time, G·H]`.
+    Rows(Tensor<2>),
+    /// A row of a table for each token: `[entries, G·H]` and tokens `[batch · time]`.
+    Table(Tensor<2>, Tensor<1, Int>),
+}
+
+/// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]` (and an empty cell).
+///
+/// * `condition`: `[batch, G·H]`, added at every step of its sequence.
+/// * `recurrent`: `[H, G·H]`.
+/// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
+pub fn recurrent(
+    cell: &Cell,
+    input: GateInput,
+    condition: Option<Tensor<2>>,
+    recurrent: Tensor<2>,
+    initial: Tensor<2>,
+    time: usize,
+) -> Tensor<2> {
+    let (input, tokens) = match input {
+        // Rows take the condition before they come in: they exist anyway.
+        GateInput::Rows(rows) => {
+            return run(
+                cell,
+                steered(rows, &condition, time),
+                None,
+                None,
+                recurrent,
+                initial,
+                time,
+            );
+        }
+        GateInput::Table(table, tokens) => (table, tokens),
+    };
+    run(
+        cell,
+        input,
+        Some(tokens),
+        condition,
+        recurrent,
+        initial,
+        time,
+    )
+}
+
+fn run(
+    cell: &Cell,
+    input: Tensor<2>,
+    tokens: Option<Tensor<1, Int>>,
+    condition: Option<Tensor<2>>,
+    recurrent: Tensor<2>,
+    initial: Tensor<2>,
+    time: usize,
+) -> Tensor<2> {
+    let [batch, hidden] = initial.dims();
+    let device = input.device();
+    let steering = condition
+        .clone()
+        .unwrap_or_else(|| Tensor::zeros([0, 0], &device));
+    let bias = match cell {
+        Cell::Lstm => Tensor::zeros([0], &device),
+        Cell::Gru { bias } => bias.clone(),
+    };
+    let inputs = (|| {
+        Some([
+            fused::input(&input)?,
+            fused::input(&steering)?,
+            fused::input(&recurrent)?,
+            fused::input(&bias)?,
+            fused::input(&initial)?,
+        ])
+    })();
+    let Some(inputs) = inputs else {
+        return composed(cell, input, tokens, condition, recurrent, initial, time);
+    };
+    let op = Recurrent {
+        shape: kernel::Shape {
+            batch,
+            time,
+            hidden,
+        },
+        lstm: matches!(cell, Cell::Lstm),
+        tokens: tokens.map(|tokens| tokens.into_data().iter::<i32>().collect()),
+        cells: vec![0.0; batch * hidden],
+    };
+    fused::apply(op, inputs)
+}
+
+/// The same, of burn's own operations.
+pub(crate) fn composed(
+    cell: &Cell,
+    input: Tensor<2>,
+    tokens: Option<Tensor<1, Int>>,
+    condition: Option<Tensor<2>>,
+    recurrent: Tensor<2>,
+    initial: Tensor<2>,
+    time: usize,
+) -> Tensor<2> {
+    let [batch, hidden] = initial.dims();
+    let rows = match tokens {
+        Some(tokens) => input.select(0, tokens),
+        None => input,
+    };
+    let [_, width] = rows.dims();
+    let rows = steered(rows, &condition, time).reshape([batch, time, width]);
+    let mut h = initial;
+    let mut c = h.zeros_like();
+    let mut states = Vec::with_capacity(time);
+    for x in rows.iter_dim(1) {
+        let x = x.reshape([batch, width]);
+        let past = h.clone().matmul(recurrent.clone());
+        let gate = |from: &Tensor<2>, index: usize| from.clone().narrow(1, index * hidden, hidden);
+        h = match cell {
+            Cell::Lstm => {
+                let p = x + past;
+                let kept = activation::sigmoid(gate(&p, 1)) * c;
+                c = kept + activation::sigmoid(gate(&p, 0)) * activation::tanh(gate(&p, 2));
+                activation::sigmoid(gate(&p, 3)) * activation::tanh(c.clone())
+            }
+            Cell::Gru { bias } => {
+                let r = activation::sigmoid(gate(&x, 0) + gate(&past, 0));
+                let z = activation::sigmoid(gate(&x, 1) + gate(&past, 1));
+                let n =
+                    activation::tanh(gate(&x, 2) + r * (gate(&past, 2) + bias.clone().unsqueeze()));
+                n.clone() + z * (h - n)
+            }
+        };
+        states.push(h.clone());
+    }
+    Tensor::stack::<3>(states, 1).reshape([batch * time, hidden])
+}
+
+/// Each sequence's condition added to all its rows.
+fn steered(rows: Tensor<2>, condition: &Option<Tensor<2>>, time: usize) -> Tensor<2> {
+    let Some(condition) = condition else {
+        return rows;
+    };
+    let [batch, width] = condition.dims();
+    let sum = rows.reshape([batch, time, width]) + condition.clone().reshape([batch, 1, width]);
+    sum.reshape([batch * time, width])
+}
+
+#[derive(Debug)]
+struct Recurrent {
+    shape: kernel::Shape,
+    lstm: bool,
+    /// Where the input is a table.
+    tokens: Option<Vec<i32>>,
+    /// The cells before the first step: zeros.
+    cells: Vec<f32>,
+}
+
+impl Recurrent {
+    fn input<'a>(&'a self, input: &'a [f32], condition: &'a [f32]) -> kernel::Input<'a> {
+        match &self.tokens {
+            None => kernel::Input::Rows(input),
+            Some(tokens) => kernel::Input::Table {
+                tokens,
+                table: input,
+                condition: (!condition.is_empty()).then_some(condition),
+            },
+        }
+    }
+}
+
+impl FusedOp<5> for Recurrent {
+    type Saved = kernel::Saved;
+
+    fn shape(&self) -> Vec<usize> {
+        vec![self.shape.batch * self.shape.time, self.shape.hidden]
+    }
+
+    fn forward(
+        &self,
+        [input, condition, recurrent, bias, initial]: [&[f32]; 5],
+        train: bool,
+    ) -> (Vec<f32>, Option<kernel::Saved>) {
+        let mut output = vec![0.0; self.shape.batch * self.shape.time * self.shape.hidden];
+        let input = self.input(input, condition);
+        let saved = if self.lstm {
+            lstm::forward(
+                self.shape,
+                &input,
+                recurrent,
+                initial,
+                &self.cells,
+                &mut output,
+            )
+        } else {
+            gru::forward(self.shape, &input, recurrent, bias, initial, &mut output)
+        };
+        (output, train.then_some(saved))
+    }
+
+    fn backward(
+        &self,
+        [input, condition, recurrent, _, _]: [&[f32]; 5],
+        saved: kernel::Saved,
+        gradient: &[f32],
+        _wanted: [bool; 5],
+    ) -> [Vec<f32>; 5] {
+        let input = self.input(input, condition);
+        let (input, recurrent, bias, hidden) = if self.lstm {
+            let g = lstm::backward(self.shape, &input, recurrent, saved, gradient);
+            (g.input, g.recurrent, Vec::new(), g.hidden)
+        } else {
+            let g = gru::backward(self.shape, &input, recurrent, saved, gradient);
+            (g.input, g.recurrent, g.bias, g.hidden)
+        };
+        let (input, condition) = match input {
+            kernel::InputGradient::Rows(rows) => (rows, Vec::new()),
+            kernel::InputGradient::Table { table, condition } => {
+                (table, condition.unwrap_or_default())
+            }
+        };
+        [input, condition, recurrent, bias, hidden]
+    }
+}
