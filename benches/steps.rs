@@ -8,7 +8,9 @@ use std::time::Instant;
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::nets::{Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig};
+use ensuite::nets::{
+    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+};
 use ensuite::ops::{Cell, GateInput, cross_entropy, linear, recurrent};
 use ensuite::sequence::Alphabet;
 use ensuite::train::{AdamW, Batch, MaximumLikelihood, Objective, OptimizerSettings};
@@ -29,20 +31,34 @@ fn main() {
             other => panic!("there is no step {other}: a, b or c"),
         };
         let times: Vec<String> = times.iter().map(|ms| format!("{ms:.1}")).collect();
-        println!("{{\"step\": \"{step}\", \"ms\": [{}], \"peak_mib\": {:.0}}}", times.join(", "), peak_mib());
+        println!(
+            "{{\"step\": \"{step}\", \"ms\": [{}], \"peak_mib\": {:.0}}}",
+            times.join(", "),
+            peak_mib()
+        );
     }
 }
 
 /// 20 layers, 64 residual, 128 skip, 256 classes, 4 × 4096 samples.
 fn wavenet(repeats: usize) -> Vec<f64> {
-    let config = WaveNetConfig { layers: 20, cycle: 10, residual: 64, skip: 128, head: 256 };
+    let config = WaveNetConfig {
+        layers: 20,
+        cycle: 10,
+        residual: 64,
+        skip: 128,
+        head: 256,
+    };
     let net = WaveNet::new(config, interface(256), 1, &device()).expect("a network");
     sequence_steps(net, 4, 4096, repeats)
 }
 
 /// Embedding 256, hidden 512, 167 classes, 32 × 400 tokens.
 fn lstm(repeats: usize) -> Vec<f64> {
-    let config = RecurrentConfig { embedding: 256, hidden: 512, layers: 1 };
+    let config = RecurrentConfig {
+        embedding: 256,
+        hidden: 512,
+        layers: 1,
+    };
     let net = Recurrent::new(Unit::Lstm, config, interface(167), 1, &device()).expect("a network");
     sequence_steps(net, 32, 400, repeats)
 }
@@ -58,7 +74,9 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
         tokens,
         condition: None,
     };
-    timed(net.train(), repeats, |net, step| MaximumLikelihood.loss(net, &batch, step, &device))
+    timed(net.train(), repeats, |net, step| {
+        MaximumLikelihood.loss(net, &batch, step, &device)
+    })
 }
 
 const WORDS: usize = 10_000;
@@ -99,10 +117,25 @@ impl Gru {
         }
     }
 
-    fn run(&self, x: Tensor<2>, condition: Option<Tensor<2>>, initial: Tensor<2>, time: usize) -> Tensor<2> {
+    fn run(
+        &self,
+        x: Tensor<2>,
+        condition: Option<Tensor<2>>,
+        initial: Tensor<2>,
+        time: usize,
+    ) -> Tensor<2> {
         let input = linear(x, self.input.val(), self.bias.val(), false);
-        let cell = Cell::Gru { bias: self.recurrent_bias.val() };
-        recurrent(&cell, GateInput::Rows(input), condition, self.recurrent.val(), initial, time)
+        let cell = Cell::Gru {
+            bias: self.recurrent_bias.val(),
+        };
+        recurrent(
+            &cell,
+            GateInput::Rows(input),
+            condition,
+            self.recurrent.val(),
+            initial,
+            time,
+        )
     }
 }
 
@@ -120,18 +153,27 @@ fn sentence_vae(repeats: usize) -> Vec<f64> {
         logits_bias: weights([WORDS]),
     };
     let device = device().autodiff();
-    let words: Vec<i32> = tokens(rows * time, WORDS).iter().map(|&t| t as i32).collect();
-    let noise = Tensor::<2>::from_data(TensorData::new(numbers(rows * CODE), [rows, CODE]), &device);
+    let words: Vec<i32> = tokens(rows * time, WORDS)
+        .iter()
+        .map(|&t| t as i32)
+        .collect();
+    let noise =
+        Tensor::<2>::from_data(TensorData::new(numbers(rows * CODE), [rows, CODE]), &device);
     timed(net.train(), repeats, |net, _| {
-        let tokens = Tensor::<1, Int>::from_data(TensorData::new(words.clone(), [rows * time]), &device);
+        let tokens =
+            Tensor::<1, Int>::from_data(TensorData::new(words.clone(), [rows * time]), &device);
         let x = ensuite::ops::embedding(net.embedding.val(), vec![tokens]);
         let nothing = Tensor::zeros([rows, WIDTH], &device);
         let states = net.encoder.run(x.clone(), None, nothing, time);
-        let last = states.reshape([rows, time, WIDTH]).narrow(1, time - 1, 1).reshape([rows, WIDTH]);
+        let last = states
+            .reshape([rows, time, WIDTH])
+            .narrow(1, time - 1, 1)
+            .reshape([rows, WIDTH]);
         let code = linear(last, net.code.val(), net.code_bias.val(), false);
         let (mean, log_variance) = (code.clone().narrow(1, 0, CODE), code.narrow(1, CODE, CODE));
         let z = mean.clone() + (log_variance.clone() * 0.5).exp() * noise.clone();
-        let divergence = (log_variance.clone().exp() + mean.powi_scalar(2) - log_variance - 1.0).sum() * 0.5;
+        let divergence =
+            (log_variance.clone().exp() + mean.powi_scalar(2) - log_variance - 1.0).sum() * 0.5;
         let initial = z.clone().matmul(net.initial.val()).tanh();
         let condition = z.matmul(net.conditioning.val());
         let states = net.decoder.run(x, Some(condition), initial, time);
@@ -160,7 +202,15 @@ fn device() -> Device {
 }
 
 fn interface(size: usize) -> Interface {
-    Interface { alphabet: Alphabet { size, start: 0, stop: None }, lags: Vec::new(), condition: 0 }
+    Interface {
+        alphabet: Alphabet {
+            size,
+            start: 0,
+            stop: None,
+        },
+        lags: Vec::new(),
+        condition: 0,
+    }
 }
 
 fn numbers(count: usize) -> Vec<f32> {
@@ -174,11 +224,17 @@ fn numbers(count: usize) -> Vec<f32> {
 }
 
 fn tokens(count: usize, classes: usize) -> Vec<u32> {
-    numbers(count).iter().map(|x| ((x + 1.0) * 0.5 * classes as f32) as u32).collect()
+    numbers(count)
+        .iter()
+        .map(|x| ((x + 1.0) * 0.5 * classes as f32) as u32)
+        .collect()
 }
 
 fn weights<const D: usize>(shape: [usize; D]) -> Param<Tensor<D>> {
-    let values = numbers(shape.iter().product()).iter().map(|x| x / (shape[0] as f32).sqrt()).collect::<Vec<f32>>();
+    let values = numbers(shape.iter().product())
+        .iter()
+        .map(|x| x / (shape[0] as f32).sqrt())
+        .collect::<Vec<f32>>();
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device()))
 }
 

@@ -32,20 +32,46 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut known = Vec::new();
     let mut held_out = Vec::new();
     for path in wavs(&recordings)? {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let index: usize = name.rsplit('_').next().unwrap_or_default().parse()?;
-        let side = if (5..=9).contains(&index) { &mut held_out } else { &mut known };
+        let side = if (5..=9).contains(&index) {
+            &mut held_out
+        } else {
+            &mut known
+        };
         side.push(read(&path)?);
     }
-    let made = wavs(&made)?.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let made = wavs(&made)?
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let (real, _) = share(&known, &held_out);
     let (ours, each) = share(&known, &made);
-    println!("held-out recordings named rightly: {:.1} % of {}", 100.0 * real, held_out.len());
-    println!("made clips named as asked:         {:.1} % of {}", 100.0 * ours, made.len());
-    let each: Vec<String> = each.iter().enumerate().map(|(digit, share)| format!("{digit}: {:.0} %", 100.0 * share)).collect();
+    println!(
+        "held-out recordings named rightly: {:.1} % of {}",
+        100.0 * real,
+        held_out.len()
+    );
+    println!(
+        "made clips named as asked:         {:.1} % of {}",
+        100.0 * ours,
+        made.len()
+    );
+    let each: Vec<String> = each
+        .iter()
+        .enumerate()
+        .map(|(digit, share)| format!("{digit}: {:.0} %", 100.0 * share))
+        .collect();
     println!("{}", each.join("  "));
     if real < 0.9 {
-        return Err("the classifier itself names fewer than 90 % of real recordings: it cannot judge".into());
+        return Err(
+            "the classifier itself names fewer than 90 % of real recordings: it cannot judge"
+                .into(),
+        );
     }
     if ours < 0.5 {
         return Err("fewer than half of the made clips are named as asked".into());
@@ -63,23 +89,37 @@ fn wavs(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn read(path: &Path) -> Result<Clip, Box<dyn std::error::Error>> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let digit = name.chars().next().and_then(|c| c.to_digit(10)).ok_or("a file does not begin with its digit")?;
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let digit = name
+        .chars()
+        .next()
+        .and_then(|c| c.to_digit(10))
+        .ok_or("a file does not begin with its digit")?;
     let recording = import::read(path)?;
     assert_eq!(recording.rate, RATE, "{name}");
     let kept = level::trim_silence(&recording.samples, RATE);
-    Ok(Clip { digit: digit as usize, picture: picture(&recording.samples[kept]) })
+    Ok(Clip {
+        digit: digit as usize,
+        picture: picture(&recording.samples[kept]),
+    })
 }
 
 /// Log energies `[FRAMES, BANDS]`, each band's mean taken out, so that neither loudness nor the microphone counts.
 fn picture(samples: &[f32]) -> Vec<f32> {
-    let frames: Vec<Vec<f32>> = (0..samples.len().max(1).div_ceil(HOP)).map(|frame| bands(samples, frame * HOP)).collect();
+    let frames: Vec<Vec<f32>> = (0..samples.len().max(1).div_ceil(HOP))
+        .map(|frame| bands(samples, frame * HOP))
+        .collect();
     let mut picture = Vec::with_capacity(FRAMES * BANDS);
     for frame in 0..FRAMES {
         let place = frame as f32 * (frames.len() - 1) as f32 / (FRAMES - 1) as f32;
         let (below, part) = (place as usize, place.fract());
         let above = (below + 1).min(frames.len() - 1);
-        picture.extend((0..BANDS).map(|b| frames[below][b] * (1.0 - part) + frames[above][b] * part));
+        picture
+            .extend((0..BANDS).map(|b| frames[below][b] * (1.0 - part) + frames[above][b] * part));
     }
     for band in 0..BANDS {
         let mean = (0..FRAMES).map(|f| picture[f * BANDS + band]).sum::<f32>() / FRAMES as f32;
@@ -98,11 +138,14 @@ fn bands(samples: &[f32], start: usize) -> Vec<f32> {
         })
         .collect();
     let mut spectrum = fft.make_output_vec();
-    fft.process(&mut input, &mut spectrum).expect("lengths as planned");
+    fft.process(&mut input, &mut spectrum)
+        .expect("lengths as planned");
     let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
     let hz = |mel: f64| 700.0 * (10_f64.powf(mel / 2595.0) - 1.0);
     let (low, high) = (mel(80.0), mel(f64::from(RATE) / 2.0));
-    let edge = |i: usize| hz(low + (high - low) * i as f64 / (BANDS + 1) as f64) * WINDOW as f64 / f64::from(RATE);
+    let edge = |i: usize| {
+        hz(low + (high - low) * i as f64 / (BANDS + 1) as f64) * WINDOW as f64 / f64::from(RATE)
+    };
     (0..BANDS)
         .map(|band| {
             let (from, middle, to) = (edge(band), edge(band + 1), edge(band + 2));
@@ -111,7 +154,11 @@ fn bands(samples: &[f32], start: usize) -> Vec<f32> {
                 .enumerate()
                 .map(|(bin, value)| {
                     let bin = bin as f64;
-                    let weight = if bin < middle { (bin - from) / (middle - from) } else { (to - bin) / (to - middle) };
+                    let weight = if bin < middle {
+                        (bin - from) / (middle - from)
+                    } else {
+                        (to - bin) / (to - middle)
+                    };
                     weight.max(0.0) * value.norm_sqr()
                 })
                 .sum();
@@ -125,17 +172,26 @@ fn share(known: &[Clip], clips: &[Clip]) -> (f64, Vec<f64>) {
     let mut right = [0.0; 10];
     let mut asked = [0.0; 10];
     for clip in clips {
-        let mut near: Vec<(f32, usize)> = known.iter().map(|k| (distance(&k.picture, &clip.picture), k.digit)).collect();
+        let mut near: Vec<(f32, usize)> = known
+            .iter()
+            .map(|k| (distance(&k.picture, &clip.picture), k.digit))
+            .collect();
         near.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut votes = [0.0; 10];
         for (place, &(_, digit)) in near[..VOTES].iter().enumerate() {
             votes[digit] += 1.0 - 0.1 * place as f32;
         }
-        let named = (0..10).max_by(|&a, &b| votes[a].total_cmp(&votes[b])).unwrap_or(0);
+        let named = (0..10)
+            .max_by(|&a, &b| votes[a].total_cmp(&votes[b]))
+            .unwrap_or(0);
         asked[clip.digit] += 1.0;
         right[clip.digit] += f64::from(u8::from(named == clip.digit));
     }
-    let each = right.iter().zip(&asked).map(|(r, a)| r / f64::max(*a, 1.0)).collect();
+    let each = right
+        .iter()
+        .zip(&asked)
+        .map(|(r, a)| r / f64::max(*a, 1.0))
+        .collect();
     (right.iter().sum::<f64>() / asked.iter().sum::<f64>(), each)
 }
 

@@ -23,6 +23,7 @@ use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Calibration;
 use crate::error::{Error, IoContext, Result};
 use crate::labels::{Classes, LabelRule};
 use crate::medium::Medium;
@@ -63,6 +64,30 @@ pub struct Description {
     pub step: u64,
     /// Validation with these weights, in bits a token.
     pub validation_bits: Option<f64>,
+    /// How to make with eight-bit weights, where the network can.
+    pub int8: Option<Int8>,
+}
+
+/// Eight-bit weights: how activations are quantised, and what it costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8 {
+    /// The sizes of the activations on training data.
+    pub calibration: Calibration,
+    /// Bits a token on some of the held-out data with f32 weights.
+    pub f32_bits: f64,
+    /// The same with eight-bit weights.
+    pub int8_bits: f64,
+}
+
+impl Int8 {
+    /// More than this many bits a token are too dear.
+    pub const COST: f64 = 0.01;
+
+    /// True where eight-bit weights foresee nearly as well.
+    pub fn is_good(&self) -> bool {
+        self.int8_bits - self.f32_bits <= Self::COST
+    }
 }
 
 /// Which data trains and which is held out.
@@ -269,6 +294,14 @@ impl ModelFolder {
         let metadata = HashMap::from([("format".to_owned(), "ensuite".to_owned())]);
         let tensors = all.iter().map(|p| (p.name.clone(), p));
         write_tensors(&self.path.join(WEIGHTS), tensors, metadata)?;
+        self.save_description(description)
+    }
+
+    /// Keeps a description of the weights that are there already.
+    ///
+    /// # Errors
+    /// When writing fails; the last complete description stays.
+    pub fn save_description(&self, description: &Description) -> Result<()> {
         let text = serde_json::to_string_pretty(description).expect("a description is JSON") + "\n";
         write_aside(&self.path.join(DESCRIPTION), text.as_bytes())
     }
@@ -567,6 +600,7 @@ mod tests {
             },
             step: 0,
             validation_bits: None,
+            int8: None,
         };
         let net = description
             .recipe

@@ -11,7 +11,8 @@ pub fn exp(x: f32) -> f32 {
     /// Adding and subtracting 1.5·2²³ rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let n = x.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
     let r = n.mul_add(-0.693_359_4, x);
     let r = n.mul_add(2.121_944_4e-4, r);
     let p = 1.987_569_1e-4_f32;
@@ -21,9 +22,8 @@ pub fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 1.666_666_5e-1);
     let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r * r, r) + 1.0;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    // |n| ≤ 127 after the clamp, so that the biased exponent is in 0..=254.
-    let two_to_n = f32::from_bits((((n as i32) + 127) << 23) as u32);
+    // The low bits of `rounded` hold n: this is 2^n, without a conversion that would keep the loop from being vectorised.
+    let two_to_n = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
     p * two_to_n
 }
 

@@ -1,13 +1,16 @@
 /*! The only list of networks. To add one: a variant here, its module in `nets`, its stepper in `engine`. */
 
+use std::sync::Arc;
+
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::{Calibration, WaveNetInt8Engine};
 use crate::error::Result;
 use crate::nets::{
     Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
 };
-use crate::sequence::Stepper;
+use crate::sequence::{Stepper, Token};
 
 /// Which network, and how large.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +88,44 @@ impl Network {
         match self {
             Self::WaveNet(net) => net.weights().multiply_adds_per_step(),
             Self::Recurrent(net) => net.weights().multiply_adds_per_step(),
+        }
+    }
+}
+
+impl Network {
+    /// The sizes of its activations on these sequences, each with its condition; `None` for networks that are not made
+    /// for eight-bit weights.
+    ///
+    /// # Errors
+    /// When a sequence is not of the alphabet.
+    pub fn calibrate(
+        &self,
+        sequences: &[(&[Token], Option<&[f32]>)],
+    ) -> Result<Option<Calibration>> {
+        match self {
+            Self::WaveNet(net) => {
+                Calibration::collect(&Arc::new(net.weights()), sequences).map(Some)
+            }
+            Self::Recurrent(_) => Ok(None),
+        }
+    }
+
+    /// The network one step at a time with eight-bit weights; f32 for networks that are not made for them.
+    ///
+    /// # Errors
+    /// When the calibration is another network's.
+    pub fn int8_stepper(
+        &self,
+        calibration: &Calibration,
+        lanes: usize,
+    ) -> Result<Box<dyn Stepper>> {
+        match self {
+            Self::WaveNet(net) => Ok(Box::new(WaveNetInt8Engine::new(
+                Arc::new(net.weights()),
+                calibration,
+                lanes,
+            )?)),
+            Self::Recurrent(net) => net.stepper(lanes),
         }
     }
 }

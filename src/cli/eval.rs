@@ -67,7 +67,12 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     if !args.held_out && recordings.corpus.digest() == description.split.hash {
         ui.warn("this is the very data the model was trained on; --held-out measures what it has not seen");
     }
-    let sequences = Parts::whole(&recordings.corpus, clips);
+    let settings = sound.import_settings();
+    let parts = clips
+        .into_iter()
+        .map(|clip| recordings.recorded(clip, &settings))
+        .collect();
+    let sequences = Parts::new(&recordings.corpus, parts);
     let conditions = (0..sequences.count())
         .map(|index| {
             description

@@ -6,13 +6,13 @@ use std::time::Instant;
 use burn::prelude::*;
 
 use super::arguments::{SamplingArgs, check_seconds, labels_of_item, parse_label};
+use super::precision::{self, Precision};
 use super::ui::Ui;
 use crate::audio::{self, MuLaw, WavSink};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::error::{Error, Result};
 use crate::labels::{Label, describe};
 use crate::medium::{Medium, Sound};
-use crate::nets::SequenceModel;
 use crate::network::Network;
 use crate::sequence::{Codec, Item, Sampler, Token, generate_many};
 
@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// Choose a class, as in digit=7; what is not given is drawn
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
+    /// The weights' numbers [default: int8 where it foresees nearly as well]
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
     #[command(flatten)]
     sampling: SamplingArgs,
 }
@@ -88,7 +91,8 @@ fn make_sound(
     let length = (args.seconds * f64::from(sound.sample_rate))
         .round()
         .max(1.0) as usize;
-    let mut stepper = net.stepper(outputs.len().min(LANES))?;
+    let mut stepper =
+        precision::stepper(net, description, args.precision, outputs.len().min(LANES))?;
     let begun = Instant::now();
     let mut files: Vec<Option<Growing>> = outputs.iter().map(|_| None).collect();
     let with_prompt = if args.with_prompt {

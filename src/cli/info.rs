@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 use serde::Serialize;
 
-use super::ui;
+use super::{precision, ui};
 use crate::checkpoint::ModelFolder;
 use crate::error::Result;
 use crate::labels::Group;
 use crate::medium::Medium;
-use crate::nets::{SequenceModel, parameters};
-use crate::sequence::{Sampler, Sampling};
+use crate::nets::parameters;
+use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// Say what a model is, and how fast it is here
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,8 @@ struct Info {
     megabytes: f64,
     step: u64,
     validation_bits: Option<f64>,
+    /// What eight-bit weights cost, in bits a sample; `None` where there are none.
+    int8_cost_bits: Option<f64>,
     samples_per_second: f64,
     real_time_factor: f64,
 }
@@ -47,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let Medium::Sound(sound) = &description.medium;
     let rate = f64::from(sound.sample_rate);
     let field = description.recipe.network.receptive_field();
-    let speed = speed(&net)?;
+    let speed = speed(precision::stepper(&net, &description, None, 1)?)?;
     let info = Info {
         medium: description.medium.name(),
         network: description.recipe.network.name(),
@@ -60,6 +62,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         megabytes: folder.size() as f64 / 1e6,
         step: description.step,
         validation_bits: description.validation_bits,
+        int8_cost_bits: description
+            .int8
+            .as_ref()
+            .map(|int8| int8.int8_bits - int8.f32_bits),
         samples_per_second: speed,
         real_time_factor: speed / rate,
     };
@@ -81,6 +87,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
             info.step
         ),
         None => format!("{} steps", info.step),
+    };
+    let eight_bits = match &description.int8 {
+        Some(int8) if int8.is_good() => format!(
+            "used: they cost {:.4} bits/sample",
+            int8.int8_bits - int8.f32_bits
+        ),
+        Some(int8) => format!(
+            "not used: they cost {:.4} bits/sample",
+            int8.int8_bits - int8.f32_bits
+        ),
+        None => "none".into(),
     };
     for (name, value) in [
         (
@@ -113,6 +130,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             },
         ),
         ("trained", trained),
+        ("eight bits", eight_bits),
         (
             "speed here",
             format!(
@@ -128,9 +146,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// Samples a second of one stream, sampling included, on this machine.
-fn speed(net: &impl SequenceModel) -> Result<f64> {
+fn speed(mut stepper: Box<dyn Stepper>) -> Result<f64> {
     const MEASURED: Duration = Duration::from_millis(300);
-    let mut stepper = net.stepper(1)?;
     let mut sampler = Sampler::new(Sampling::default(), 0, 0)?;
     let mut last = stepper.alphabet().start;
     let begun = Instant::now();

@@ -10,6 +10,7 @@ mod devices;
 mod eval;
 mod generate;
 mod info;
+mod precision;
 mod sound;
 mod train;
 mod train_sound;

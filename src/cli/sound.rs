@@ -76,6 +76,14 @@ impl Recordings {
         Ok(Self { corpus, labels })
     }
 
+    /// A clip as it was recorded: without the silence that was added behind it, which costs next to nothing and would
+    /// flatter every measure.
+    pub(super) fn recorded(&self, clip: usize, settings: &ImportSettings) -> Part {
+        let added = f64::from(settings.trailing_silence) * f64::from(self.corpus.sample_rate());
+        let len = self.corpus.clips()[clip].len;
+        (clip, 0..len.saturating_sub(added.round() as u64).max(1))
+    }
+
     /// The classes that occur.
     pub(super) fn classes(&self) -> Classes {
         Classes::collect(self.labels.iter().map(Vec::as_slice))
@@ -94,14 +102,6 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn new(corpus: &'a Corpus, parts: Vec<Part>) -> Self {
         Self { corpus, parts }
-    }
-
-    /// Every clip as it is.
-    pub(super) fn whole(corpus: &'a Corpus, clips: impl IntoIterator<Item = usize>) -> Self {
-        let parts = clips
-            .into_iter()
-            .map(|clip| (clip, 0..corpus.clips()[clip].len));
-        Self::new(corpus, parts.collect())
     }
 
     /// The clip a sequence is of.

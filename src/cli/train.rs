@@ -44,7 +44,7 @@ pub(super) struct TrainArgs {
     /// The network: wavenet, lstm or gru [default: wavenet]
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
-    /// A named recipe [default: small]
+    /// A named recipe: tiny, small, medium or large [default: small]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// A TOML file that changes the preset; flags change it in turn

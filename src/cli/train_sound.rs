@@ -1,6 +1,5 @@
 /*! `ensuite train sound`: learn from a folder of recordings. */
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::arguments::labels_of_item;
 use super::card;
+use super::precision;
 use super::sound::{Part, Parts, Recordings};
 use super::train::{TrainArgs, parent_of, stop_flag};
 use super::ui::{self, Ui};
@@ -26,7 +26,7 @@ use crate::recipe::Recipe;
 use crate::sequence::{Codec, Generator, Sampler, Sampling, Sequences};
 use crate::train::{
     AdamW, Batches, End, Length, MaximumLikelihood, Report, Reporter, Standing, Stepped, Training,
-    fit,
+    fit, likelihood,
 };
 
 /// Learn sound from a folder of recordings (WAV, FLAC, MP3, OGG)
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     let plan = Plan::new(args)?;
     let parent = parent_of(&args.train.out)?;
     let recordings = Recordings::import(&args.recordings, &plan.settings, &plan.rule, &parent, ui)?;
-    let (parts, split) = plan.held_out.split(&recordings.corpus)?;
+    let (parts, split) = plan.held_out.split(&recordings, &plan.settings)?;
     plan.check_same_data(&args.recordings, &split)?;
     if !plan.rule.is_some() {
         suggest_labels(&recordings.corpus, ui);
@@ -105,8 +105,10 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
             seed,
         )
     };
-    let batches = cut(&(0..members).collect::<Vec<_>>());
-    let validation = cut(&enough(&sequences, members..sequences.count()));
+    let learned: Vec<usize> = (0..members).collect();
+    let held_out: Vec<usize> = (members..sequences.count()).collect();
+    let batches = cut(&learned);
+    let validation = cut(&enough(&sequences, &held_out));
     let rate = recordings.corpus.sample_rate();
     let size: usize = crate::nets::parameters(&training.net)
         .iter()
@@ -139,8 +141,16 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
         &stop_flag(),
         &device,
     );
-    let description = reporter.finish();
+    let mut description = reporter.finish();
     let end = end?;
+    let net = folder.load(&description, &device)?;
+    if !held_out.is_empty() {
+        // At reports a part of them is enough; what the model is known by counts them all.
+        let all = cut(&held_out);
+        description.validation_bits = Some(likelihood(&net, &all, &device)?.bits_per_token());
+    }
+    description.int8 = precision::measure(&net, &sequences, &learned, &held_out, &conditions)?;
+    folder.save_description(&description)?;
     folder.write_text(
         "README.md",
         &card::of_sound(&description, &args.recordings, &training.standing),
@@ -231,6 +241,7 @@ impl Plan {
             split,
             step: 0,
             validation_bits: None,
+            int8: None,
         }
     }
 
@@ -298,7 +309,7 @@ impl Args {
 enum HeldOut {
     /// Those whose path matches.
     Matching(Regex),
-    /// About one in ten, chosen by the hash of the path: the same whatever else is in the folder.
+    /// One in ten, chosen by the hashes of their paths.
     OneInTen,
     /// Those a resumed model names.
     Listed(Split),
@@ -318,8 +329,13 @@ impl HeldOut {
     }
 
     /// Parts to train on, then parts held out, and the record of it.
-    fn split(&self, corpus: &audio::Corpus) -> Result<(Vec<Part>, Split)> {
-        let clips = corpus.clips();
+    fn split(
+        &self,
+        recordings: &Recordings,
+        settings: &ImportSettings,
+    ) -> Result<(Vec<Part>, Split)> {
+        let clips = recordings.corpus.clips();
+        let lowest = lowest_tenth(clips);
         let tail_rule = "the last tenth of each recording";
         let by_tails = match self {
             Self::Matching(_) => false,
@@ -329,18 +345,24 @@ impl HeldOut {
         let (mut training, mut held_out) = (Vec::new(), Vec::new());
         for (index, clip) in clips.iter().enumerate() {
             if by_tails {
-                let border = clip.len - clip.len / 10;
+                let (_, recorded) = recordings.recorded(index, settings);
+                let border = recorded.end - recorded.end / 10;
                 training.push((index, 0..border));
-                held_out.push((index, border..clip.len));
+                if border < recorded.end {
+                    held_out.push((index, border..recorded.end));
+                }
                 continue;
             }
             let out = match self {
                 Self::Matching(regex) => regex.is_match(&clip.path),
-                Self::OneInTen => hash_tenth(&clip.path),
+                Self::OneInTen => lowest.contains(&index),
                 Self::Listed(split) => split.validation.contains(&clip.path),
             };
-            let side = if out { &mut held_out } else { &mut training };
-            side.push((index, 0..clip.len));
+            if out {
+                held_out.push(recordings.recorded(index, settings));
+            } else {
+                training.push((index, 0..clip.len));
+            }
         }
         if training.is_empty() {
             return Err(Error::usage(
@@ -354,7 +376,9 @@ impl HeldOut {
             rule: match self {
                 Self::Matching(regex) => format!("paths matching {regex}"),
                 Self::OneInTen if by_tails => tail_rule.into(),
-                Self::OneInTen => "one in ten by the hash of its path".into(),
+                Self::OneInTen => {
+                    "the tenth of the recordings whose paths have the lowest hashes".into()
+                }
                 Self::Listed(split) => split.rule.clone(),
             },
             training: training.len(),
@@ -366,26 +390,29 @@ impl HeldOut {
                     .map(|(clip, _)| clips[*clip].path.clone())
                     .collect()
             },
-            hash: corpus.digest().to_owned(),
+            hash: recordings.corpus.digest().to_owned(),
         };
         training.extend(held_out);
         Ok((training, split))
     }
 }
 
-/// True for about one path in ten.
-fn hash_tenth(path: &str) -> bool {
-    Sha256::digest(path.as_bytes())[0] < 26
+/// The tenth of the clips whose paths have the lowest hashes: scattered, and the same on every machine.
+fn lowest_tenth(clips: &[audio::Clip]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..clips.len()).collect();
+    order.sort_by_key(|&index| Sha256::digest(clips[index].path.as_bytes()));
+    order.truncate(clips.len().div_ceil(10));
+    order
 }
 
 /// As many held-out sequences as a report has time for, spread evenly.
-fn enough(sequences: &Parts<'_>, members: Range<usize>) -> Vec<usize> {
+fn enough(sequences: &Parts<'_>, members: &[usize]) -> Vec<usize> {
     let total: u64 = members
-        .clone()
-        .map(|member| sequences.length(member) as u64)
+        .iter()
+        .map(|&member| sequences.length(member) as u64)
         .sum();
     let every = total.div_ceil(VALIDATED).max(1) as usize;
-    members.step_by(every).collect()
+    members.iter().copied().step_by(every).collect()
 }
 
 /// A person with several folders may not know that they can become classes.

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::wavenet::{WaveNetEngine, WaveNetWeights};
 use crate::error::{Error, Result};
 use crate::sequence::{Stepper, Token};
 
 /// The absolute maxima of a WaveNet's activations on typical sequences.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Of the residual stream where it enters each layer.
     pub x: Vec<f32>,

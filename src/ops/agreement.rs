@@ -167,115 +167,99 @@ fn cross_entropy_agrees_with_its_composed_form() {
     assert_eq!(all_ignored.into_scalar::<f32>(), 0.0);
 }
 
+/// Batch, time and hidden units of the recurrent layers compared; LSTM and GRU of each.
+fn recurrent_cases() -> impl Iterator<Item = (usize, usize, usize, bool)> {
+    [(3, 7, 5), (2, 1, 4), (4, 20, 24)]
+        .into_iter()
+        .flat_map(|(batch, time, hidden)| [false, true].map(|gru| (batch, time, hidden, gru)))
+}
+
 #[test]
-fn recurrent_layers_agree_with_their_composed_form() {
+fn recurrent_layers_over_rows_agree_with_their_composed_form() {
     let mut numbers = Numbers::new();
-    for (batch, time, hidden) in [(3, 7, 5), (2, 1, 4), (4, 20, 24)] {
-        for gru in [false, true] {
-            let gates = if gru { 3 } else { 4 };
-            let bias = numbers.tensor([hidden]);
-            let cell = if gru {
-                Cell::Gru { bias: bias.clone() }
-            } else {
-                Cell::Lstm
-            };
-            let rows = numbers.tensor([batch * time, gates * hidden]);
-            let weights = numbers.tensor([hidden, gates * hidden]);
-            let initial = numbers.tensor([batch, hidden]);
-            let condition = numbers.tensor([batch, gates * hidden]);
-            agree!(
-                "recurrent rows",
-                recurrent(
-                    &cell,
-                    GateInput::Rows(rows.clone()),
-                    Some(condition.clone()),
-                    weights.clone(),
-                    initial.clone(),
-                    time
-                ),
-                super::recurrent::composed(
-                    &cell,
-                    rows.clone(),
-                    None,
-                    Some(condition.clone()),
-                    weights.clone(),
-                    initial.clone(),
-                    time
-                ),
-                rows,
-                weights,
-                initial,
-                condition
-            );
-            let table = numbers.tensor([9, gates * hidden]);
-            let tokens = || {
-                let tokens: Vec<i32> = (0..batch * time).map(|i| (i * 5 % 9) as i32).collect();
-                Tensor::<1, Int>::from_data(
-                    TensorData::new(tokens, [batch * time]),
-                    &Device::flex().autodiff(),
-                )
-            };
-            let fused = || {
-                recurrent(
-                    &cell,
-                    GateInput::Table(table.clone(), tokens()),
-                    Some(condition.clone()),
-                    weights.clone(),
-                    initial.clone(),
-                    time,
-                )
-            };
-            let composed = || {
-                super::recurrent::composed(
-                    &cell,
-                    table.clone(),
-                    Some(tokens()),
-                    Some(condition.clone()),
-                    weights.clone(),
-                    initial.clone(),
-                    time,
-                )
-            };
-            agree!(
-                "recurrent table",
-                fused(),
-                composed(),
-                table,
-                weights,
-                initial,
-                condition
-            );
-            if gru {
-                agree!("recurrent bias", fused(), composed(), bias);
-            }
-            let plain = |cell: &Cell| {
-                recurrent(
-                    cell,
-                    GateInput::Table(table.clone(), tokens()),
-                    None,
-                    weights.clone(),
-                    initial.clone(),
-                    time,
-                )
-            };
-            let reference = |cell: &Cell| {
-                super::recurrent::composed(
-                    cell,
-                    table.clone(),
-                    Some(tokens()),
-                    None,
-                    weights.clone(),
-                    initial.clone(),
-                    time,
-                )
-            };
-            agree!(
-                "recurrent without condition",
-                plain(&cell),
-                reference(&cell),
-                table,
-                weights
-            );
+    for (batch, time, hidden, gru) in recurrent_cases() {
+        let width = if gru { 3 } else { 4 } * hidden;
+        let bias = numbers.tensor([hidden]);
+        let cell = if gru { Cell::Gru { bias } } else { Cell::Lstm };
+        let rows = numbers.tensor([batch * time, width]);
+        let u = numbers.tensor([hidden, width]);
+        let h = numbers.tensor([batch, hidden]);
+        let c = numbers.tensor([batch, width]);
+        let input = GateInput::Rows(rows.clone());
+        agree!(
+            "recurrent rows",
+            recurrent(&cell, input, Some(c.clone()), u.clone(), h.clone(), time),
+            super::recurrent::composed(
+                &cell,
+                rows.clone(),
+                None,
+                Some(c.clone()),
+                u.clone(),
+                h.clone(),
+                time
+            ),
+            rows,
+            u,
+            h,
+            c
+        );
+    }
+}
+
+#[test]
+fn recurrent_layers_over_a_table_agree_with_their_composed_form() {
+    let mut numbers = Numbers::new();
+    for (batch, time, hidden, gru) in recurrent_cases() {
+        let width = if gru { 3 } else { 4 } * hidden;
+        let bias = numbers.tensor([hidden]);
+        let cell = if gru {
+            Cell::Gru { bias: bias.clone() }
+        } else {
+            Cell::Lstm
+        };
+        let table = numbers.tensor([9, width]);
+        let u = numbers.tensor([hidden, width]);
+        let h = numbers.tensor([batch, hidden]);
+        let c = numbers.tensor([batch, width]);
+        let tokens = || {
+            let tokens: Vec<i32> = (0..batch * time).map(|i| (i * 5 % 9) as i32).collect();
+            let device = Device::flex().autodiff();
+            Tensor::<1, Int>::from_data(TensorData::new(tokens, [batch * time]), &device)
+        };
+        let fused = |condition: Option<Tensor<2>>| {
+            let input = GateInput::Table(table.clone(), tokens());
+            recurrent(&cell, input, condition, u.clone(), h.clone(), time)
+        };
+        let composed = |condition: Option<Tensor<2>>| {
+            super::recurrent::composed(
+                &cell,
+                table.clone(),
+                Some(tokens()),
+                condition,
+                u.clone(),
+                h.clone(),
+                time,
+            )
+        };
+        agree!(
+            "recurrent table",
+            fused(Some(c.clone())),
+            composed(Some(c.clone())),
+            table,
+            u,
+            h,
+            c
+        );
+        agree!(
+            "recurrent without condition",
+            fused(None),
+            composed(None),
+            table,
+            u,
+            h
+        );
+        if gru {
+            agree!("recurrent bias", fused(None), composed(None), bias);
         }
     }
 }

@@ -4,6 +4,7 @@ use burn::prelude::*;
 use burn::tensor::activation;
 
 use super::fused::{self, FusedOp};
+use super::kernels::buffer::unwritten;
 use super::kernels::cross_entropy as kernel;
 
 /// The target of a position that is not scored.
@@ -54,7 +55,7 @@ impl FusedOp<1> for CrossEntropy {
         gradient: &[f32],
         _wanted: [bool; 1],
     ) -> [Vec<f32>; 1] {
-        let mut result = vec![0.0; logits.len()];
+        let mut result = unwritten(logits.len());
         kernel::backward(
             logits,
             self.classes,

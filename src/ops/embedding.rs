@@ -3,6 +3,7 @@
 use burn::prelude::*;
 
 use super::fused::{self, FusedOp};
+use super::kernels::buffer::unwritten;
 use super::kernels::embedding as kernel;
 
 /// Row i of the result is the sum over all `sources` of the table's row `source[i]`.
@@ -56,7 +57,7 @@ impl FusedOp<1> for Embedding {
             .iter()
             .map(|tokens| kernel::Lookup { table, tokens })
             .collect();
-        let mut output = vec![0.0; self.sources[0].len() * self.width];
+        let mut output = unwritten(self.sources[0].len() * self.width);
         kernel::forward(&lookups, self.width, &mut output);
         (output, Some(()))
     }

@@ -4,6 +4,7 @@ use burn::prelude::*;
 use burn::tensor::activation;
 
 use super::fused::{self, FusedOp};
+use super::kernels::buffer::unwritten;
 use super::kernels::linear as kernel;
 
 /// `f(x) W + b`, where f is the rectifier max(0, ·) if `relu` is set and nothing otherwise.
@@ -50,7 +51,7 @@ impl FusedOp<3> for Linear {
     }
 
     fn forward(&self, [x, weight, bias]: [&[f32]; 3], _train: bool) -> (Vec<f32>, Option<()>) {
-        let mut output = vec![0.0; self.0.rows * self.0.outputs];
+        let mut output = unwritten(self.0.rows * self.0.outputs);
         kernel::forward(self.0, x, weight, Some(bias), &mut output);
         (output, Some(()))
     }

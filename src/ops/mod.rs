@@ -10,7 +10,7 @@ the reference the kernels are tested against.
 mod agreement;
 mod cross_entropy;
 mod embedding;
-mod fused;
+pub(crate) mod fused;
 pub mod kernels;
 mod linear;
 mod recurrent;

@@ -4,6 +4,7 @@ use burn::prelude::*;
 use burn::tensor::activation;
 
 use super::fused::{self, FusedOp};
+use super::kernels::buffer::unwritten;
 use super::kernels::lstm as kernel;
 use super::kernels::{gru, lstm};
 
@@ -47,7 +48,7 @@ pub fn recurrent(
         GateInput::Rows(rows) => {
             return run(
                 cell,
-                steered(rows, &condition, time),
+                steered(rows, condition.as_ref(), time),
                 None,
                 None,
                 recurrent,
@@ -127,7 +128,7 @@ pub(crate) fn composed(
         None => input,
     };
     let [_, width] = rows.dims();
-    let rows = steered(rows, &condition, time).reshape([batch, time, width]);
+    let rows = steered(rows, condition.as_ref(), time).reshape([batch, time, width]);
     let mut h = initial;
     let mut c = h.zeros_like();
     let mut states = Vec::with_capacity(time);
@@ -156,7 +157,7 @@ pub(crate) fn composed(
 }
 
 /// Each sequence's condition added to all its rows.
-fn steered(rows: Tensor<2>, condition: &Option<Tensor<2>>, time: usize) -> Tensor<2> {
+fn steered(rows: Tensor<2>, condition: Option<&Tensor<2>>, time: usize) -> Tensor<2> {
     let Some(condition) = condition else {
         return rows;
     };
@@ -200,7 +201,7 @@ impl FusedOp<5> for Recurrent {
         [input, condition, recurrent, bias, initial]: [&[f32]; 5],
         train: bool,
     ) -> (Vec<f32>, Option<kernel::Saved>) {
-        let mut output = vec![0.0; self.shape.batch * self.shape.time * self.shape.hidden];
+        let mut output = unwritten(self.shape.batch * self.shape.time * self.shape.hidden);
         let input = self.input(input, condition);
         let saved = if self.lstm {
             lstm::forward(

@@ -4,6 +4,7 @@ use burn::prelude::*;
 use burn::tensor::activation;
 
 use super::fused::{self, FusedOp};
+use super::kernels::buffer::unwritten;
 use super::kernels::wavenet as kernel;
 
 /// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
@@ -103,7 +104,7 @@ impl FusedOp<6> for Stack {
     }
 
     fn forward(&self, inputs: [&[f32]; 6], train: bool) -> (Vec<f32>, Option<kernel::Saved>) {
-        let mut skip = vec![0.0; self.shape.batch * self.shape.time * self.shape.skip];
+        let mut skip = unwritten(self.shape.batch * self.shape.time * self.shape.skip);
         let saved = kernel::forward(self.shape, &self.weights(inputs), inputs[0], &mut skip);
         (skip, train.then_some(saved))
     }

@@ -60,3 +60,105 @@ pub fn likelihood<N: SequenceModel>(
     }
     Ok(total)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::GradientsParams;
+
+    use super::*;
+    use crate::nets::{Interface, Recurrent, RecurrentConfig, Unit, WaveNet, WaveNetConfig};
+    use crate::ops::fused::COMPOSED;
+    use crate::sequence::Alphabet;
+    use crate::train::{AdamW, OptimizerSettings};
+
+    /// Losses of the first steps on a repeating tune.
+    fn losses<N: SequenceModel>(net: N, steps: usize, composed: bool) -> Vec<f32> {
+        COMPOSED.set(composed);
+        let device = Device::flex().autodiff();
+        let (rows, time) = (3, 50);
+        let tune = |i: usize| (i * i % 11 + i / 50) as u32 % 11;
+        let batch = Batch {
+            rows,
+            time,
+            tokens: (0..rows * time).map(tune).collect(),
+            targets: (1..=rows * time)
+                .map(|i| if i % 9 == 0 { -1 } else { tune(i) as i32 })
+                .collect(),
+            condition: Some(vec![0.5, -1.0, 0.0, 1.0, 1.0, 0.25]),
+        };
+        let mut net = net.train();
+        let mut optimizer = AdamW::new(&net);
+        let all = (0..steps as u64)
+            .map(|step| {
+                let loss = MaximumLikelihood.loss(&net, &batch, step, &device);
+                let value = loss.clone().into_scalar::<f32>();
+                let gradients = GradientsParams::from_grads(loss.backward(), &net);
+                (net, _) =
+                    optimizer.step(net.clone(), gradients, 1e-3, &OptimizerSettings::default());
+                value
+            })
+            .collect();
+        COMPOSED.set(false);
+        all
+    }
+
+    fn check<N: SequenceModel>(make: impl Fn() -> N) {
+        let (fused, composed) = (losses(make(), 200, false), losses(make(), 200, true));
+        assert!(
+            fused[199] < 0.7 * fused[0],
+            "nothing was learned: {} then {}",
+            fused[0],
+            fused[199]
+        );
+        for (step, (a, b)) in fused.iter().zip(&composed).enumerate() {
+            let tolerance = if step < 20 { 1e-4 } else { 1e-2 };
+            assert!(
+                (a - b).abs() <= tolerance * b,
+                "step {step}: {a} beside {b}"
+            );
+        }
+        assert_eq!(
+            losses(make(), 20, false),
+            fused[..20],
+            "two runs from the same start differ"
+        );
+    }
+
+    fn interface() -> Interface {
+        Interface {
+            alphabet: Alphabet {
+                size: 11,
+                start: 11,
+                stop: None,
+            },
+            lags: vec![3],
+            condition: 2,
+        }
+    }
+
+    #[test]
+    fn wavenet_trains_as_its_composed_reference_does() {
+        let config = WaveNetConfig {
+            layers: 5,
+            cycle: 3,
+            residual: 16,
+            skip: 24,
+            head: 16,
+        };
+        check(|| WaveNet::new(config.clone(), interface(), 4, &Device::flex()).unwrap());
+    }
+
+    #[test]
+    fn recurrent_networks_train_as_their_composed_reference_does() {
+        let config = RecurrentConfig {
+            embedding: 8,
+            hidden: 20,
+            layers: 2,
+        };
+        for unit in [Unit::Lstm, Unit::Gru] {
+            check(|| {
+                Recurrent::new(unit, config.clone(), interface(), 4, &Device::flex()).unwrap()
+            });
+        }
+    }
+}

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Floats in a cache line.
 const LINE: usize = 16;
-/// Floats kept for the next taker at most: 2 GiB.
-const KEPT_FLOATS: usize = 1 << 29;
+/// Floats kept for the next taker at most: 512 MiB.
+const KEPT_FLOATS: usize = 1 << 27;
 
 /// Free buffers, the longest unused first.
 static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
@@ -27,10 +27,11 @@ impl Buffer {
     /// `length` floats of any content: whatever the last user left, or zeros.
     pub fn any(length: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = free.iter().rposition(|data| data.len() == length + LINE);
+        let room = room(length + LINE);
+        let fitting = free.iter().rposition(|data| data.len() == room);
         let reused = fitting.map(|index| free.remove(index));
         drop(free);
-        let data = reused.unwrap_or_else(|| vec![0.0; length + LINE]);
+        let data = reused.unwrap_or_else(|| vec![0.0; room]);
         let start = data
             .as_ptr()
             .align_offset(LINE * size_of::<f32>())
@@ -47,6 +48,13 @@ impl Buffer {
         buffer.fill(0.0);
         buffer
     }
+}
+
+/// The length rounded up by an eighth at most, so that batches of like sizes share their buffers: with a buffer for each
+/// size that ever occurs, memory would grow with every new one.
+fn room(length: usize) -> usize {
+    let grain = (length.next_power_of_two() / 16).max(LINE);
+    length.next_multiple_of(grain)
 }
 
 /// A vector for results that are written whole: its content is whatever the memory held.
@@ -87,6 +95,19 @@ impl Drop for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_are_alike_share_their_buffers() {
+        for length in [1, 15, 16, 17, 1000, 12_345, 1 << 20, (1 << 20) + 1] {
+            let room = room(length);
+            assert!(
+                room >= length && room <= length + (length / 8).max(LINE),
+                "{length}: {room}"
+            );
+        }
+        let rooms: std::collections::BTreeSet<usize> = (100_000..200_000).map(room).collect();
+        assert!(rooms.len() <= 20, "{} sizes", rooms.len());
+    }
 
     #[test]
     fn a_dropped_buffer_is_taken_again_and_zeros_are_zeros() {

@@ -10,7 +10,6 @@ library.
 
 pub mod adamw;
 pub mod buffer;
-pub mod classifier;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod gru;

@@ -1,0 +1,101 @@
+//! Samples a second on one core, sampling included: one stream in f32 and in eight bits, and sixteen lanes of eight bits.
+//!
+//! `cargo bench --bench making`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::prelude::*;
+use ensuite::engine::{Calibration, WaveNetInt8Engine};
+use ensuite::nets::{
+    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+};
+use ensuite::sequence::{Alphabet, Sampler, Sampling, Stepper, Token};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Layers, residual and skip channels.
+const SHAPES: [(usize, usize, usize); 3] = [(20, 32, 128), (20, 64, 128), (40, 64, 256)];
+
+fn main() {
+    println!("| network | f32 | int8 | int8, 16 lanes together |");
+    println!("|---|---|---|---|");
+    for (layers, residual, skip) in SHAPES {
+        let config = WaveNetConfig {
+            layers,
+            cycle: 10,
+            residual,
+            skip,
+            head: 256,
+        };
+        let net = WaveNet::new(config, interface(), 1, &Device::flex()).expect("a network");
+        let weights = Arc::new(net.weights());
+        let tokens: Vec<Token> = (0..2000).map(|i| i * i % 256).collect();
+        let calibration =
+            Calibration::collect(&weights, &[(&tokens, None)]).expect("a calibration");
+        let int8 = |lanes| {
+            WaveNetInt8Engine::new(weights.clone(), &calibration, lanes).expect("an engine")
+        };
+        println!(
+            "| WaveNet {layers} × {residual}/{skip} | {} | {} | {} |",
+            speed(&mut *net.stepper(1).expect("an engine")),
+            speed(&mut int8(1)),
+            speed(&mut int8(16)),
+        );
+    }
+    let config = RecurrentConfig {
+        embedding: 64,
+        hidden: 512,
+        layers: 1,
+    };
+    let net =
+        Recurrent::new(Unit::Lstm, config, interface(), 1, &Device::flex()).expect("a network");
+    println!(
+        "| LSTM 512 | {} | | |",
+        speed(&mut *net.stepper(1).expect("an engine"))
+    );
+}
+
+/// Samples a second over all lanes: the best of several stretches, so that other programs count less.
+fn speed(stepper: &mut dyn Stepper) -> u64 {
+    const STRETCH: Duration = Duration::from_millis(300);
+    let lanes = stepper.lanes();
+    let classes = stepper.alphabet().size;
+    let sampler =
+        |lane| Sampler::new(Sampling::default(), 1, lane as u64).expect("default settings");
+    let mut samplers: Vec<Sampler> = (0..lanes).map(sampler).collect();
+    let mut tokens = vec![stepper.alphabet().start; lanes];
+    let mut best = 0.0_f64;
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let mut steps = 0;
+        while begun.elapsed() < STRETCH {
+            for _ in 0..100 {
+                let logits = stepper.step(&tokens);
+                for ((token, sampler), logits) in tokens
+                    .iter_mut()
+                    .zip(&mut samplers)
+                    .zip(logits.chunks(classes))
+                {
+                    *token = sampler.choose(logits);
+                }
+            }
+            steps += 100;
+        }
+        best = best.max((steps * lanes) as f64 / begun.elapsed().as_secs_f64());
+    }
+    best as u64
+}
+
+fn interface() -> Interface {
+    Interface {
+        alphabet: Alphabet {
+            size: 256,
+            start: 256,
+            stop: None,
+        },
+        lags: Vec::new(),
+        condition: 0,
+    }
+}
