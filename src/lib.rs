@@ -14,7 +14,7 @@ The floors, from the top; each uses only floors below it (`ARCHITECTURE.md` says
 | [`ops`], [`device`] | training operations; where tensors live |
 | [`engine`] | fast inference on the CPU |
 | [`sequence`], [`labels`] | the shared autoregressive core; classes as a condition |
-| [`math`], `simd`, [`error`], [`memory`] | exp and tanh, instruction sets, errors, the allocator |
+| [`math`], [`simd`], [`error`], [`memory`] | exp and tanh, instruction sets, errors, the allocator |
 */
 
 pub mod audio;
@@ -33,5 +33,5 @@ pub mod network;
 pub mod ops;
 pub mod recipe;
 pub mod sequence;
-mod simd;
+pub mod simd;
 pub mod train;

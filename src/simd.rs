@@ -1,7 +1,7 @@
 /*!
 One source, several instruction sets, chosen at run time.
 
-[`multiversion!`] compiles the body of a function three times (AVX-512, AVX2 with FMA, and plain) and calls the
+`multiversion!` compiles the body of a function three times (AVX-512, AVX2 with FMA, and plain) and calls the
 widest the processor has. The plain version is the scalar twin the others are tested against. Bodies must
 give the same bits whatever their width: every output is one chain of [`f32::mul_add`] in index order.
 */

@@ -35,7 +35,7 @@ impl Likelihood {
     }
 }
 
-/// −ln softmax(logits)[token], in nats.
+/// −ln softmax(logits)\[token\], in nats.
 pub fn surprisal(logits: &[f32], token: Token) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|l| f64::from(l - highest).exp()).sum();
