@@ -25,13 +25,6 @@ impl Block {
         n.div_ceil(Self::WIDTH)
     }
 
-    /// Element-wise maximum with zero.
-    #[inline(always)]
-    pub fn relu(mut self) -> Self {
-        self.0.iter_mut().for_each(|v| *v = v.max(0.0));
-        self
-    }
-
     /// Element-wise sum.
     #[inline(always)]
     pub fn add(mut self, other: &Self) -> Self {
@@ -39,6 +32,39 @@ impl Block {
             *sum += term;
         }
         self
+    }
+}
+
+/// The floats of `blocks`.
+#[inline(always)]
+fn floats(blocks: &[Block]) -> &[f32] {
+    // SAFETY: a `Block` is exactly sixteen initialised floats without padding.
+    unsafe {
+        std::slice::from_raw_parts(blocks.as_ptr().cast::<f32>(), blocks.len() * Block::WIDTH)
+    }
+}
+
+/// The floats of `blocks`, to write.
+#[inline(always)]
+fn floats_mut(blocks: &mut [Block]) -> &mut [f32] {
+    let length = blocks.len() * Block::WIDTH;
+    // SAFETY: as in `floats`; the borrow is exclusive, and every bit pattern is a float.
+    unsafe { std::slice::from_raw_parts_mut(blocks.as_mut_ptr().cast::<f32>(), length) }
+}
+
+/// Adds to each number its counterpart. (Over floats: a loop over blocks would be vectorised with gathers.)
+#[inline(always)]
+pub(super) fn add(numbers: &mut [Block], more: &[Block]) {
+    for (number, more) in floats_mut(numbers).iter_mut().zip(floats(more)) {
+        *number += more;
+    }
+}
+
+/// Makes negative numbers zero.
+#[inline(always)]
+pub(super) fn rectify(numbers: &mut [Block]) {
+    for number in floats_mut(numbers) {
+        *number = number.max(0.0);
     }
 }
 
@@ -151,14 +177,7 @@ impl Rows<Block> {
     /// The floats of row `i`, padding included, to write.
     #[inline(always)]
     pub fn floats_mut(&mut self, i: usize) -> &mut [f32] {
-        let blocks = self.blocks_mut(i);
-        // SAFETY: a `Block` is exactly sixteen initialised floats without padding, and every bit pattern is a float.
-        unsafe {
-            std::slice::from_raw_parts_mut(
-                blocks.as_mut_ptr().cast::<f32>(),
-                blocks.len() * Block::WIDTH,
-            )
-        }
+        floats_mut(self.blocks_mut(i))
     }
 }
 
@@ -214,11 +233,7 @@ impl<'a> View<'a, Block> {
     /// The floats from row `i` on, padding included.
     #[inline(always)]
     pub fn floats(self, i: usize) -> &'a [f32] {
-        let blocks = self.blocks(i);
-        // SAFETY: a `Block` is exactly sixteen initialised floats without padding.
-        unsafe {
-            std::slice::from_raw_parts(blocks.as_ptr().cast::<f32>(), blocks.len() * Block::WIDTH)
-        }
+        floats(self.blocks(i))
     }
 }
 

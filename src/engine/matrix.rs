@@ -8,7 +8,7 @@ memory straight on. Several rows of inputs share a pass: the weights are loaded 
 use std::ops::Range;
 
 use super::blocks::{Block, Rows, View, panels};
-use super::vector::{Fma, dispatch};
+use super::vector::{Fma, FmaWork, with_fma};
 use crate::simd::Level;
 
 /// A constant matrix with its bias, `[inputs, outputs]`, packed in panels.
@@ -53,33 +53,39 @@ impl Matrix {
 
     /// Writes start + input · weights for the first `rows` rows.
     #[inline(always)]
-    pub fn multiply<F: Fma>(
+    pub fn multiply(
         &self,
-        fma: F,
+        fma: impl Fma,
         rows: usize,
         input: View<'_, Block>,
         start: View<'_, Block>,
         output: &mut Rows<Block>,
     ) {
-        let (mut weights, mut first) = (self.weights.as_slice(), 0);
-        for width in panels(self.bias.len()) {
-            let panel;
-            (panel, weights) = weights.split_at(width * self.inputs);
-            let run = Panel {
-                weights: panel,
-                inputs: self.inputs,
-                first,
-            };
-            match width {
-                1 => run.multiply::<F, 1>(fma, rows, input, start, output),
-                2 => run.multiply::<F, 2>(fma, rows, input, start, output),
-                3 => run.multiply::<F, 3>(fma, rows, input, start, output),
-                4 => run.multiply::<F, 4>(fma, rows, input, start, output),
-                5 => run.multiply::<F, 5>(fma, rows, input, start, output),
-                _ => run.multiply::<F, 6>(fma, rows, input, start, output),
-            }
-            first += width;
-        }
+        fma.call(Product::<false> {
+            matrix: self,
+            rows,
+            input,
+            start,
+            output,
+        });
+    }
+
+    /// Adds bias + input · weights to the first `rows` rows.
+    #[inline(always)]
+    pub fn add(
+        &self,
+        fma: impl Fma,
+        rows: usize,
+        input: View<'_, Block>,
+        output: &mut Rows<Block>,
+    ) {
+        fma.call(Product::<true> {
+            matrix: self,
+            rows,
+            input,
+            start: self.bias(),
+            output,
+        });
     }
 
     /// Bias + input · weights for one row.
@@ -91,72 +97,81 @@ impl Matrix {
         let mut row = Rows::zeros(1, input.len());
         row.floats_mut(0)[..input.len()].copy_from_slice(input);
         let mut output = Rows::repeated(1, &self.bias);
-        multiply(level, self, row.view(0), &mut output);
+        let product = Product::<false> {
+            matrix: self,
+            rows: 1,
+            input: row.view(0),
+            start: self.bias(),
+            output: &mut output,
+        };
+        with_fma(level, product);
         output.blocks(0).to_vec()
     }
 }
 
-dispatch! {
-    fn multiply(matrix: &Matrix, input: View<'_, Block>, output: &mut Rows<Block>) = multiply_all
-    for Avx512 at Avx512 with "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
-        Avx2 at Avx2 with "avx2,fma",
+/// start + input · weights, written to or, with `ADD`, added to the output.
+struct Product<'a, const ADD: bool> {
+    matrix: &'a Matrix,
+    rows: usize,
+    input: View<'a, Block>,
+    start: View<'a, Block>,
+    output: &'a mut Rows<Block>,
 }
 
-/// Bias + input · weights for every row.
-#[inline(always)]
-fn multiply_all<F: Fma>(fma: F, matrix: &Matrix, input: View<'_, Block>, output: &mut Rows<Block>) {
-    matrix.multiply(fma, output.len(), input, matrix.bias(), output);
-}
-
-/// Some blocks of outputs, from block `first` on, with all their weights.
-struct Panel<'a> {
-    weights: &'a [Block],
-    inputs: usize,
-    first: usize,
-}
-
-impl Panel<'_> {
-    /// All rows through a panel of `BLOCKS` blocks.
+impl<const ADD: bool> FmaWork for Product<'_, ADD> {
     #[inline(always)]
-    fn multiply<F: Fma, const BLOCKS: usize>(
-        &self,
-        fma: F,
-        rows: usize,
-        input: View<'_, Block>,
-        start: View<'_, Block>,
-        output: &mut Rows<Block>,
-    ) {
+    fn run<F: Fma>(mut self, fma: F) {
+        let (mut weights, mut first) = (self.matrix.weights.as_slice(), 0);
+        for width in panels(self.matrix.bias.len()) {
+            let panel;
+            (panel, weights) = weights.split_at(width * self.matrix.inputs);
+            match width {
+                1 => self.panel::<F, 1>(fma, panel, first),
+                2 => self.panel::<F, 2>(fma, panel, first),
+                3 => self.panel::<F, 3>(fma, panel, first),
+                4 => self.panel::<F, 4>(fma, panel, first),
+                5 => self.panel::<F, 5>(fma, panel, first),
+                _ => self.panel::<F, 6>(fma, panel, first),
+            }
+            first += width;
+        }
+    }
+}
+
+impl<const ADD: bool> Product<'_, ADD> {
+    /// All rows through the panel of `BLOCKS` blocks that begins with block `first`.
+    #[inline(always)]
+    fn panel<F: Fma, const BLOCKS: usize>(&mut self, fma: F, panel: &[Block], first: usize) {
+        let weights = &panel.as_chunks::<BLOCKS>().0[..self.matrix.inputs];
         let mut row = 0;
-        while F::ROWS == 4 && row + 4 <= rows {
-            self.tile::<F, 4, BLOCKS>(fma, row, input, start, output);
+        while F::ROWS == 4 && row + 4 <= self.rows {
+            self.tile::<F, 4, BLOCKS>(fma, weights, first, row);
             row += 4;
         }
-        while row < rows {
-            self.tile::<F, 1, BLOCKS>(fma, row, input, start, output);
+        while row < self.rows {
+            self.tile::<F, 1, BLOCKS>(fma, weights, first, row);
             row += 1;
         }
     }
 
-    /// `ROWS` rows through one panel of `BLOCKS` blocks, the sums in registers.
+    /// `ROWS` rows through a panel, the sums in registers.
     #[inline(always)]
     fn tile<F: Fma, const ROWS: usize, const BLOCKS: usize>(
-        &self,
+        &mut self,
         fma: F,
+        weights: &[[Block; BLOCKS]],
+        first: usize,
         row: usize,
-        input: View<'_, Block>,
-        start: View<'_, Block>,
-        output: &mut Rows<Block>,
     ) {
         let mut inputs: [&[f32]; ROWS] = [&[]; ROWS];
         let mut sums = [[fma.load(&Block::ZERO); BLOCKS]; ROWS];
         for r in 0..ROWS {
-            inputs[r] = &input.floats(row + r)[..self.inputs];
-            let start = &start.blocks(row + r)[self.first..][..BLOCKS];
+            inputs[r] = &self.input.floats(row + r)[..weights.len()];
+            let start = &self.start.blocks(row + r)[first..][..BLOCKS];
             for b in 0..BLOCKS {
                 sums[r][b] = fma.load(&start[b]);
             }
         }
-        let weights = &self.weights.as_chunks::<BLOCKS>().0[..self.inputs];
         for (i, weights) in weights.iter().enumerate() {
             for r in 0..ROWS {
                 let x = inputs[r][i];
@@ -166,9 +181,13 @@ impl Panel<'_> {
             }
         }
         for r in 0..ROWS {
-            let output = &mut output.blocks_mut(row + r)[self.first..][..BLOCKS];
+            let output = &mut self.output.blocks_mut(row + r)[first..][..BLOCKS];
             for b in 0..BLOCKS {
-                output[b] = fma.store(sums[r][b]);
+                if ADD {
+                    fma.add(sums[r][b], &mut output[b]);
+                } else {
+                    fma.store(sums[r][b], &mut output[b]);
+                }
             }
         }
     }
@@ -180,6 +199,17 @@ mod tests {
     use super::super::weights::tests::Lcg;
     use super::*;
     use crate::simd::Level;
+
+    fn multiply(level: Level, matrix: &Matrix, x: &Rows<Block>, y: &mut Rows<Block>) {
+        let product = Product::<false> {
+            matrix,
+            rows: x.len(),
+            input: x.view(0),
+            start: matrix.bias(),
+            output: y,
+        };
+        with_fma(level, product);
+    }
 
     #[test]
     fn every_output_is_one_chain_in_index_order() {
@@ -201,7 +231,7 @@ mod tests {
             }
             for level in Level::available() {
                 let mut y = Rows::zeros(rows, outputs);
-                multiply(level, &matrix, x.view(0), &mut y);
+                multiply(level, &matrix, &x, &mut y);
                 for r in 0..rows {
                     for o in 0..outputs {
                         let chain = (0..inputs).fold(bias[o], |sum, i| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::blocks::{Block, Rows, View, columns};
 use super::embedding::Embedding;
 use super::matrix::Matrix;
-use super::vector::{Fma, dispatch};
+use super::vector::{Fma, FmaWork, with_fma};
 use super::weights::{check_inputs, check_lanes, check_shape, check_width};
 use super::{gru, lstm};
 use crate::error::Result;
@@ -80,7 +80,8 @@ pub struct RecurrentLayer {
     /// First layer: `[(1 + lags) · inputs, G · hidden]`, a table per source with the embedding folded in, the current
     /// token's first. Deeper layers: `[hidden, G · hidden]`.
     pub input: Vec<f32>,
-    /// `[G · hidden]`.
+    /// `[G · hidden]`: of a GRU's new gate the input's bias, of every other gate the only one (PyTorch has two; add
+    /// them up).
     pub bias: Vec<f32>,
     /// `[hidden, G · hidden]`.
     pub recurrent: Vec<f32>,
@@ -108,10 +109,11 @@ impl RecurrentWeights {
             check_shape(&of("input"), &layer.input, input)?;
             check_shape(&of("bias"), &layer.bias, &[gates, hidden])?;
             check_shape(&of("recurrent"), &layer.recurrent, &matrix)?;
+            let recurrent_bias = [separate, hidden];
             check_shape(
                 &of("recurrent_bias"),
                 &layer.recurrent_bias,
-                &[separate, hidden],
+                &recurrent_bias,
             )?;
         }
         check_shape("initial", &self.initial, &[self.condition, layers, hidden])?;
@@ -303,49 +305,51 @@ impl Layer {
     }
 }
 
-dispatch! {
-    fn advance(engine: &mut RecurrentEngine, tokens: &[Token]) = step
-    for Avx512 at Avx512 with "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma",
-        Avx2 at Avx2 with "avx2,fma",
+/// One step of every lane.
+struct Step<'a> {
+    engine: &'a mut RecurrentEngine,
+    tokens: &'a [Token],
 }
 
-/// One step of every lane.
-#[inline(always)]
-fn step<F: Fma>(fma: F, engine: &mut RecurrentEngine, tokens: &[Token]) {
-    let RecurrentEngine {
-        weights,
-        layers,
-        conditions,
-        scratch,
-        lanes,
-        ..
-    } = engine;
-    let lanes = *lanes;
-    let sources = 1 + weights.lags.len();
-    for (lane, rows) in engine
-        .embedding
-        .look_up(tokens)
-        .chunks_exact(sources)
-        .enumerate()
-    {
-        layers[0].look_up(weights, rows, lane);
-    }
-    let mut first = 0;
-    for i in 0..layers.len() {
-        let (below, above) = layers.split_at_mut(i);
-        let layer = &mut above[0];
-        if let Some(below) = below.last() {
-            layer.take(fma, &below.output, lanes);
+impl FmaWork for Step<'_> {
+    #[inline(always)]
+    fn run<F: Fma>(self, fma: F) {
+        let Self { engine, tokens } = self;
+        let RecurrentEngine {
+            weights,
+            layers,
+            conditions,
+            scratch,
+            lanes,
+            ..
+        } = engine;
+        let lanes = *lanes;
+        let sources = 1 + weights.lags.len();
+        for (lane, rows) in engine
+            .embedding
+            .look_up(tokens)
+            .chunks_exact(sources)
+            .enumerate()
+        {
+            layers[0].look_up(weights, rows, lane);
         }
-        layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
-        first += layer.bias.len();
+        let mut first = 0;
+        for i in 0..layers.len() {
+            let (below, above) = layers.split_at_mut(i);
+            let layer = &mut above[0];
+            if let Some(below) = below.last() {
+                layer.take(fma, &below.output, lanes);
+            }
+            layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
+            first += layer.bias.len();
+        }
+        let top = layers[layers.len() - 1].output.view(0);
+        let bias = engine.logits_matrix.bias();
+        engine
+            .logits_matrix
+            .multiply(fma, lanes, top, bias, scratch);
+        scratch.copy_to(&mut engine.logits);
     }
-    let top = layers[layers.len() - 1].output.view(0);
-    let bias = engine.logits_matrix.bias();
-    engine
-        .logits_matrix
-        .multiply(fma, lanes, top, bias, scratch);
-    scratch.copy_to(&mut engine.logits);
 }
 
 impl Stepper for RecurrentEngine {
@@ -384,7 +388,8 @@ impl Stepper for RecurrentEngine {
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        advance(self.level, self, tokens);
+        let engine = &mut *self;
+        with_fma(engine.level, Step { engine, tokens });
         &self.logits
     }
 

@@ -10,16 +10,15 @@ The gate works in powers of two: the factors 2·log2(e) of the filter and -log2(
 */
 
 use std::f32::consts::LOG2_E;
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{Block, Bytes, Ints, Rows, View, columns};
+use super::blocks::{Block, Bytes, Ints, Rows, View, add, columns};
 use super::calibration::Calibration;
 use super::delay::Delay;
 use super::embedding::Embedding;
 use super::int8::{IntMatrix, Quantised, STEPS, ZERO};
 use super::matrix::Matrix;
-use super::vector::{Dot, Scalar, dispatch};
+use super::vector::{ByteRange, Dot, DotWork, Scalar, with_dot};
 use super::wavenet::{WaveNetWeights, pairs};
 use super::weights::check_lanes;
 use crate::error::{Error, Result};
@@ -34,6 +33,8 @@ pub struct WaveNetInt8Engine {
     lanes: usize,
     embedding: Embedding,
     layers: Vec<Layer>,
+    /// `[residual + skip]`: nothing, then the sum of all layers' biases, with which the sum of skips begins.
+    beginning: Vec<Block>,
     head: Head,
     conditioning: Matrix,
     /// `[lanes, layers, 2 · residual]`: what the condition adds to the exponents of the gates.
@@ -48,12 +49,8 @@ struct Layer {
     /// Steps of x per unit.
     steps: f32,
     past_weights: IntMatrix,
-    start: Vec<Ints>,
     weights: IntMatrix,
-    exponents: Scales,
     out: IntMatrix,
-    out_start: Vec<Ints>,
-    out_scales: Scales,
     /// Quantised frames x, and what x_{t-d} contributes to the sums.
     delay: Delay<Bytes, Ints>,
 }
@@ -63,19 +60,8 @@ struct Layer {
 struct Head {
     skip_steps: f32,
     hidden: IntMatrix,
-    hidden_scales: Scales,
     hidden_steps: f32,
     logits: IntMatrix,
-    logits_scales: Scales,
-    /// Zeros: unsigned bytes need no correction.
-    no_start: Vec<Ints>,
-}
-
-/// What makes numbers of integer sums: a scale and a bias per output.
-#[derive(Debug)]
-struct Scales {
-    scale: Vec<Block>,
-    bias: Vec<Block>,
 }
 
 /// What a step writes and the next one forgets.
@@ -83,20 +69,16 @@ struct Scales {
 struct Scratch {
     /// `[lanes, residual + skip]`: the residual stream, then the sum of skips.
     streams: Rows<Block>,
-    /// `[lanes, 2 · residual]`: sums of products for the gates.
-    pre: Rows<Ints>,
+    /// `[lanes, 2 · residual]`: exponents of two, of filter and gate.
+    exponents: Rows<Block>,
     /// `[lanes, residual]`: tanh(filter) · sigmoid(gate), quantised.
     gated: Rows<Bytes>,
-    /// `[lanes, residual + skip]`: sums of products for the streams.
-    outputs: Rows<Ints>,
     /// `[lanes, skip]`: the sum of skips, rectified and quantised.
     rectified: Rows<Bytes>,
-    /// `[lanes, hidden]`: sums of products.
-    hidden_sums: Rows<Ints>,
-    /// `[lanes, hidden]`: rectified and quantised.
+    /// `[lanes, hidden]`.
+    numbers: Rows<Block>,
+    /// `[lanes, hidden]`: the same, rectified and quantised.
     hidden: Rows<Bytes>,
-    /// `[lanes, alphabet.size]`: sums of products.
-    logits_sums: Rows<Ints>,
     /// `[lanes, alphabet.size]`, rows padded.
     logits: Rows<Block>,
 }
@@ -142,28 +124,28 @@ impl WaveNetInt8Engine {
         let conditioning = exponents(&w.conditioning, residual);
         let both = Block::count(residual) + Block::count(w.skip);
         let no_bias = vec![0.0; layers * 2 * residual];
+        let layers: Vec<_> = (0..layers)
+            .map(|i| Layer::new(w, calibration, i, lanes))
+            .collect();
         Ok(Self {
             level,
             lanes,
             embedding: Embedding::new(w.alphabet, &w.lags, lanes),
-            layers: (0..layers)
-                .map(|i| Layer::new(w, calibration, i, lanes))
-                .collect(),
+            beginning: beginning(&layers, Block::count(residual)),
             head: Head::new(w, calibration),
             conditioning: Matrix::pack(w.condition, &conditioning, &no_bias, &pairs),
             conditions: Rows::filled(lanes, pairs.len(), Block::ZERO),
             scratch: Scratch {
                 streams: Rows::filled(lanes, both, Block::ZERO),
-                pre: Rows::filled(lanes, 2 * Block::count(residual), Ints::ZERO),
+                exponents: Rows::filled(lanes, 2 * Block::count(residual), Block::ZERO),
                 gated: zero_bytes(lanes, residual),
-                outputs: Rows::filled(lanes, both, Ints::ZERO),
                 rectified: zero_bytes(lanes, w.skip),
-                hidden_sums: Rows::filled(lanes, Block::count(w.hidden), Ints::ZERO),
+                numbers: Rows::zeros(lanes, w.hidden),
                 hidden: zero_bytes(lanes, w.hidden),
-                logits_sums: Rows::filled(lanes, Block::count(w.alphabet.size), Ints::ZERO),
                 logits: Rows::zeros(lanes, w.alphabet.size),
             },
             logits: vec![0.0; lanes * w.alphabet.size],
+            layers,
             weights,
         })
     }
@@ -189,36 +171,21 @@ fn exponents(values: &[f32], residual: usize) -> Vec<f32> {
         .collect()
 }
 
+/// The streams before the first layer: `residual` blocks of zeros, then the sum of the skips' biases, layer by layer.
+fn beginning(layers: &[Layer], residual: usize) -> Vec<Block> {
+    let mut beginning = vec![Block::ZERO; layers[0].out.bias().len()];
+    for layer in layers {
+        let biases = layer.out.bias().iter();
+        for (sum, bias) in beginning.iter_mut().zip(biases).skip(residual) {
+            *sum = sum.add(bias);
+        }
+    }
+    beginning
+}
+
 /// Quantisation steps per unit, so that `largest` becomes `steps`.
 fn steps_per_unit(largest: f32, steps: f32) -> f32 {
     steps / largest.max(1e-6)
-}
-
-impl Scales {
-    /// For sums of quantised weights with inputs of `steps` per unit.
-    fn new(weights: &[f32], steps: f32, bias: &[f32], columns: &[Range<usize>]) -> Self {
-        let pick = |values: &[f32]| -> Vec<Block> {
-            columns
-                .iter()
-                .map(|c| Block::from_slice(&values[c.clone()]))
-                .collect()
-        };
-        let scales: Vec<f32> = weights.iter().map(|scale| scale / steps).collect();
-        Self {
-            scale: pick(&scales),
-            bias: pick(bias),
-        }
-    }
-
-    /// Block `b` of the numbers.
-    #[inline(always)]
-    fn apply(&self, b: usize, sums: &Ints) -> Block {
-        let (scale, mut numbers) = (&self.scale[b], self.bias[b]);
-        for i in 0..Block::WIDTH {
-            numbers.0[i] = (sums.0[i] as f32).mul_add(scale.0[i], numbers.0[i]);
-        }
-        numbers
-    }
 }
 
 impl Layer {
@@ -236,21 +203,20 @@ impl Layer {
         let conv = Quantised::new(&exponents(conv, residual), 2 * residual);
         let conv_bias = exponents(conv_bias, residual);
         let out = Quantised::new(out, both);
-        let past_weights = conv.pack(0..residual, &pairs);
+        let now = residual..2 * residual;
+        let past_weights = conv.pack(0..residual, &pairs, steps, ZERO, &conv_bias);
         let zero = Bytes([ZERO; Bytes::WIDTH]);
-        let start = conv.start(&pairs);
-        let silence = silence(&past_weights, &start, residual);
+        let silence = Rows::filled(1, Bytes::count(residual), zero);
+        let mut contribution = Rows::filled(1, pairs.len(), Ints::ZERO);
+        past_weights.sums(Scalar, 1, silence.view(0), &mut contribution);
+        let contribution = contribution.blocks(0).to_vec();
         let width = Bytes::count(residual);
         Self {
             steps,
             past_weights,
-            start,
-            weights: conv.pack(residual..2 * residual, &pairs),
-            exponents: Scales::new(&conv.scales, steps, &conv_bias, &pairs),
-            out: out.pack(0..residual, &out_columns),
-            out_start: out.start(&out_columns),
-            out_scales: Scales::new(&out.scales, STEPS, out_bias, &out_columns),
-            delay: Delay::new(w.dilations[index], lanes, width, zero, silence),
+            weights: conv.pack(now, &pairs, steps, ZERO, &conv_bias),
+            out: out.pack(0..residual, &out_columns, STEPS, ZERO, out_bias),
+            delay: Delay::new(w.dilations[index], lanes, width, zero, contribution),
         }
     }
 
@@ -259,84 +225,53 @@ impl Layer {
     fn step<D: Dot>(&mut self, dot: D, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
         let Scratch {
             streams,
-            pre,
+            exponents,
             gated,
-            outputs,
             ..
         } = scratch;
         let lanes = streams.len();
         if let Some((rows, frames, past)) = self.delay.due() {
-            self.past_weights
-                .multiply(dot, rows, frames, View::same(&self.start), past);
+            self.past_weights.sums(dot, rows, frames, past);
         }
         let (frames, first) = self.delay.frames_mut();
         for lane in 0..lanes {
-            let x = &streams.blocks(lane)[..pre.blocks(lane).len() / 2];
-            quantise_row(x, self.steps, SIGNED, frames.bytes_mut(first + lane));
+            let x = &mut streams.blocks_mut(lane)[..exponents.blocks(lane).len() / 2];
+            let frame = frames.bytes_mut(first + lane);
+            quantise(dot, x, self.steps, ByteRange::SIGNED, frame);
+            // The bias of what the layer will add to the stream, while the stream is at hand.
+            add(x, self.out.bias());
         }
         let (frames, past) = (self.delay.frames(), self.delay.past());
-        self.weights.multiply(dot, lanes, frames, past, pre);
+        self.weights
+            .numbers(dot, lanes, frames, Some(past), exponents);
         for lane in 0..lanes {
-            let pairs = pre.blocks(lane).as_chunks::<2>().0.iter().enumerate();
+            let exponents = exponents.blocks_mut(lane);
+            if let Some(conditions) = conditions {
+                add(exponents, conditions.blocks(lane));
+            }
             let bytes = gated.bytes_mut(lane).as_chunks_mut::<{ Block::WIDTH }>().0;
-            for (bytes, (i, [filter, gate])) in bytes.iter_mut().zip(pairs) {
-                let mut filter = self.exponents.apply(2 * i, filter);
-                let mut gate = self.exponents.apply(2 * i + 1, gate);
-                if let Some(conditions) = conditions {
-                    filter = filter.add(&conditions.blocks(lane)[2 * i]);
-                    gate = gate.add(&conditions.blocks(lane)[2 * i + 1]);
-                }
-                *bytes = gated_unit(&filter, &gate);
+            for (bytes, [filter, gate]) in bytes.iter_mut().zip(exponents.as_chunks::<2>().0) {
+                *bytes = gated_unit(filter, gate);
             }
         }
-        self.out.multiply(
-            dot,
-            lanes,
-            gated.view(0),
-            View::same(&self.out_start),
-            outputs,
-        );
-        for lane in 0..lanes {
-            let outputs = outputs.blocks(lane).iter().enumerate();
-            for (stream, (b, sums)) in streams.blocks_mut(lane).iter_mut().zip(outputs) {
-                *stream = stream.add(&self.out_scales.apply(b, sums));
-            }
-        }
+        self.out.add(dot, lanes, gated.view(0), streams);
         self.delay.advance();
     }
 }
 
-/// `start` with the contribution of frames of zeros.
-fn silence(past_weights: &IntMatrix, start: &[Ints], residual: usize) -> Vec<Ints> {
-    let zeros = vec![Bytes([ZERO; Bytes::WIDTH]); Bytes::count(residual)];
-    let mut silence = Rows::repeated(1, start);
-    past_weights.multiply(
-        Scalar,
-        1,
-        View::same(&zeros),
-        View::same(start),
-        &mut silence,
-    );
-    silence.blocks(0).to_vec()
-}
-
 impl Head {
     fn new(w: &WaveNetWeights, calibration: &Calibration) -> Self {
-        let (size, hidden) = (w.alphabet.size, w.hidden);
-        let (hidden_columns, classes): (Vec<_>, Vec<_>) =
-            (columns(0..hidden).collect(), columns(0..size).collect());
-        let head = Quantised::new(&w.head, hidden);
-        let logits = Quantised::new(&w.logits, size);
         let skip_steps = steps_per_unit(calibration.skip, UNSIGNED_STEPS);
         let hidden_steps = steps_per_unit(calibration.hidden, UNSIGNED_STEPS);
+        let pack = |weights: &[f32], inputs: usize, steps: f32, bias: &[f32]| {
+            let columns: Vec<_> = columns(0..bias.len()).collect();
+            Quantised::new(weights, bias.len()).pack(0..inputs, &columns, steps, 0, bias)
+        };
         Self {
             skip_steps,
-            hidden: head.pack(0..w.skip, &hidden_columns),
-            hidden_scales: Scales::new(&head.scales, skip_steps, &w.head_bias, &hidden_columns),
+            hidden: pack(&w.head, w.skip, skip_steps, &w.head_bias),
             hidden_steps,
-            logits: logits.pack(0..hidden, &classes),
-            logits_scales: Scales::new(&logits.scales, hidden_steps, &w.logits_bias, &classes),
-            no_start: vec![Ints::ZERO; hidden_columns.len().max(classes.len())],
+            logits: pack(&w.logits, w.hidden, hidden_steps, &w.logits_bias),
         }
     }
 
@@ -345,67 +280,39 @@ impl Head {
     fn step<D: Dot>(&self, dot: D, scratch: &mut Scratch) {
         let Scratch {
             streams,
-            pre,
+            exponents,
             rectified,
-            hidden_sums,
+            numbers,
             hidden,
-            logits_sums,
             logits,
             ..
         } = scratch;
-        let (lanes, residual) = (streams.len(), pre.blocks(0).len() / 2);
+        let (lanes, residual) = (streams.len(), exponents.blocks(0).len() / 2);
         for lane in 0..lanes {
             let skip = &streams.blocks(lane)[residual..];
-            quantise_row(skip, self.skip_steps, UNSIGNED, rectified.bytes_mut(lane));
+            let bytes = rectified.bytes_mut(lane);
+            quantise(dot, skip, self.skip_steps, ByteRange::UNSIGNED, bytes);
         }
-        let start = View::same(&self.no_start);
         self.hidden
-            .multiply(dot, lanes, rectified.view(0), start, hidden_sums);
+            .numbers(dot, lanes, rectified.view(0), None, numbers);
         for lane in 0..lanes {
-            let sums = hidden_sums.blocks(lane).iter().enumerate();
-            let bytes = hidden.bytes_mut(lane).as_chunks_mut::<{ Block::WIDTH }>().0;
-            for (bytes, (b, sums)) in bytes.iter_mut().zip(sums) {
-                let numbers = self.hidden_scales.apply(b, sums);
-                *bytes = quantise(&numbers, self.hidden_steps, UNSIGNED);
-            }
+            let bytes = hidden.bytes_mut(lane);
+            let numbers = numbers.blocks(lane);
+            quantise(dot, numbers, self.hidden_steps, ByteRange::UNSIGNED, bytes);
         }
         self.logits
-            .multiply(dot, lanes, hidden.view(0), start, logits_sums);
-        for lane in 0..lanes {
-            let sums = logits_sums.blocks(lane).iter().enumerate();
-            for (numbers, (b, sums)) in logits.blocks_mut(lane).iter_mut().zip(sums) {
-                *numbers = self.logits_scales.apply(b, sums);
-            }
-        }
+            .numbers(dot, lanes, hidden.view(0), None, logits);
     }
 }
 
-/// Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits.
-const ROUND: f32 = 12_582_912.0;
 /// Quantisation steps of an unsigned range.
 const UNSIGNED_STEPS: f32 = 255.0;
-/// Zero and bounds of a signed byte, [`ROUND`] included.
-const SIGNED: [f32; 3] = [ROUND + 128.0, ROUND + 1.0, ROUND + 255.0];
-/// Zero and bounds of an unsigned byte, [`ROUND`] included: negative numbers become zero, which rectifies them.
-const UNSIGNED: [f32; 3] = [ROUND, ROUND, ROUND + 255.0];
-
-/// Rounds numbers to bytes of `steps` per unit.
+/// Rounds a row of numbers to bytes of `steps` per unit.
 #[inline(always)]
-fn quantise(numbers: &Block, steps: f32, [zero, lowest, highest]: [f32; 3]) -> [u8; Block::WIDTH] {
-    let mut bytes = [0; Block::WIDTH];
-    for i in 0..Block::WIDTH {
-        let number = numbers.0[i].mul_add(steps, zero);
-        bytes[i] = number.clamp(lowest, highest).to_bits() as u8;
-    }
-    bytes
-}
-
-/// [`quantise`] for a row of numbers.
-#[inline(always)]
-fn quantise_row(numbers: &[Block], steps: f32, range: [f32; 3], bytes: &mut [u8]) {
+fn quantise(dot: impl Dot, numbers: &[Block], steps: f32, range: ByteRange, bytes: &mut [u8]) {
     let bytes = bytes.as_chunks_mut::<{ Block::WIDTH }>().0;
     for (bytes, numbers) in bytes.iter_mut().zip(numbers) {
-        *bytes = quantise(numbers, steps, range);
+        dot.quantise(numbers, steps, range, bytes);
     }
 }
 
@@ -417,7 +324,7 @@ fn gated_unit(filter: &Block, gate: &Block) -> [u8; Block::WIDTH] {
         let e = exp2(filter.0[i].clamp(-30.0, 30.0));
         let g = exp2(gate.0[i].clamp(-60.0, 60.0));
         let z = (e - 1.0) * reciprocal((e + 1.0) * (1.0 + g));
-        bytes[i] = z.mul_add(STEPS, SIGNED[0]).to_bits() as u8;
+        bytes[i] = z.mul_add(STEPS, ByteRange::SIGNED.zero).to_bits() as u8;
     }
     bytes
 }
@@ -426,8 +333,8 @@ fn gated_unit(filter: &Block, gate: &Block) -> [u8; Block::WIDTH] {
 /// degree 3 on [-½, ½].
 #[inline(always)]
 fn exp2(x: f32) -> f32 {
-    let shifted = x + ROUND;
-    let r = x - (shifted - ROUND);
+    let shifted = x + ByteRange::ROUND;
+    let r = x - (shifted - ByteRange::ROUND);
     let p = 5.517_167e-2_f32.mul_add(r, 0.242_611_12);
     let p = p.mul_add(r, 0.693_261);
     let p = p.mul_add(r, 0.999_928_1);
@@ -444,40 +351,45 @@ fn reciprocal(x: f32) -> f32 {
     better * (-x).mul_add(better, 2.0)
 }
 
-dispatch! {
-    fn advance(engine: &mut WaveNetInt8Engine, tokens: &[Token]) = step
-    for Vnni512 at Avx512 with "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni,avx2,fma",
-        Vnni256 at Avx2 with "avxvnni,avx2,fma",
-        Avx2 at Avx2 with "avx2,fma",
+/// One step of every lane.
+struct Step<'a> {
+    engine: &'a mut WaveNetInt8Engine,
+    tokens: &'a [Token],
 }
 
-/// One step of every lane.
-#[inline(always)]
-fn step<D: Dot>(dot: D, engine: &mut WaveNetInt8Engine, tokens: &[Token]) {
-    let WaveNetInt8Engine {
-        weights,
-        scratch,
-        conditions,
-        lanes,
-        ..
-    } = engine;
-    let lanes = *lanes;
-    for lane in 0..lanes {
-        scratch.streams.blocks_mut(lane).fill(Block::ZERO);
+impl DotWork for Step<'_> {
+    #[inline(always)]
+    fn run<D: Dot>(self, dot: D) {
+        let Self { engine, tokens } = self;
+        let WaveNetInt8Engine {
+            weights,
+            scratch,
+            conditions,
+            lanes,
+            ..
+        } = engine;
+        let lanes = *lanes;
+        for lane in 0..lanes {
+            scratch
+                .streams
+                .blocks_mut(lane)
+                .copy_from_slice(&engine.beginning);
+        }
+        engine.embedding.embed(
+            &weights.embedding,
+            weights.residual,
+            tokens,
+            &mut scratch.streams,
+        );
+        let per_layer = scratch.exponents.blocks(0).len();
+        for (i, layer) in engine.layers.iter_mut().enumerate() {
+            let conditions =
+                (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
+            layer.step(dot, scratch, conditions);
+        }
+        engine.head.step(dot, scratch);
+        scratch.logits.copy_to(&mut engine.logits);
     }
-    engine.embedding.embed(
-        &weights.embedding,
-        weights.residual,
-        tokens,
-        &mut scratch.streams,
-    );
-    let per_layer = scratch.pre.blocks(0).len();
-    for (i, layer) in engine.layers.iter_mut().enumerate() {
-        let conditions = (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
-        layer.step(dot, scratch, conditions);
-    }
-    engine.head.step(dot, scratch);
-    scratch.logits.copy_to(&mut engine.logits);
 }
 
 impl Stepper for WaveNetInt8Engine {
@@ -508,7 +420,8 @@ impl Stepper for WaveNetInt8Engine {
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        advance(self.level, self, tokens);
+        let engine = &mut *self;
+        with_dot(engine.level, Step { engine, tokens });
         &self.logits
     }
 
