@@ -48,6 +48,8 @@ fn main() {
         embedding: 64,
         hidden: 512,
         layers: 1,
+        tied: false,
+        dropout: 0.0,
     };
     let net =
         Recurrent::new(Unit::Lstm, config, interface(), 1, &Device::flex()).expect("a network");

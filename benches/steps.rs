@@ -58,6 +58,8 @@ fn lstm(repeats: usize) -> Vec<f64> {
         embedding: 256,
         hidden: 512,
         layers: 1,
+        tied: false,
+        dropout: 0.0,
     };
     let net = Recurrent::new(Unit::Lstm, config, interface(167), 1, &device()).expect("a network");
     sequence_steps(net, 32, 400, repeats)
@@ -75,7 +77,7 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
         condition: None,
     };
     timed(net.train(), repeats, |net, step| {
-        MaximumLikelihood.loss(net, &batch, step, &device)
+        MaximumLikelihood { seed: 0 }.loss(net, &batch, step, &device)
     })
 }
 

@@ -7,6 +7,9 @@ The model folder: everything a model is, in files other tools can open.
 | `weights.safetensors` | the averaged weights it makes with (the best so far by validation) |
 | `training/state.safetensors` | raw weights, the optimizer's memory and the standing: what `--resume` needs |
 | `log.jsonl` | one line a report |
+| `tokenizer.json` | text: the tokenizer, in the Hugging Face format |
+| `palette.png` | pictures: the colours |
+| `prompt.wav` | sound: a little of a recording, to begin from when playing live |
 | `samples/` | what it made at each report |
 | `README.md` | a model card |
 
@@ -36,6 +39,10 @@ use crate::train::{AdamW, Report, Standing, Training};
 pub const FORMAT: u32 = 1;
 
 const DESCRIPTION: &str = "model.json";
+/// The name of the recording that a model of sound begins from when it plays live.
+pub const PROMPT: &str = "prompt.wav";
+/// The name of a model of text's tokenizer.
+pub const TOKENIZER: &str = "tokenizer.json";
 const WEIGHTS: &str = "weights.safetensors";
 const STATE: &str = "training/state.safetensors";
 const LOG: &str = "log.jsonl";
@@ -144,7 +151,7 @@ impl ModelFolder {
         .with_hint("choose another --out"))
     }
 
-    /// Writes a new, loadable model folder with an untrained or partly trained network.
+    /// Writes a new, loadable model folder with an untrained or partly trained network, and the medium's own `files`.
     ///
     /// # Errors
     /// When something is there already (see [`check_free`](Self::check_free)) or writing fails.
@@ -153,6 +160,7 @@ impl ModelFolder {
         force: bool,
         description: &Description,
         training: &Training<Network>,
+        files: &[(&str, Vec<u8>)],
     ) -> Result<Self> {
         Self::check_free(path, force)?;
         let aside = sibling(path, "new");
@@ -163,6 +171,9 @@ impl ModelFolder {
         for inner in ["training", "samples"] {
             let inner = aside.join(inner);
             fs::create_dir_all(&inner).writing(&inner)?;
+        }
+        for (name, bytes) in files {
+            write_aside(&aside.join(name), bytes)?;
         }
         folder.save_training(training)?;
         folder.save_model(description, &training.optimizer.averaged(&training.net))?;
@@ -625,7 +636,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("model");
         let (description, training) = small();
-        ModelFolder::create(&path, false, &description, &training).unwrap();
+        ModelFolder::create(&path, false, &description, &training, &[]).unwrap();
         (parent, path, description, training)
     }
 
@@ -713,7 +724,7 @@ mod tests {
                 other.optimizer.average[0][0] = f32::NAN;
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join("m");
-                ModelFolder::create(&path, false, &small().0, &other).unwrap();
+                ModelFolder::create(&path, false, &small().0, &other, &[]).unwrap();
                 Some(fs::read(path.join(WEIGHTS)).unwrap())
             },
             "no numbers",
@@ -742,7 +753,8 @@ mod tests {
     #[test]
     fn an_existing_folder_is_replaced_only_by_force_and_only_if_it_is_a_model() {
         let (parent, path, description, training) = made();
-        let again = |path: &Path, force| ModelFolder::create(path, force, &description, &training);
+        let again =
+            |path: &Path, force| ModelFolder::create(path, force, &description, &training, &[]);
         assert!(matches!(again(&path, false), Err(Error::Exists { .. })));
         fs::write(path.join("samples/old.wav"), b"x").unwrap();
         again(&path, true).unwrap();

@@ -10,7 +10,7 @@ The floors, from the top; each uses only floors below it (`ARCHITECTURE.md` says
 | [`recipe`] | presets and settings |
 | [`train`], [`measure`] | the training loop; what `eval` reports |
 | [`medium`], [`network`] | the only list of media, the only list of networks |
-| [`audio`], [`nets`] | media in and out; networks as burn modules |
+| [`audio`], [`mod@image`], [`text`], [`nets`] | media in and out; networks as burn modules |
 | [`ops`], [`device`] | training operations; where tensors live |
 | [`engine`] | fast inference on the CPU |
 | [`sequence`], [`labels`] | the shared autoregressive core; classes as a condition |
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod device;
 pub mod engine;
 pub mod error;
+pub mod image;
 pub mod labels;
 pub mod math;
 pub mod measure;
@@ -34,4 +35,5 @@ pub mod ops;
 pub mod recipe;
 pub mod sequence;
 pub mod simd;
+pub mod text;
 pub mod train;

@@ -13,7 +13,7 @@ use crate::nets::{
 use crate::sequence::{Stepper, Token};
 
 /// Which network, and how large.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum NetworkConfig {
     /// Gated dilated causal convolutions.
@@ -142,6 +142,18 @@ impl SequenceModel for Network {
         match self {
             Self::WaveNet(net) => net.logits(tokens, condition),
             Self::Recurrent(net) => net.logits(tokens, condition),
+        }
+    }
+
+    fn training_logits(
+        &self,
+        tokens: Tensor<2, Int>,
+        condition: Option<Tensor<2>>,
+        seed: u64,
+    ) -> Tensor<3> {
+        match self {
+            Self::WaveNet(net) => net.training_logits(tokens, condition, seed),
+            Self::Recurrent(net) => net.training_logits(tokens, condition, seed),
         }
     }
 

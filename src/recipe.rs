@@ -34,94 +34,169 @@ pub struct BatchSettings {
     pub window: usize,
 }
 
-impl Recipe {
-    /// The recipes for sound: name, what it is for.
-    pub const SOUND: [(&'static str, &'static str); 4] = [
-        (
-            "tiny",
-            "a first impression within a minute or two; low fidelity",
-        ),
-        (
-            "small",
-            "the default: learns fast on two cores and makes sound faster than real time",
-        ),
-        ("medium", "twice the channels: better after some hours"),
-        ("large", "forty layers: for long training, or a card"),
-    ];
+/// The sizes a network comes in: name, what it is for.
+pub const PRESETS: [(&str, &str); 4] = [
+    (
+        "tiny",
+        "a first impression within a minute or two; low fidelity",
+    ),
+    (
+        "small",
+        "the default: learns fast on two cores and makes fast",
+    ),
+    ("medium", "twice the width: better after some hours"),
+    ("large", "for long training, or a card"),
+];
 
+const WAVENETS: [WaveNetConfig; 4] = {
+    const fn wavenet(
+        layers: usize,
+        cycle: usize,
+        residual: usize,
+        skip: usize,
+        head: usize,
+    ) -> WaveNetConfig {
+        WaveNetConfig {
+            layers,
+            cycle,
+            residual,
+            skip,
+            head,
+        }
+    }
+    [
+        wavenet(16, 8, 16, 64, 128),
+        wavenet(20, 10, 32, 128, 256),
+        wavenet(20, 10, 64, 128, 256),
+        wavenet(40, 10, 64, 256, 256),
+    ]
+};
+
+fn size_of(preset: &str) -> Result<usize> {
+    let names = PRESETS.map(|(name, _)| name);
+    names
+        .iter()
+        .position(|name| *name == preset)
+        .ok_or_else(|| {
+            Error::usage(format!("there is no preset '{preset}'"))
+                .with_hint(format!("presets: {}", names.join(", ")))
+        })
+}
+
+fn network_of(
+    name: &str,
+    wavenet: WaveNetConfig,
+    recurrent: RecurrentConfig,
+) -> Result<NetworkConfig> {
+    match name {
+        "wavenet" => Ok(NetworkConfig::WaveNet(wavenet)),
+        "lstm" => Ok(NetworkConfig::Lstm(recurrent)),
+        "gru" => Ok(NetworkConfig::Gru(recurrent)),
+        _ => Err(Error::usage(format!("there is no network '{name}'"))
+            .with_hint("networks: wavenet, lstm, gru")),
+    }
+}
+
+fn recurrent(embedding: usize, hidden: usize) -> RecurrentConfig {
+    RecurrentConfig {
+        embedding,
+        hidden,
+        layers: 1,
+        tied: false,
+        dropout: 0.0,
+    }
+}
+
+impl Recipe {
     /// The recipe of this name for sound, with this network.
     ///
     /// # Errors
     /// A usage error listing the names.
     pub fn sound(name: &str, network: &str) -> Result<Self> {
-        let Some(size) = Self::SOUND.iter().position(|(known, _)| *known == name) else {
-            let names: Vec<_> = Self::SOUND.iter().map(|(name, _)| *name).collect();
-            return Err(
-                Error::usage(format!("there is no preset '{name}' for sound"))
-                    .with_hint(format!("presets: {}", names.join(", "))),
-            );
+        let size = size_of(name)?;
+        let rows = |rows, window| BatchSettings { rows, window };
+        let hidden = [96, 192, 384, 768][size];
+        // Recurrent layers go through time step by step: many short rows keep the processor busier.
+        let batches = match network {
+            "wavenet" => rows(2, 4096),
+            _ => rows(32, 512),
         };
-        let recurrent = |hidden: [usize; 4]| RecurrentConfig {
-            embedding: 64,
-            hidden: hidden[size],
-            layers: 1,
+        let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
+        Ok(Self::new(
+            network,
+            batches,
+            [4e-3, 4e-3, 2e-3, 1e-3][size],
+            200,
+        ))
+    }
+
+    /// The recipe of this name for pictures of `pixels` pixels, with this network.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn pictures(name: &str, network: &str, pixels: usize) -> Result<Self> {
+        let size = size_of(name)?;
+        let hidden = [128, 256, 512, 1024][size];
+        // A row is a whole picture, and a batch about so many pixels.
+        let batches = BatchSettings {
+            rows: 12_800_usize.div_ceil(pixels).max(4),
+            window: pixels.max(16),
         };
-        let (network, batches) = match network {
-            "wavenet" => {
-                let (layers, cycle) = [(16, 8), (20, 10), (20, 10), (40, 10)][size];
-                let (residual, skip, head) = [
-                    (16, 64, 128),
-                    (32, 128, 256),
-                    (64, 128, 256),
-                    (64, 256, 256),
-                ][size];
-                let config = WaveNetConfig {
-                    layers,
-                    cycle,
-                    residual,
-                    skip,
-                    head,
-                };
-                (
-                    NetworkConfig::WaveNet(config),
-                    BatchSettings {
-                        rows: 4,
-                        window: 4096,
-                    },
-                )
-            }
-            // Recurrent layers go through time step by step: many short rows keep the processor busier.
-            "lstm" => (
-                NetworkConfig::Lstm(recurrent([96, 192, 384, 768])),
-                BatchSettings {
-                    rows: 32,
-                    window: 512,
-                },
-            ),
-            "gru" => (
-                NetworkConfig::Gru(recurrent([112, 224, 448, 896])),
-                BatchSettings {
-                    rows: 32,
-                    window: 512,
-                },
-            ),
-            _ => {
-                return Err(Error::usage(format!("there is no network '{network}'"))
-                    .with_hint("networks: wavenet, lstm, gru"));
-            }
+        let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
+        Ok(Self::new(
+            network,
+            batches,
+            [4e-3, 4e-3, 2e-3, 1e-3][size],
+            200,
+        ))
+    }
+
+    /// The recipe of this name for text, with this network.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn text(name: &str, network: &str) -> Result<Self> {
+        let size = size_of(name)?;
+        let network = network_of(
+            network,
+            WAVENETS[size].clone(),
+            RecurrentConfig {
+                tied: true,
+                dropout: [0.1, 0.2, 0.4, 0.5][size],
+                ..recurrent([96, 192, 256, 512][size], [192, 384, 512, 1024][size])
+            },
+        )?;
+        // A row is mostly a whole sentence.
+        let batches = BatchSettings {
+            rows: 16,
+            window: 128,
         };
-        Ok(Self {
+        Ok(Self::new(
+            network,
+            batches,
+            [4e-3, 4e-3, 3e-3, 2e-3][size],
+            200,
+        ))
+    }
+
+    fn new(
+        network: NetworkConfig,
+        batches: BatchSettings,
+        learning_rate: f64,
+        warmup: u64,
+    ) -> Self {
+        Self {
             network,
             training: FitSettings {
-                learning_rate: [4e-3, 2e-3, 2e-3, 1e-3][size],
-                warmup: 200,
+                learning_rate,
+                warmup,
                 report_every: 500,
                 patience: 10,
                 optimizer: OptimizerSettings::default(),
             },
             batches,
             seed: 0,
-        })
+        }
     }
 
     /// Changes what a TOML text names; unknown names are refused.
@@ -223,11 +298,16 @@ mod tests {
 
     #[test]
     fn every_listed_recipe_exists_and_is_valid() {
-        for (name, _) in Recipe::SOUND {
+        for (name, _) in PRESETS {
             for network in ["wavenet", "lstm", "gru"] {
-                let recipe = Recipe::sound(name, network).unwrap();
-                recipe.validate().unwrap();
-                assert_eq!(recipe.network.name(), network);
+                for recipe in [
+                    Recipe::sound(name, network).unwrap(),
+                    Recipe::pictures(name, network, 400).unwrap(),
+                    Recipe::text(name, network).unwrap(),
+                ] {
+                    recipe.validate().unwrap();
+                    assert_eq!(recipe.network.name(), network);
+                }
             }
         }
         assert!(Recipe::sound("huge", "wavenet").unwrap_err().is_usage());

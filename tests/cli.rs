@@ -33,7 +33,7 @@ pub fn succeed<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> String {
 }
 
 /// Runs it, expects this exit code, and every one of these words on standard error.
-fn refuse<S: AsRef<std::ffi::OsStr>>(arguments: &[S], code: i32, words: &[&str]) {
+pub fn refuse<S: AsRef<std::ffi::OsStr>>(arguments: &[S], code: i32, words: &[&str]) {
     let (found, _, stderr) = outcome(&mut ensuite(arguments));
     assert_eq!(found, code, "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
@@ -270,7 +270,7 @@ fn a_resumed_model_goes_on_as_it_began_or_says_why_not() {
     refuse(&with(&["--learning-rate", "0.1"]), 2, &["--learning-rate"]);
     refuse(&with(&["--sample-rate", "4000"]), 2, &["--sample-rate"]);
     write_wav(&world.path("recordings/high/new.wav"), 8000, sine(7, 4000));
-    refuse(&resume, 1, &["other recordings"]);
+    refuse(&resume, 1, &["other data"]);
     fs::remove_file(world.path("recordings/high/new.wav")).unwrap();
     succeed(&resume);
     let (_, stdout, _) = outcome(&mut ensuite(&["info", &model, "--json"]));

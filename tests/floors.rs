@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 10] = [
     &["recipe"],
     &["train", "measure"],
     &["medium", "network"],
-    &["audio", "nets"],
+    &["audio", "image", "text", "nets"],
     &["ops", "device"],
     &["engine"],
     &["sequence", "labels"],
@@ -19,7 +19,17 @@ const FLOORS: [&[&str]; 10] = [
 ];
 
 /// Media know nothing of each other, nor of networks.
-const STRANGERS: [(&str, &str); 2] = [("audio", "nets"), ("audio", "engine")];
+const STRANGERS: [(&str, &str); 9] = [
+    ("audio", "nets"),
+    ("audio", "engine"),
+    ("audio", "image"),
+    ("audio", "text"),
+    ("image", "nets"),
+    ("image", "engine"),
+    ("image", "text"),
+    ("text", "nets"),
+    ("text", "engine"),
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -15,6 +15,11 @@ fn helps() {
     insta::assert_snapshot!("train", help(&["train"]));
     insta::assert_snapshot!("train-sound", help(&["train", "sound"]));
     insta::assert_snapshot!("generate", help(&["generate"]));
+    insta::assert_snapshot!("train-pictures", help(&["train", "pictures"]));
+    #[cfg(feature = "play")]
+    insta::assert_snapshot!("play", help(&["play"]));
+    insta::assert_snapshot!("complete", help(&["complete"]));
+    insta::assert_snapshot!("score", help(&["score"]));
     insta::assert_snapshot!("eval", help(&["eval"]));
     insta::assert_snapshot!("info", help(&["info"]));
     insta::assert_snapshot!("devices", help(&["devices"]));

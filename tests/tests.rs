@@ -4,4 +4,8 @@ mod cli;
 mod documentation;
 mod floors;
 mod help;
+mod pictures;
+#[cfg(feature = "play")]
+mod playback;
 mod sound;
+mod text;

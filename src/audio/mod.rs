@@ -14,16 +14,19 @@ mod fault;
 pub mod import;
 pub mod level;
 mod mulaw;
+#[cfg(feature = "play")]
+pub mod playback;
 pub mod resample;
 mod riff;
 pub mod spectrogram;
+pub mod stream;
 mod wav;
 
 pub use character::{Character, judge};
 pub use corpus::{Clip, Corpus, ImportSettings, Skipped, Summary};
 pub use import::Recording;
 pub use mulaw::MuLaw;
-pub use wav::WavSink;
+pub use wav::{WavSink, wav_bytes};
 
 use crate::error::{Error, Result};
 

@@ -82,6 +82,21 @@ impl WavSink {
     }
 }
 
+/// A whole WAV file in memory: mono, 16 bits.
+///
+/// # Errors
+/// A usage error where the rate is impossible.
+pub fn wav_bytes(samples: &[f32], rate: u32) -> Result<Vec<u8>> {
+    check_rate(rate)?;
+    let mut file = io::Cursor::new(Vec::new());
+    let whole = FileSink::new(&mut file, rate).and_then(|mut sink| {
+        sink.write(samples)?;
+        sink.finish()
+    });
+    whole.writing(Path::new("memory"))?;
+    Ok(file.into_inner())
+}
+
 /// Says what is wrong with a path before anything at it is touched.
 fn check_place(path: &Path) -> Result<()> {
     if path.is_dir() {

@@ -4,21 +4,21 @@ use std::path::Path;
 
 use super::ui;
 use crate::checkpoint::Description;
-use crate::medium::Medium;
 use crate::train::Standing;
 
-/// The card of a model of sound, as Markdown.
-pub(super) fn of_sound(
+/// The card of a model, as Markdown: `facts` are rows that only its medium has, `invitation` says what to do with it.
+pub(super) fn of(
     description: &Description,
-    recordings: &Path,
+    source: &Path,
     standing: &Standing,
+    facts: &[(&str, String)],
+    invitation: &str,
 ) -> String {
-    let Medium::Sound(sound) = &description.medium;
-    let recipe = &description.recipe;
+    let (medium, recipe) = (&description.medium, &description.recipe);
     let validation = description
         .validation_bits
         .map_or("not measured".into(), |bits| {
-            format!("{bits:.3} bits/sample")
+            format!("{bits:.3} {}", medium.unit())
         });
     let classes: Vec<String> = description
         .classes
@@ -31,22 +31,27 @@ pub(super) fn of_sound(
     } else {
         classes.concat()
     };
+    let facts: String = facts
+        .iter()
+        .map(|(name, value)| format!("| {name} | {value} |\n"))
+        .collect();
     let network = toml::to_string(&recipe.network).expect("a network's settings are TOML");
     format!(
-        "# A model of sound\n\n\
-         Made by {program} from the recordings in `{folder}`.\n\n\
+        "# A model of {kind}\n\n\
+         Made by {program} from `{source}`.\n\n\
          | | |\n|---|---|\n\
-         | sample rate | {rate} Hz |\n\
+         {facts}\
          | steps | {steps} in {time} |\n\
-         | samples read | {tokens} |\n\
+         | {token}s read | {tokens} |\n\
          | held out | {rule} |\n\
-         | validation, all of its steps considered | {validation} at step {best} |\n\n\
+         | validation, all of what is held out | {validation} at step {best} |\n\n\
          Classes:\n\n{classes}\n\
          Network:\n\n```toml\n{network}```\n\n\
-         Make sound with it: `ensuite generate MODEL -o more.wav --seconds 10`.\n",
+         {invitation}\n",
+        kind = medium.name(),
+        token = medium.token_name(),
         program = description.program,
-        folder = recordings.display(),
-        rate = sound.sample_rate,
+        source = source.display(),
         steps = standing.step,
         time = ui::duration(standing.seconds),
         tokens = ui::count(standing.tokens as f64),

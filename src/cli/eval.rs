@@ -2,139 +2,39 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use super::arguments::DeviceArgs;
-use super::sound::{Parts, Recordings, token_values};
-use super::ui::{self, Ui};
+use super::media;
+use super::ui::Ui;
 use crate::checkpoint::ModelFolder;
-use crate::error::{Error, Result};
-use crate::measure::{LinearPrediction, order_zero};
-use crate::medium::Medium;
-use crate::sequence::Sequences;
-use crate::train::{Batches, likelihood};
+use crate::error::Result;
 
 /// Measure how well a model foresees given data
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model folder
     model: PathBuf,
-    /// A folder of recordings, or one recording
-    path: PathBuf,
-    /// Only the recordings that were held out when the model was trained
+    /// Data of the model's kind: recordings, pictures, sentences
+    pub(super) path: PathBuf,
+    /// Only what was held out when the model was trained
     #[arg(long)]
-    held_out: bool,
+    pub(super) held_out: bool,
     /// As JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+    /// What trained the model, for the trivial baselines to learn from (pictures, text)
+    #[arg(long, value_name = "PATH")]
+    pub(super) trained_on: Option<PathBuf>,
+    /// The pictures' classes, where the model learned its classes from a file
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    pub(super) labels: Option<PathBuf>,
+    /// The colour map of rows of indices [default: colormap.txt beside them]
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    pub(super) colormap: Option<PathBuf>,
     #[command(flatten)]
-    device: DeviceArgs,
-}
-
-#[derive(Serialize)]
-struct Measures {
-    files: usize,
-    samples: u64,
-    bits_per_sample: f64,
-    nats_per_sample: f64,
-    order_zero_bits: f64,
-    linear_prediction_bits: f64,
+    pub(super) device: DeviceArgs,
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    let device = args.device.device.resolve()?;
     let (folder, description) = ModelFolder::open(&args.model)?;
-    let net = folder.load(&description, &device)?;
-    let Medium::Sound(sound) = &description.medium;
-    let recordings = Recordings::import(
-        &args.path,
-        &sound.import_settings(),
-        &description.labels,
-        &std::env::temp_dir(),
-        ui,
-    )?;
-    let held_out = |path: &str| description.split.validation.iter().any(|name| name == path);
-    let clips: Vec<usize> = (0..recordings.corpus.clips().len())
-        .filter(|&clip| !args.held_out || held_out(&recordings.corpus.clips()[clip].path))
-        .collect();
-    if clips.is_empty() {
-        return Err(Error::input(
-            &args.path,
-            "none of the recordings that were held out in training is here",
-        )
-        .with_hint("give the folder the model was trained on, or leave --held-out away"));
-    }
-    if !args.held_out && recordings.corpus.digest() == description.split.hash {
-        ui.warn("this is the very data the model was trained on; --held-out measures what it has not seen");
-    }
-    let settings = sound.import_settings();
-    let parts = clips
-        .into_iter()
-        .map(|clip| recordings.recorded(clip, &settings))
-        .collect();
-    let sequences = Parts::new(&recordings.corpus, parts);
-    let conditions = (0..sequences.count())
-        .map(|index| {
-            description
-                .classes
-                .vector(&recordings.labels[sequences.clip(index)])
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let members: Vec<usize> = (0..sequences.count()).collect();
-    let batches = Batches::new(
-        &sequences,
-        &members,
-        &conditions,
-        description.medium.alphabet(),
-        description.recipe.cut(),
-        0,
-    );
-    let found = likelihood(&net, &batches, &device)?;
-    let (order_zero_bits, linear_prediction_bits) = baselines(&sequences)?;
-    let measures = Measures {
-        files: sequences.count(),
-        samples: found.tokens,
-        bits_per_sample: found.bits_per_token(),
-        nats_per_sample: found.nats_per_token(),
-        order_zero_bits,
-        linear_prediction_bits,
-    };
-    if args.json {
-        return ui::print_json(&measures);
-    }
-    ui::print(&format!(
-        "{:.3} bits/sample over {} samples of {} recordings",
-        measures.bits_per_sample, measures.samples, measures.files
-    ))?;
-    ui::print(&format!(
-        "{order_zero_bits:.3} order-0 entropy of the same samples"
-    ))?;
-    ui::print(&format!(
-        "{linear_prediction_bits:.3} linear prediction from 16 samples, fitted to them"
-    ))
-}
-
-fn baselines(sequences: &Parts<'_>) -> Result<(f64, f64)> {
-    let mut counts = vec![0; 256];
-    let mut prediction = LinearPrediction::new(&token_values());
-    let mut bytes = Vec::new();
-    let mut samples = 0_u64;
-    for index in 0..sequences.count() {
-        sequences.bytes(index, &mut bytes)?;
-        for &byte in &bytes {
-            counts[byte as usize] += 1;
-        }
-        samples += bytes.len() as u64;
-        prediction.fit(&bytes);
-    }
-    prediction.solve();
-    let mut nats = 0.0;
-    for index in 0..sequences.count() {
-        sequences.bytes(index, &mut bytes)?;
-        nats += prediction.score(&bytes);
-    }
-    Ok((
-        order_zero(&counts),
-        nats / samples as f64 / std::f64::consts::LN_2,
-    ))
+    media::verbs(&description.medium).eval(args, &folder, &description, ui)
 }

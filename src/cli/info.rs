@@ -1,16 +1,17 @@
 /*! `ensuite info MODEL`: what a model is, and how fast it is here. */
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use burn::prelude::*;
 use serde::Serialize;
 
+use super::media::{self, Verbs};
 use super::{precision, ui};
-use crate::checkpoint::ModelFolder;
+use crate::checkpoint::{Description, ModelFolder};
 use crate::error::Result;
 use crate::labels::Group;
-use crate::medium::Medium;
 use crate::nets::parameters;
 use crate::sequence::{Sampler, Sampling, Stepper};
 
@@ -28,37 +29,31 @@ pub(super) struct Args {
 struct Info {
     medium: &'static str,
     network: &'static str,
-    sample_rate: u32,
     classes: Vec<Group>,
     receptive_field_tokens: Option<usize>,
-    receptive_field_ms: Option<f64>,
     parameters: usize,
-    multiply_adds_per_sample: usize,
+    multiply_adds_per_token: usize,
     megabytes: f64,
     step: u64,
     validation_bits: Option<f64>,
-    /// What eight-bit weights cost, in bits a sample; `None` where there are none.
+    /// What eight-bit weights cost, in bits a token; `None` where there are none.
     int8_cost_bits: Option<f64>,
-    samples_per_second: f64,
-    real_time_factor: f64,
+    tokens_per_second: f64,
+    /// What only this medium has.
+    facts: BTreeMap<&'static str, String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let (folder, description) = ModelFolder::open(&args.model)?;
+    let verbs = media::verbs(&description.medium);
     let net = folder.load(&description, &Device::flex())?;
-    let Medium::Sound(sound) = &description.medium;
-    let rate = f64::from(sound.sample_rate);
-    let field = description.recipe.network.receptive_field();
-    let speed = speed(precision::stepper(&net, &description, None, 1)?)?;
     let info = Info {
         medium: description.medium.name(),
         network: description.recipe.network.name(),
-        sample_rate: sound.sample_rate,
         classes: description.classes.groups().to_vec(),
-        receptive_field_tokens: field,
-        receptive_field_ms: field.map(|tokens| 1000.0 * tokens as f64 / rate),
+        receptive_field_tokens: description.recipe.network.receptive_field(),
         parameters: parameters(&net).iter().map(|p| p.values.len()).sum(),
-        multiply_adds_per_sample: net.multiply_adds(),
+        multiply_adds_per_token: net.multiply_adds(),
         megabytes: folder.size() as f64 / 1e6,
         step: description.step,
         validation_bits: description.validation_bits,
@@ -66,44 +61,40 @@ pub(super) fn run(args: &Args) -> Result<()> {
             .int8
             .as_ref()
             .map(|int8| int8.int8_bits - int8.f32_bits),
-        samples_per_second: speed,
-        real_time_factor: speed / rate,
+        tokens_per_second: speed(precision::stepper(&net, &description, None, 1)?)?,
+        facts: verbs.facts(&description).into_iter().collect(),
     };
     if args.json {
         return ui::print_json(&info);
     }
+    for (name, value) in lines(&info, &description, verbs) {
+        ui::print(&format!("{name:<16} {value}"))?;
+    }
+    Ok(())
+}
+
+fn lines(info: &Info, description: &Description, verbs: &dyn Verbs) -> Vec<(&'static str, String)> {
+    let (unit, token) = (description.medium.unit(), description.medium.token_name());
     let classes: Vec<String> = info
         .classes
         .iter()
         .map(|group| format!("{}: {}", group.name, group.values.join(" ")))
         .collect();
-    let field = match (info.receptive_field_tokens, info.receptive_field_ms) {
-        (Some(tokens), Some(ms)) => format!("{tokens} samples, {ms:.0} ms"),
-        _ => "everything before".into(),
-    };
     let trained = match info.validation_bits {
-        Some(bits) => format!(
-            "{} steps, {bits:.3} bits/sample on held-out recordings",
-            info.step
-        ),
+        Some(bits) => format!("{} steps, {bits:.3} {unit} on what was held out", info.step),
         None => format!("{} steps", info.step),
     };
     let eight_bits = match &description.int8 {
-        Some(int8) if int8.is_good() => format!(
-            "used: they cost {:.4} bits/sample",
-            int8.int8_bits - int8.f32_bits
-        ),
         Some(int8) => format!(
-            "not used: they cost {:.4} bits/sample",
+            "{}used: they cost {:.4} {unit}",
+            if int8.is_good() { "" } else { "not " },
             int8.int8_bits - int8.f32_bits
         ),
         None => "none".into(),
     };
-    for (name, value) in [
-        (
-            "medium",
-            format!("{} at {} Hz", info.medium, info.sample_rate),
-        ),
+    let mut lines = vec![("medium", info.medium.to_owned())];
+    lines.extend(verbs.facts(description));
+    lines.extend([
         (
             "network",
             format!(
@@ -113,12 +104,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 info.megabytes
             ),
         ),
-        ("receptive field", field),
+        (
+            "receptive field",
+            info.receptive_field_tokens
+                .map_or("everything before".into(), |tokens| verbs.extent(tokens)),
+        ),
         (
             "multiply-adds",
             format!(
-                "{} a sample",
-                ui::count(info.multiply_adds_per_sample as f64)
+                "{} a {token}",
+                ui::count(info.multiply_adds_per_token as f64)
             ),
         ),
         (
@@ -134,18 +129,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
         (
             "speed here",
             format!(
-                "{} samples/s on one core, {:.1} times real time",
-                ui::count(info.samples_per_second),
-                info.real_time_factor
+                "{} {token}s/s on one core, {}",
+                ui::count(info.tokens_per_second),
+                verbs.pace(info.tokens_per_second)
             ),
         ),
-    ] {
-        ui::print(&format!("{name:<16} {value}"))?;
-    }
-    Ok(())
+    ]);
+    lines
 }
 
-/// Samples a second of one stream, sampling included, on this machine.
+/// Tokens a second of one stream, sampling included, on this machine.
 fn speed(mut stepper: Box<dyn Stepper>) -> Result<f64> {
     const MEASURED: Duration = Duration::from_millis(300);
     let mut sampler = Sampler::new(Sampling::default(), 0, 0)?;

@@ -6,14 +6,22 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 d
 
 mod arguments;
 mod card;
+mod complete;
 mod devices;
 mod eval;
 mod generate;
+mod held_out;
 mod info;
+mod lesson;
+mod media;
+mod pictures;
+#[cfg(feature = "play")]
+mod play;
 mod precision;
+mod score;
 mod sound;
+mod text;
 mod train;
-mod train_sound;
 mod ui;
 
 use clap::{Parser, Subcommand};
@@ -48,8 +56,15 @@ enum Verb {
     Train(train::Args),
     /// Make something new
     Generate(generate::Args),
+    /// Play live, endlessly, steered from the keyboard
+    #[cfg(feature = "play")]
+    Play(play::Args),
+    /// Finish a picture of which a part is given
+    Complete(complete::Args),
     /// Measure how well a model foresees given data
     Eval(eval::Args),
+    /// Show how surprising each part of something is
+    Score(score::Args),
     /// Say what a model is, and how fast it is here
     Info(info::Args),
     /// List compute devices and audio outputs
@@ -65,7 +80,11 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Train(args) => train::run(args, &ui),
         Verb::Generate(args) => generate::run(&args, &ui),
+        #[cfg(feature = "play")]
+        Verb::Play(args) => play::run(&args, &ui),
+        Verb::Complete(args) => complete::run(&args, &ui),
         Verb::Eval(args) => eval::run(&args, &ui),
+        Verb::Score(args) => score::run(&args, &ui),
         Verb::Info(args) => info::run(&args),
         Verb::Devices(args) => devices::run(&args),
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Subcommand;
 
 use super::arguments::DeviceArgs;
-use super::train_sound;
 use super::ui::Ui;
+use super::{media, pictures, sound, text};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::error::{Error, IoContext, Result};
 use crate::recipe::Recipe;
@@ -25,12 +25,20 @@ pub(super) struct Args {
 enum What {
     /// Learn sound from a folder of recordings (WAV, FLAC, MP3, OGG)
     #[command(alias = "wavenet")]
-    Sound(train_sound::Args),
+    Sound(sound::train::Args),
+    /// Learn pictures, pixel by pixel (PNG, JPEG, GIF, WebP; IDX; rows of colour indices)
+    #[command(alias = "pixelrnn")]
+    Pictures(pictures::train::Args),
+    /// Learn sentences, one a line
+    #[command(alias = "language-model")]
+    Text(text::train::Args),
 }
 
 pub(super) fn run(args: Args, ui: &Ui) -> Result<()> {
     match args.what {
-        What::Sound(args) => train_sound::run(&args, ui),
+        What::Sound(args) => sound::train::run(&args, ui),
+        What::Pictures(args) => pictures::train::run(&args, ui),
+        What::Text(args) => text::train::run(&args, ui),
     }
 }
 
@@ -41,7 +49,7 @@ pub(super) struct TrainArgs {
     /// The model folder to make
     #[arg(long, value_name = "MODEL")]
     pub(super) out: PathBuf,
-    /// The network: wavenet, lstm or gru [default: wavenet]
+    /// The network: wavenet, lstm or gru [default: wavenet for sound, lstm for pictures and text]
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
     /// A named recipe: tiny, small, medium or large [default: small]
@@ -123,8 +131,9 @@ impl TrainArgs {
     }
 
     /// The model to go on with, or `None` for a new one. A second look at what the person asked for: with
-    /// `--resume` the recipe is the saved one, so that flags which change it are refused.
-    pub(super) fn resumed(&self) -> Result<Option<(ModelFolder, Description)>> {
+    /// `--resume` the recipe is the saved one, so that flags which change it are refused. `medium` is what the model
+    /// has to be of.
+    pub(super) fn resumed(&self, medium: &str) -> Result<Option<(ModelFolder, Description)>> {
         if !self.resume {
             ModelFolder::check_free(&self.out, self.force)?;
             return Ok(None);
@@ -143,6 +152,9 @@ impl TrainArgs {
                 "{flag} cannot change a model that is already in training"
             ))
             .with_hint("leave it away to go on, or train a new model with another --out"));
+        }
+        if opened.1.medium.name() != medium {
+            return Err(media::other_medium(&self.out, &opened.1.medium, medium));
         }
         Ok(Some(opened))
     }

@@ -23,6 +23,12 @@ impl Ui {
         }
     }
 
+    /// True where nothing but errors and data is to be said.
+    #[cfg(feature = "play")]
+    pub(super) fn quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// A line for whoever watches.
     pub(super) fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
@@ -66,6 +72,17 @@ pub(super) fn print(text: &str) -> Result<()> {
 /// When standard output cannot be written.
 pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(data).expect("our data is JSON"))
+}
+
+/// A path as a shell reads it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// `1:02:03` or `4:05`.

@@ -1,4 +1,4 @@
-/*! The picture of a run: training and validation over steps. */
+/*! Lines over an axis, as a picture: how a run goes, how surprising a recording is. */
 
 use std::path::Path;
 use std::sync::Once;
@@ -22,12 +22,44 @@ pub struct Point {
     pub validation: Option<f64>,
 }
 
-/// Draws the curve as a PNG. Nothing is drawn from fewer than two points.
+/// One line of a chart: its name in the legend, and its points.
+#[derive(Debug, Clone)]
+pub struct Line<'a> {
+    /// What it shows.
+    pub name: &'a str,
+    /// x ascending.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Draws the curve of a run as a PNG. Nothing is drawn from fewer than two points.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn draw_curve(points: &[Point], unit: &str, path: &Path) -> Result<()> {
-    if points.len() < 2 {
+    let training = points.iter().map(|p| (p.step as f64, p.train)).collect();
+    let held_out: Vec<_> = points
+        .iter()
+        .filter_map(|p| Some((p.step as f64, p.validation?)))
+        .collect();
+    let mut lines = vec![Line {
+        name: "training",
+        points: training,
+    }];
+    if !held_out.is_empty() {
+        lines.push(Line {
+            name: "validation",
+            points: held_out,
+        });
+    }
+    draw_lines(&lines, "step", unit, path)
+}
+
+/// Draws lines over a common x axis as a PNG. Nothing is drawn where the first line has fewer than two points.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn draw_lines(lines: &[Line<'_>], x_name: &str, y_name: &str, path: &Path) -> Result<()> {
+    if lines.first().is_none_or(|line| line.points.len() < 2) {
         return Ok(());
     }
     register();
@@ -36,7 +68,7 @@ pub fn draw_curve(points: &[Point], unit: &str, path: &Path) -> Result<()> {
         path: path.into(),
         source: std::io::Error::other(reason),
     };
-    draw(points, unit, &mut pixels).map_err(|error| failed(error.to_string()))?;
+    draw(lines, x_name, y_name, &mut pixels).map_err(|error| failed(error.to_string()))?;
     let picture = image::RgbImage::from_raw(WIDTH, HEIGHT, pixels).expect("three bytes a pixel");
     picture
         .save(path)
@@ -58,15 +90,14 @@ fn register() {
 
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
-fn draw(points: &[Point], unit: &str, pixels: &mut [u8]) -> Drawn {
-    let all = || {
-        points
-            .iter()
-            .flat_map(|p| [Some(p.train), p.validation])
-            .flatten()
-    };
-    let low = all().fold(f64::INFINITY, f64::min);
-    let high = all().fold(f64::NEG_INFINITY, f64::max).max(low + 0.01);
+const COLORS: [RGBColor; 2] = [RGBColor(70, 120, 190), RGBColor(210, 90, 40)];
+
+fn draw(lines: &[Line<'_>], x_name: &str, y_name: &str, pixels: &mut [u8]) -> Drawn {
+    let all = || lines.iter().flat_map(|line| &line.points);
+    let low = all().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let high = all().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
+    let high = high.max(low + 0.01);
+    let end = all().map(|p| p.0).fold(0.0, f64::max);
     let margin = 0.05 * (high - low);
     let area = BitMapBackend::with_buffer(pixels, (WIDTH, HEIGHT)).into_drawing_area();
     area.fill(&WHITE)?;
@@ -74,32 +105,27 @@ fn draw(points: &[Point], unit: &str, pixels: &mut [u8]) -> Drawn {
         .margin(16)
         .x_label_area_size(36)
         .y_label_area_size(56)
-        .build_cartesian_2d(
-            0_f64..points[points.len() - 1].step as f64,
-            (low - margin)..(high + margin),
-        )?;
+        .build_cartesian_2d(0_f64..end, (low - margin)..(high + margin))?;
     chart
         .configure_mesh()
-        .x_desc("step")
-        .y_desc(unit)
+        .x_desc(x_name)
+        .y_desc(y_name)
         .light_line_style(WHITE)
-        .x_label_formatter(&|x| format!("{x:.0}"))
+        .x_label_formatter(&|x| {
+            if end >= 20.0 {
+                format!("{x:.0}")
+            } else {
+                format!("{x:.2}")
+            }
+        })
         .draw()?;
-    let training = points.iter().map(|p| (p.step as f64, p.train));
-    let color = RGBColor(70, 120, 190);
-    chart
-        .draw_series(LineSeries::new(training, color.stroke_width(2)))?
-        .label("training")
-        .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-    let held_out: Vec<_> = points
-        .iter()
-        .filter_map(|p| Some((p.step as f64, p.validation?)))
-        .collect();
-    if !held_out.is_empty() {
-        let color = RGBColor(210, 90, 40);
+    for (line, color) in lines.iter().zip(COLORS.iter().cycle()) {
         chart
-            .draw_series(LineSeries::new(held_out, color.stroke_width(2)))?
-            .label("validation")
+            .draw_series(LineSeries::new(
+                line.points.iter().copied(),
+                color.stroke_width(2),
+            ))?
+            .label(line.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
     }
     chart

@@ -2,6 +2,12 @@
 
 mod baselines;
 mod curve;
+mod ngram;
+mod pixel_baselines;
+mod text;
 
 pub use baselines::{LinearPrediction, order_zero};
-pub use curve::{Point, draw_curve};
+pub use curve::{Line, Point, draw_curve, draw_lines};
+pub use ngram::Ngram;
+pub use pixel_baselines::{PixelBaselines, pixel_baselines};
+pub use text::TextLikelihood;

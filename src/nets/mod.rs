@@ -4,6 +4,7 @@ The networks, in their training form (burn modules). None knows which medium it 
 Each network has a making form in [`crate::engine`] with the same weights and the same logits.
 */
 
+mod dropout;
 mod init;
 mod parameters;
 mod recurrent;
@@ -37,6 +38,16 @@ pub trait SequenceModel: Module {
     /// Tokens `[batch, time]` to logits `[batch, time, alphabet.size]`; position t sees the tokens 0..=t only.
     /// `condition` is `[batch, condition]`; `None` stands for zeros.
     fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3>;
+
+    /// The logits as training sees them: with what `seed` drops, where the network drops anything.
+    fn training_logits(
+        &self,
+        tokens: Tensor<2, Int>,
+        condition: Option<Tensor<2>>,
+        _seed: u64,
+    ) -> Tensor<3> {
+        self.logits(tokens, condition)
+    }
 
     /// The same network one step at a time, with its weights as they are now.
     ///

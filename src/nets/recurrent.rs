@@ -6,6 +6,7 @@ use burn::module::Param;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::dropout::Dropout;
 use super::init::Init;
 use super::{Interface, SequenceModel, sources, values};
 use crate::engine::{self, RecurrentEngine, RecurrentLayer, RecurrentWeights};
@@ -14,7 +15,7 @@ use crate::ops::{Cell, GateInput, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
 /// The size of a recurrent network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecurrentConfig {
     /// Width of the embedding.
@@ -23,6 +24,14 @@ pub struct RecurrentConfig {
     pub hidden: usize,
     /// Layers.
     pub layers: usize,
+    /// Whether the embedding of a token is also how it is foreseen (Press & Wolf 2017): the last hidden state is
+    /// projected to the embedding's width and compared with every token's row.
+    #[serde(default)]
+    pub tied: bool,
+    /// The share of the embedding's and of each layer's units that are dropped in training, the same ones over the whole
+    /// of a sequence (Gal & Ghahramani 2016).
+    #[serde(default)]
+    pub dropout: f64,
 }
 
 impl RecurrentConfig {
@@ -42,6 +51,12 @@ impl RecurrentConfig {
                 ))
                 .with_hint(format!("{name} is a whole number from 1 to {most}")));
             }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(
+                Error::usage(format!("a dropout of {} is not possible", self.dropout))
+                    .with_hint("it is a share from 0 to below 1"),
+            );
         }
         Ok(())
     }
@@ -75,7 +90,7 @@ pub struct Recurrent {
     initial: Option<Param<Tensor<2>>>,
     /// `[condition, layers · G · hidden]`: added to the gates at every step.
     conditioning: Option<Param<Tensor<2>>>,
-    /// `[hidden, alphabet.size]`.
+    /// `[hidden, alphabet.size]`, or `[hidden, embedding]` where the embedding is tied.
     logits: Param<Tensor<2>>,
     logits_bias: Param<Tensor<1>>,
     #[module(skip)]
@@ -116,6 +131,8 @@ impl Recurrent {
             embedding,
             hidden,
             layers,
+            tied,
+            dropout: _,
         } = config;
         let Interface {
             alphabet,
@@ -124,7 +141,13 @@ impl Recurrent {
         } = &interface;
         let (condition, width) = (*condition, unit.gates() * hidden);
         let mut init = Init::new(seed, device);
-        let table = init.embedding([(1 + lags.len()) * alphabet.inputs(), embedding]);
+        let entries = (1 + lags.len()) * alphabet.inputs();
+        let table = if tied {
+            // As large as it may be without making the first logits wild.
+            init.dense([entries, embedding], embedding)
+        } else {
+            init.embedding([entries, embedding])
+        };
         let layer = |init: &mut Init, inputs| Layer {
             input: init.dense([inputs, width], hidden),
             // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
@@ -146,7 +169,10 @@ impl Recurrent {
             initial: (condition > 0).then(|| init.dense([condition, layers * hidden], condition)),
             conditioning: (condition > 0)
                 .then(|| init.dense([condition, layers * width], condition)),
-            logits: init.dense([hidden, alphabet.size], hidden),
+            logits: init.dense(
+                [hidden, if tied { embedding } else { alphabet.size }],
+                hidden,
+            ),
             logits_bias: init.zeros([alphabet.size]),
             unit,
             config,
@@ -167,6 +193,100 @@ impl Recurrent {
         }
         let lagged: Tensor<2> = folded.narrow(0, inputs, entries - inputs);
         Tensor::cat(vec![current, lagged], 0).reshape([entries, width])
+    }
+
+    /// What a hidden state is compared with, `[hidden, alphabet.size]`.
+    fn head(&self) -> Tensor<2> {
+        if self.config.tied {
+            self.logits.val().matmul(self.tokens().transpose())
+        } else {
+            self.logits.val()
+        }
+    }
+
+    /// The rows of the tokens that can be foreseen, `[alphabet.size, embedding]`.
+    fn tokens(&self) -> Tensor<2> {
+        self.embedding
+            .val()
+            .narrow(0, 0, self.interface.alphabet.size)
+    }
+
+    /// The logits of hidden states `[rows, hidden]`.
+    fn foresee(&self, states: Tensor<2>) -> Tensor<2> {
+        let bias = self.logits_bias.val();
+        if !self.config.tied {
+            return linear(states, self.logits.val(), bias, false);
+        }
+        let device = states.device();
+        let zeros = Tensor::zeros([self.config.embedding], &device);
+        let projected = linear(states, self.logits.val(), zeros, false);
+        linear(projected, self.tokens().transpose(), bias, false)
+    }
+
+    /// What enters the first layer's gates. Folding embedding and input matrix into one table is the faster way, but
+    /// for dropout, which needs the embedding by itself.
+    fn first_input(&self, tokens: Tensor<2, Int>, dropout: Option<&mut Dropout>) -> GateInput {
+        let shape = tokens.dims();
+        let sources = sources(tokens, &self.interface);
+        if let Some(dropout) = dropout {
+            let first = &self.layers[0];
+            let rows = dropout.apply(embedding(self.embedding.val(), sources), shape);
+            let input = linear(rows, first.input.val(), first.bias.val(), false);
+            return GateInput::Rows(input);
+        }
+        match <[_; 1]>::try_from(sources) {
+            Ok([tokens]) => GateInput::Table(self.table(), tokens),
+            Err(sources) => GateInput::Rows(embedding(self.table(), sources)),
+        }
+    }
+
+    fn run(
+        &self,
+        tokens: Tensor<2, Int>,
+        condition: Option<Tensor<2>>,
+        mut dropout: Option<Dropout>,
+    ) -> Tensor<3> {
+        let [batch, time] = tokens.dims();
+        let hidden = self.config.hidden;
+        let width = self.unit.gates() * hidden;
+        let condition = condition.as_ref();
+        let steering = |weights: &Option<Param<Tensor<2>>>| {
+            Some(condition?.clone().matmul(weights.as_ref()?.val()))
+        };
+        let first_states = steering(&self.initial).map(Tensor::tanh);
+        let conditions = steering(&self.conditioning);
+        let mut input = self.first_input(tokens, dropout.as_mut());
+        let mut states = None;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if let Some(below) = states.take() {
+                input = GateInput::Rows(linear(below, layer.input.val(), layer.bias.val(), false));
+            }
+            let cell = match &layer.recurrent_bias {
+                None => Cell::Lstm,
+                Some(bias) => Cell::Gru { bias: bias.val() },
+            };
+            let part = |all: &Option<Tensor<2>>, width: usize| {
+                Some(all.as_ref()?.clone().narrow(1, index * width, width))
+            };
+            let device = layer.recurrent.val().device();
+            let initial = part(&first_states, hidden)
+                .unwrap_or_else(|| Tensor::zeros([batch, hidden], &device));
+            let mut output = recurrent(
+                &cell,
+                input.clone(),
+                part(&conditions, width),
+                layer.recurrent.val(),
+                initial,
+                time,
+            );
+            if let Some(dropout) = &mut dropout {
+                output = dropout.apply(output, [batch, time]);
+            }
+            states = Some(output);
+        }
+        let states = states.expect("at least one layer");
+        self.foresee(states)
+            .reshape([batch, time, self.interface.alphabet.size])
     }
 
     /// The weights as plain arrays.
@@ -209,7 +329,7 @@ impl Recurrent {
             layers: layers.collect(),
             initial: optional(&self.initial),
             conditioning: optional(&self.conditioning),
-            logits: values(self.logits.val()),
+            logits: values(self.head()),
             logits_bias: values(self.logits_bias.val()),
         }
     }
@@ -221,48 +341,17 @@ impl SequenceModel for Recurrent {
     }
 
     fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
-        let [batch, time] = tokens.dims();
-        let hidden = self.config.hidden;
-        let width = self.unit.gates() * hidden;
-        let condition = condition.as_ref();
-        let steering = |weights: &Option<Param<Tensor<2>>>| {
-            Some(condition?.clone().matmul(weights.as_ref()?.val()))
-        };
-        let first_states = steering(&self.initial).map(Tensor::tanh);
-        let conditions = steering(&self.conditioning);
-        let sources = sources(tokens, &self.interface);
-        let mut input = match <[_; 1]>::try_from(sources) {
-            Ok([tokens]) => GateInput::Table(self.table(), tokens),
-            Err(sources) => GateInput::Rows(embedding(self.table(), sources)),
-        };
-        let mut states = None;
-        for (index, layer) in self.layers.iter().enumerate() {
-            if let Some(below) = states.take() {
-                input = GateInput::Rows(linear(below, layer.input.val(), layer.bias.val(), false));
-            }
-            let cell = match &layer.recurrent_bias {
-                None => Cell::Lstm,
-                Some(bias) => Cell::Gru { bias: bias.val() },
-            };
-            let part = |all: &Option<Tensor<2>>, width: usize| {
-                Some(all.as_ref()?.clone().narrow(1, index * width, width))
-            };
-            let device = layer.recurrent.val().device();
-            let initial = part(&first_states, hidden)
-                .unwrap_or_else(|| Tensor::zeros([batch, hidden], &device));
-            let output = recurrent(
-                &cell,
-                input.clone(),
-                part(&conditions, width),
-                layer.recurrent.val(),
-                initial,
-                time,
-            );
-            states = Some(output);
-        }
-        let states = states.expect("at least one layer");
-        let logits = linear(states, self.logits.val(), self.logits_bias.val(), false);
-        logits.reshape([batch, time, self.interface.alphabet.size])
+        self.run(tokens, condition, None)
+    }
+
+    fn training_logits(
+        &self,
+        tokens: Tensor<2, Int>,
+        condition: Option<Tensor<2>>,
+        seed: u64,
+    ) -> Tensor<3> {
+        let dropout = (self.config.dropout > 0.0).then(|| Dropout::new(self.config.dropout, seed));
+        self.run(tokens, condition, dropout)
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
@@ -284,6 +373,8 @@ mod tests {
             embedding: 5,
             hidden: 9,
             layers,
+            tied: lags.is_empty(),
+            dropout: 0.3,
         };
         let interface = Interface {
             alphabet: ALPHABET,
@@ -303,11 +394,29 @@ mod tests {
     }
 
     #[test]
+    fn dropout_depends_on_the_seed_alone_and_leaves_the_mean() {
+        let net = net(Unit::Lstm, 2, vec![], 3);
+        let device = Device::flex();
+        let tokens = Tensor::<2, Int>::from_data([[11, 1, 2, 3], [11, 4, 4, 0]], &device);
+        let logits = |seed| values(net.training_logits(tokens.clone(), None, seed));
+        assert_eq!(logits(5), logits(5));
+        assert_ne!(logits(5), logits(6));
+        let mut kept = net.clone();
+        kept.config.dropout = 0.0;
+        assert_eq!(
+            values(kept.training_logits(tokens.clone(), None, 5)),
+            values(kept.logits(tokens.clone(), None))
+        );
+    }
+
+    #[test]
     fn impossible_sizes_are_usage_errors() {
         let config = RecurrentConfig {
             embedding: 5,
             hidden: 0,
             layers: 1,
+            tied: false,
+            dropout: 0.0,
         };
         assert!(config.validate().unwrap_err().is_usage());
     }

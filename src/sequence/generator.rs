@@ -1,6 +1,6 @@
 /*! Goes round: feed a token, choose the next, feed that. After a prompt, or from nothing. */
 
-use super::{Sampler, Stepper, Token};
+use super::{Alphabet, Sampler, Stepper, Token};
 use crate::error::{Error, Result};
 
 /// An endless (or, where the alphabet has a `stop`, ending) stream of tokens from one lane.
@@ -31,7 +31,7 @@ impl Generator {
         prompt: &[Token],
     ) -> Result<Self> {
         assert_eq!(stepper.lanes(), 1, "a Generator drives one lane");
-        check_prompt(&*stepper, prompt)?;
+        check_prompt(stepper.alphabet(), prompt)?;
         stepper.reset(0, condition);
         let mut last = stepper.alphabet().start;
         for &token in prompt {
@@ -85,7 +85,7 @@ pub fn generate_many(
     visit: &mut dyn FnMut(usize, Token) -> Result<()>,
 ) -> Result<()> {
     for item in items.iter() {
-        check_prompt(stepper, &item.prompt)?;
+        check_prompt(stepper.alphabet(), &item.prompt)?;
     }
     let alphabet = stepper.alphabet();
     let mut waiting = if length == 0 { 0..0 } else { 0..items.len() };
@@ -142,8 +142,8 @@ struct Seat {
     made: usize,
 }
 
-fn check_prompt(stepper: &dyn Stepper, prompt: &[Token]) -> Result<()> {
-    let alphabet = stepper.alphabet();
+/// Refuses a prompt that is not of the alphabet.
+pub(super) fn check_prompt(alphabet: Alphabet, prompt: &[Token]) -> Result<()> {
     match prompt.iter().find(|token| !alphabet.contains(**token)) {
         Some(token) => Err(Error::usage(format!(
             "the prompt has token {token}, but this model knows 0 to {}",

@@ -7,8 +7,11 @@ logits of the next token, a [`Sampler`] chooses one, and a [`Generator`] goes ro
 
 mod codec;
 mod generator;
+mod guard;
 mod likelihood;
+mod live;
 mod sampler;
+mod search;
 mod sequences;
 mod stepper;
 mod token;
@@ -20,8 +23,11 @@ pub(crate) mod toy;
 
 pub use codec::Codec;
 pub use generator::{Generator, Item, generate_many};
+pub use guard::{Guard, Trouble};
 pub use likelihood::{Likelihood, surprisal, surprisals};
+pub use live::LiveGenerator;
 pub use sampler::{Sampler, Sampling};
+pub use search::{BeamSettings, Hypothesis, Query, beam_search};
 pub use sequences::Sequences;
 pub use stepper::Stepper;
 pub use token::{Alphabet, Token};

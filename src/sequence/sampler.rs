@@ -95,16 +95,27 @@ impl Sampler {
     /// When the settings are not allowed.
     pub fn new(settings: Sampling, seed: u64, item: u64) -> Result<Self> {
         settings.validate()?;
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut chance = ChaCha8Rng::from_seed(key);
-        chance.set_stream(item);
         Ok(Self {
             settings,
-            chance,
+            chance: chance(seed, item),
             weights: Vec::new(),
             order: Vec::new(),
         })
+    }
+
+    /// Other settings from the next token on; the stream of chance goes on.
+    ///
+    /// # Errors
+    /// When the settings are not allowed; the old ones stay.
+    pub fn set_settings(&mut self, settings: Sampling) -> Result<()> {
+        settings.validate()?;
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Another stream of chance from its beginning; the settings stay.
+    pub fn reseed(&mut self, seed: u64, item: u64) {
+        self.chance = chance(seed, item);
     }
 
     /// Chooses a token by its logits, `[alphabet.size]`.
@@ -206,6 +217,14 @@ impl Sampler {
         // Rounding can leave a crumb behind the last weight; the likeliest token takes it.
         best as Token
     }
+}
+
+fn chance(seed: u64, item: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut chance = ChaCha8Rng::from_seed(key);
+    chance.set_stream(item);
+    chance
 }
 
 fn block_sum(block: &[f32]) -> f32 {

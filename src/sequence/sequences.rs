@@ -21,4 +21,22 @@ pub trait Sequences: Sync {
     /// # Panics
     /// If the range is not inside the sequence.
     fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()>;
+
+    /// The same, as training sees it in epoch `epoch`: where a library draws its tokens anew each time (dynamic
+    /// binarisation), they are a function of the index and the epoch.
+    ///
+    /// # Errors
+    /// When reading fails.
+    ///
+    /// # Panics
+    /// If the range is not inside the sequence.
+    fn read_in_epoch(
+        &self,
+        _epoch: u64,
+        index: usize,
+        range: Range<usize>,
+        out: &mut [Token],
+    ) -> Result<()> {
+        self.read(index, range, out)
+    }
 }

@@ -135,6 +135,25 @@ impl<'a> Batches<'a> {
             .sum()
     }
 
+    /// The share of an epoch's batches that is padding, from 0 to below 1.
+    pub fn padding(&self) -> f64 {
+        let plan = self
+            .plan
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut read, mut all) = (0, 0);
+        for rows in &plan.batches {
+            let time = rows.iter().map(Segment::time).max().unwrap_or(0);
+            read += rows.iter().map(Segment::time).sum::<usize>();
+            all += rows.len() * time;
+        }
+        if all == 0 {
+            0.0
+        } else {
+            1.0 - read as f64 / all as f64
+        }
+    }
+
     /// True where there is nothing to learn from.
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
@@ -149,7 +168,7 @@ impl<'a> Batches<'a> {
     /// If there are no sequences.
     pub fn at(&self, step: u64) -> Result<Batch> {
         assert!(!self.is_empty(), "no sequences to train on");
-        let rows = {
+        let (rows, epoch) = {
             let mut plan = self
                 .plan
                 .lock()
@@ -166,9 +185,10 @@ impl<'a> Batches<'a> {
                 plan.epoch += 1;
                 plan.batches = batches_of_epoch(&self.segments, self.cut, self.seed, plan.epoch);
             }
-            plan.batches[(step - plan.first) as usize].clone()
+            let batch = plan.batches[(step - plan.first) as usize].clone();
+            (batch, plan.epoch)
         };
-        self.read(&rows)
+        self.read(&rows, Some(epoch))
     }
 
     /// All batches of one pass in a fixed order, for measuring.
@@ -177,10 +197,11 @@ impl<'a> Batches<'a> {
         rows.sort_by_key(|segment| (segment.time(), segment.sequence, segment.from));
         gather(&rows, self.cut.budget)
             .into_iter()
-            .map(|rows| self.read(&rows))
+            .map(|rows| self.read(&rows, None))
     }
 
-    fn read(&self, rows: &[Segment]) -> Result<Batch> {
+    /// The rows as training sees them in this epoch; without one, as they are.
+    fn read(&self, rows: &[Segment], epoch: Option<u64>) -> Result<Batch> {
         let time = rows.iter().map(Segment::time).max().unwrap_or(0);
         let mut tokens = Vec::with_capacity(rows.len() * time);
         let mut targets = Vec::with_capacity(rows.len() * time);
@@ -189,8 +210,14 @@ impl<'a> Batches<'a> {
             // The target before the first one read is the first input; before the sequence there is `start`.
             let before = usize::from(row.read_from > 0);
             piece.resize(row.time() + before, 0);
-            self.sequences
-                .read(row.sequence, row.read_from - before..row.to, &mut piece)?;
+            let range = row.read_from - before..row.to;
+            match epoch {
+                Some(epoch) => {
+                    self.sequences
+                        .read_in_epoch(epoch, row.sequence, range, &mut piece)?;
+                }
+                None => self.sequences.read(row.sequence, range, &mut piece)?,
+            }
             let end = tokens.len() + time;
             if before == 0 {
                 tokens.push(self.alphabet.start);

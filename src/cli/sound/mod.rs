@@ -1,13 +1,20 @@
-/*! Recordings as sequences: what `train sound` and `eval` share. */
+/*! The verbs on sound, and what they share: recordings as sequences. */
+
+mod eval;
+mod generate;
+mod score;
+pub(super) mod train;
+mod verbs;
 
 use std::ops::Range;
 use std::path::Path;
 
-use super::ui::Ui;
-use crate::audio::{Corpus, ImportSettings, MuLaw, Skipped};
+use crate::audio::{self, Corpus, ImportSettings, MuLaw, Skipped};
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::labels::{Classes, Label, LabelRule};
-use crate::sequence::{Sequences, Token};
+use crate::medium::Sound;
+use crate::sequence::{Codec, Sequences, Token};
 
 /// A corpus of recordings, with what their names say about them.
 pub(super) struct Recordings {
@@ -104,9 +111,16 @@ impl<'a> Parts<'a> {
         Self { corpus, parts }
     }
 
-    /// The clip a sequence is of.
-    pub(super) fn clip(&self, index: usize) -> usize {
-        self.parts[index].0
+    /// One condition vector for each sequence, by the labels of its recording.
+    pub(super) fn conditions(
+        &self,
+        recordings: &Recordings,
+        classes: &Classes,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.parts
+            .iter()
+            .map(|(clip, _)| classes.vector(&recordings.labels[*clip]))
+            .collect()
     }
 
     /// A sequence's tokens as bytes.
@@ -136,6 +150,17 @@ impl Sequences for Parts<'_> {
         }
         Ok(())
     }
+}
+
+/// A recording as the model's tokens, treated as the training data was.
+pub(super) fn read_tokens(path: &Path, sound: &Sound) -> Result<Vec<Token>> {
+    let recording = audio::import::read(path)?;
+    let mut samples =
+        audio::resample::resample(&recording.samples, recording.rate, sound.sample_rate)?;
+    if sound.even_loudness {
+        audio::level::even_loudness(&mut samples, sound.sample_rate);
+    }
+    MuLaw.encode(&samples)
 }
 
 /// The sample values that the 256 tokens stand for.

@@ -1,0 +1,88 @@
+/*! What each verb asks of a medium: the command line's only list of media. */
+
+use std::path::Path;
+
+use super::ui::Ui;
+use super::{eval, generate, score};
+use crate::checkpoint::{Description, ModelFolder};
+use crate::error::{Error, Result};
+use crate::medium::Medium;
+use crate::train::Standing;
+
+/// A medium as the verbs see it. A model comes with its folder and its description.
+pub(super) trait Verbs {
+    /// `ensuite generate`, after the arguments that every medium shares are checked.
+    fn generate(
+        &self,
+        args: &generate::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()>;
+
+    /// `ensuite eval`.
+    fn eval(
+        &self,
+        args: &eval::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()>;
+
+    /// `ensuite score`.
+    fn score(
+        &self,
+        args: &score::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()>;
+
+    /// Lines for `ensuite info` that only this medium has: a name and a value each.
+    fn facts(&self, description: &Description) -> Vec<(&'static str, String)>;
+
+    /// How long the network's receptive field is, in the medium's own measure.
+    fn extent(&self, tokens: usize) -> String;
+
+    /// What so many tokens a second mean to a person.
+    fn pace(&self, tokens_per_second: f64) -> String;
+
+    /// The model card, as Markdown.
+    fn card(&self, description: &Description, source: &Path, standing: &Standing) -> String;
+
+    /// What to do with a trained model: the next command.
+    fn invitation(&self, model: &Path) -> String;
+}
+
+/// The verbs of a model's medium.
+pub(super) fn verbs(medium: &Medium) -> &dyn Verbs {
+    match medium {
+        Medium::Sound(sound) => sound,
+        Medium::Pictures(pictures) => pictures,
+        Medium::Text(text) => text,
+    }
+}
+
+/// A model of one medium where another is needed.
+pub(super) fn other_medium(model: &Path, found: &Medium, wanted: &str) -> Error {
+    Error::model(
+        model,
+        format!(
+            "it is a model of {}, and this needs one of {wanted}",
+            found.name()
+        ),
+    )
+    .with_hint("see what a model is with: ensuite info MODEL")
+}
+
+/// Refuses flags that mean nothing for a medium; each with whether it was given.
+pub(super) fn refuse_foreign(medium: &Medium, flags: &[(&str, bool)]) -> Result<()> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Error::usage(format!(
+            "{flag} means nothing for a model of {}",
+            medium.name()
+        ))
+        .with_hint("leave it away")),
+        None => Ok(()),
+    }
+}

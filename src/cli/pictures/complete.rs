@@ -1,0 +1,83 @@
+/*! `ensuite complete` on pictures: the given pixels are a prompt. */
+
+use burn::prelude::*;
+
+use super::comfortable;
+use super::generate::draw;
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::arguments::labels_of_item;
+use crate::cli::complete::Args;
+use crate::cli::precision;
+use crate::cli::ui::Ui;
+use crate::error::{Error, Result};
+use crate::image::{Indexed, Picture, Sheet, drawing};
+use crate::medium::Pictures;
+use crate::sequence::{Codec, Item, Sampler};
+
+pub(in crate::cli) fn run(
+    args: &Args,
+    pictures: &Pictures,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    if args.gif && args.number > 1 {
+        return Err(Error::usage("--gif shows one picture being drawn").with_hint("add -n 1"));
+    }
+    let codec = &pictures.codec;
+    let truth = read(args, pictures, ui)?;
+    let given = ((args.keep * truth.indices.len() as f64).round() as usize)
+        .clamp(1, truth.indices.len() - 1);
+    let net = folder.load(description, &Device::flex())?;
+    let seed = args.sampling.seed();
+    let prompt = codec.encode(&truth)?[..given].to_vec();
+    let mut items = (0..args.number)
+        .map(|item| {
+            let labels = labels_of_item(&description.classes, &args.classes, seed, item);
+            Ok(Item {
+                sampler: Sampler::new(args.sampling.sampling()?, seed, item)?,
+                condition: (!labels.is_empty())
+                    .then(|| description.classes.vector(&labels))
+                    .transpose()?,
+                prompt: prompt.clone(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let stepper = |lanes| precision::stepper(&net, description, args.precision, lanes);
+    let made = draw(&stepper, &mut items, pictures)?;
+    let size = codec.size();
+    if args.gif {
+        let scale = args
+            .scale
+            .unwrap_or_else(|| comfortable(size.width(), size.height()));
+        drawing::write_gif(&made[0], codec.palette(), given, scale, &args.output)?;
+    } else {
+        let painted = made.iter().map(|picture| codec.paint(picture)).collect();
+        let mut sheet = Sheet::completions(vec![(codec.paint(&truth), painted)], given);
+        sheet.scale = args.scale.unwrap_or(sheet.scale);
+        sheet.write_png(&args.output)?;
+    }
+    ui.say(format!(
+        "{}: {given} of {} pixels given, {} continuations, seed {seed}",
+        args.output.display(),
+        size.area(),
+        made.len()
+    ));
+    Ok(())
+}
+
+/// The picture in the model's size and colours, with a warning for each that had to be changed.
+fn read(args: &Args, pictures: &Pictures, ui: &Ui) -> Result<Indexed> {
+    let picture = Picture::read(&args.image, pictures.background)?;
+    let (indexed, warnings) = pictures.codec.adapt(
+        &picture,
+        &args.image,
+        pictures.fit,
+        pictures.background,
+        args.strict,
+    )?;
+    for warning in warnings {
+        ui.warn(format!("{}: {warning}", args.image.display()));
+    }
+    Ok(indexed)
+}

@@ -1,0 +1,119 @@
+/*! `ensuite generate` on pictures. */
+
+use std::time::Instant;
+
+use burn::prelude::*;
+use rayon::prelude::*;
+
+use super::{LANES, comfortable};
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::generate::{Args, shown};
+use crate::cli::media::refuse_foreign;
+use crate::cli::precision;
+use crate::cli::ui::Ui;
+use crate::error::{Error, Result};
+use crate::image::{Indexed, Sheet, drawing};
+use crate::medium::Pictures;
+use crate::sequence::{Codec, Item, Stepper, Token, generate_many};
+
+pub(super) fn run(
+    args: &Args,
+    pictures: &Pictures,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    refuse_foreign(
+        &description.medium,
+        &[
+            ("--seconds", args.seconds.is_some()),
+            ("--with-prompt", args.with_prompt),
+            ("--max-length", args.max_length.is_some()),
+            ("--beam", args.beam.is_some()),
+        ],
+    )?;
+    if args.prompt.is_some() {
+        return Err(
+            Error::usage("--prompt means nothing for a model of pictures")
+                .with_hint("to finish a picture: ensuite complete MODEL IMAGE --keep 0.5"),
+        );
+    }
+    if args.gif && args.number > 1 {
+        return Err(Error::usage("--gif shows one picture being drawn")
+            .with_hint("leave -n away, or make each with its own seed"));
+    }
+    let extension = if args.gif { "gif" } else { "png" };
+    let files = if args.separate { args.number } else { 1 };
+    let outputs = args.outputs(files, extension)?;
+    let net = folder.load(description, &Device::flex())?;
+    let (seed, mut items, _) = args.items(description, &[])?;
+    let stepper = |lanes| precision::stepper(&net, description, args.precision, lanes);
+    let begun = Instant::now();
+    let made = draw(&stepper, &mut items, pictures)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let codec = &pictures.codec;
+    let size = codec.size();
+    let scale = args
+        .scale
+        .unwrap_or_else(|| comfortable(size.width(), size.height()));
+    if args.gif {
+        drawing::write_gif(&made[0], codec.palette(), 0, scale, &outputs[0])?;
+    } else if args.separate || args.number == 1 {
+        for (path, picture) in outputs.iter().zip(&made) {
+            codec.paint(picture).enlarged(scale).write_png(path)?;
+        }
+    } else {
+        let painted = made.iter().map(|picture| codec.paint(picture)).collect();
+        let mut sheet = Sheet::grid(painted, None);
+        sheet.scale = args.scale.unwrap_or(sheet.scale);
+        sheet.write_png(&outputs[0])?;
+    }
+    ui.say(format!(
+        "{}: {} of {size} pixels in {seconds:.2} s ({:.1} pictures/s), seed {seed}",
+        shown(&outputs[0]),
+        if made.len() == 1 {
+            "a picture".into()
+        } else {
+            format!("{} pictures", made.len())
+        },
+        made.len() as f64 / seconds
+    ));
+    Ok(())
+}
+
+/// Fewer pictures than this are not worth a thread of their own.
+const WORTH_A_THREAD: usize = 4;
+
+/// Draws whole pictures: each item's prompt, then what the model makes of it. `stepper` makes one of so many lanes; each
+/// thread gets its own, which changes no pixel.
+pub(super) fn draw(
+    stepper: &(dyn Fn(usize) -> Result<Box<dyn Stepper>> + Sync),
+    items: &mut [Item],
+    pictures: &Pictures,
+) -> Result<Vec<Indexed>> {
+    let threads = rayon::current_num_threads().min(items.len() / WORTH_A_THREAD);
+    let share = items.len().div_ceil(threads.max(1)).max(1);
+    let parts = items
+        .par_chunks_mut(share)
+        .map(|items| draw_side_by_side(&mut *stepper(items.len().min(LANES))?, items, pictures))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(parts.concat())
+}
+
+fn draw_side_by_side(
+    stepper: &mut dyn Stepper,
+    items: &mut [Item],
+    pictures: &Pictures,
+) -> Result<Vec<Indexed>> {
+    let area = pictures.codec.size().area();
+    let mut tokens: Vec<Vec<Token>> = items.iter().map(|item| item.prompt.clone()).collect();
+    let missing = area - tokens.iter().map(Vec::len).min().unwrap_or(0);
+    generate_many(stepper, items, missing, &mut |item, token| {
+        tokens[item].push(token);
+        Ok(())
+    })?;
+    tokens
+        .iter()
+        .map(|tokens| pictures.codec.decode(tokens))
+        .collect()
+}

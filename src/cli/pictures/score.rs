@@ -1,0 +1,72 @@
+/*! `ensuite score` on pictures: how surprising each pixel is. */
+
+use std::fmt::Write as _;
+
+use burn::prelude::*;
+
+use super::comfortable;
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::score::Args;
+use crate::cli::ui::{self, Ui};
+use crate::error::{IoContext, Result};
+use crate::image::{Picture, Sheet, heat};
+use crate::medium::Pictures;
+use crate::nets::SequenceModel;
+use crate::sequence::{Codec, surprisals};
+
+pub(super) fn run(
+    args: &Args,
+    pictures: &Pictures,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    let format = args.format(&["png", "csv"])?;
+    let condition = args.condition(description)?;
+    let codec = &pictures.codec;
+    let picture = Picture::read(&args.file, pictures.background)?;
+    let (indexed, warnings) = codec.adapt(
+        &picture,
+        &args.file,
+        pictures.fit,
+        pictures.background,
+        false,
+    )?;
+    for warning in warnings {
+        ui.warn(format!("{}: {warning}", args.file.display()));
+    }
+    let net = folder.load(description, &Device::flex())?;
+    let tokens = codec.encode(&indexed)?;
+    let bits: Vec<f32> = surprisals(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
+        .into_iter()
+        .map(|nats| (nats / std::f64::consts::LN_2) as f32)
+        .collect();
+    let size = codec.size();
+    match format {
+        "csv" => {
+            let mut table = String::from("row,column,bits\n");
+            for (index, bits) in bits.iter().enumerate() {
+                let width = size.width() as usize;
+                let _ = writeln!(table, "{},{},{bits:.4}", index / width, index % width);
+            }
+            std::fs::write(&args.output, table).writing(&args.output)?;
+        }
+        _ => {
+            let most = heat::greatest(&bits);
+            let drawn = heat::draw(&bits, size, most);
+            let mut sheet = Sheet::grid(vec![codec.paint(&indexed), drawn], Some(2));
+            sheet.scale = comfortable(size.width(), size.height());
+            sheet.write_png(&args.output)?;
+            ui.say(format!(
+                "{}: the picture, and its surprise from 0 (black) to {most:.1} bits (lightest)",
+                args.output.display()
+            ));
+        }
+    }
+    ui::print(&format!(
+        "{:.3} bits/pixel over {} pixels, {} colours",
+        bits.iter().map(|&b| f64::from(b)).sum::<f64>() / bits.len() as f64,
+        bits.len(),
+        codec.palette().len()
+    ))
+}

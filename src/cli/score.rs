@@ -1,0 +1,75 @@
+/*! `ensuite score MODEL FILE`: how surprising each part of something is. */
+
+use std::path::{Path, PathBuf};
+
+use super::arguments::parse_label;
+use super::media;
+use super::ui::Ui;
+use crate::checkpoint::{Description, ModelFolder};
+use crate::error::{Error, Result};
+use crate::labels::Label;
+
+/// Show how surprising each part of something is
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The model folder
+    model: PathBuf,
+    /// Something of the model's kind: a recording, a picture, sentences
+    pub(super) file: PathBuf,
+    /// What to write: a picture (.png) or a table (.csv); of sentences, a page (.html), a table (.tsv) or text (.txt)
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Its class, as in digit=7 [default: what its name says]
+    #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
+    classes: Vec<Label>,
+}
+
+pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
+    let (folder, description) = ModelFolder::open(&args.model)?;
+    description.classes.check(&args.classes)?;
+    media::verbs(&description.medium).score(args, &folder, &description, ui)
+}
+
+impl Args {
+    /// The extension of the file to write, which must be one of these.
+    pub(super) fn format(&self, known: &[&'static str]) -> Result<&'static str> {
+        let given = self.output.extension().and_then(|e| e.to_str());
+        known
+            .iter()
+            .find(|known| Some(**known) == given)
+            .copied()
+            .ok_or_else(|| {
+                let known: Vec<_> = known.iter().map(|known| format!(".{known}")).collect();
+                Error::usage(format!(
+                    "what to write to {} is unclear",
+                    self.output.display()
+                ))
+                .with_hint(format!(
+                    "give -o a name that ends in {}",
+                    known.join(" or ")
+                ))
+            })
+    }
+
+    /// The condition that belongs to the file: the classes given, and for the others what its name says.
+    pub(super) fn condition(&self, description: &Description) -> Result<Option<Vec<f32>>> {
+        let classes = &description.classes;
+        if classes.width() == 0 {
+            return Ok(None);
+        }
+        let named = description.labels.labels(&relative(&self.file));
+        let mut labels = self.classes.clone();
+        for label in named.unwrap_or_default() {
+            if !labels.iter().any(|(name, _)| *name == label.0) {
+                labels.push(label);
+            }
+        }
+        classes.vector(&labels).map(Some)
+    }
+}
+
+/// A file with the folder it lies in, as paths in a corpus are written.
+fn relative(file: &Path) -> String {
+    let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
+}

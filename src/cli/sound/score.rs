@@ -1,0 +1,63 @@
+/*! `ensuite score` on sound. */
+
+use std::fmt::Write as _;
+
+use burn::prelude::*;
+
+use super::read_tokens;
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::score::Args;
+use crate::cli::ui::{self, Ui};
+use crate::error::{IoContext, Result};
+use crate::measure::{Line, draw_lines};
+use crate::medium::Sound;
+use crate::nets::SequenceModel;
+use crate::sequence::surprisals;
+
+/// A point of the curve is the mean over so many seconds.
+const FRAME: f64 = 0.01;
+
+pub(super) fn run(
+    args: &Args,
+    sound: &Sound,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    let format = args.format(&["png", "csv"])?;
+    let condition = args.condition(description)?;
+    let tokens = read_tokens(&args.file, sound)?;
+    let net = folder.load(description, &Device::flex())?;
+    let bits: Vec<f64> = surprisals(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
+        .into_iter()
+        .map(|nats| nats / std::f64::consts::LN_2)
+        .collect();
+    let rate = f64::from(sound.sample_rate);
+    match format {
+        "csv" => {
+            let mut table = String::from("seconds,bits\n");
+            for (index, bits) in bits.iter().enumerate() {
+                let _ = writeln!(table, "{:.6},{bits:.4}", index as f64 / rate);
+            }
+            std::fs::write(&args.output, table).writing(&args.output)?;
+        }
+        _ => {
+            let frame = ((FRAME * rate) as usize).max(1);
+            let points = bits.chunks(frame).enumerate().map(|(index, bits)| {
+                let seconds = (index * frame) as f64 / rate;
+                (seconds, bits.iter().sum::<f64>() / bits.len() as f64)
+            });
+            let line = Line {
+                name: "surprise",
+                points: points.collect(),
+            };
+            draw_lines(&[line], "seconds", "bits/sample", &args.output)?;
+        }
+    }
+    ui.say(format!("{}", args.output.display()));
+    ui::print(&format!(
+        "{:.3} bits/sample over {} samples",
+        bits.iter().sum::<f64>() / bits.len() as f64,
+        bits.len()
+    ))
+}

@@ -1,0 +1,77 @@
+/*! What the verbs ask of sound. */
+
+use std::path::Path;
+
+use super::{eval, generate, score};
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::card;
+use crate::cli::media::Verbs;
+use crate::cli::ui::{self, Ui};
+use crate::error::Result;
+use crate::medium::Sound;
+use crate::train::Standing;
+
+impl Verbs for Sound {
+    fn generate(
+        &self,
+        args: &crate::cli::generate::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()> {
+        generate::run(args, self, folder, description, ui)
+    }
+
+    fn eval(
+        &self,
+        args: &crate::cli::eval::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()> {
+        eval::run(args, self, folder, description, ui)
+    }
+
+    fn score(
+        &self,
+        args: &crate::cli::score::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()> {
+        score::run(args, self, folder, description, ui)
+    }
+
+    fn facts(&self, _: &Description) -> Vec<(&'static str, String)> {
+        vec![("sample rate", format!("{} Hz", self.sample_rate))]
+    }
+
+    fn extent(&self, tokens: usize) -> String {
+        let ms = 1000.0 * tokens as f64 / f64::from(self.sample_rate);
+        format!("{tokens} samples, {ms:.0} ms")
+    }
+
+    fn pace(&self, tokens_per_second: f64) -> String {
+        format!(
+            "{:.1} times real time",
+            tokens_per_second / f64::from(self.sample_rate)
+        )
+    }
+
+    fn card(&self, description: &Description, source: &Path, standing: &Standing) -> String {
+        card::of(
+            description,
+            source,
+            standing,
+            &[("sample rate", format!("{} Hz", self.sample_rate))],
+            "Make sound with it: `ensuite generate MODEL -o more.wav --seconds 10`.",
+        )
+    }
+
+    fn invitation(&self, model: &Path) -> String {
+        format!(
+            "make sound with: ensuite generate {} -o more.wav",
+            ui::quoted(model)
+        )
+    }
+}

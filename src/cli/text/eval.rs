@@ -1,0 +1,124 @@
+/*! `ensuite eval` on text. */
+
+use serde::Serialize;
+
+use super::{codec, read};
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::eval::Args;
+use crate::cli::media::refuse_foreign;
+use crate::cli::ui::{self, Ui};
+use crate::error::{Error, Result};
+use crate::measure::{Ngram, TextLikelihood};
+use crate::medium::Text;
+use crate::text::{ReadSettings, Sentences, Tokenized};
+use crate::train::{Batches, likelihood};
+
+/// The order of the n-gram baseline.
+const ORDER: usize = 5;
+
+#[derive(Serialize)]
+struct Measures {
+    sentences: u64,
+    tokens: u64,
+    nats_per_sentence: f64,
+    bits_per_character: f64,
+    /// `None` for scripts without spaces between words.
+    word_perplexity: Option<f64>,
+    nats_per_token: f64,
+    /// An interpolated 5-gram over the same tokens, learned from what trained the model; `None` where that is not at
+    /// hand.
+    ngram_nats_per_sentence: Option<f64>,
+    ngram_bits_per_character: Option<f64>,
+    ngram_word_perplexity: Option<f64>,
+}
+
+pub(super) fn run(
+    args: &Args,
+    text: &Text,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    refuse_foreign(
+        &description.medium,
+        &[
+            ("--labels", args.labels.is_some()),
+            ("--colormap", args.colormap.is_some()),
+        ],
+    )?;
+    let device = args.device.device.resolve()?;
+    let codec = codec(folder, text)?;
+    let (asked, known) = sentences(args, text, ui)?;
+    let asked_tokens = Tokenized::new(&codec, &asked)?;
+    let net = folder.load(description, &device)?;
+    let conditions = vec![Vec::new(); asked.len()];
+    let members: Vec<usize> = (0..asked.len()).collect();
+    let batches = Batches::new(
+        &asked_tokens,
+        &members,
+        &conditions,
+        text.alphabet(),
+        description.recipe.cut(),
+        0,
+    );
+    let found = likelihood(&net, &batches, &device)?;
+    let ours = in_text(&asked, found.nats);
+    let ngram = known
+        .map(|known| {
+            let known = Tokenized::new(&codec, &known)?;
+            let ngram = Ngram::train(&known, text.alphabet(), ORDER)?;
+            let nats = ngram.score(&asked_tokens)?.iter().map(|l| l.nats).sum();
+            Ok::<_, Error>(in_text(&asked, nats))
+        })
+        .transpose()?;
+    if args.json {
+        let perplexity = |l: &TextLikelihood| l.has_words().then(|| l.word_perplexity());
+        return ui::print_json(&Measures {
+            sentences: ours.sentences,
+            tokens: asked_tokens.total() as u64,
+            nats_per_sentence: ours.nats_per_sentence(),
+            bits_per_character: ours.bits_per_character(),
+            word_perplexity: perplexity(&ours),
+            nats_per_token: found.nats_per_token(),
+            ngram_nats_per_sentence: ngram.as_ref().map(TextLikelihood::nats_per_sentence),
+            ngram_bits_per_character: ngram.as_ref().map(TextLikelihood::bits_per_character),
+            ngram_word_perplexity: ngram.as_ref().and_then(perplexity),
+        });
+    }
+    ui::print(&format!("{ours} over {} sentences", ours.sentences))?;
+    match ngram {
+        Some(ngram) => ui::print(&format!("{ngram}: an interpolated {ORDER}-gram")),
+        None => Ok(()),
+    }
+}
+
+/// What is asked about, and what trained the model, as far as it is at hand.
+fn sentences(args: &Args, text: &Text, ui: &Ui) -> Result<(Sentences, Option<Sentences>)> {
+    let settings = ReadSettings {
+        field: text.field.clone(),
+        ..ReadSettings::default()
+    };
+    let whole = read(&args.path, &text.field, ui)?;
+    if args.held_out {
+        let (learned, held_out) = text.held_out.split(whole, &settings)?;
+        return Ok((held_out, Some(learned)));
+    }
+    let known = match &args.trained_on {
+        None => None,
+        Some(path) => {
+            let known = read(path, &text.field, ui)?;
+            Some(text.held_out.split(known, &settings)?.0)
+        }
+    };
+    Ok((whole, known))
+}
+
+/// A likelihood in the units of text.
+fn in_text(sentences: &Sentences, nats: f64) -> TextLikelihood {
+    let mut total = TextLikelihood::default();
+    for sentence in sentences.iter() {
+        total.score(sentence, 0.0);
+    }
+    total.nats = nats;
+    total
+}

@@ -1,0 +1,46 @@
+/*! `ensuite score` on text: sentences with their surprising words marked. */
+
+use burn::prelude::*;
+
+use super::{codec, read};
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::score::Args;
+use crate::cli::ui::{self, Ui};
+use crate::error::{IoContext, Result};
+use crate::measure::TextLikelihood;
+use crate::medium::Text;
+use crate::nets::SequenceModel;
+use crate::sequence::{Token, surprisals};
+use crate::text::{Marks, Style};
+
+pub(super) fn run(
+    args: &Args,
+    text: &Text,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    let style = match args.format(&["html", "tsv", "txt"])? {
+        "html" => Style::Html,
+        "tsv" => Style::Tsv,
+        _ => Style::Plain,
+    };
+    let codec = codec(folder, text)?;
+    let sentences = read(&args.file, &text.field, ui)?;
+    let net = folder.load(description, &Device::flex())?;
+    let mut stepper = net.stepper(1)?;
+    let mut shown = style.head().to_owned();
+    let mut total = TextLikelihood::default();
+    for (index, sentence) in sentences.iter().enumerate() {
+        let spans = codec.spans(sentence)?;
+        let mut tokens: Vec<Token> = spans.iter().map(|(token, _)| *token).collect();
+        tokens.extend(text.alphabet().stop);
+        let nats = surprisals(&mut *stepper, None, &tokens);
+        total.score(sentence, nats.iter().sum());
+        shown += &Marks::new(sentence, &spans, &nats).show(style, index + 1);
+    }
+    shown += style.foot();
+    std::fs::write(&args.output, shown).writing(&args.output)?;
+    ui.say(format!("{}", args.output.display()));
+    ui::print(&format!("{total} over {} sentences", total.sentences))
+}

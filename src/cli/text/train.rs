@@ -1,0 +1,245 @@
+/*! `ensuite train text`: a language model of sentences. */
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{Both, codec, read};
+use crate::checkpoint::{Description, ModelFolder, Split, TOKENIZER};
+use crate::cli::lesson::{self, Material};
+use crate::cli::train::TrainArgs;
+use crate::cli::ui::Ui;
+use crate::error::{IoContext, Result};
+use crate::labels::{Classes, LabelRule};
+use crate::medium::{Medium, Text};
+use crate::nets::SequenceModel;
+use crate::network::Network;
+use crate::recipe::Recipe;
+use crate::sequence::{Codec, Item, Sampler, Sampling, Sequences, generate_many};
+use crate::text::{
+    HeldOut, ReadSettings, Sentences, TextCodec, Tokenized, TokenizerKind, TokenizerSettings,
+};
+
+/// Learn sentences, one a line (.txt, .jsonl, also .gz; a file or a folder of them)
+///
+/// The tokenizer is learned from the same sentences. samples/ holds lines the model makes at each report.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// A text file with one sentence a line, or a folder of such files
+    text: PathBuf,
+    #[command(flatten)]
+    train: TrainArgs,
+    /// How sentences are cut: bpe (pieces of words), characters, or words [default: bpe]
+    #[arg(long, value_name = "KIND", help_heading = "Text")]
+    tokenizer: Option<TokenizerKind>,
+    /// Tokens of the tokenizer, at most [default: 4096 for bpe, 10000 for words]
+    #[arg(long, value_name = "N", help_heading = "Text")]
+    vocabulary: Option<usize>,
+    /// The field of JSON lines that holds the sentence [default: text]
+    #[arg(long, value_name = "NAME", help_heading = "Text")]
+    field: Option<String>,
+    /// What to hold out: one-in:N, last:N or file:PATH [default: one-in:20]
+    #[arg(long, value_name = "WHAT", help_heading = "Text")]
+    validation: Option<HeldOut>,
+}
+
+/// Fewer sentences than this teach little beside themselves.
+const FEW: usize = 1000;
+/// Lines made at a report.
+const LINES: usize = 12;
+/// Their greatest length, in tokens.
+const LONGEST: usize = 100;
+
+pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
+    let resumed = args.train.resumed("text")?;
+    let plan = Plan::new(args, resumed.as_ref())?;
+    let recipe = match &resumed {
+        Some((_, description)) => description.recipe.clone(),
+        None => args.train.recipe(Recipe::text, "lstm")?,
+    };
+    let sentences = read(&args.text, &plan.field, ui)?;
+    let settings = ReadSettings {
+        field: plan.field.clone(),
+        ..ReadSettings::default()
+    };
+    let (learned, held_out) = plan.held_out.split(sentences, &settings)?;
+    if learned.len() < FEW {
+        ui.warn(format!(
+            "{} sentences are few: the model will hardly do more than repeat them",
+            learned.len()
+        ));
+    }
+    let codec = match &resumed {
+        Some((folder, description)) => {
+            let Medium::Text(text) = &description.medium else {
+                unreachable!("resumed() asked for text");
+            };
+            codec(folder, text)?
+        }
+        None => TextCodec::train(&plan.tokenizer, learned.iter())?,
+    };
+    let split = plan.split(&learned, &held_out);
+    lesson::check_same_data(resumed.as_ref(), &split, &args.text)?;
+    let (folder, description) = match resumed {
+        Some((folder, description)) => (Some(folder), description),
+        None => (None, plan.describe(&codec, recipe, split)),
+    };
+    let both = Both {
+        learned: Tokenized::new(&codec, &learned)?,
+        held_out: Tokenized::new(&codec, &held_out)?,
+    };
+    let material = TextMaterial {
+        conditions: vec![Vec::new(); both.count()],
+        words: words_of(&learned),
+        both,
+        codec,
+    };
+    lesson::learn(&args.train, folder, description, &material, &args.text, ui)
+}
+
+/// What is decided before any sentence is read.
+struct Plan {
+    field: String,
+    held_out: HeldOut,
+    tokenizer: TokenizerSettings,
+}
+
+impl Plan {
+    fn new(args: &Args, resumed: Option<&(ModelFolder, Description)>) -> Result<Self> {
+        let kind = args.tokenizer.unwrap_or(TokenizerKind::Bpe);
+        let mut tokenizer = TokenizerSettings::usual(kind);
+        tokenizer.vocabulary = args.vocabulary.unwrap_or(tokenizer.vocabulary);
+        if let Some((_, description)) = resumed {
+            lesson::refuse_changes(&[
+                ("--tokenizer", args.tokenizer.is_some()),
+                ("--vocabulary", args.vocabulary.is_some()),
+                ("--field", args.field.is_some()),
+                ("--validation", args.validation.is_some()),
+            ])?;
+            if let Medium::Text(text) = &description.medium {
+                return Ok(Self {
+                    field: text.field.clone(),
+                    held_out: text.held_out.clone(),
+                    tokenizer,
+                });
+            }
+        }
+        Ok(Self {
+            field: args.field.clone().unwrap_or_else(|| "text".into()),
+            held_out: args.validation.clone().unwrap_or_default(),
+            tokenizer,
+        })
+    }
+
+    fn split(&self, learned: &Sentences, held_out: &Sentences) -> Split {
+        let both = [learned.digest(), held_out.digest()].concat();
+        let hash = Sha256::digest(both.as_bytes());
+        Split {
+            rule: self.held_out.to_string(),
+            training: learned.len(),
+            validation: Vec::new(),
+            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    fn describe(&self, codec: &TextCodec, recipe: Recipe, split: Split) -> Description {
+        let text = Text {
+            tokenizer: codec.kind(),
+            vocabulary: codec.vocabulary(),
+            field: self.field.clone(),
+            held_out: self.held_out.clone(),
+        };
+        lesson::describe(
+            Medium::Text(text),
+            Vec::new(),
+            LabelRule::None,
+            Classes::default(),
+            recipe,
+            split,
+        )
+    }
+}
+
+/// Sentences to learn from.
+struct TextMaterial {
+    both: Both,
+    conditions: Vec<Vec<f32>>,
+    codec: TextCodec,
+    /// Mean words a sentence of the corpus.
+    words: f64,
+}
+
+impl Material for TextMaterial {
+    fn sequences(&self) -> &dyn Sequences {
+        &self.both
+    }
+
+    fn training(&self) -> usize {
+        self.both.learned.count()
+    }
+
+    fn conditions(&self) -> &[Vec<f32>] {
+        &self.conditions
+    }
+
+    fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        Ok(vec![(TOKENIZER, self.codec.json()?.into_bytes())])
+    }
+
+    fn amount(&self, sequences: usize, tokens: u64) -> String {
+        format!(
+            "{sequences} sentences ({} tokens)",
+            crate::cli::ui::count(tokens as f64)
+        )
+    }
+
+    fn sample(
+        &self,
+        net: &Network,
+        description: &Description,
+        base: &Path,
+        step: u64,
+    ) -> Result<String> {
+        let seed = description.recipe.seed;
+        let mut items = (0..LINES as u64)
+            .map(|item| {
+                Ok(Item {
+                    sampler: Sampler::new(Sampling::default(), seed, step * 1000 + item)?,
+                    condition: None,
+                    prompt: Vec::new(),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut tokens = vec![Vec::new(); LINES];
+        generate_many(
+            &mut *net.stepper(LINES)?,
+            &mut items,
+            LONGEST,
+            &mut |item, token| {
+                tokens[item].push(token);
+                Ok(())
+            },
+        )?;
+        let lines = tokens
+            .iter()
+            .map(|tokens| self.codec.decode(tokens))
+            .collect::<Result<Vec<_>>>()?;
+        let path = base.with_extension("txt");
+        std::fs::write(&path, lines.join("\n") + "\n").writing(&path)?;
+        let words = words_of(&Sentences::from_lines(lines.iter().map(String::as_str)));
+        let shown: String = lines[0].chars().take(80).collect();
+        Ok(format!(
+            "{words:.1} words a line beside {:.1}; \"{shown}\"",
+            self.words
+        ))
+    }
+}
+
+/// Mean words a sentence.
+fn words_of(sentences: &Sentences) -> f64 {
+    let words: usize = sentences
+        .iter()
+        .map(|sentence| sentence.split_whitespace().count())
+        .sum();
+    words as f64 / sentences.len().max(1) as f64
+}

@@ -1,0 +1,164 @@
+/*!
+Grey pictures in black and white, in the two ways under which likelihoods are published; they differ by about two
+nats a picture on MNIST, so that results of one are never to be compared with those of the other.
+
+*Static*: white from one half on; [`Palette::binary`](super::Palette::binary) does just that. *Dynamic*
+(Salakhutdinov and Murray 2008): each pixel is white with the probability that its grey value says, drawn anew in each
+epoch; a draw depends on the seed, the epoch and the picture alone.
+*/
+
+use std::ops::Range;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::Pictures;
+use crate::error::Result;
+use crate::sequence::{Sequences, Token};
+
+/// How grey becomes black and white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Binarize {
+    /// White from one half on.
+    Static,
+    /// White with the probability that the grey value says.
+    Dynamic,
+}
+
+/// The black and white pictures of one epoch, drawn as they are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn<'a> {
+    pictures: &'a Pictures,
+    seed: u64,
+    epoch: u64,
+}
+
+impl<'a> Drawn<'a> {
+    /// What `pictures` are in this epoch; colours count as the grey of their lightness.
+    pub fn new(pictures: &'a Pictures, seed: u64, epoch: u64) -> Self {
+        Self {
+            pictures,
+            seed,
+            epoch,
+        }
+    }
+
+    /// Black (0) or white (1) for the pixels `range` of picture `index`, `[height, width]`.
+    ///
+    /// # Panics
+    /// If the range is not inside the picture, or `out` has another length.
+    pub fn draw(&self, index: usize, range: Range<usize>, out: &mut [u8]) {
+        assert_eq!(range.len(), out.len());
+        let mut chance = self.chance(index, range.start);
+        let mut greys = vec![0; range.len()];
+        self.pictures.greys(index, range, &mut greys);
+        for (white, grey) in out.iter_mut().zip(greys) {
+            *white = u8::from(is_white(grey, chance.next_u32()));
+        }
+    }
+
+    /// The random numbers of a picture, one for each pixel, from `pixel` on.
+    fn chance(&self, index: usize, pixel: usize) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.seed.to_le_bytes());
+        key[8..16].copy_from_slice(&self.epoch.to_le_bytes());
+        key[16..24].copy_from_slice(b"binarize");
+        let mut chance = ChaCha8Rng::from_seed(key);
+        chance.set_stream(index as u64);
+        chance.set_word_pos(pixel as u128);
+        chance
+    }
+}
+
+/// White with probability grey / 255, exactly: black never is, and white always.
+fn is_white(grey: u8, chance: u32) -> bool {
+    u64::from(chance) * 255 < u64::from(grey) << 32
+}
+
+impl Sequences for Drawn<'_> {
+    fn count(&self) -> usize {
+        self.pictures.len()
+    }
+
+    fn length(&self, _: usize) -> usize {
+        self.pictures.size().area()
+    }
+
+    fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
+        let mut drawn = vec![0; range.len()];
+        self.draw(index, range, &mut drawn);
+        for (token, white) in out.iter_mut().zip(drawn) {
+            *token = Token::from(white);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AREA: usize = 32 * 32;
+
+    /// Two pictures of 32×32: greys that rise by one each pixel, and the middle grey.
+    fn pictures() -> Pictures {
+        let rising: Vec<u8> = (0..AREA).map(|i| (i % 256) as u8).collect();
+        Pictures::from_greys("32".parse().unwrap(), &[rising, vec![102; AREA]])
+    }
+
+    fn drawn(seed: u64, epoch: u64, index: usize) -> Vec<u8> {
+        let mut out = vec![9; AREA];
+        Drawn::new(&pictures(), seed, epoch).draw(index, 0..AREA, &mut out);
+        out
+    }
+
+    #[test]
+    fn black_and_white_stay_and_between_them_the_share_is_right() {
+        let mut whites = vec![0_u32; 256];
+        let epochs = 300;
+        for epoch in 0..epochs {
+            for (i, white) in drawn(7, epoch, 0).into_iter().enumerate() {
+                whites[i % 256] += u32::from(white);
+            }
+        }
+        let draws = epochs as f64 * 4.0;
+        assert_eq!(whites[0], 0);
+        assert_eq!(f64::from(whites[255]), draws);
+        for (grey, &count) in whites.iter().enumerate() {
+            let p = grey as f64 / 255.0;
+            let spread = (draws * p * (1.0 - p)).sqrt();
+            let off = (f64::from(count) - draws * p).abs();
+            assert!(off <= 5.0 * spread, "{grey}: {count} of {draws}");
+        }
+    }
+
+    #[test]
+    fn a_draw_depends_on_seed_epoch_and_picture_alone() {
+        assert_eq!(drawn(1, 2, 1), drawn(1, 2, 1));
+        let all = [
+            drawn(1, 2, 1),
+            drawn(2, 2, 1),
+            drawn(1, 3, 1),
+            drawn(1, 2, 0),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|b| a != b));
+        }
+    }
+
+    #[test]
+    fn parts_are_what_the_whole_is() {
+        let pictures = pictures();
+        let epoch = Drawn::new(&pictures, 3, 4);
+        let mut whole = vec![0; AREA];
+        epoch.read(1, 0..AREA, &mut whole).unwrap();
+        for (from, to) in [(0, 5), (17, 400), (AREA - 1, AREA), (8, 8)] {
+            let mut part = vec![0; to - from];
+            epoch.read(1, from..to, &mut part).unwrap();
+            assert_eq!(part, whole[from..to]);
+        }
+        assert_eq!((epoch.count(), epoch.length(0)), (2, AREA));
+    }
+}

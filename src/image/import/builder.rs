@@ -1,0 +1,208 @@
+/*! Pictures that are gathered one by one. */
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::summary::{Summary, group};
+use super::{Pictures, PixelFormat, Skipped};
+use crate::error::{Error, Result};
+use crate::image::picture::grey;
+use crate::image::{Color, Palette, Size};
+use crate::labels::Label;
+
+/// The most that all pictures together may take, in bytes.
+const MAX_BYTES: u64 = 1 << 32;
+
+/// A growing library of pictures. Greys take one byte a pixel, until the first picture in colour comes.
+pub(super) struct Builder {
+    size: Size,
+    format: PixelFormat,
+    /// Colours become greys.
+    only_grey: bool,
+    source: PathBuf,
+    names: Vec<String>,
+    labels: Vec<Vec<Label>>,
+    bytes: Vec<u8>,
+    pub(super) skipped: Vec<Skipped>,
+    /// How many files do not look like pictures.
+    pub(super) ignored: usize,
+    formats: BTreeMap<&'static str, usize>,
+    sizes: BTreeMap<(u32, u32), usize>,
+    transparent: usize,
+}
+
+impl Builder {
+    /// For pictures in colours or greys.
+    pub(super) fn colors(size: Size, only_grey: bool, source: &Path) -> Self {
+        Self::new(size, PixelFormat::Grey, only_grey, source)
+    }
+
+    /// For pictures in numbers of a palette's colours.
+    pub(super) fn indices(size: Size, palette: Palette, source: &Path) -> Self {
+        Self::new(size, PixelFormat::Indexed(palette), false, source)
+    }
+
+    fn new(size: Size, format: PixelFormat, only_grey: bool, source: &Path) -> Self {
+        Self {
+            size,
+            format,
+            only_grey,
+            source: source.into(),
+            names: Vec::new(),
+            labels: Vec::new(),
+            bytes: Vec::new(),
+            skipped: Vec::new(),
+            ignored: 0,
+            formats: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            transparent: 0,
+        }
+    }
+
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Refuses more pictures than fit into memory, before they are read.
+    pub(super) fn expect(&self, pictures: usize, channels: usize) -> Result<()> {
+        let channels = if self.only_grey { 1 } else { channels };
+        let bytes = (pictures as u64).saturating_mul((self.size.area() * channels) as u64);
+        if bytes <= MAX_BYTES {
+            return Ok(());
+        }
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        let reason = format!(
+            "its {pictures} pictures of {} would take {:.1} GiB; there is room for {:.0}",
+            self.size,
+            gib(bytes),
+            gib(MAX_BYTES)
+        );
+        Err(Error::input(&self.source, reason)
+            .with_hint("choose a smaller --size, or fewer pictures"))
+    }
+
+    /// Counts what the next picture was found as.
+    pub(super) fn count(&mut self, format: &'static str, size: (u32, u32), transparent: bool) {
+        *self.formats.entry(format).or_default() += 1;
+        *self.sizes.entry(size).or_default() += 1;
+        self.transparent += usize::from(transparent);
+    }
+
+    pub(super) fn push_colors(&mut self, name: String, labels: Vec<Label>, pixels: &[Color]) {
+        debug_assert_eq!(pixels.len(), self.size.area());
+        let is_grey = |&[r, g, b]: &Color| r == g && g == b;
+        if self.format == PixelFormat::Grey && !self.only_grey && !pixels.iter().all(is_grey) {
+            self.format = PixelFormat::Rgb;
+            self.bytes = self.bytes.iter().flat_map(|&value| [value; 3]).collect();
+        }
+        match self.format {
+            PixelFormat::Grey => self.bytes.extend(pixels.iter().map(|&pixel| grey(pixel))),
+            _ => self.bytes.extend_from_slice(pixels.as_flattened()),
+        }
+        self.names.push(name);
+        self.labels.push(labels);
+    }
+
+    pub(super) fn push_indices(&mut self, name: String, labels: Vec<Label>, indices: &[u8]) {
+        debug_assert_eq!(indices.len(), self.size.area());
+        self.bytes.extend_from_slice(indices);
+        self.names.push(name);
+        self.labels.push(labels);
+    }
+
+    /// Leaves a picture out, with the reason.
+    pub(super) fn skip(&mut self, name: &str, error: &Error) {
+        // The path stands beside the reason.
+        let reason = match error {
+            Error::Input { reason, .. } => reason.clone(),
+            Error::Read { source, .. } => format!("cannot be read: {source}"),
+            other => other.to_string(),
+        };
+        self.skipped.push(Skipped {
+            path: name.to_owned(),
+            reason,
+        });
+    }
+
+    pub(super) fn finish(mut self) -> Result<Pictures> {
+        if self.names.is_empty() {
+            return Err(nothing_usable(&self.source, &self.skipped));
+        }
+        self.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        self.bytes.shrink_to_fit();
+        let summary = Summary {
+            pictures: self.names.len(),
+            size: self.size,
+            format: self.format.clone(),
+            formats: self
+                .formats
+                .iter()
+                .map(|(name, n)| ((*name).to_owned(), *n))
+                .collect(),
+            sizes: self.sizes,
+            transparent: self.transparent,
+            ignored: self.ignored,
+            skipped: group(&self.skipped),
+        };
+        let mut pictures = Pictures {
+            size: self.size,
+            format: self.format,
+            names: self.names,
+            labels: self.labels,
+            bytes: self.bytes,
+            skipped: self.skipped,
+            digest: String::new(),
+            summary,
+        };
+        pictures.digest = digest(&pictures);
+        Ok(pictures)
+    }
+}
+
+fn nothing_usable(source: &Path, skipped: &[Skipped]) -> Error {
+    match skipped {
+        [] => Error::input(source, "holds no pictures"),
+        [only] if source.is_file() => Error::input(source, only.reason.clone()),
+        _ => {
+            let first = skipped.iter().take(3);
+            let first: Vec<_> = first.map(|s| format!("{}: {}", s.path, s.reason)).collect();
+            let reason = format!(
+                "none of its {} pictures can be used ({})",
+                skipped.len(),
+                first.join("; ")
+            );
+            Error::input(source, reason)
+        }
+    }
+}
+
+/// SHA-256 over size, palette, and each picture's name and bytes.
+fn digest(pictures: &Pictures) -> String {
+    let mut whole = Sha256::new();
+    whole.update(pictures.size.to_string());
+    if let PixelFormat::Indexed(palette) = &pictures.format {
+        whole.update(palette.colors().as_flattened());
+    }
+    for (index, name) in pictures.names.iter().enumerate() {
+        let bytes = pictures.bytes(index);
+        whole.update([0]);
+        whole.update(name.as_bytes());
+        whole.update([0]);
+        whole.update((bytes.len() as u64).to_le_bytes());
+        whole.update(bytes);
+    }
+    let digest: [u8; 32] = whole.finalize().into();
+    hex(&digest)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    let digits = |&byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+    bytes.iter().flat_map(digits).collect()
+}

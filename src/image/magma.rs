@@ -1,0 +1,46 @@
+/*! The colours of *magma* (van der Walt and Smith), whose lightness rises steadily: it reads the same without colour. */
+
+/// Nine points of magma, from black to nearly white.
+const MAGMA: [[f32; 3]; 9] = [
+    [0.0, 0.0, 4.0],
+    [28.0, 16.0, 68.0],
+    [79.0, 18.0, 123.0],
+    [129.0, 37.0, 129.0],
+    [181.0, 54.0, 122.0],
+    [229.0, 80.0, 100.0],
+    [251.0, 135.0, 97.0],
+    [254.0, 194.0, 135.0],
+    [252.0, 253.0, 191.0],
+];
+
+/// The colour of a brightness in 0..=1; beyond it the ends, and black for what is not a number.
+pub(super) fn magma(brightness: f32) -> [u8; 3] {
+    let brightness = if brightness > 0.0 {
+        brightness.min(1.0)
+    } else {
+        0.0
+    };
+    let place = brightness * (MAGMA.len() - 1) as f32;
+    let below = (place as usize).min(MAGMA.len() - 2);
+    let part = place - below as f32;
+    let (a, b) = (MAGMA[below], MAGMA[below + 1]);
+    [0, 1, 2].map(|c| (a[c] + (b[c] - a[c]) * part).round() as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brighter_is_lighter_and_nothing_panics() {
+        let lightness = |x: f32| {
+            let [r, g, b] = magma(x).map(f32::from);
+            0.2126 * r + 0.7152 * g + 0.0722 * b
+        };
+        let steps: Vec<f32> = (0..=100).map(|i| lightness(i as f32 / 100.0)).collect();
+        assert!(steps.is_sorted());
+        assert_eq!(magma(f32::NAN), magma(0.0));
+        assert_eq!(magma(f32::INFINITY), magma(1.0));
+        assert_eq!(magma(-7.0), magma(0.0));
+    }
+}

@@ -1,0 +1,32 @@
+/*!
+Pictures in and out.
+
+[`Pictures`] reads a folder of picture files, an IDX file or rows of colour indices as pictures of one size;
+[`Palette`] gives their colours class numbers and [`PixelCodec`] makes a picture a sequence: its pixels in raster
+order, one token each (van den Oord et al., "Pixel Recurrent Neural Networks", 2016, §2), the classes being colours
+of a palette as in Hung-yi Lee's course of 2016. [`binarize`] makes grey pictures black and white. On the way out
+[`Sheet`] lays pictures out in rows, [`drawing`] shows one being drawn and [`heat`] how surprising each pixel is.
+
+Colours are 8-bit sRGB; pixels are rows from the top, each from the left.
+*/
+
+pub mod binarize;
+mod codec;
+pub mod drawing;
+pub mod fit;
+pub mod heat;
+mod import;
+mod magma;
+mod palette;
+mod picture;
+mod sheet;
+mod size;
+mod write;
+
+pub use codec::{IndexedPictures, PixelCodec};
+pub use fit::Fit;
+pub use import::{ImportSettings, LabelSource, Pictures, PixelFormat, Skipped, Summary};
+pub use palette::{MAX_COLORS, Palette};
+pub use picture::{Color, Indexed, Picture, parse_color};
+pub use sheet::{Cell, Sheet};
+pub use size::Size;

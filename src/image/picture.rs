@@ -1,0 +1,185 @@
+/*! One picture: as colours, and as numbers of a palette's colours. */
+
+use std::path::Path;
+
+use super::import::decode;
+use super::write::{self, write_png};
+use super::{Size, fit};
+use crate::error::{Error, Result};
+
+/// Red, green and blue in 8-bit sRGB.
+pub type Color = [u8; 3];
+
+/// A picture of any size, in colours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `[height, width]`: rows from the top, each from the left.
+    pub pixels: Vec<Color>,
+}
+
+impl Picture {
+    /// A picture of one colour.
+    pub fn filled(width: u32, height: u32, color: Color) -> Self {
+        Self {
+            width,
+            height,
+            pixels: vec![color; width as usize * height as usize],
+        }
+    }
+
+    /// Reads a picture file (PNG, JPEG, GIF or WebP), over a background where it is transparent.
+    ///
+    /// # Errors
+    /// Where the file is no such picture, is damaged or too large, with the reason; where it cannot be read.
+    pub fn read(path: &Path, background: Color) -> Result<Self> {
+        Ok(decode::read(path, background)?.picture)
+    }
+
+    /// Writes it as PNG: aside first, then renamed into place.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write_png(&self, path: &Path) -> Result<()> {
+        write_png(self, path)
+    }
+
+    /// It as a PNG file in memory.
+    ///
+    /// # Errors
+    /// Where it has no pixels.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        write::png(self).map_err(|error| Error::usage(error.to_string()))
+    }
+
+    /// The picture in the size of a model; see [`fit`](fit::fit).
+    #[must_use]
+    pub fn fitted(&self, size: Size, how: fit::Fit, background: Color) -> Self {
+        fit::fit(self, size, how, background)
+    }
+
+    /// True where it has the size of a model.
+    pub fn has_size(&self, size: Size) -> bool {
+        (self.width, self.height) == (size.width(), size.height())
+    }
+
+    /// Copies `other` into it, its upper left corner at (`left`, `top`). What does not fit is left out.
+    pub fn paste(&mut self, other: &Picture, left: u32, top: u32) {
+        let visible = other.width.min(self.width.saturating_sub(left)) as usize;
+        let rows = other.height.min(self.height.saturating_sub(top));
+        for row in 0..rows {
+            let to = (top + row) as usize * self.width as usize + left as usize;
+            let from = row as usize * other.width as usize;
+            self.pixels[to..to + visible].copy_from_slice(&other.pixels[from..from + visible]);
+        }
+    }
+
+    /// Each pixel as a square of `factor` × `factor`: hard edges.
+    #[must_use]
+    pub fn enlarged(&self, factor: u32) -> Self {
+        let wide = self.pixels.chunks(self.width.max(1) as usize).map(|row| {
+            let repeat = |&pixel| std::iter::repeat_n(pixel, factor as usize);
+            row.iter().flat_map(repeat).collect::<Vec<_>>()
+        });
+        Self {
+            width: self.width * factor,
+            height: self.height * factor,
+            pixels: wide.flat_map(|row| row.repeat(factor as usize)).collect(),
+        }
+    }
+}
+
+/// A picture of a model's size, each pixel the number of a colour in the model's palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indexed {
+    /// Its size.
+    pub size: Size,
+    /// `[height, width]`: rows from the top, each from the left.
+    pub indices: Vec<u8>,
+}
+
+/// A colour written `#rrggbb` (the `#` may be left out), `white`, `black` or `grey`.
+///
+/// # Errors
+/// A usage error for anything else.
+pub fn parse_color(text: &str) -> Result<Color> {
+    match text {
+        "white" => return Ok([255; 3]),
+        "black" => return Ok([0; 3]),
+        "grey" | "gray" => return Ok([128; 3]),
+        _ => {}
+    }
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let number = u32::from_str_radix(digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 6 && !digits.starts_with('+'));
+    let number = number.ok_or_else(|| {
+        Error::usage(format!("'{text}' is no colour"))
+            .with_hint("write #rrggbb, as in #ff8000, or white, black or grey")
+    })?;
+    let [_, r, g, b] = number.to_be_bytes();
+    Ok([r, g, b])
+}
+
+/// Lightness of a colour as 8-bit grey: Rec. 709 weights on the sRGB values; greys stay what they are.
+pub(super) fn grey([r, g, b]: Color) -> u8 {
+    let sum = 2126 * u32::from(r) + 7152 * u32::from(g) + 722 * u32::from(b);
+    ((sum + 5000) / 10_000) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gradient(width: u32, height: u32) -> Picture {
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| [x as u8, y as u8, 7]));
+        Picture {
+            width,
+            height,
+            pixels: pixels.collect(),
+        }
+    }
+
+    #[test]
+    fn enlarging_repeats_every_pixel() {
+        let large = gradient(3, 2).enlarged(4);
+        assert_eq!((large.width, large.height), (12, 8));
+        for (i, pixel) in large.pixels.iter().enumerate() {
+            assert_eq!(*pixel, [(i % 12 / 4) as u8, (i / 12 / 4) as u8, 7]);
+        }
+    }
+
+    #[test]
+    fn pasting_changes_just_what_is_covered() {
+        let mut ground = Picture::filled(5, 4, [9; 3]);
+        ground.paste(&gradient(3, 3), 3, 2);
+        ground.paste(&gradient(3, 3), 7, 0);
+        let covered = |i: usize| i % 5 >= 3 && i / 5 >= 2;
+        for (i, &pixel) in ground.pixels.iter().enumerate() {
+            let expected = [(i % 5) as u8, (i / 5) as u8, 10].map(|v: u8| v.wrapping_sub(3));
+            let expected = [expected[0], expected[1].wrapping_add(1), 7];
+            assert_eq!(pixel, if covered(i) { expected } else { [9; 3] });
+        }
+    }
+
+    #[test]
+    fn colours_are_read() {
+        assert_eq!(parse_color("#ff8000").unwrap(), [255, 128, 0]);
+        assert_eq!(parse_color("0A0b0C").unwrap(), [10, 11, 12]);
+        assert_eq!(parse_color("white").unwrap(), [255; 3]);
+        for text in [
+            "", "#", "#12345", "1234567", "+12345", "pinkish", "#gg0000", "é12345",
+        ] {
+            assert!(parse_color(text).unwrap_err().is_usage(), "{text}");
+        }
+    }
+
+    #[test]
+    fn greys_keep_their_value() {
+        assert!((0..=255).all(|v| grey([v; 3]) == v));
+        assert!(grey([0, 255, 0]) > grey([255, 0, 0]) && grey([255, 0, 0]) > grey([0, 0, 255]));
+    }
+}

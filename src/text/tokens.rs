@@ -1,0 +1,171 @@
+/*! The tokens of a whole corpus, compactly. */
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Sentences, TextCodec};
+use crate::error::Result;
+use crate::sequence::{Codec, Sequences, Token};
+
+/// So many sentences are turned into tokens at a time by one thread.
+const CHUNK: usize = 1_024;
+
+/// All sentences of a corpus as tokens, each with `stop` at its end; two bytes a token where the alphabet allows it.
+pub struct Tokenized {
+    tokens: Store,
+    /// Where each sentence ends.
+    ends: Vec<usize>,
+}
+
+enum Store {
+    Narrow(Vec<u16>),
+    Wide(Vec<Token>),
+}
+
+impl Tokenized {
+    /// The tokens of all sentences, in their order.
+    ///
+    /// # Errors
+    /// When a sentence cannot be expressed.
+    pub fn new(codec: &TextCodec, sentences: &Sentences) -> Result<Self> {
+        let alphabet = codec.alphabet();
+        let mut tokenized = Self {
+            tokens: if alphabet.size <= 1 << 16 {
+                Store::Narrow(Vec::new())
+            } else {
+                Store::Wide(Vec::new())
+            },
+            ends: Vec::with_capacity(sentences.len()),
+        };
+        let starts: Vec<usize> = (0..sentences.len()).step_by(CHUNK).collect();
+        // As many chunks at a time as threads: their tokens lie in memory twice.
+        for starts in starts.chunks(rayon::current_num_threads()) {
+            let chunks: Vec<Result<Vec<Vec<Token>>>> = starts
+                .par_iter()
+                .map(|&start| {
+                    (start..sentences.len().min(start + CHUNK))
+                        .map(|index| codec.tokens(sentences.get(index)))
+                        .collect()
+                })
+                .collect();
+            for chunk in chunks {
+                for mut tokens in chunk? {
+                    tokens.extend(alphabet.stop);
+                    tokenized.push(&tokens);
+                }
+            }
+        }
+        Ok(tokenized)
+    }
+
+    /// The tokens of sentence number `index`, with `stop`.
+    ///
+    /// # Panics
+    /// If there are not so many sentences.
+    pub fn tokens(&self, index: usize) -> Vec<Token> {
+        let range = self.range(index);
+        match &self.tokens {
+            Store::Narrow(tokens) => tokens[range].iter().map(|&token| token.into()).collect(),
+            Store::Wide(tokens) => tokens[range].to_vec(),
+        }
+    }
+
+    /// How many tokens there are in all, each sentence's `stop` counted.
+    pub fn total(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn push(&mut self, tokens: &[Token]) {
+        let end = match &mut self.tokens {
+            Store::Narrow(all) => {
+                all.extend(tokens.iter().map(|&token| token as u16));
+                all.len()
+            }
+            Store::Wide(all) => {
+                all.extend_from_slice(tokens);
+                all.len()
+            }
+        };
+        self.ends.push(end);
+    }
+
+    fn range(&self, index: usize) -> Range<usize> {
+        index.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[index]
+    }
+}
+
+impl Sequences for Tokenized {
+    fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn length(&self, index: usize) -> usize {
+        self.range(index).len()
+    }
+
+    fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
+        let sentence = self.range(index);
+        assert!(range.end <= sentence.len(), "a range inside the sentence");
+        let range = sentence.start + range.start..sentence.start + range.end;
+        match &self.tokens {
+            Store::Narrow(tokens) => {
+                for (out, &token) in out.iter_mut().zip(&tokens[range]) {
+                    *out = token.into();
+                }
+            }
+            Store::Wide(tokens) => out.copy_from_slice(&tokens[range]),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{TokenizerKind, TokenizerSettings};
+
+    fn check(lines: &[String], settings: TokenizerSettings) -> Tokenized {
+        let sentences = Sentences::from_lines(lines.iter().map(String::as_str));
+        let codec = TextCodec::train(&settings, sentences.iter()).unwrap();
+        let tokenized = Tokenized::new(&codec, &sentences).unwrap();
+        let stop = codec.alphabet().stop.unwrap();
+        assert_eq!(tokenized.count(), lines.len());
+        let mut total = 0;
+        for (index, line) in lines.iter().enumerate() {
+            let expected = [codec.tokens(line).unwrap(), vec![stop]].concat();
+            assert_eq!(tokenized.tokens(index), expected);
+            assert_eq!(tokenized.length(index), expected.len());
+            total += expected.len();
+            for range in [0..expected.len(), 1..expected.len(), 0..0] {
+                let mut out = vec![0; range.len()];
+                tokenized.read(index, range.clone(), &mut out).unwrap();
+                assert_eq!(out, expected[range]);
+            }
+        }
+        assert_eq!(tokenized.total(), total);
+        tokenized
+    }
+
+    #[test]
+    fn sentences_become_their_tokens_and_stop() {
+        let lines: Vec<String> = (0..3_000)
+            .map(|i| format!("line {i} of väry many"))
+            .collect();
+        let tokenized = check(&lines, TokenizerSettings::usual(TokenizerKind::Bpe));
+        assert!(matches!(tokenized.tokens, Store::Narrow(_)));
+        check(&[], TokenizerSettings::usual(TokenizerKind::Bpe));
+    }
+
+    #[test]
+    fn a_large_vocabulary_has_room() {
+        let words: Vec<String> = (0..70_000).map(|i| format!("w{i}")).collect();
+        let lines: Vec<String> = words.chunks(1_000).map(|words| words.join(" ")).collect();
+        let settings = TokenizerSettings {
+            kind: TokenizerKind::Words,
+            vocabulary: 100_000,
+            min_count: 1,
+        };
+        assert!(matches!(check(&lines, settings).tokens, Store::Wide(_)));
+    }
+}

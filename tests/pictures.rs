@@ -1,0 +1,323 @@
+//! Pictures from end to end: learn, draw, complete, measure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{AnimationDecoder, ImageFormat, Rgb, RgbImage};
+
+use crate::cli::{refuse, succeed};
+
+/// Settings under which a network learns small pictures in seconds.
+const SMALL: &str = "[network]\nembedding = 16\nhidden = 48\n[batches]\nrows = 16\nwindow = 64\n\
+    [training]\nlearning_rate = 0.01\nwarmup = 20\nreport_every = 200\n";
+
+const SIDE: u32 = 8;
+
+/// Stripes of a width and phase, across or upright, in two of four colours.
+fn stripes(upright: bool, number: u32) -> RgbImage {
+    let colors = [[255, 255, 255], [0, 0, 0], [200, 30, 30], [30, 60, 200]];
+    RgbImage::from_fn(SIDE, SIDE, |x, y| {
+        let place = if upright { x } else { y } + number / 4;
+        Rgb(colors[((place / 2 % 2) * (1 + number % 3)) as usize])
+    })
+}
+
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// Forty pictures in two subfolders, and a config.
+    fn new() -> Self {
+        let world = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for (class, upright) in [("across", false), ("upright", true)] {
+            let inner = world.path("pictures").join(class);
+            fs::create_dir_all(&inner).unwrap();
+            for number in 0..20 {
+                stripes(upright, number)
+                    .save(inner.join(format!("{number:02}.png")))
+                    .unwrap();
+            }
+        }
+        fs::write(world.path("small.toml"), SMALL).unwrap();
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    fn train(&self, model: &str, more: &[&str]) {
+        let (pictures, out, config) = (
+            self.text("pictures"),
+            self.text(model),
+            self.text("small.toml"),
+        );
+        let mut arguments = vec![
+            "train", "pictures", &pictures, "--out", &out, "--config", &config,
+        ];
+        arguments.extend(more);
+        succeed(&arguments);
+    }
+}
+
+fn read(path: &Path) -> RgbImage {
+    image::open(path).unwrap().to_rgb8()
+}
+
+#[test]
+fn stripes_are_learned_drawn_by_class_and_measured_beside_the_baselines() {
+    let world = World::new();
+    world.train("model", &["--steps", "400", "--label-folders"]);
+    let model = world.text("model");
+    for file in [
+        "palette.png",
+        "README.md",
+        "samples/step-0000400.png",
+        "samples/step-0000400-completions.png",
+        "samples/curve.png",
+    ] {
+        assert!(world.path("model").join(file).is_file(), "{file}");
+    }
+
+    let json = succeed(&[
+        "eval",
+        &model,
+        &world.text("pictures"),
+        "--held-out",
+        "--json",
+    ]);
+    let measures: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let bits = |name: &str| measures[name].as_f64().unwrap();
+    assert_eq!(measures["colors"], 4);
+    assert!(
+        bits("bits_per_pixel") < 0.6 * bits("order_zero_bits"),
+        "{json}"
+    );
+    assert!(bits("neighbours_bits") < bits("order_zero_bits"), "{json}");
+
+    let out = world.text("drawn.png");
+    succeed(&[
+        "generate",
+        &model,
+        "-o",
+        &out,
+        "-n",
+        "20",
+        "--seed",
+        "3",
+        "--separate",
+        "--scale",
+        "1",
+        "--class",
+        "class=upright",
+    ]);
+    // In upright stripes, a pixel has the colour of the one above it.
+    let (mut like_above, mut all) = (0, 0);
+    for number in 1..=20 {
+        let drawn = read(&world.path(&format!("drawn-{number:02}.png")));
+        assert_eq!(drawn.dimensions(), (SIDE, SIDE));
+        for y in 1..SIDE {
+            for x in 0..SIDE {
+                like_above += u32::from(drawn.get_pixel(x, y) == drawn.get_pixel(x, y - 1));
+                all += 1;
+            }
+        }
+    }
+    assert!(like_above * 10 > all * 9, "{like_above} of {all}");
+}
+
+#[test]
+fn a_seed_draws_the_same_picture_among_any_number() {
+    let world = World::new();
+    world.train("model", &["--steps", "5"]);
+    let model = world.text("model");
+    let draw = |number: &str, name: &str| {
+        let out = world.text(name);
+        succeed(&[
+            "generate",
+            &model,
+            "-o",
+            &out,
+            "-n",
+            number,
+            "--seed",
+            "9",
+            "--separate",
+        ]);
+    };
+    draw("1", "one.png");
+    draw("70", "many.png");
+    assert_eq!(
+        read(&world.path("one.png")),
+        read(&world.path("many-01.png"))
+    );
+    assert_ne!(
+        read(&world.path("one.png")),
+        read(&world.path("many-02.png"))
+    );
+    let sheet = world.text("sheet.png");
+    succeed(&["generate", &model, "-o", &sheet, "-n", "6", "--seed", "9"]);
+    let (width, height) = read(&world.path("sheet.png")).dimensions();
+    assert!(width > 2 * SIDE && height > SIDE);
+}
+
+/// The pictures of an animation, laid over each other.
+fn frames(path: &Path) -> Vec<RgbImage> {
+    let file = std::io::BufReader::new(fs::File::open(path).unwrap());
+    let decoder = image::codecs::gif::GifDecoder::new(file).unwrap();
+    let frames = decoder.into_frames().collect_frames().unwrap();
+    frames
+        .into_iter()
+        .map(|frame| image::DynamicImage::ImageRgba8(frame.into_buffer()).to_rgb8())
+        .collect()
+}
+
+#[test]
+fn a_completion_keeps_the_given_pixels_exactly() {
+    let world = World::new();
+    world.train("model", &["--steps", "5"]);
+    let (model, gif) = (world.text("model"), world.text("completed.gif"));
+    let given = stripes(true, 5);
+    let picture = world.path("pictures/upright/05.png").display().to_string();
+    succeed(&[
+        "complete", &model, &picture, "--keep", "0.3", "-n", "1", "--gif", "--scale", "1", "-o",
+        &gif,
+    ]);
+    let frames = frames(&world.path("completed.gif"));
+    let kept = (0.3_f64 * 64.0).round() as usize;
+    // First there is nothing, then what was given: whole rows, and the part of one.
+    for frame in [&frames[2], &frames[frames.len() - 1]] {
+        let pairs = frame.pixels().zip(given.pixels());
+        assert!(pairs.take(kept).all(|(made, given)| made == given));
+    }
+    let sheet = world.text("sheet.png");
+    succeed(&["complete", &model, &picture, "-n", "3", "-o", &sheet]);
+    let (width, height) = read(&world.path("sheet.png")).dimensions();
+    assert!(
+        width > 4 * height,
+        "given, three continuations, the truth: {width}x{height}"
+    );
+}
+
+#[test]
+fn surprise_is_drawn_and_listed() {
+    let world = World::new();
+    world.train("model", &["--steps", "5"]);
+    let model = world.text("model");
+    let picture = world.path("pictures/across/03.png").display().to_string();
+    let table = world.text("surprise.csv");
+    let said = succeed(&["score", &model, &picture, "-o", &table]);
+    let lines = fs::read_to_string(&table).unwrap();
+    let bits: Vec<f64> = lines
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit(',').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(bits.len(), 64);
+    let mean = bits.iter().sum::<f64>() / 64.0;
+    let told: f64 = said.split(' ').next().unwrap().parse().unwrap();
+    assert!((told - mean).abs() < 0.001, "{mean}: {said}");
+    succeed(&["score", &model, &picture, "-o", &world.text("surprise.png")]);
+    assert!(read(&world.path("surprise.png")).width() > 2 * SIDE);
+    refuse(
+        &["score", &model, &picture, "-o", &world.text("surprise.txt")],
+        2,
+        &[".png or .csv"],
+    );
+}
+
+#[test]
+fn rows_of_colour_indices_keep_their_palette_and_their_faults_are_named() {
+    let world = World::new();
+    let rows = world.path("rows.txt");
+    fs::write(world.path("colormap.txt"), "0 0 0\n255 0 0\n0 255 0\n").unwrap();
+    let row = |shift: u32| -> String {
+        let indices = (0..16).map(|i| ((i + shift) % 3).to_string());
+        indices.collect::<Vec<_>>().join(" ")
+    };
+    let all: Vec<String> = (0..20).map(row).collect();
+    fs::write(&rows, all.join("\n")).unwrap();
+    let (data, out, config) = (
+        world.text("rows.txt"),
+        world.text("model"),
+        world.text("small.toml"),
+    );
+    let training = [
+        "train", "pictures", &data, "--out", &out, "--config", &config, "--steps", "2",
+    ];
+    succeed(&training);
+    let info = succeed(&["info", &out]);
+    assert!(info.contains("3 colours") && info.contains("4x4"), "{info}");
+    fs::write(&rows, all.join("\n") + "\n" + &"7 ".repeat(16)).unwrap();
+    let other = world.text("other");
+    let mut training = training.map(str::to_owned);
+    training[4] = other;
+    refuse(&training, 1, &["rows.txt", "row 21", "column 1"]);
+}
+
+#[test]
+fn bad_input_is_named_and_leaves_nothing() {
+    let world = World::new();
+    world.train("model", &["--steps", "2"]);
+    let (model, out) = (world.text("model"), world.text("out.png"));
+    let picture = world.path("pictures/across/03.png").display().to_string();
+    for keep in ["1.5", "0", "-1", "nan"] {
+        refuse(
+            &["complete", &model, &picture, "--keep", keep, "-o", &out],
+            2,
+            &["--keep"],
+        );
+    }
+    let large = world.text("large.png");
+    RgbImage::from_pixel(30, 20, Rgb([1, 2, 3]))
+        .save(&large)
+        .unwrap();
+    refuse(
+        &["complete", &model, &large, "--strict", "-o", &out],
+        1,
+        &["large.png", "30x20", "8x8"],
+    );
+    assert!(!world.path("out.png").exists());
+    succeed(&["complete", &model, &large, "-o", &out]);
+
+    refuse(
+        &["generate", &model, "--seconds", "2"],
+        2,
+        &["--seconds", "pictures"],
+    );
+    refuse(
+        &["generate", &model, "--prompt", &picture],
+        2,
+        &["complete"],
+    );
+    let train = |data: &str, code: i32, words: &[&str]| {
+        let other = world.text("other");
+        let data = world.text(data);
+        refuse(
+            &["train", "pictures", &data, "--out", &other, "--steps", "1"],
+            code,
+            words,
+        );
+        assert!(!world.path("other").exists());
+    };
+    fs::create_dir(world.path("empty")).unwrap();
+    train("empty", 1, &["empty"]);
+    train("nowhere", 1, &["nowhere"]);
+    fs::create_dir(world.path("cut")).unwrap();
+    let mut whole = std::io::Cursor::new(Vec::new());
+    stripes(true, 1)
+        .write_to(&mut whole, ImageFormat::Png)
+        .unwrap();
+    fs::write(world.path("cut/short.png"), &whole.get_ref()[..60]).unwrap();
+    train("cut", 1, &["short.png"]);
+    stripes(true, 1).save(world.path("cut/one.png")).unwrap();
+    RgbImage::new(5, 4).save(world.path("cut/two.png")).unwrap();
+    train("cut", 1, &["--size"]);
+}

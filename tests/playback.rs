@@ -1,0 +1,437 @@
+//! Playing, against a real sound server with a loudspeaker that goes nowhere and can be listened to.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use realfft::RealFftPlanner;
+
+use crate::cli::{World, ensuite, outcome, succeed};
+
+/// Of the server's loudspeaker, in Hz.
+const RATE: u32 = 48_000;
+
+/// What these tests need of the system, and where it is missing.
+fn missing() -> Option<&'static str> {
+    let runs = |tool: &str| {
+        let mut command = Command::new(tool);
+        let silent = command
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        silent.status().is_ok_and(|status| status.success())
+    };
+    let libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new);
+    let plugin = libraries.into_iter().flat_map(|library| {
+        let inner = fs::read_dir(library).into_iter().flatten().flatten();
+        inner.map(|entry| entry.path()).chain([library.to_owned()])
+    });
+    if !runs("pulseaudio") {
+        Some("pulseaudio")
+    } else if !runs("parec") {
+        Some("parec (pulseaudio-utils)")
+    } else if !plugin.into_iter().any(|folder| {
+        folder
+            .join("alsa-lib/libasound_module_pcm_pulse.so")
+            .exists()
+            || folder.join("libasound_module_pcm_pulse.so").exists()
+    }) {
+        Some("ALSA's way to PulseAudio (libasound2-plugins)")
+    } else {
+        None
+    }
+}
+
+/// True where the tests can run; says loudly why not, and fails where they must.
+fn can_listen() -> bool {
+    let Some(what) = missing() else { return true };
+    assert!(
+        env::var_os("ENSUITE_REQUIRE_SOUND").is_none(),
+        "{what} is missing"
+    );
+    eprintln!("SKIPPED: nothing was played, because {what} is missing");
+    false
+}
+
+/// A home folder in which all sound goes to a server of ours.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join(".asoundrc"),
+            "pcm.!default { type pulse }\nctl.!default { type pulse }\n",
+        )
+        .unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Lets a program live here.
+    fn inside<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("HOME", self.folder.path())
+            .env("XDG_RUNTIME_DIR", self.folder.path())
+            .env(
+                "PULSE_SERVER",
+                format!("unix:{}", self.path("socket").display()),
+            )
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("ALSA_CONFIG_PATH")
+    }
+}
+
+/// A sound server of our own, and somebody who listens to its loudspeaker all the time.
+struct Server {
+    home: Home,
+    server: Child,
+    listener: Child,
+}
+
+impl Server {
+    fn start() -> Self {
+        let home = Home::new();
+        let mut command = Command::new("pulseaudio");
+        let sink = format!("module-null-sink sink_name=t rate={RATE} channels=2 format=float32le");
+        let socket = format!(
+            "module-native-protocol-unix socket={} auth-anonymous=1",
+            home.path("socket").display()
+        );
+        let server = home
+            .inside(&mut command)
+            .env_remove("PULSE_SERVER")
+            .args([
+                "-n",
+                "--daemonize=no",
+                "--exit-idle-time=-1",
+                "--use-pid-file=no",
+            ])
+            .args([
+                "--realtime=no",
+                "--high-priority=no",
+                "-L",
+                &sink,
+                "-L",
+                &socket,
+            ])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("the sound server answers", || home.path("socket").exists());
+        let mut command = Command::new("parec");
+        let listener = home
+            .inside(&mut command)
+            .args([
+                "-d",
+                "t.monitor",
+                "--raw",
+                "--format=float32le",
+                "--channels=1",
+                "--latency-msec=5",
+            ])
+            .arg(format!("--rate={RATE}"))
+            .stdout(fs::File::create(home.path("heard")).unwrap())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            home,
+            server,
+            listener,
+        };
+        // At first the loudspeaker takes sound in pieces of two seconds; then in small ones, as its listener does. A
+        // stream begins somewhere inside a piece, and what falls into that piece reaches the loudspeaker only.
+        wait_until("the listener hears", || {
+            server.heard().len() > 3 * RATE as usize
+        });
+        server
+    }
+
+    fn play(&self, arguments: &[&str]) -> Command {
+        let mut command = ensuite(&["play"]);
+        self.home.inside(command.args(arguments));
+        command
+    }
+
+    /// Everything since the beginning.
+    fn heard(&self) -> Vec<f32> {
+        let bytes = fs::read(self.home.path("heard")).unwrap();
+        let samples = bytes.chunks_exact(4);
+        samples
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect()
+    }
+
+    /// Waits until the listener has heard half a second more.
+    fn catch_up(&self) {
+        let now = self.heard().len();
+        wait_until("the listener catches up", || {
+            self.heard().len() > now + RATE as usize / 2
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for child in [&mut self.listener, &mut self.server] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+fn samples(path: &Path) -> Vec<f32> {
+    let mut reader = hound::WavReader::open(path).unwrap();
+    reader
+        .samples::<i16>()
+        .map(|s| f32::from(s.unwrap()) / 32_768.0)
+        .collect()
+}
+
+/// A model of this rate that was hardly trained: what it makes is noise of every frequency.
+fn model_at(world: &World, rate: &str) -> String {
+    let name = format!("model-{rate}");
+    succeed(&world.training(&name, &["--steps", "2", "--sample-rate", rate]));
+    world.text(&name)
+}
+
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12)
+}
+
+/// Where `sought` lies in `heard`, in whole samples, by the highest of all their correlations.
+fn find(heard: &[f32], sought: &[f32]) -> usize {
+    let length = (heard.len() + sought.len()).next_power_of_two();
+    let mut planner = RealFftPlanner::<f32>::new();
+    let (forward, inverse) = (
+        planner.plan_fft_forward(length),
+        planner.plan_fft_inverse(length),
+    );
+    let spectrum = |samples: &[f32]| {
+        let mut padded = vec![0.0; length];
+        padded[..samples.len()].copy_from_slice(samples);
+        let mut spectrum = forward.make_output_vec();
+        forward.process(&mut padded, &mut spectrum).unwrap();
+        spectrum
+    };
+    let mut product = spectrum(heard);
+    product
+        .iter_mut()
+        .zip(spectrum(sought))
+        .for_each(|(a, b)| *a *= b.conj());
+    // Both are real in exact arithmetic.
+    product[0].im = 0.0;
+    product[length / 2].im = 0.0;
+    let mut all = inverse.make_output_vec();
+    inverse.process(&mut product, &mut all).unwrap();
+    let last = heard.len().saturating_sub(sought.len());
+    (0..=last)
+        .max_by(|&a, &b| all[a].total_cmp(&all[b]))
+        .unwrap()
+}
+
+/// `samples` later by a part of a sample, by a windowed sinc.
+fn later(samples: &[f32], part: f64) -> Vec<f32> {
+    const REACH: isize = 16;
+    let weights: Vec<f32> = (-REACH..=REACH)
+        .map(|tap| {
+            let x = std::f64::consts::PI * (tap as f64 - part);
+            let window = 0.5 + 0.5 * (x / (REACH + 1) as f64).cos();
+            (if x.abs() < 1e-9 {
+                1.0
+            } else {
+                window * x.sin() / x
+            }) as f32
+        })
+        .collect();
+    (0..samples.len() as isize)
+        .map(|i| {
+            let taps = weights.iter().zip(-REACH..=REACH);
+            taps.map(|(weight, tap)| weight * samples.get((i - tap) as usize).unwrap_or(&0.0))
+                .sum()
+        })
+        .collect()
+}
+
+/// The correlation of `sought` with where it is heard, aligned to a sixteenth of a sample, and the same of its
+/// last hundredth of a second.
+fn heard_as(heard: &[f32], sought: &[f32]) -> (f64, f64) {
+    let at = find(heard, sought);
+    let there = &heard[at..(at + sought.len()).min(heard.len())];
+    (-16..=16)
+        .map(|sixteenths| {
+            let shifted = later(sought, f64::from(sixteenths) / 16.0);
+            let whole = correlation(there, &shifted[..there.len()]);
+            let end = there.len() - RATE as usize / 100;
+            (
+                whole,
+                correlation(&there[end..], &shifted[end..there.len()]),
+            )
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .unwrap()
+}
+
+#[test]
+fn what_is_heard_is_what_generate_writes() {
+    if !can_listen() {
+        return;
+    }
+    let (world, server) = (World::new(), Server::start());
+    for rate in ["8000", "16000", "44100", "48000"] {
+        let model = model_at(&world, rate);
+        let (file, record) = (world.text("generated.wav"), world.text("recorded.wav"));
+        let settings = ["--seconds", "1", "--seed", "3", "--temperature", "0.9"];
+        succeed(&[&["generate", &model, "-o", &file], &settings[..]].concat());
+        // All of it is made before any is heard, so that the speed of the machine is not what is tested.
+        let more = ["--no-guard", "--record", &record, "--prebuffer", "2"];
+        let (code, _, said) =
+            outcome(&mut server.play(&[&[model.as_str()], &settings[..], &more].concat()));
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains(" 0 underruns"), "{rate} Hz: {said}");
+        assert!(
+            !said.contains('\x1b'),
+            "escape codes without a terminal: {said}"
+        );
+        assert!(
+            fs::read(&file).unwrap() == fs::read(&record).unwrap(),
+            "{rate} Hz: other samples than generate's"
+        );
+        server.catch_up();
+        let made = samples(Path::new(&file));
+        let sought = ensuite::audio::stream::resample(&made, rate.parse().unwrap(), RATE).unwrap();
+        let (whole, end) = heard_as(&server.heard(), &sought);
+        assert!(whole > 0.99, "{rate} Hz: correlation {whole}");
+        assert!(end > 0.99, "{rate} Hz: its end is not heard: {end}");
+    }
+}
+
+#[test]
+fn a_lost_device_ends_it_and_the_recording_stays_valid() {
+    if !can_listen() {
+        return;
+    }
+    let (world, mut server) = (World::new(), Server::start());
+    let model = model_at(&world, "8000");
+    let (file, record) = (world.text("generated.wav"), world.text("recorded.wav"));
+    succeed(&[
+        "generate",
+        &model,
+        "-o",
+        &file,
+        "--seconds",
+        "20",
+        "--seed",
+        "4",
+    ]);
+    let mut play = server.play(&[&model, "--seed", "4", "--no-guard", "--record", &record]);
+    let child = play.stderr(Stdio::piped()).spawn().unwrap();
+    let recorded = || fs::metadata(&record).map_or(0, |data| data.len());
+    wait_until("a second is recorded", || recorded() > 16_000);
+    server.server.kill().unwrap();
+    let end = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&end.stderr);
+    assert_eq!(end.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("the audio output was lost") && !said.contains("panicked"),
+        "{said}"
+    );
+    let (kept, made) = (samples(Path::new(&record)), samples(Path::new(&file)));
+    assert!(
+        kept.len() >= 8_000 && made[..kept.len()] == kept,
+        "the recording is not what was made"
+    );
+}
+
+#[test]
+fn an_interrupt_ends_it_cleanly() {
+    if !can_listen() {
+        return;
+    }
+    let (world, server) = (World::new(), Server::start());
+    let model = model_at(&world, "8000");
+    let record = world.text("recorded.wav");
+    let mut play = server.play(&[&model, "--record", &record]);
+    let child = play.stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("a second is recorded", || {
+        fs::metadata(&record).is_ok_and(|data| data.len() > 16_000)
+    });
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let end = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&end.stderr);
+    assert_eq!(end.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("recorded") && said.contains("underruns"),
+        "{said}"
+    );
+    assert!(samples(Path::new(&record)).len() >= 8_000);
+}
+
+#[test]
+fn without_a_sound_system_one_sentence_says_the_way_out() {
+    let (world, home) = (World::new().trained(), Home::new());
+    let model = world.text("model");
+    for (more, words) in [
+        (vec![], vec!["audio output", "generate"]),
+        (
+            vec!["--output", "no such loudspeaker"],
+            vec!["no such loudspeaker"],
+        ),
+    ] {
+        let mut command = ensuite(&["play", &model]);
+        let (code, _, said) = outcome(home.inside(command.args(more)));
+        assert_eq!(code, 1, "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        let lines: Vec<_> = said.lines().collect();
+        assert!(
+            lines.len() == 2 && lines[0].starts_with("error: "),
+            "more than a sentence and its hint: {said}"
+        );
+    }
+}
+
+#[test]
+fn settings_that_mean_nothing_are_refused() {
+    let world = World::new().trained();
+    let model = world.text("model");
+    for (flag, value) in [
+        ("--latency", "1"),
+        ("--latency", "nan"),
+        ("--prebuffer", "-1"),
+        ("--seconds", "0"),
+        ("--temperature", "-1"),
+        ("--class", "class=middle"),
+    ] {
+        let (code, _, said) = outcome(&mut ensuite(&["play", &model, flag, value]));
+        assert_eq!(code, 2, "{flag} {value}: {said}");
+    }
+}
