@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ensuite::audio::{import, level};
+use ensuite::audio::import;
 use realfft::RealFftPlanner;
 
 /// Samples a second of the recordings and of what is made.
@@ -16,6 +16,10 @@ const HOP: usize = 80;
 const BANDS: usize = 32;
 /// Every clip is stretched to so many frames.
 const FRAMES: usize = 32;
+/// Speech ends where it is 30 dB below its loudest moment.
+const QUIET: f32 = 1e-3;
+/// In log energy: what is 52 dB below the loudest is not heard.
+const RANGE: f32 = 12.0;
 /// Neighbours that vote.
 const VOTES: usize = 5;
 
@@ -101,30 +105,45 @@ fn read(path: &Path) -> Result<Clip, Box<dyn std::error::Error>> {
         .ok_or("a file does not begin with its digit")?;
     let recording = import::read(path)?;
     assert_eq!(recording.rate, RATE, "{name}");
-    let kept = level::trim_silence(&recording.samples, RATE);
     Ok(Clip {
         digit: digit as usize,
-        picture: picture(&recording.samples[kept]),
+        picture: picture(spoken(&recording.samples)),
     })
 }
 
-/// Log energies `[FRAMES, BANDS]`, each band's mean taken out, so that neither loudness nor the microphone counts.
+/// From the first to the last moment that is not much quieter than the loudest.
+fn spoken(samples: &[f32]) -> &[f32] {
+    let energies: Vec<f32> = samples
+        .chunks_exact(HOP)
+        .map(|moment| moment.iter().map(|s| s * s).sum())
+        .collect();
+    let loudest = energies.iter().copied().fold(0.0, f32::max);
+    let loud = |energy: &f32| *energy > loudest * QUIET;
+    let first = energies.iter().position(loud).unwrap_or(0);
+    let last = energies.iter().rposition(loud).unwrap_or(0);
+    &samples[first * HOP..((last + 1) * HOP).min(samples.len())]
+}
+
+/// Log energies `[FRAMES, BANDS]` without what is far below the loudest, their mean taken out, so that loudness does not
+/// count.
 fn picture(samples: &[f32]) -> Vec<f32> {
     let frames: Vec<Vec<f32>> = (0..samples.len().max(1).div_ceil(HOP))
         .map(|frame| bands(samples, frame * HOP))
         .collect();
+    let loudest = frames.iter().flatten().copied().fold(f32::MIN, f32::max);
+    let heard = |energy: f32| energy.max(loudest - RANGE);
     let mut picture = Vec::with_capacity(FRAMES * BANDS);
     for frame in 0..FRAMES {
         let place = frame as f32 * (frames.len() - 1) as f32 / (FRAMES - 1) as f32;
         let (below, part) = (place as usize, place.fract());
         let above = (below + 1).min(frames.len() - 1);
-        picture
-            .extend((0..BANDS).map(|b| frames[below][b] * (1.0 - part) + frames[above][b] * part));
+        picture.extend(
+            (0..BANDS)
+                .map(|b| heard(frames[below][b]) * (1.0 - part) + heard(frames[above][b]) * part),
+        );
     }
-    for band in 0..BANDS {
-        let mean = (0..FRAMES).map(|f| picture[f * BANDS + band]).sum::<f32>() / FRAMES as f32;
-        (0..FRAMES).for_each(|f| picture[f * BANDS + band] -= mean);
-    }
+    let mean = picture.iter().sum::<f32>() / picture.len() as f32;
+    picture.iter_mut().for_each(|energy| *energy -= mean);
     picture
 }
 
@@ -162,7 +181,7 @@ fn bands(samples: &[f32], start: usize) -> Vec<f32> {
                     weight.max(0.0) * value.norm_sqr()
                 })
                 .sum();
-            (energy + 1e-5).ln() as f32
+            (energy + 1e-9).ln() as f32
         })
         .collect()
 }

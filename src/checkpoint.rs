@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::engine::Calibration;
 use crate::error::{Error, IoContext, Result};
@@ -109,6 +110,19 @@ pub struct Split {
     pub validation: Vec<String>,
     /// SHA-256 over the names and tokens of all of the data.
     pub hash: String,
+}
+
+impl Split {
+    /// SHA-256 over parts, each with its length, in hexadecimal.
+    pub fn hash_of<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> String {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.as_ref().len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let digits = |text: String, byte: u8| text + &format!("{byte:02x}");
+        hash.finalize().into_iter().fold(String::new(), digits)
+    }
 }
 
 impl Description {
@@ -547,7 +561,11 @@ fn write_tensors<'a>(
 }
 
 /// Writes beside, syncs, and renames: whoever reads sees the old file or the new one, whole.
-fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file aside and renames it into place: whoever looks sees the old file or the whole new one.
+///
+/// # Errors
+/// When writing fails; the old file stays.
+pub fn write_aside(path: &Path, bytes: &[u8]) -> Result<()> {
     let aside = sibling(path, "tmp");
     let written = (|| {
         let mut file = File::create(&aside)?;

@@ -142,7 +142,8 @@ impl Error {
                     .into(),
             ),
             Self::Diverged { .. } => Some(
-                "the last good state is kept; try --resume with a lower --learning-rate".into(),
+                "the last good model is kept; train anew with a lower --learning-rate and another --out"
+                    .into(),
             ),
         }
     }

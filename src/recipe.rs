@@ -139,7 +139,7 @@ impl Recipe {
         let hidden = [128, 256, 512, 1024][size];
         // A row is a whole picture, and a batch about so many pixels.
         let batches = BatchSettings {
-            rows: 12_800_usize.div_ceil(pixels).max(4),
+            rows: 12_800_usize.div_ceil(pixels),
             window: pixels.max(16),
         };
         let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
@@ -264,6 +264,21 @@ impl Recipe {
             );
         }
         Ok(())
+    }
+
+    /// How sequences are cut where they are measured: like [`cut`](Self::cut), but networks that see everything see all
+    /// of any sequence up to 16,384 tokens.
+    pub fn cut_to_measure(&self) -> Cut {
+        const WHOLE: usize = 1 << 14;
+        let cut = self.cut();
+        if self.network.receptive_field().is_some() {
+            return cut;
+        }
+        Cut {
+            window: WHOLE.max(cut.window),
+            context: (WHOLE / 4).max(cut.context),
+            budget: cut.budget.max(WHOLE),
+        }
     }
 
     /// How sequences are cut for this network.

@@ -15,6 +15,7 @@ fn helps() {
     insta::assert_snapshot!("train", help(&["train"]));
     insta::assert_snapshot!("train-sound", help(&["train", "sound"]));
     insta::assert_snapshot!("generate", help(&["generate"]));
+    insta::assert_snapshot!("train-text", help(&["train", "text"]));
     insta::assert_snapshot!("train-pictures", help(&["train", "pictures"]));
     #[cfg(feature = "play")]
     insta::assert_snapshot!("play", help(&["play"]));

@@ -207,6 +207,45 @@ fn a_completion_keeps_the_given_pixels_exactly() {
 }
 
 #[test]
+fn a_run_that_stopped_goes_on_as_if_it_had_not() {
+    let world = World::new();
+    let dropping = format!("{SMALL}[training.optimizer]\nclip_norm = 2.0\n")
+        .replace("hidden = 48", "hidden = 48\ndropout = 0.3");
+    fs::write(world.path("small.toml"), dropping).unwrap();
+    let drawn = ["--binarize", "dynamic", "--label-folders"];
+    world.train("whole", &[&drawn[..], &["--steps", "12"]].concat());
+    let (pictures, parts) = (world.text("pictures"), world.text("parts"));
+    let mut stopped = crate::cli::ensuite(&[
+        "train",
+        "pictures",
+        &pictures,
+        "--out",
+        &parts,
+        "--config",
+        &world.text("small.toml"),
+        "--steps",
+        "12",
+        "--binarize",
+        "dynamic",
+        "--label-folders",
+    ])
+    .stderr(std::process::Stdio::null())
+    .spawn()
+    .unwrap();
+    while !world.path("parts/log.jsonl").exists() && stopped.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        if world.path("parts/training/state.safetensors").exists() {
+            break;
+        }
+    }
+    stopped.kill().unwrap();
+    stopped.wait().unwrap();
+    succeed(&["train", "pictures", &pictures, "--out", &parts, "--resume"]);
+    let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
+    assert_eq!(weights("whole"), weights("parts"));
+}
+
+#[test]
 fn surprise_is_drawn_and_listed() {
     let world = World::new();
     world.train("model", &["--steps", "5"]);

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -52,7 +53,11 @@ fn can_listen() -> bool {
         env::var_os("ENSUITE_REQUIRE_SOUND").is_none(),
         "{what} is missing"
     );
-    eprintln!("SKIPPED: nothing was played, because {what} is missing");
+    // Past the test harness, which keeps what tests say to itself.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED: nothing was played, because {what} is missing"
+    );
     false
 }
 

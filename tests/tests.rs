@@ -4,6 +4,7 @@ mod cli;
 mod documentation;
 mod floors;
 mod help;
+mod models;
 mod pictures;
 #[cfg(feature = "play")]
 mod playback;

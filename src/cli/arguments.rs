@@ -56,6 +56,15 @@ impl SamplingArgs {
         Ok(sampling)
     }
 
+    /// True where no flag of these was given (or the temperature that is the default).
+    pub(super) fn is_usual(&self) -> bool {
+        self.temperature == 1.0
+            && self.top_k.is_none()
+            && self.top_p.is_none()
+            && self.min_p.is_none()
+            && self.seed.is_none()
+    }
+
     /// The seed given, or a new one short enough to type.
     pub(super) fn seed(&self) -> u64 {
         self.seed.unwrap_or_else(|| {

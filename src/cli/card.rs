@@ -31,10 +31,9 @@ pub(super) fn of(
     } else {
         classes.concat()
     };
-    let facts: String = facts
-        .iter()
-        .map(|(name, value)| format!("| {name} | {value} |\n"))
-        .collect();
+    let row =
+        |text: String, (name, value): &(&str, String)| text + &format!("| {name} | {value} |\n");
+    let facts = facts.iter().fold(String::new(), row);
     let network = toml::to_string(&recipe.network).expect("a network's settings are TOML");
     format!(
         "# A model of {kind}\n\n\

@@ -20,15 +20,15 @@ pub(super) struct Args {
     pub(super) model: PathBuf,
     /// The picture; what is beyond --keep is not looked at
     pub(super) image: PathBuf,
-    /// The file to write
+    /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: PathBuf,
     /// The share of its pixels, from the top, that is given
     #[arg(long, default_value_t = 0.5, allow_negative_numbers = true)]
     pub(super) keep: f64,
-    /// How many continuations
-    #[arg(short, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(super) number: u64,
+    /// How many continuations [default: 5; 1 with --gif]
+    #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(super) number: Option<u64>,
     /// Its class, as in digit=7; what is not given is drawn
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     pub(super) classes: Vec<Label>,

@@ -16,7 +16,7 @@ pub(super) struct Args {
     /// Data of the model's kind: recordings, pictures, sentences
     pub(super) path: PathBuf,
     /// Only what was held out when the model was trained
-    #[arg(long)]
+    #[arg(long, conflicts_with = "trained_on")]
     pub(super) held_out: bool,
     /// As JSON
     #[arg(long)]

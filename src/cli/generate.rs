@@ -87,6 +87,17 @@ impl Args {
         Ok((seed, items, names))
     }
 
+    /// Refuses flags of chance where `because` leaves nothing to it.
+    pub(super) fn refuse_sampling(&self, because: &str) -> Result<()> {
+        if self.sampling.is_usual() {
+            return Ok(());
+        }
+        Err(
+            Error::usage(format!("nothing is drawn with {because}, so that --temperature, --top-k, --top-p, --min-p and --seed mean nothing"))
+                .with_hint("leave them away"),
+        )
+    }
+
     /// One path for each of `number` files, checked before any work is done.
     pub(super) fn outputs(&self, number: u64, extension: &str) -> Result<Vec<PathBuf>> {
         let base = match &self.output {

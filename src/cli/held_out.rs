@@ -37,13 +37,14 @@ impl HeldOut {
                 names.iter().map(|name| listed.contains(name)).collect()
             }
         };
-        if chosen.iter().all(|&out| out) {
+        if !matches!(self, Self::Listed(_)) && chosen.iter().all(|&out| out) {
             return Err(Error::usage(
                 "--validation holds out everything, so that nothing is left to learn from",
-            ));
+            )
+            .with_hint(example(names)));
         }
         if matches!(self, Self::Matching(_)) && !chosen.contains(&true) {
-            return Err(Error::usage("--validation matches nothing"));
+            return Err(Error::usage("--validation matches nothing").with_hint(example(names)));
         }
         Ok(chosen)
     }
@@ -75,6 +76,14 @@ impl HeldOut {
             hash: hash.to_owned(),
         };
         Ok((order, split))
+    }
+}
+
+/// What it is matched against.
+fn example(names: &[&str]) -> String {
+    match names.first() {
+        Some(name) => format!("it is matched against names such as {name}"),
+        None => "it is matched against names".into(),
     }
 }
 

@@ -346,12 +346,15 @@ impl Reporter<Network> for ModelReporter<'_> {
         averaged: &Network,
         improved: bool,
     ) -> Result<()> {
-        self.folder.save_training(training)?;
+        // First the model, then the state that remembers it as the best.
         if improved {
             self.description.step = report.step;
             self.description.validation_bits = report.validation_bits;
+            // What was calibrated on other weights.
+            self.description.int8 = None;
             self.folder.save_model(&self.description, averaged)?;
         }
+        self.folder.save_training(training)?;
         self.folder.log(report)?;
         self.reports.push(report.clone());
         let points: Vec<Point> = self

@@ -25,8 +25,14 @@ pub(super) fn stepper(
     lanes: usize,
 ) -> Result<Box<dyn Stepper>> {
     match (precision, &description.int8) {
-        (Some(Precision::Int8), None) => Err(Error::usage("this model has no eight-bit weights")
-            .with_hint("leave --precision away, or go on training it with --resume: they are made at the end")),
+        (Some(Precision::Int8), None) => {
+            Err(Error::usage("this model has no eight-bit weights").with_hint(match net {
+                Network::WaveNet(_) => {
+                    "leave --precision away, or go on training it with --resume: they are made at the end"
+                }
+                Network::Recurrent(_) => "leave --precision away: only a WaveNet has them",
+            }))
+        }
         (Some(Precision::Int8), Some(int8)) => net.int8_stepper(&int8.calibration, lanes),
         (None, Some(int8)) if int8.is_good() => net.int8_stepper(&int8.calibration, lanes),
         _ => net.stepper(lanes),

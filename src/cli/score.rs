@@ -7,7 +7,7 @@ use super::media;
 use super::ui::Ui;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::error::{Error, Result};
-use crate::labels::Label;
+use crate::labels::{Label, describe};
 
 /// Show how surprising each part of something is
 #[derive(Debug, clap::Args)]
@@ -57,9 +57,11 @@ impl Args {
         if classes.width() == 0 {
             return Ok(None);
         }
-        let named = description.labels.labels(&relative(&self.file));
+        if self.classes.len() == classes.groups().len() {
+            return classes.vector(&self.classes).map(Some);
+        }
         let mut labels = self.classes.clone();
-        for label in named.unwrap_or_default() {
+        for label in named(description, &self.file)? {
             if !labels.iter().any(|(name, _)| *name == label.0) {
                 labels.push(label);
             }
@@ -68,8 +70,24 @@ impl Args {
     }
 }
 
-/// A file with the folder it lies in, as paths in a corpus are written.
-fn relative(file: &Path) -> String {
+/// What a file's path says about it. Where the corpus folder ends in the path is not known: every part of it may be
+/// the one, as long as all that make sense say the same.
+fn named(description: &Description, file: &Path) -> Result<Vec<Label>> {
     let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
-    parts[parts.len().saturating_sub(2)..].join("/")
+    let mut found: Vec<Vec<Label>> = (0..parts.len())
+        .filter_map(|from| description.labels.labels(&parts[from..].join("/")).ok())
+        .filter(|labels| description.classes.check(labels).is_ok())
+        .collect();
+    found.sort();
+    found.dedup();
+    if found.len() > 1 {
+        let classes: Vec<_> = found.iter().map(|labels| describe(labels)).collect();
+        return Err(Error::usage(format!(
+            "the path of {} may mean {}",
+            file.display(),
+            classes.join(" or ")
+        ))
+        .with_hint("say which with --class"));
+    }
+    Ok(found.pop().unwrap_or_default())
 }

@@ -107,6 +107,21 @@ impl TrainArgs {
         Ok(recipe)
     }
 
+    /// What can be refused before any data is read: the recipe (of a medium, whose usual network is `network`), the
+    /// length and the device.
+    pub(super) fn check(
+        &self,
+        preset: impl Fn(&str, &str) -> Result<Recipe>,
+        network: &str,
+    ) -> Result<()> {
+        self.length()?;
+        self.device.device.resolve()?;
+        if !self.resume {
+            self.recipe(preset, network)?;
+        }
+        Ok(())
+    }
+
     /// How long to train.
     pub(super) fn length(&self) -> Result<Length> {
         match (self.steps, self.minutes) {

@@ -101,34 +101,58 @@ impl Sheet {
         Self::new(rows.collect())
     }
 
-    /// Draws the sheet.
+    /// Refuses a sheet that cannot be drawn.
     ///
     /// # Errors
     /// A usage error where it would be too large, or nothing is on it.
-    pub fn draw(&self) -> Result<Picture> {
-        let cells = self.rows.iter().flatten();
-        let pictures = cells.filter_map(|cell| cell.picture.as_ref());
-        let (cell_width, cell_height) = pictures.fold((0, 0), |(width, height), picture| {
-            (width.max(picture.width), height.max(picture.height))
-        });
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let side = |cells: usize, pixels: u32| {
-            let step = u64::from(pixels) * u64::from(self.scale) + u64::from(self.margin);
-            (cells as u64).saturating_mul(step) + u64::from(self.margin)
-        };
-        let (width, height) = (
-            side(columns, cell_width),
-            side(self.rows.len(), cell_height),
-        );
+    pub fn check(&self) -> Result<()> {
+        let (width, height) = self.extent();
         check_extent(width, height)?;
+        let (cell_width, cell_height) = self.cell();
         if cell_width == 0 || cell_height == 0 || self.scale == 0 {
             return Err(Error::usage("there is nothing to show on a sheet"));
         }
+        Ok(())
+    }
+
+    /// Width and height of the largest picture.
+    fn cell(&self) -> (u32, u32) {
+        let cells = self.rows.iter().flatten();
+        let pictures = cells.filter_map(|cell| cell.picture.as_ref());
+        pictures.fold((0, 0), |(width, height), picture| {
+            (width.max(picture.width), height.max(picture.height))
+        })
+    }
+
+    /// Where cell number `cell` begins in a direction in which pictures are so many pixels long.
+    fn place(&self, cell: usize, pixels: u32) -> u64 {
+        let step = u64::from(pixels) * u64::from(self.scale) + u64::from(self.margin);
+        (cell as u64).saturating_mul(step) + u64::from(self.margin)
+    }
+
+    /// Width and height of the whole sheet.
+    fn extent(&self) -> (u64, u64) {
+        let (cell_width, cell_height) = self.cell();
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        (
+            self.place(columns, cell_width),
+            self.place(self.rows.len(), cell_height),
+        )
+    }
+
+    /// Draws the sheet.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn draw(&self) -> Result<Picture> {
+        self.check()?;
+        let (width, height) = self.extent();
+        let (cell_width, cell_height) = self.cell();
         let mut sheet = Picture::filled(width as u32, height as u32, self.background);
         for (row, cells) in self.rows.iter().enumerate() {
             for (column, cell) in cells.iter().enumerate() {
-                let left = side(column, cell_width) as u32;
-                let top = side(row, cell_height) as u32;
+                let left = self.place(column, cell_width) as u32;
+                let top = self.place(row, cell_height) as u32;
                 self.draw_cell(cell, left, top, &mut sheet);
             }
         }

@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn dropout_depends_on_the_seed_alone_and_leaves_the_mean() {
+    fn dropout_depends_on_the_seed_alone_and_a_rate_of_0_drops_nothing() {
         let net = net(Unit::Lstm, 2, vec![], 3);
         let device = Device::flex();
         let tokens = Tensor::<2, Int>::from_data([[11, 1, 2, 3], [11, 4, 4, 0]], &device);

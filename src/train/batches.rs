@@ -2,8 +2,9 @@
 From a library of sequences to training batches: teacher forcing over windows, each token scored once an epoch.
 
 A sequence no longer than the window is one row. A longer one is cut into segments; a segment that starts inside the
-sequence is given real left context that is read and not scored, so that every scored token sees exactly what it
-would see in the whole sequence. The first row element is `start` where a row begins with its sequence.
+sequence is given real left context that is read and not scored: as much as a network with a receptive field can see, so
+that every scored token sees exactly what it would see in the whole sequence, and some for a recurrent one. The first row
+element is `start` where a row begins with its sequence.
 Rows of like length share a batch; what is still missing behind a row is `start`, not scored.
 
 Which rows make batch number `step` is a function of the seed and the step alone.

@@ -147,11 +147,11 @@ impl Player {
         self.playing.start()
     }
 
-    /// Waits until everything given has been heard.
+    /// Waits until everything given has been heard, or `quit` says that nobody wants to.
     ///
     /// # Errors
     /// [`Error::Device`] where the device is lost meanwhile.
-    pub fn drain(mut self) -> Result<()> {
+    pub fn drain(mut self, quit: &mut dyn FnMut() -> bool) -> Result<()> {
         self.gauge.finish();
         self.gauge.pause(false);
         if !self.started {
@@ -159,6 +159,10 @@ impl Player {
         }
         while self.waiting() > 0 {
             self.check()?;
+            if quit() {
+                self.stop();
+                return Ok(());
+            }
             sleep(NAP);
         }
         self.rest();

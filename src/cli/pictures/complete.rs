@@ -2,8 +2,8 @@
 
 use burn::prelude::*;
 
-use super::comfortable;
 use super::generate::draw;
+use super::{check_extension, check_scale, comfortable, write_png};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::arguments::labels_of_item;
 use crate::cli::complete::Args;
@@ -14,6 +14,9 @@ use crate::image::{Indexed, Picture, Sheet, drawing};
 use crate::medium::Pictures;
 use crate::sequence::{Codec, Item, Sampler};
 
+/// Continuations on a sheet.
+const USUAL: u64 = 5;
+
 pub(in crate::cli) fn run(
     args: &Args,
     pictures: &Pictures,
@@ -21,17 +24,26 @@ pub(in crate::cli) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    if args.gif && args.number > 1 {
-        return Err(Error::usage("--gif shows one picture being drawn").with_hint("add -n 1"));
+    let number = args.number.unwrap_or(if args.gif { 1 } else { USUAL });
+    if args.gif && number > 1 {
+        return Err(Error::usage("--gif shows one picture being drawn").with_hint("leave -n away"));
     }
     let codec = &pictures.codec;
+    let size = codec.size();
+    if size.area() < 2 {
+        return Err(Error::usage(
+            "a picture of one pixel has nothing to complete",
+        ));
+    }
+    check_extension(&args.output, args.gif)?;
+    check_scale(args.scale, size)?;
     let truth = read(args, pictures, ui)?;
     let given = ((args.keep * truth.indices.len() as f64).round() as usize)
         .clamp(1, truth.indices.len() - 1);
     let net = folder.load(description, &Device::flex())?;
     let seed = args.sampling.seed();
     let prompt = codec.encode(&truth)?[..given].to_vec();
-    let mut items = (0..args.number)
+    let mut items = (0..number)
         .map(|item| {
             let labels = labels_of_item(&description.classes, &args.classes, seed, item);
             Ok(Item {
@@ -45,7 +57,6 @@ pub(in crate::cli) fn run(
         .collect::<Result<Vec<_>>>()?;
     let stepper = |lanes| precision::stepper(&net, description, args.precision, lanes);
     let made = draw(&stepper, &mut items, pictures)?;
-    let size = codec.size();
     if args.gif {
         let scale = args
             .scale
@@ -55,7 +66,7 @@ pub(in crate::cli) fn run(
         let painted = made.iter().map(|picture| codec.paint(picture)).collect();
         let mut sheet = Sheet::completions(vec![(codec.paint(&truth), painted)], given);
         sheet.scale = args.scale.unwrap_or(sheet.scale);
-        sheet.write_png(&args.output)?;
+        write_png(&sheet.draw()?, &args.output)?;
     }
     ui.say(format!(
         "{}: {given} of {} pixels given, {} continuations, seed {seed}",

@@ -1,8 +1,10 @@
 /*! `ensuite eval` on pictures. */
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
-use super::set::{PictureSet, import, label_source};
+use super::set::{PictureSet, fingerprint, import, label_source};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
 use crate::cli::ui::{self, Ui};
@@ -35,18 +37,26 @@ pub(super) fn run(
     ui: &Ui,
 ) -> Result<()> {
     let device = args.device.device.resolve()?;
+    if args.labels.is_some() && description.classes.width() == 0 {
+        return Err(
+            Error::usage("--labels means nothing: this model knows no classes")
+                .with_hint("leave it away"),
+        );
+    }
     let settings = ImportSettings {
         colormap: args.colormap.clone(),
-        labels: if description.classes.width() == 0 {
-            crate::image::LabelSource::None
-        } else {
-            label_source(form.labelled, &description.labels, args.labels.as_ref())?
-        },
+        labels: label_source(form.labelled, &description.labels, args.labels.as_ref())?,
         ..form.import_settings()
     };
     let pictures = import(&args.path, &settings, ui)?;
-    let held_out = |name: &String| description.split.validation.contains(name);
-    let whole = pictures.digest() == description.split.hash;
+    let listed: HashSet<&str> = description
+        .split
+        .validation
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let held_out = |name: &String| listed.contains(name.as_str());
+    let whole = fingerprint(&pictures) == description.split.hash;
     let members: Vec<usize> = (0..pictures.len())
         .filter(|&index| !args.held_out || held_out(&pictures.names()[index]))
         .collect();
@@ -70,11 +80,11 @@ pub(super) fn run(
         &all,
         &conditions,
         description.medium.alphabet(),
-        description.recipe.cut(),
+        description.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(&net, &batches, &device)?;
-    let known = training(args, form, description, &pictures, ui)?;
+    let known = training(args, &settings, form, description, &held_out, &pictures, ui)?;
     let measures = measures(form, &set, known.as_deref(), &found)?;
     if args.json {
         return ui::print_json(&measures);
@@ -85,30 +95,23 @@ pub(super) fn run(
 /// The pictures that trained the model, in palette indices: the others of the same corpus, or those of --trained-on.
 fn training(
     args: &Args,
+    settings: &ImportSettings,
     form: &Pictures,
     description: &Description,
+    held_out: &dyn Fn(&String) -> bool,
     pictures: &crate::image::Pictures,
     ui: &Ui,
 ) -> Result<Option<Vec<Vec<u8>>>> {
     let seed = description.recipe.seed;
     let read = |pictures: &crate::image::Pictures| -> Result<Vec<Vec<u8>>> {
-        let trained = (0..pictures.len()).filter(|&index| {
-            !description
-                .split
-                .validation
-                .contains(&pictures.names()[index])
-        });
+        let trained = (0..pictures.len()).filter(|&index| !held_out(&pictures.names()[index]));
         let set = PictureSet::new(pictures, form, trained.collect(), seed)?;
         (0..set.count()).map(|index| set.indices(index)).collect()
     };
     match &args.trained_on {
         Some(path) => {
-            let settings = ImportSettings {
-                colormap: args.colormap.clone(),
-                ..form.import_settings()
-            };
-            let known = import(path, &settings, ui)?;
-            if known.digest() != description.split.hash {
+            let known = import(path, settings, ui)?;
+            if fingerprint(&known) != description.split.hash {
                 return Err(Error::input(
                     path,
                     "these are not the pictures the model was trained on",

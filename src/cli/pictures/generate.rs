@@ -5,14 +5,14 @@ use std::time::Instant;
 use burn::prelude::*;
 use rayon::prelude::*;
 
-use super::{LANES, comfortable};
+use super::{LANES, check_extension, check_scale, comfortable, write_png};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::generate::{Args, shown};
 use crate::cli::media::refuse_foreign;
 use crate::cli::precision;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::image::{Indexed, Sheet, drawing};
+use crate::image::{Indexed, Picture, Sheet, drawing};
 use crate::medium::Pictures;
 use crate::sequence::{Codec, Item, Stepper, Token, generate_many};
 
@@ -45,14 +45,24 @@ pub(super) fn run(
     let extension = if args.gif { "gif" } else { "png" };
     let files = if args.separate { args.number } else { 1 };
     let outputs = args.outputs(files, extension)?;
+    check_extension(&outputs[0], args.gif)?;
+    let codec = &pictures.codec;
+    let size = codec.size();
+    check_scale(args.scale, size)?;
+    if !args.separate && args.number > 1 {
+        // Whether there is room for all is known before any is drawn.
+        sheet(
+            args,
+            vec![Picture::filled(size.width(), size.height(), [0; 3]); args.number as usize],
+        )
+        .check()?;
+    }
     let net = folder.load(description, &Device::flex())?;
     let (seed, mut items, _) = args.items(description, &[])?;
     let stepper = |lanes| precision::stepper(&net, description, args.precision, lanes);
     let begun = Instant::now();
     let made = draw(&stepper, &mut items, pictures)?;
     let seconds = begun.elapsed().as_secs_f64();
-    let codec = &pictures.codec;
-    let size = codec.size();
     let scale = args
         .scale
         .unwrap_or_else(|| comfortable(size.width(), size.height()));
@@ -60,13 +70,11 @@ pub(super) fn run(
         drawing::write_gif(&made[0], codec.palette(), 0, scale, &outputs[0])?;
     } else if args.separate || args.number == 1 {
         for (path, picture) in outputs.iter().zip(&made) {
-            codec.paint(picture).enlarged(scale).write_png(path)?;
+            write_png(&codec.paint(picture).enlarged(scale), path)?;
         }
     } else {
         let painted = made.iter().map(|picture| codec.paint(picture)).collect();
-        let mut sheet = Sheet::grid(painted, None);
-        sheet.scale = args.scale.unwrap_or(sheet.scale);
-        sheet.write_png(&outputs[0])?;
+        write_png(&sheet(args, painted).draw()?, &outputs[0])?;
     }
     ui.say(format!(
         "{}: {} of {size} pixels in {seconds:.2} s ({:.1} pictures/s), seed {seed}",
@@ -79,6 +87,13 @@ pub(super) fn run(
         made.len() as f64 / seconds
     ));
     Ok(())
+}
+
+/// All pictures on one sheet.
+fn sheet(args: &Args, pictures: Vec<Picture>) -> Sheet {
+    let mut sheet = Sheet::grid(pictures, None);
+    sheet.scale = args.scale.unwrap_or(sheet.scale);
+    sheet
 }
 
 /// Fewer pictures than this are not worth a thread of their own.

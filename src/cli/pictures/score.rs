@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use burn::prelude::*;
 
 use super::comfortable;
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::score::Args;
 use crate::cli::ui::{self, Ui};
-use crate::error::{IoContext, Result};
+use crate::error::Result;
 use crate::image::{Picture, Sheet, heat};
 use crate::medium::Pictures;
 use crate::nets::SequenceModel;
@@ -49,7 +49,7 @@ pub(super) fn run(
                 let width = size.width() as usize;
                 let _ = writeln!(table, "{},{},{bits:.4}", index / width, index % width);
             }
-            std::fs::write(&args.output, table).writing(&args.output)?;
+            write_aside(&args.output, table.as_bytes())?;
         }
         _ => {
             let most = heat::greatest(&bits);

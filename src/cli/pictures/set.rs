@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::Split;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::image::binarize::{Binarize, Drawn};
@@ -106,6 +107,7 @@ pub(super) fn label_source(
     rule: &LabelRule,
     file: Option<&PathBuf>,
 ) -> Result<LabelSource> {
+    let file = file.filter(|path| path.as_path() != Path::new("beside"));
     match (labelled, file) {
         (Labelled::ByPath, None) => Ok(LabelSource::Paths(rule.clone())),
         (_, Some(path)) => Ok(LabelSource::File {
@@ -121,6 +123,13 @@ pub(super) fn label_source(
         )
         .with_hint("give the labels of these pictures with --labels FILE")),
     }
+}
+
+/// What tells the data of a model from any other: a hash over names, pixels and labels.
+pub(super) fn fingerprint(pictures: &image::Pictures) -> String {
+    let labels = pictures.labels().iter().flatten();
+    let labels = labels.flat_map(|(name, value)| [name.as_str(), value]);
+    Split::hash_of(std::iter::once(pictures.digest()).chain(labels))
 }
 
 /// Reads pictures and says what was found.

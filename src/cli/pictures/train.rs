@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::generate::draw;
-use super::set::{PictureSet, import, label_source};
+use super::set::{PictureSet, fingerprint, import, label_source};
 use crate::checkpoint::{Description, Split};
 use crate::cli::arguments::labels_of_item;
 use crate::cli::held_out::HeldOut;
 use crate::cli::lesson::{self, Material};
 use crate::cli::train::TrainArgs;
 use crate::cli::ui::Ui;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::binarize::Binarize;
 use crate::image::{
-    self, Color, Fit, ImportSettings, Indexed, Palette, PixelCodec, Sheet, Size, parse_color,
+    self, Color, Fit, ImportSettings, Indexed, Palette, PixelCodec, PixelFormat, Sheet, Size,
+    parse_color,
 };
 use crate::labels::{Classes, LabelRule};
 use crate::medium::{Labelled, Medium, Pictures};
@@ -105,6 +106,7 @@ const COMPLETED: usize = 6;
 const WAYS: usize = 4;
 
 pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
+    args.check()?;
     let resumed = args.train.resumed("pictures")?;
     let settings = args.settings(resumed.as_ref().map(|(_, description)| description))?;
     let held_out = match &resumed {
@@ -115,7 +117,8 @@ pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
         args.refuse_changes(description)?;
     }
     let pictures = import(&args.pictures, &settings, ui)?;
-    let (order, split) = held_out.split(pictures.names(), pictures.digest())?;
+    args.check_format(&pictures)?;
+    let (order, split) = held_out.split(pictures.names(), &fingerprint(&pictures))?;
     lesson::check_same_data(resumed.as_ref(), &split, &args.pictures)?;
     let training = split.training;
     let (folder, description) = match resumed {
@@ -147,6 +150,52 @@ pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
 }
 
 impl Args {
+    /// What can be refused before any picture is read.
+    fn check(&self) -> Result<()> {
+        let pixels = self.size.map_or(400, Size::area);
+        self.train.check(
+            |name, network| Recipe::pictures(name, network, pixels),
+            "lstm",
+        )?;
+        let beside = self.labelled() == Labelled::Beside;
+        for (first, second, clash) in [
+            (
+                "--colors",
+                "--binarize",
+                self.colors.is_some() && self.binarize.is_some(),
+            ),
+            (
+                "--label-pattern",
+                "--labels beside",
+                self.label_pattern.is_some() && beside,
+            ),
+        ] {
+            if clash {
+                return Err(Error::usage(format!("{first} means nothing with {second}"))
+                    .with_hint("leave one of them away"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be refused only when the kind of the pictures is known.
+    fn check_format(&self, pictures: &image::Pictures) -> Result<()> {
+        let indexed = matches!(pictures.format(), PixelFormat::Indexed(_));
+        if indexed && self.grey {
+            return Err(
+                Error::usage("--grey means nothing for rows of colour indices")
+                    .with_hint("leave it away: their palette is kept as it is"),
+            );
+        }
+        if !indexed && self.colormap.is_some() {
+            return Err(Error::usage(
+                "--colormap is for rows of colour indices, and these are pictures",
+            )
+            .with_hint("leave it away"));
+        }
+        Ok(())
+    }
+
     fn labelled(&self) -> Labelled {
         match &self.labels {
             None => Labelled::ByPath,
@@ -165,10 +214,7 @@ impl Args {
 
     /// How the pictures are read: as the person says, or as a resumed model did.
     fn settings(&self, resumed: Option<&Description>) -> Result<ImportSettings> {
-        let file = self
-            .labels
-            .as_ref()
-            .filter(|path| *path != Path::new("beside"));
+        let file = self.labels.as_ref();
         if let Some(Description {
             medium: Medium::Pictures(form),
             labels,
@@ -320,7 +366,6 @@ impl Material for PictureMaterial<'_> {
 
 impl PictureMaterial<'_> {
     fn item(
-        &self,
         description: &Description,
         step: u64,
         item: u64,
@@ -347,7 +392,7 @@ impl PictureMaterial<'_> {
         step: u64,
     ) -> Result<Vec<Indexed>> {
         let mut items = (0..SHEET as u64)
-            .map(|item| self.item(description, step, item, None, Vec::new()))
+            .map(|item| Self::item(description, step, item, None, Vec::new()))
             .collect::<Result<Vec<_>>>()?;
         draw(&|lanes| net.stepper(lanes), &mut items, self.form)
     }
@@ -371,7 +416,13 @@ impl PictureMaterial<'_> {
             for _ in 0..WAYS {
                 let number = (SHEET + items.len()) as u64;
                 let condition = Some(&self.conditions[index]);
-                items.push(self.item(description, step, number, condition, prompt.clone())?);
+                items.push(Self::item(
+                    description,
+                    step,
+                    number,
+                    condition,
+                    prompt.clone(),
+                )?);
             }
             truths.push(codec.paint(&truth));
         }

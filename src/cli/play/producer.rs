@@ -99,7 +99,9 @@ impl Producer {
                 let mut rest = Vec::new();
                 resampler.drain(&mut rest)?;
                 self.player.push(&rest)?;
-                self.player.drain()?;
+                let orders = self.orders;
+                self.player
+                    .drain(&mut || orders.try_iter().any(|order| order == Command::Quit))?;
             }
         }
         broken.map_or(Ok(()), Err)
@@ -124,7 +126,12 @@ impl Producer {
             if left == 0 && !self.player.gauge().paused() {
                 return Ok(End::Complete);
             }
-            if left == 0 || !room {
+            if left == 0 {
+                // Paused behind the last sample: only an order can change anything.
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            }
+            if !room {
                 continue;
             }
             let begun = Instant::now();

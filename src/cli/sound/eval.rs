@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Parts, Recordings, token_values};
+use super::train::{TAILS, split};
+use super::{Part, Parts, Recordings, token_values};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
+use crate::cli::held_out::HeldOut;
 use crate::cli::media::refuse_foreign;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, Result};
@@ -47,7 +49,10 @@ pub(super) fn run(
         &std::env::temp_dir(),
         ui,
     )?;
-    let held_out = |path: &str| description.split.validation.iter().any(|name| name == path);
+    let tails =
+        description.split.rule == TAILS && recordings.corpus.digest() == description.split.hash;
+    let held_out =
+        |path: &str| tails || description.split.validation.iter().any(|name| name == path);
     let clips: Vec<usize> = (0..recordings.corpus.clips().len())
         .filter(|&clip| !args.held_out || held_out(&recordings.corpus.clips()[clip].path))
         .collect();
@@ -61,11 +66,13 @@ pub(super) fn run(
     if !args.held_out && recordings.corpus.digest() == description.split.hash {
         ui.warn("this is the very data the model was trained on; --held-out measures what it has not seen");
     }
-    let settings = sound.import_settings();
-    let parts = clips
-        .into_iter()
-        .map(|clip| recordings.recorded(clip, &settings))
-        .collect();
+    let parts = if args.held_out && description.split.rule == TAILS {
+        held_out_tails(description, &recordings, sound)?
+    } else {
+        let settings = sound.import_settings();
+        let recorded = |clip| recordings.recorded(clip, &settings);
+        clips.into_iter().map(recorded).collect()
+    };
     let sequences = Parts::new(&recordings.corpus, parts);
     let conditions = sequences.conditions(&recordings, &description.classes)?;
     let members: Vec<usize> = (0..sequences.count()).collect();
@@ -74,7 +81,7 @@ pub(super) fn run(
         &members,
         &conditions,
         description.medium.alphabet(),
-        description.recipe.cut(),
+        description.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(&net, &batches, &device)?;
@@ -100,6 +107,17 @@ pub(super) fn run(
     ui::print(&format!(
         "{linear_prediction_bits:.3} linear prediction from 16 samples, fitted to them"
     ))
+}
+
+/// The ends of the recordings of a small corpus.
+fn held_out_tails(
+    description: &Description,
+    recordings: &Recordings,
+    sound: &Sound,
+) -> Result<Vec<Part>> {
+    let listed = HeldOut::Listed(description.split.clone());
+    let (mut parts, split) = split(&listed, recordings, &sound.import_settings())?;
+    Ok(parts.split_off(split.training))
 }
 
 fn baselines(sequences: &Parts<'_>) -> Result<(f64, f64)> {

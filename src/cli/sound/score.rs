@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use burn::prelude::*;
 
 use super::read_tokens;
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::score::Args;
 use crate::cli::ui::{self, Ui};
-use crate::error::{IoContext, Result};
+use crate::error::{Error, Result};
 use crate::measure::{Line, draw_lines};
 use crate::medium::Sound;
 use crate::nets::SequenceModel;
@@ -39,10 +39,13 @@ pub(super) fn run(
             for (index, bits) in bits.iter().enumerate() {
                 let _ = writeln!(table, "{:.6},{bits:.4}", index as f64 / rate);
             }
-            std::fs::write(&args.output, table).writing(&args.output)?;
+            write_aside(&args.output, table.as_bytes())?;
         }
         _ => {
-            let frame = ((FRAME * rate) as usize).max(1);
+            if bits.len() < 2 {
+                return Err(Error::input(&args.file, "it is too short for a curve"));
+            }
+            let frame = ((FRAME * rate) as usize).min(bits.len() / 2).max(1);
             let points = bits.chunks(frame).enumerate().map(|(index, bits)| {
                 let seconds = (index * frame) as f64 / rate;
                 (seconds, bits.iter().sum::<f64>() / bits.len() as f64)

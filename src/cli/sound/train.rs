@@ -58,6 +58,7 @@ const LISTENED: usize = 100;
 const SAMPLE: usize = 24_000;
 
 pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
+    args.train.check(Recipe::sound, "wavenet")?;
     let plan = Plan::new(args)?;
     let parent = parent_of(&args.train.out)?;
     let recordings = Recordings::import(&args.recordings, &plan.settings, &plan.rule, &parent, ui)?;
@@ -269,10 +270,11 @@ impl SoundMaterial<'_> {
 
 /// Fewer recordings than this are not held out whole: the end of each is.
 const FEW: usize = 10;
-const TAILS: &str = "the last tenth of each recording";
+/// The rule of the split of so few recordings.
+pub(super) const TAILS: &str = "the last tenth of each recording";
 
 /// Parts to train on, then parts held out, and the record of it.
-fn split(
+pub(super) fn split(
     held_out: &HeldOut,
     recordings: &Recordings,
     settings: &ImportSettings,

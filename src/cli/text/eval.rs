@@ -1,8 +1,10 @@
 /*! `ensuite eval` on text. */
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::{codec, read};
+use super::{codec, fingerprint, read};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
 use crate::cli::media::refuse_foreign;
@@ -48,7 +50,7 @@ pub(super) fn run(
     )?;
     let device = args.device.device.resolve()?;
     let codec = codec(folder, text)?;
-    let (asked, known) = sentences(args, text, ui)?;
+    let (asked, known) = sentences(args, text, description, ui)?;
     let asked_tokens = Tokenized::new(&codec, &asked)?;
     let net = folder.load(description, &device)?;
     let conditions = vec![Vec::new(); asked.len()];
@@ -58,7 +60,7 @@ pub(super) fn run(
         &members,
         &conditions,
         text.alphabet(),
-        description.recipe.cut(),
+        description.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(&net, &batches, &device)?;
@@ -93,22 +95,38 @@ pub(super) fn run(
 }
 
 /// What is asked about, and what trained the model, as far as it is at hand.
-fn sentences(args: &Args, text: &Text, ui: &Ui) -> Result<(Sentences, Option<Sentences>)> {
+fn sentences(
+    args: &Args,
+    text: &Text,
+    description: &Description,
+    ui: &Ui,
+) -> Result<(Sentences, Option<Sentences>)> {
     let settings = ReadSettings {
         field: text.field.clone(),
         ..ReadSettings::default()
     };
+    // The two parts of the data the model was trained on; an error if it is other data.
+    let parts = |path: &Path, whole: Sentences| {
+        let (learned, held_out) = text.held_out.split(whole, &settings)?;
+        if fingerprint(&learned, &held_out) == description.split.hash {
+            return Ok((learned, held_out));
+        }
+        Err(
+            Error::input(path, "these are not the sentences the model was trained on")
+                .with_hint("give the file it was trained on"),
+        )
+    };
     let whole = read(&args.path, &text.field, ui)?;
     if args.held_out {
-        let (learned, held_out) = text.held_out.split(whole, &settings)?;
+        let (learned, held_out) = parts(&args.path, whole)?;
         return Ok((held_out, Some(learned)));
+    }
+    if parts(&args.path, whole.clone()).is_ok() {
+        ui.warn("the model was trained on most of these very sentences; --held-out measures what it has not seen");
     }
     let known = match &args.trained_on {
         None => None,
-        Some(path) => {
-            let known = read(path, &text.field, ui)?;
-            Some(text.held_out.split(known, &settings)?.0)
-        }
+        Some(path) => Some(parts(path, read(path, &text.field, ui)?)?.0),
     };
     Ok((whole, known))
 }

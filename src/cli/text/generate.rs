@@ -1,14 +1,13 @@
 /*! `ensuite generate` on text: sentences on standard output, the first one as it is made. */
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
 use burn::prelude::*;
 
 use super::codec;
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::generate::Args;
 use crate::cli::media::refuse_foreign;
 use crate::cli::precision;
@@ -46,26 +45,16 @@ pub(super) fn run(
     let codec = codec(folder, text)?;
     let prompt = prompt(args, &codec, ui)?;
     let tokens = codec.encode(&prompt)?;
-    let mut out = open(args.output.as_deref())?;
     let net = folder.load(description, &Device::flex())?;
     if let Some(beams) = args.beam {
-        return search(
-            args,
-            &net,
-            description,
-            &codec,
-            &prompt,
-            beams,
-            longest,
-            &mut out,
-        );
+        return search(args, &net, description, &codec, &prompt, beams, longest);
     }
     let (seed, mut items, _) = args.items(description, &tokens)?;
     let lanes = items.len().min(LANES);
     let mut stepper = precision::stepper(&net, description, args.precision, lanes)?;
     let begun = Instant::now();
     let made = if items.len() == 1 {
-        let mut stream = Stream::new(&codec, &prompt, &mut out)?;
+        let mut stream = Stream::new(&codec, &prompt, args.output.as_deref())?;
         generate_many(&mut *stepper, &mut items, longest, &mut |_, token| {
             stream.push(token)
         })?;
@@ -76,10 +65,7 @@ pub(super) fn run(
             all[item].push(token);
             Ok(())
         })?;
-        for continuation in &all {
-            let whole = [tokens.as_slice(), continuation].concat();
-            write(&mut out, &(codec.decode(&whole)? + "\n"))?;
-        }
+        write_lines(args.output.as_deref(), &codec, &tokens, &all)?;
         all.iter().map(Vec::len).sum()
     };
     let speed = made as f64 / begun.elapsed().as_secs_f64();
@@ -114,8 +100,7 @@ fn prompt(args: &Args, codec: &TextCodec, ui: &Ui) -> Result<String> {
     Ok(prompt.to_owned())
 }
 
-/// The likeliest sentences, best first, each with its log probability where several are asked for.
-#[allow(clippy::too_many_arguments)]
+/// The likeliest sentences, best first.
 fn search(
     args: &Args,
     net: &Network,
@@ -124,8 +109,15 @@ fn search(
     prompt: &str,
     beams: u64,
     longest: usize,
-    out: &mut Box<dyn Write>,
 ) -> Result<()> {
+    if args.number > beams {
+        return Err(Error::usage(format!(
+            "{beams} beams find {beams} sentences at most, not {}",
+            args.number
+        ))
+        .with_hint("give --beam a higher number, or -n a lower one"));
+    }
+    args.refuse_sampling("--beam")?;
     let settings = BeamSettings {
         beams: beams as usize,
         max_length: longest,
@@ -139,58 +131,88 @@ fn search(
         prompt: &tokens,
     };
     let found = beam_search(&mut *stepper, &[query], &settings)?;
-    for hypothesis in found[0].iter().take(args.number as usize) {
-        let whole = [tokens.as_slice(), &hypothesis.tokens].concat();
-        write(out, &(codec.decode(&whole)? + "\n"))?;
-    }
-    Ok(())
+    let best: Vec<Vec<Token>> = found[0]
+        .iter()
+        .take(args.number as usize)
+        .map(|hypothesis| hypothesis.tokens.clone())
+        .collect();
+    write_lines(args.output.as_deref(), codec, &tokens, &best)
 }
 
-/// One sentence while it is made.
+/// One line for each continuation, the prompt before it.
+fn write_lines(
+    path: Option<&Path>,
+    codec: &TextCodec,
+    prompt: &[Token],
+    continuations: &[Vec<Token>],
+) -> Result<()> {
+    let mut text = String::new();
+    for continuation in continuations {
+        text += &codec.decode(&[prompt, continuation].concat())?;
+        text += "\n";
+    }
+    match file(path) {
+        None => show(&text),
+        Some(path) => write_aside(path, text.as_bytes()),
+    }
+}
+
+/// One sentence while it is made: at once on standard output, and to a file when it is whole.
 struct Stream<'a> {
     stream: TextStream<'a>,
-    out: &'a mut Box<dyn Write>,
+    path: Option<&'a Path>,
+    text: String,
     made: usize,
 }
 
 impl<'a> Stream<'a> {
-    fn new(codec: &'a TextCodec, prompt: &str, out: &'a mut Box<dyn Write>) -> Result<Self> {
-        let mut stream = codec.stream();
-        // The prompt is read first, so that what follows knows whether a space is due.
-        let mut shown = String::new();
-        for token in codec.encode(&prompt.to_owned())? {
-            shown += &stream.push(token)?;
-        }
-        write(out, &shown)?;
-        Ok(Self {
-            stream,
-            out,
+    fn new(codec: &'a TextCodec, prompt: &str, path: Option<&'a Path>) -> Result<Self> {
+        let mut stream = Self {
+            stream: codec.stream(),
+            path: file(path),
+            text: String::new(),
             made: 0,
-        })
+        };
+        // The prompt goes through it too, so that what follows knows whether a space is due.
+        for token in codec.encode(&prompt.to_owned())? {
+            stream.push(token)?;
+        }
+        stream.made = 0;
+        Ok(stream)
     }
 
     fn push(&mut self, token: Token) -> Result<()> {
         self.made += 1;
-        write(self.out, &self.stream.push(token)?)
+        let piece = self.stream.push(token)?;
+        self.say(&piece)
+    }
+
+    fn say(&mut self, piece: &str) -> Result<()> {
+        if self.path.is_none() {
+            return show(piece);
+        }
+        self.text += piece;
+        Ok(())
     }
 
     fn end(self) -> Result<usize> {
-        let rest = self.stream.finish();
-        write(self.out, &format!("{rest}\n"))?;
+        let rest = format!("{}\n", self.stream.finish());
+        match self.path {
+            None => show(&rest)?,
+            Some(path) => write_aside(path, (self.text + &rest).as_bytes())?,
+        }
         Ok(self.made)
     }
 }
 
-fn open(path: Option<&Path>) -> Result<Box<dyn Write>> {
-    match path {
-        None => Ok(Box::new(std::io::stdout())),
-        Some(path) if path == Path::new("-") => Ok(Box::new(std::io::stdout())),
-        Some(path) => Ok(Box::new(BufWriter::new(File::create(path).writing(path)?))),
-    }
+/// The file to write; `None` for standard output.
+fn file(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| *path != Path::new("-"))
 }
 
-fn write(out: &mut Box<dyn Write>, text: &str) -> Result<()> {
+fn show(text: &str) -> Result<()> {
+    let mut out = std::io::stdout();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .writing(Path::new("the output"))
+        .writing(Path::new("standard output"))
 }

@@ -9,7 +9,7 @@ mod verbs;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::checkpoint::{ModelFolder, TOKENIZER};
+use crate::checkpoint::{ModelFolder, Split, TOKENIZER};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::medium::Text;
@@ -24,6 +24,11 @@ fn codec(folder: &ModelFolder, text: &Text) -> Result<TextCodec> {
         return Err(Error::model(&path, "it is another model's tokenizer"));
     }
     Ok(codec)
+}
+
+/// What tells the data of a model from any other: a hash over what it learned from and what was held out.
+fn fingerprint(learned: &Sentences, held_out: &Sentences) -> String {
+    Split::hash_of([learned.digest(), held_out.digest()])
 }
 
 /// Reads sentences and says what was found.

@@ -3,10 +3,10 @@
 use burn::prelude::*;
 
 use super::{codec, read};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::score::Args;
 use crate::cli::ui::{self, Ui};
-use crate::error::{IoContext, Result};
+use crate::error::Result;
 use crate::measure::TextLikelihood;
 use crate::medium::Text;
 use crate::nets::SequenceModel;
@@ -40,7 +40,7 @@ pub(super) fn run(
         shown += &Marks::new(sentence, &spans, &nats).show(style, index + 1);
     }
     shown += style.foot();
-    std::fs::write(&args.output, shown).writing(&args.output)?;
+    write_aside(&args.output, shown.as_bytes())?;
     ui.say(format!("{}", args.output.display()));
     ui::print(&format!("{total} over {} sentences", total.sentences))
 }

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use super::{Both, codec, read};
+use super::{Both, codec, fingerprint, read};
 use crate::checkpoint::{Description, ModelFolder, Split, TOKENIZER};
 use crate::cli::lesson::{self, Material};
 use crate::cli::train::TrainArgs;
@@ -32,7 +30,7 @@ pub(in crate::cli) struct Args {
     /// How sentences are cut: bpe (pieces of words), characters, or words [default: bpe]
     #[arg(long, value_name = "KIND", help_heading = "Text")]
     tokenizer: Option<TokenizerKind>,
-    /// Tokens of the tokenizer, at most [default: 4096 for bpe, 10000 for words]
+    /// Tokens of the tokenizer, at most [default: 4096 for bpe, 8192 for characters, 10000 for words]
     #[arg(long, value_name = "N", help_heading = "Text")]
     vocabulary: Option<usize>,
     /// The field of JSON lines that holds the sentence [default: text]
@@ -51,6 +49,7 @@ const LINES: usize = 12;
 const LONGEST: usize = 100;
 
 pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
+    args.train.check(Recipe::text, "lstm")?;
     let resumed = args.train.resumed("text")?;
     let plan = Plan::new(args, resumed.as_ref())?;
     let recipe = match &resumed {
@@ -132,13 +131,11 @@ impl Plan {
     }
 
     fn split(&self, learned: &Sentences, held_out: &Sentences) -> Split {
-        let both = [learned.digest(), held_out.digest()].concat();
-        let hash = Sha256::digest(both.as_bytes());
         Split {
             rule: self.held_out.to_string(),
             training: learned.len(),
             validation: Vec::new(),
-            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: fingerprint(learned, held_out),
         }
     }
 
