@@ -143,7 +143,9 @@ fn picture(samples: &[f32]) -> Vec<f32> {
         );
     }
     let mean = picture.iter().sum::<f32>() / picture.len() as f32;
-    picture.iter_mut().for_each(|energy| *energy -= mean);
+    for energy in &mut picture {
+        *energy -= mean;
+    }
     picture
 }
 

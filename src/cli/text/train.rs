@@ -125,7 +125,11 @@ impl Plan {
         }
         Ok(Self {
             field: args.field.clone().unwrap_or_else(|| "text".into()),
-            held_out: args.validation.clone().unwrap_or_default(),
+            held_out: match args.validation.clone().unwrap_or_default() {
+                // Found again from any folder.
+                HeldOut::File(path) => HeldOut::File(path.canonicalize().reading(&path)?),
+                other => other,
+            },
             tokenizer,
         })
     }
