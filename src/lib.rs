@@ -25,6 +25,7 @@ pub mod engine;
 pub mod error;
 pub mod image;
 pub mod labels;
+mod magma;
 pub mod math;
 pub mod measure;
 pub mod medium;

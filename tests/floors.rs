@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 10] = [
     &["ops", "device"],
     &["engine"],
     &["sequence", "labels"],
-    &["math", "simd", "error", "memory"],
+    &["math", "simd", "error", "memory", "magma"],
 ];
 
 /// Media know nothing of each other, nor of networks.

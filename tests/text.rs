@@ -77,6 +77,12 @@ fn a_little_grammar_is_learned_written_and_measured_beside_a_5_gram() {
         measures["ngram_nats_per_sentence"].as_f64().unwrap() > 4.0,
         "{json}"
     );
+    // Other sentences were not held out from anything.
+    fs::write(world.path("other.txt"), "one line\nand another\n").unwrap();
+    let other = world.text("other.txt");
+    let words = ["other.txt", "not the sentences"];
+    refuse(&["eval", &model, &other, "--held-out"], 1, &words);
+    refuse(&["eval", &model, &lines, "--trained-on", &other], 1, &words);
     let made = succeed(&["generate", &model, "-n", "20", "--seed", "1"]);
     let corpus = fs::read_to_string(&lines).unwrap();
     let known = made.lines().filter(|line| corpus.contains(line)).count();

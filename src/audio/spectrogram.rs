@@ -12,6 +12,7 @@ use image::{Rgb, RgbImage};
 use realfft::RealFftPlanner;
 
 use crate::error::{Error, Result};
+use crate::magma::magma;
 
 /// Rows of a picture.
 pub const HEIGHT: usize = 256;
@@ -21,19 +22,6 @@ pub const MAX_WIDTH: usize = 1600;
 const RANGE_DB: f32 = 80.0;
 /// The loudest spot is taken to be no quieter than this power, so that faint noise is not drawn as if it were loud.
 const QUIETEST_PEAK: f32 = 1e-7;
-
-/// Nine points of magma, from black to nearly white.
-const MAGMA: [[f32; 3]; 9] = [
-    [0.0, 0.0, 4.0],
-    [28.0, 16.0, 68.0],
-    [79.0, 18.0, 123.0],
-    [129.0, 37.0, 129.0],
-    [181.0, 54.0, 122.0],
-    [229.0, 80.0, 100.0],
-    [251.0, 135.0, 97.0],
-    [254.0, 194.0, 135.0],
-    [252.0, 253.0, 191.0],
-];
 
 /// Draws mono samples of `rate` Hz, [`HEIGHT`] pixels high and at least one wide.
 pub fn draw(samples: &[f32], rate: u32) -> RgbImage {
@@ -45,7 +33,7 @@ pub fn draw(samples: &[f32], rate: u32) -> RgbImage {
     RgbImage::from_fn(columns.len() as u32, HEIGHT as u32, |x, y| {
         let power = columns[x as usize][HEIGHT - 1 - y as usize];
         let db = 10.0 * (power / loudest).max(f32::MIN_POSITIVE).log10();
-        colour(1.0 + db / RANGE_DB)
+        Rgb(magma(1.0 + db / RANGE_DB))
     })
 }
 
@@ -135,20 +123,6 @@ fn mel_rows(window: usize, rate: u32) -> Vec<Vec<(usize, f32)>> {
         .collect()
 }
 
-/// The colour of a brightness in 0..=1; beyond it the ends, and black for what is not a number.
-fn colour(brightness: f32) -> Rgb<u8> {
-    let brightness = if brightness > 0.0 {
-        brightness.min(1.0)
-    } else {
-        0.0
-    };
-    let place = brightness * (MAGMA.len() - 1) as f32;
-    let below = (place as usize).min(MAGMA.len() - 2);
-    let part = place - below as f32;
-    let (a, b) = (MAGMA[below], MAGMA[below + 1]);
-    Rgb([0, 1, 2].map(|c| (a[c] + (b[c] - a[c]) * part).round() as u8))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,16 +148,6 @@ mod tests {
             .max_by(|a, b| row(a).total_cmp(&row(b)))
             .unwrap();
         HEIGHT - 1 - y as usize
-    }
-
-    #[test]
-    fn colours_become_steadily_lighter() {
-        let lights: Vec<f32> = (0..=100)
-            .map(|i| lightness(colour(i as f32 / 100.0)))
-            .collect();
-        assert!(lights.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(colour(-3.0), colour(0.0));
-        assert_eq!(colour(f32::NAN), colour(0.0));
     }
 
     #[test]
@@ -224,7 +188,7 @@ mod tests {
     #[test]
     fn silence_is_black_and_a_short_click_is_not() {
         let silent = draw(&[0.0; 3_000], RATE);
-        assert!(silent.pixels().all(|&pixel| pixel == colour(0.0)));
+        assert!(silent.pixels().all(|&pixel| pixel == Rgb(magma(0.0))));
         let click = draw(&[0.0, 1.0, 0.0], RATE);
         assert!(click.pixels().any(|&pixel| lightness(pixel) > 0.5));
     }

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
+use super::media::Verbs;
 use super::ui;
 use crate::checkpoint::Description;
 use crate::train::Standing;
 
-/// The card of a model, as Markdown: `facts` are rows that only its medium has, `invitation` says what to do with it.
+/// The card of a model, as Markdown.
 pub(super) fn of(
     description: &Description,
     source: &Path,
     standing: &Standing,
-    facts: &[(&str, String)],
-    invitation: &str,
+    verbs: &dyn Verbs,
 ) -> String {
     let (medium, recipe) = (&description.medium, &description.recipe);
     let validation = description
@@ -33,7 +33,7 @@ pub(super) fn of(
     };
     let row =
         |text: String, (name, value): &(&str, String)| text + &format!("| {name} | {value} |\n");
-    let facts = facts.iter().fold(String::new(), row);
+    let facts = verbs.facts(description).iter().fold(String::new(), row);
     let network = toml::to_string(&recipe.network).expect("a network's settings are TOML");
     format!(
         "# A model of {kind}\n\n\
@@ -46,7 +46,8 @@ pub(super) fn of(
          | validation, all of what is held out | {validation} at step {best} |\n\n\
          Classes:\n\n{classes}\n\
          Network:\n\n```toml\n{network}```\n\n\
-         {invitation}\n",
+         {advice}\n",
+        advice = verbs.advice(),
         kind = medium.name(),
         token = medium.token_name(),
         program = description.program,

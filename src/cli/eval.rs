@@ -36,5 +36,17 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     let (folder, description) = ModelFolder::open(&args.model)?;
+    media::refuse_foreign(
+        &description.medium,
+        &[
+            (
+                "--trained-on",
+                args.trained_on.is_some(),
+                &["pictures", "text"],
+            ),
+            ("--labels", args.labels.is_some(), &["pictures"]),
+            ("--colormap", args.colormap.is_some(), &["pictures"]),
+        ],
+    )?;
     media::verbs(&description.medium).eval(args, &folder, &description, ui)
 }

@@ -9,6 +9,7 @@ use super::ui::Ui;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::error::{Error, Result};
 use crate::labels::{Label, describe};
+use crate::medium::Medium;
 use crate::sequence::{Item, Sampler, Token};
 
 /// Make something new
@@ -59,11 +60,30 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     args.sampling.sampling()?;
     let (folder, description) = ModelFolder::open(&args.model)?;
+    args.refuse_foreign(&description.medium)?;
     description.classes.check(&args.classes)?;
     media::verbs(&description.medium).generate(args, &folder, &description, ui)
 }
 
 impl Args {
+    fn refuse_foreign(&self, medium: &Medium) -> Result<()> {
+        const SOUND: &[&str] = &["sound"];
+        const PICTURES: &[&str] = &["pictures"];
+        const TEXT: &[&str] = &["text"];
+        media::refuse_foreign(
+            medium,
+            &[
+                ("--seconds", self.seconds.is_some(), SOUND),
+                ("--with-prompt", self.with_prompt, SOUND),
+                ("--gif", self.gif, PICTURES),
+                ("--scale", self.scale.is_some(), PICTURES),
+                ("--separate", self.separate, PICTURES),
+                ("--max-length", self.max_length.is_some(), TEXT),
+                ("--beam", self.beam.is_some(), TEXT),
+            ],
+        )
+    }
+
     /// All that is to be made from one seed: the seed, and each item with its labels in words.
     pub(super) fn items(
         &self,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use burn::prelude::*;
 use indicatif::ProgressBar;
 
+use super::card;
 use super::media;
 use super::precision;
 use super::train::{TrainArgs, stop_flag};
@@ -191,7 +192,7 @@ pub(super) fn learn(
     let verbs = media::verbs(&trained.medium);
     folder.write_text(
         "README.md",
-        &verbs.card(&trained, source, &training.standing),
+        &card::of(&trained, source, &training.standing, verbs),
     )?;
     let unit = trained.medium.unit();
     ui.say(ending(end, &training.standing, &unit));

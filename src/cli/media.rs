@@ -7,7 +7,6 @@ use super::{eval, generate, score};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::error::{Error, Result};
 use crate::medium::Medium;
-use crate::train::Standing;
 
 /// A medium as the verbs see it. A model comes with its folder and its description.
 pub(super) trait Verbs {
@@ -47,8 +46,8 @@ pub(super) trait Verbs {
     /// What so many tokens a second mean to a person.
     fn pace(&self, tokens_per_second: f64) -> String;
 
-    /// The model card, as Markdown.
-    fn card(&self, description: &Description, source: &Path, standing: &Standing) -> String;
+    /// What the model card says one can do with it, as a sentence of Markdown.
+    fn advice(&self) -> &'static str;
 
     /// What to do with a trained model: the next command.
     fn invitation(&self, model: &Path) -> String;
@@ -75,10 +74,14 @@ pub(super) fn other_medium(model: &Path, found: &Medium, wanted: &str) -> Error 
     .with_hint("see what a model is with: ensuite info MODEL")
 }
 
-/// Refuses flags that mean nothing for a medium; each with whether it was given.
-pub(super) fn refuse_foreign(medium: &Medium, flags: &[(&str, bool)]) -> Result<()> {
-    match flags.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Error::usage(format!(
+/// A flag, whether it was given, and the media it means something for.
+pub(super) type MediumFlag = (&'static str, bool, &'static [&'static str]);
+
+/// Refuses flags that mean nothing for a medium.
+pub(super) fn refuse_foreign(medium: &Medium, flags: &[MediumFlag]) -> Result<()> {
+    let foreign = |(_, given, media): &&MediumFlag| *given && !media.contains(&medium.name());
+    match flags.iter().find(foreign) {
+        Some((flag, ..)) => Err(Error::usage(format!(
             "{flag} means nothing for a model of {}",
             medium.name()
         ))

@@ -4,8 +4,8 @@ How surprising each pixel is, as a picture: black for what was foreseen, nearly 
 Numbers are bits or nats a pixel; what is white the caller chooses, so that pictures beside each other compare.
 */
 
-use super::magma::magma;
 use super::{Picture, Size};
+use crate::magma::magma;
 
 /// One number for each pixel, `[height, width]`, as a picture of that size; `most` and beyond is lightest.
 ///

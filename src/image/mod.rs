@@ -16,7 +16,6 @@ pub mod drawing;
 pub mod fit;
 pub mod heat;
 mod import;
-mod magma;
 mod palette;
 mod picture;
 mod sheet;

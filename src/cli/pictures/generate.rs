@@ -8,7 +8,6 @@ use rayon::prelude::*;
 use super::{LANES, check_extension, check_scale, comfortable, write_png};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::generate::{Args, shown};
-use crate::cli::media::refuse_foreign;
 use crate::cli::precision;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
@@ -23,15 +22,6 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    refuse_foreign(
-        &description.medium,
-        &[
-            ("--seconds", args.seconds.is_some()),
-            ("--with-prompt", args.with_prompt),
-            ("--max-length", args.max_length.is_some()),
-            ("--beam", args.beam.is_some()),
-        ],
-    )?;
     if args.prompt.is_some() {
         return Err(
             Error::usage("--prompt means nothing for a model of pictures")

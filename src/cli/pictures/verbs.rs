@@ -4,12 +4,10 @@ use std::path::Path;
 
 use super::{eval, generate, score};
 use crate::checkpoint::{Description, ModelFolder};
-use crate::cli::card;
 use crate::cli::media::Verbs;
 use crate::cli::ui::{self, Ui};
 use crate::error::Result;
 use crate::medium::Pictures;
-use crate::train::Standing;
 
 impl Verbs for Pictures {
     fn generate(
@@ -63,14 +61,8 @@ impl Verbs for Pictures {
         )
     }
 
-    fn card(&self, description: &Description, source: &Path, standing: &Standing) -> String {
-        card::of(
-            description,
-            source,
-            standing,
-            &self.facts(description),
-            "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`.",
-        )
+    fn advice(&self) -> &'static str {
+        "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`."
     }
 
     fn invitation(&self, model: &Path) -> String {

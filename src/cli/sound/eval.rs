@@ -7,7 +7,6 @@ use super::{Part, Parts, Recordings, token_values};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
 use crate::cli::held_out::HeldOut;
-use crate::cli::media::refuse_foreign;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, Result};
 use crate::measure::{LinearPrediction, order_zero};
@@ -32,14 +31,6 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    refuse_foreign(
-        &description.medium,
-        &[
-            ("--trained-on", args.trained_on.is_some()),
-            ("--labels", args.labels.is_some()),
-            ("--colormap", args.colormap.is_some()),
-        ],
-    )?;
     let device = args.device.device.resolve()?;
     let net = folder.load(description, &device)?;
     let recordings = Recordings::import(

@@ -10,7 +10,6 @@ use crate::audio::{MuLaw, WavSink};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::arguments::check_seconds;
 use crate::cli::generate::{Args, shown};
-use crate::cli::media::refuse_foreign;
 use crate::cli::precision;
 use crate::cli::ui::Ui;
 use crate::error::Result;
@@ -29,16 +28,6 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    refuse_foreign(
-        &description.medium,
-        &[
-            ("--gif", args.gif),
-            ("--scale", args.scale.is_some()),
-            ("--separate", args.separate),
-            ("--max-length", args.max_length.is_some()),
-            ("--beam", args.beam.is_some()),
-        ],
-    )?;
     let asked = args.seconds.unwrap_or(5.0);
     check_seconds(asked)?;
     let outputs: Vec<PathBuf> = args.outputs(args.number, "wav")?;

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use super::{eval, generate, score};
 use crate::checkpoint::{Description, ModelFolder};
-use crate::cli::card;
 use crate::cli::media::Verbs;
 use crate::cli::ui::{self, Ui};
 use crate::error::Result;
 use crate::medium::Sound;
-use crate::train::Standing;
 
 impl Verbs for Sound {
     fn generate(
@@ -58,14 +56,8 @@ impl Verbs for Sound {
         )
     }
 
-    fn card(&self, description: &Description, source: &Path, standing: &Standing) -> String {
-        card::of(
-            description,
-            source,
-            standing,
-            &[("sample rate", format!("{} Hz", self.sample_rate))],
-            "Make sound with it: `ensuite generate MODEL -o more.wav --seconds 10`.",
-        )
+    fn advice(&self) -> &'static str {
+        "Make sound with it: `ensuite generate MODEL -o more.wav --seconds 10`."
     }
 
     fn invitation(&self, model: &Path) -> String {

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::{codec, fingerprint, read};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
-use crate::cli::media::refuse_foreign;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, Result};
 use crate::measure::{Ngram, TextLikelihood};
@@ -41,13 +40,6 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    refuse_foreign(
-        &description.medium,
-        &[
-            ("--labels", args.labels.is_some()),
-            ("--colormap", args.colormap.is_some()),
-        ],
-    )?;
     let device = args.device.device.resolve()?;
     let codec = codec(folder, text)?;
     let (asked, known) = sentences(args, text, description, ui)?;

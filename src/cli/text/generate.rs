@@ -9,7 +9,6 @@ use burn::prelude::*;
 use super::codec;
 use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::generate::Args;
-use crate::cli::media::refuse_foreign;
 use crate::cli::precision;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, IoContext, Result};
@@ -28,16 +27,6 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    refuse_foreign(
-        &description.medium,
-        &[
-            ("--seconds", args.seconds.is_some()),
-            ("--with-prompt", args.with_prompt),
-            ("--gif", args.gif),
-            ("--scale", args.scale.is_some()),
-            ("--separate", args.separate),
-        ],
-    )?;
     let longest = args.max_length.unwrap_or(200);
     if longest == 0 {
         return Err(Error::usage("--max-length 0 makes nothing").with_hint("give 1 or more"));

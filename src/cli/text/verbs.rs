@@ -4,12 +4,10 @@ use std::path::Path;
 
 use super::{eval, generate, score};
 use crate::checkpoint::{Description, ModelFolder};
-use crate::cli::card;
 use crate::cli::media::Verbs;
 use crate::cli::ui::{self, Ui};
 use crate::error::Result;
 use crate::medium::Text;
-use crate::train::Standing;
 
 impl Verbs for Text {
     fn generate(
@@ -57,14 +55,8 @@ impl Verbs for Text {
         "one sentence after the other".into()
     }
 
-    fn card(&self, description: &Description, source: &Path, standing: &Standing) -> String {
-        card::of(
-            description,
-            source,
-            standing,
-            &self.facts(description),
-            "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`.",
-        )
+    fn advice(&self) -> &'static str {
+        "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`."
     }
 
     fn invitation(&self, model: &Path) -> String {
