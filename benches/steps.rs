@@ -13,7 +13,7 @@ use ensuite::nets::{
 };
 use ensuite::ops::{Cell, GateInput, cross_entropy, linear, recurrent};
 use ensuite::sequence::Alphabet;
-use ensuite::train::{AdamW, Batch, MaximumLikelihood, Objective, OptimizerSettings};
+use ensuite::train::{AdamW, Batch, MaximumLikelihood, Moment, Objective, OptimizerSettings};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -77,7 +77,7 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
         condition: None,
     };
     timed(net.train(), repeats, |net, step| {
-        MaximumLikelihood { seed: 0 }.loss(net, &batch, step, &device)
+        MaximumLikelihood { seed: 0 }.loss(net, &batch, Moment { step, total: None }, &device)
     })
 }
 

@@ -23,6 +23,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
+use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -74,6 +75,9 @@ pub struct Description {
     pub validation_bits: Option<f64>,
     /// How to make with eight-bit weights, where the network can.
     pub int8: Option<Int8>,
+    /// Whether the weights are kept in half precision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub half: bool,
 }
 
 /// Eight-bit weights: how activations are quantised, and what it costs.
@@ -318,7 +322,12 @@ impl ModelFolder {
         let all = parameters(averaged);
         let metadata = HashMap::from([("format".to_owned(), "ensuite".to_owned())]);
         let tensors = all.iter().map(|p| (p.name.clone(), p));
-        write_tensors(&self.path.join(WEIGHTS), tensors, metadata)?;
+        let kind = if description.half {
+            Dtype::F16
+        } else {
+            Dtype::F32
+        };
+        write_tensors(&self.path.join(WEIGHTS), tensors, metadata, kind)?;
         self.save_description(description)
     }
 
@@ -369,6 +378,7 @@ impl ModelFolder {
             &self.path.join(STATE),
             all.iter().map(|(name, p)| (name.clone(), p)),
             metadata,
+            Dtype::F32,
         )
     }
 
@@ -498,21 +508,27 @@ impl Stored {
                 format!("it has no tensor '{name}', so that it is another network's"),
             )
         })?;
-        if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
+        let known = matches!(tensor.dtype(), Dtype::F32 | Dtype::F16);
+        if tensor.shape() != shape || !known {
             return Err(Error::model(
                 &self.path,
                 format!(
-                    "its tensor '{name}' is {:?} {:?} where model.json asks for F32 {shape:?}",
+                    "its tensor '{name}' is {:?} {:?} where model.json asks for {shape:?} in single or half precision",
                     tensor.dtype(),
                     tensor.shape()
                 ),
             ));
         }
-        let values: Vec<f32> = tensor
-            .data()
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
+        let values: Vec<f32> = if tensor.dtype() == Dtype::F16 {
+            let (pairs, _) = tensor.data().as_chunks();
+            pairs
+                .iter()
+                .map(|b| f16::from_le_bytes(*b).to_f32())
+                .collect()
+        } else {
+            let (fours, _) = tensor.data().as_chunks();
+            fours.iter().map(|b| f32::from_le_bytes(*b)).collect()
+        };
         if values.iter().any(|value| !value.is_finite()) {
             return Err(Error::model(
                 &self.path,
@@ -538,19 +554,24 @@ fn write_tensors<'a>(
     path: &Path,
     tensors: impl Iterator<Item = (String, &'a Parameter)>,
     metadata: HashMap<String, String>,
+    kind: Dtype,
 ) -> Result<()> {
+    let bytes_of = |value: &f32| match kind {
+        Dtype::F16 => f16::from_f32(*value).to_le_bytes().to_vec(),
+        _ => value.to_le_bytes().to_vec(),
+    };
     let all: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .map(|(name, p)| {
             (
                 name,
                 p.shape.clone(),
-                p.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                p.values.iter().flat_map(bytes_of).collect(),
             )
         })
         .collect();
     let views = all.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
-            .expect("as many bytes as its shape says");
+        let view =
+            TensorView::new(kind, shape.clone(), bytes).expect("as many bytes as its shape says");
         (name.clone(), view)
     });
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::Write {
@@ -560,7 +581,6 @@ fn write_tensors<'a>(
     write_aside(path, &bytes)
 }
 
-/// Writes beside, syncs, and renames: whoever reads sees the old file or the new one, whole.
 /// Writes a file aside and renames it into place: whoever looks sees the old file or the whole new one.
 ///
 /// # Errors
@@ -630,6 +650,7 @@ mod tests {
             step: 0,
             validation_bits: None,
             int8: None,
+            half: false,
         };
         let net = description
             .recipe
@@ -670,6 +691,25 @@ mod tests {
         assert_eq!(parameters(&resumed.net), parameters(&training.net));
         assert_eq!(resumed.optimizer, training.optimizer);
         assert_eq!(resumed.standing, training.standing);
+    }
+
+    #[test]
+    fn half_precision_takes_half_the_room_and_is_exact_to_eleven_bits() {
+        let (_parent, path, mut description, training) = made();
+        let (folder, _) = ModelFolder::open(&path).unwrap();
+        let size = || fs::metadata(path.join(WEIGHTS)).unwrap().len();
+        let (averaged, whole) = (training.optimizer.averaged(&training.net), size());
+        description.half = true;
+        folder.save_model(&description, &averaged).unwrap();
+        let count: usize = parameters(&averaged).iter().map(|p| p.values.len()).sum();
+        // The header says where tensors lie, in digits.
+        assert!((whole - size()).abs_diff(2 * count as u64) < 100);
+        let loaded = folder.load(&description, &Device::flex()).unwrap();
+        for (half, whole) in parameters(&loaded).iter().zip(parameters(&averaged)) {
+            for (half, whole) in half.values.iter().zip(&whole.values) {
+                assert!((half - whole).abs() <= whole.abs() / 2048.0 + 1e-7);
+            }
+        }
     }
 
     /// A file's damage, and a word that the error must say.

@@ -13,7 +13,7 @@ The floors, from the top; each uses only floors below it (`ARCHITECTURE.md` says
 | [`audio`], [`mod@image`], [`text`], [`nets`] | media in and out; networks as burn modules |
 | [`ops`], [`device`] | training operations; where tensors live |
 | [`engine`] | fast inference on the CPU |
-| [`sequence`], [`labels`] | the shared autoregressive core; classes as a condition |
+| [`sequence`], [`labels`], [`latent`] | the shared autoregressive core; classes as a condition; codes as plain numbers |
 | [`math`], [`simd`], [`error`], [`memory`] | exp and tanh, instruction sets, errors, the allocator |
 */
 
@@ -25,6 +25,7 @@ pub mod engine;
 pub mod error;
 pub mod image;
 pub mod labels;
+pub mod latent;
 mod magma;
 pub mod math;
 pub mod measure;

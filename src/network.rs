@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Calibration, WaveNetInt8Engine};
 use crate::error::Result;
 use crate::nets::{
-    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+    Interface, Recurrent, RecurrentConfig, SentenceVae, SentenceVaeConfig, SequenceModel, Unit,
+    WaveNet, WaveNetConfig,
 };
 use crate::sequence::{Stepper, Token};
 
@@ -23,6 +24,8 @@ pub enum NetworkConfig {
     Lstm(RecurrentConfig),
     /// Gated recurrent units.
     Gru(RecurrentConfig),
+    /// A recurrent decoder of codes, and the encoder that says them.
+    SentenceVae(SentenceVaeConfig),
 }
 
 impl NetworkConfig {
@@ -41,6 +44,9 @@ impl NetworkConfig {
             }
             Self::Lstm(config) => recurrent(Unit::Lstm, config),
             Self::Gru(config) => recurrent(Unit::Gru, config),
+            Self::SentenceVae(config) => {
+                SentenceVae::new(config.clone(), interface, seed, device).map(Network::SentenceVae)
+            }
         }
     }
 
@@ -52,6 +58,7 @@ impl NetworkConfig {
         match self {
             Self::WaveNet(config) => config.validate(),
             Self::Lstm(config) | Self::Gru(config) => config.validate(),
+            Self::SentenceVae(config) => config.validate(),
         }
     }
 
@@ -61,6 +68,7 @@ impl NetworkConfig {
             Self::WaveNet(_) => "wavenet",
             Self::Lstm(_) => "lstm",
             Self::Gru(_) => "gru",
+            Self::SentenceVae(_) => "sentence-vae",
         }
     }
 
@@ -68,7 +76,7 @@ impl NetworkConfig {
     pub fn receptive_field(&self) -> Option<usize> {
         match self {
             Self::WaveNet(config) => Some(config.receptive_field()),
-            Self::Lstm(_) | Self::Gru(_) => None,
+            Self::Lstm(_) | Self::Gru(_) | Self::SentenceVae(_) => None,
         }
     }
 }
@@ -80,6 +88,8 @@ pub enum Network {
     WaveNet(WaveNet),
     /// LSTM or GRU layers.
     Recurrent(Recurrent),
+    /// A recurrent decoder of codes, and the encoder that says them.
+    SentenceVae(SentenceVae),
 }
 
 impl Network {
@@ -88,6 +98,7 @@ impl Network {
         match self {
             Self::WaveNet(net) => net.weights().multiply_adds_per_step(),
             Self::Recurrent(net) => net.weights().multiply_adds_per_step(),
+            Self::SentenceVae(net) => net.decoder().weights().multiply_adds_per_step(),
         }
     }
 }
@@ -106,7 +117,7 @@ impl Network {
             Self::WaveNet(net) => {
                 Calibration::collect(&Arc::new(net.weights()), sequences).map(Some)
             }
-            Self::Recurrent(_) => Ok(None),
+            Self::Recurrent(_) | Self::SentenceVae(_) => Ok(None),
         }
     }
 
@@ -125,7 +136,7 @@ impl Network {
                 calibration,
                 lanes,
             )?)),
-            Self::Recurrent(net) => net.stepper(lanes),
+            Self::Recurrent(_) | Self::SentenceVae(_) => self.stepper(lanes),
         }
     }
 }
@@ -135,6 +146,7 @@ impl SequenceModel for Network {
         match self {
             Self::WaveNet(net) => net.interface(),
             Self::Recurrent(net) => net.interface(),
+            Self::SentenceVae(net) => net.interface(),
         }
     }
 
@@ -142,6 +154,7 @@ impl SequenceModel for Network {
         match self {
             Self::WaveNet(net) => net.logits(tokens, condition),
             Self::Recurrent(net) => net.logits(tokens, condition),
+            Self::SentenceVae(net) => net.logits(tokens, condition),
         }
     }
 
@@ -154,6 +167,7 @@ impl SequenceModel for Network {
         match self {
             Self::WaveNet(net) => net.training_logits(tokens, condition, seed),
             Self::Recurrent(net) => net.training_logits(tokens, condition, seed),
+            Self::SentenceVae(net) => net.training_logits(tokens, condition, seed),
         }
     }
 
@@ -161,6 +175,7 @@ impl SequenceModel for Network {
         match self {
             Self::WaveNet(net) => net.stepper(lanes),
             Self::Recurrent(net) => net.stepper(lanes),
+            Self::SentenceVae(net) => net.stepper(lanes),
         }
     }
 }

@@ -6,9 +6,11 @@ a config file and flags change it, in this order, and the result is saved with t
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::nets::{RecurrentConfig, WaveNetConfig};
-use crate::network::NetworkConfig;
-use crate::train::{Cut, FitSettings, OptimizerSettings};
+use crate::nets::{RecurrentConfig, SentenceVaeConfig, Unit, WaveNetConfig};
+use crate::network::{Network, NetworkConfig};
+use crate::train::{
+    Cut, Elbo, ElboSettings, FitSettings, MaximumLikelihood, Objective, OptimizerSettings,
+};
 
 /// Everything that decides what comes out of a run, beside the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub struct Recipe {
     pub training: FitSettings,
     /// How sequences are cut into batches.
     pub batches: BatchSettings,
+    /// The course of training a VAE; none for other networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elbo: Option<ElboSettings>,
     /// The seed of first weights and of the order of batches.
     pub seed: u64,
 }
@@ -179,6 +184,80 @@ impl Recipe {
         ))
     }
 
+    /// The recipe of this name for a sentence VAE, with a decoder of this unit.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn sentence_vae(name: &str, unit: &str) -> Result<Self> {
+        let unit = match unit {
+            "lstm" => Unit::Lstm,
+            "gru" => Unit::Gru,
+            _ => {
+                return Err(
+                    Error::usage(format!("a sentence VAE has no decoder '{unit}'"))
+                        .with_hint("decoders: lstm, gru"),
+                );
+            }
+        };
+        let sizes = SentenceVaeConfig {
+            unit,
+            embedding: 256,
+            hidden: 512,
+            encoder: 256,
+            latent: 32,
+            dropout: 0.5,
+        };
+        let course = ElboSettings {
+            autoencoder: 0.2,
+            ramp: 0.3,
+            reset_decoder: true,
+            free_nats: 8.0,
+            word_dropout: 0.3,
+            bag_of_words: 0.5,
+        };
+        let (network, course, rate, rows) = match name {
+            "anchor" => (sizes, course, 3e-3, 16),
+            "poem" => (
+                SentenceVaeConfig {
+                    latent: 128,
+                    dropout: 0.1,
+                    ..sizes
+                },
+                ElboSettings {
+                    reset_decoder: false,
+                    free_nats: 28.0,
+                    word_dropout: 0.2,
+                    ..course
+                },
+                3e-3,
+                16,
+            ),
+            _ => {
+                return Err(Error::usage(format!(
+                    "there is no preset '{name}' for a sentence VAE"
+                ))
+                .with_hint("presets: anchor, poem"));
+            }
+        };
+        let batches = BatchSettings { rows, window: 96 };
+        let mut recipe = Self::new(NetworkConfig::SentenceVae(network), batches, rate, 200);
+        // Before the course is through, a report is not better than the one before.
+        recipe.training.patience = 0;
+        recipe.elbo = Some(course);
+        Ok(recipe)
+    }
+
+    /// What training makes small.
+    pub fn objective(&self) -> Box<dyn Objective<Network>> {
+        match self.elbo {
+            Some(settings) => Box::new(Elbo {
+                settings,
+                seed: self.seed,
+            }),
+            None => Box::new(MaximumLikelihood { seed: self.seed }),
+        }
+    }
+
     fn new(
         network: NetworkConfig,
         batches: BatchSettings,
@@ -195,6 +274,7 @@ impl Recipe {
                 optimizer: OptimizerSettings::default(),
             },
             batches,
+            elbo: None,
             seed: 0,
         }
     }
@@ -220,6 +300,16 @@ impl Recipe {
     /// A usage error naming the number and what is allowed.
     pub fn validate(&self) -> Result<()> {
         self.network.validate()?;
+        if let Some(elbo) = &self.elbo {
+            elbo.validate()?;
+        }
+        let vae = matches!(self.network, NetworkConfig::SentenceVae(_));
+        if vae != self.elbo.is_some() {
+            return Err(
+                Error::usage("the network and [elbo] do not belong together")
+                    .with_hint("a VAE has the section [elbo], and no other network"),
+            );
+        }
         let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
         let rate = self.training.learning_rate;
         if !(rate.is_finite() && rate > 0.0 && rate <= 1.0) {

@@ -42,6 +42,20 @@ pub fn refuse<S: AsRef<std::ffi::OsStr>>(arguments: &[S], code: i32, words: &[&s
     }
 }
 
+/// Runs it until this file is there, and kills it.
+pub fn kill_once_there_is<S: AsRef<std::ffi::OsStr>>(file: &Path, arguments: &[S]) {
+    let mut running = ensuite(arguments)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !file.exists() && running.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(file.exists());
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
 /// A mono 16-bit WAV file.
 pub fn write_wav(path: &Path, rate: u32, samples: impl IntoIterator<Item = f32>) {
     let spec = hound::WavSpec {

@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 10] = [
     &["audio", "image", "text", "nets"],
     &["ops", "device"],
     &["engine"],
-    &["sequence", "labels"],
+    &["sequence", "labels", "latent"],
     &["math", "simd", "error", "memory", "magma"],
 ];
 

@@ -16,6 +16,10 @@ fn helps() {
     insta::assert_snapshot!("train-sound", help(&["train", "sound"]));
     insta::assert_snapshot!("generate", help(&["generate"]));
     insta::assert_snapshot!("train-text", help(&["train", "text"]));
+    insta::assert_snapshot!("train-sentence-vae", help(&["train", "sentence-vae"]));
+    insta::assert_snapshot!("interpolate", help(&["interpolate"]));
+    insta::assert_snapshot!("encode", help(&["encode"]));
+    insta::assert_snapshot!("decode", help(&["decode"]));
     insta::assert_snapshot!("train-pictures", help(&["train", "pictures"]));
     #[cfg(feature = "play")]
     insta::assert_snapshot!("play", help(&["play"]));

@@ -215,31 +215,14 @@ fn a_run_that_stopped_goes_on_as_if_it_had_not() {
     let drawn = ["--binarize", "dynamic", "--label-folders"];
     world.train("whole", &[&drawn[..], &["--steps", "12"]].concat());
     let (pictures, parts) = (world.text("pictures"), world.text("parts"));
-    let mut stopped = crate::cli::ensuite(&[
-        "train",
-        "pictures",
-        &pictures,
-        "--out",
-        &parts,
-        "--config",
-        &world.text("small.toml"),
-        "--steps",
-        "12",
-        "--binarize",
-        "dynamic",
-        "--label-folders",
-    ])
-    .stderr(std::process::Stdio::null())
-    .spawn()
-    .unwrap();
-    while !world.path("parts/log.jsonl").exists() && stopped.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        if world.path("parts/training/state.safetensors").exists() {
-            break;
-        }
-    }
-    stopped.kill().unwrap();
-    stopped.wait().unwrap();
+    let config = world.text("small.toml");
+    let train = [
+        "train", "pictures", &pictures, "--out", &parts, "--config", &config,
+    ];
+    crate::cli::kill_once_there_is(
+        &world.path("parts/training/state.safetensors"),
+        &[&train[..], &drawn, &["--steps", "12"]].concat(),
+    );
     succeed(&["train", "pictures", &pictures, "--out", &parts, "--resume"]);
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("parts"));

@@ -8,5 +8,6 @@ mod models;
 mod pictures;
 #[cfg(feature = "play")]
 mod playback;
+mod sentence_vae;
 mod sound;
 mod text;

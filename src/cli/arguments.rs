@@ -56,13 +56,14 @@ impl SamplingArgs {
         Ok(sampling)
     }
 
-    /// True where no flag of these was given (or the temperature that is the default).
-    pub(super) fn is_usual(&self) -> bool {
+    /// True where no flag of these was given (or the temperature that is the default); the seed does not matter where
+    /// `seeded`.
+    pub(super) fn is_usual(&self, seeded: bool) -> bool {
         self.temperature == 1.0
             && self.top_k.is_none()
             && self.top_p.is_none()
             && self.min_p.is_none()
-            && self.seed.is_none()
+            && (seeded || self.seed.is_none())
     }
 
     /// The seed given, or a new one short enough to type.

@@ -47,7 +47,7 @@ pub(super) fn of(
          Classes:\n\n{classes}\n\
          Network:\n\n```toml\n{network}```\n\n\
          {advice}\n",
-        advice = verbs.advice(),
+        advice = verbs.advice(description),
         kind = medium.name(),
         token = medium.token_name(),
         program = description.program,

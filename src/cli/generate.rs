@@ -107,9 +107,26 @@ impl Args {
         Ok((seed, items, names))
     }
 
-    /// Refuses flags of chance where `because` leaves nothing to it.
-    pub(super) fn refuse_sampling(&self, because: &str) -> Result<()> {
-        if self.sampling.is_usual() {
+    /// The seed given, or a new one.
+    pub(super) fn seed(&self) -> u64 {
+        self.sampling.seed()
+    }
+
+    /// Refuses to look for more sentences than a search keeps.
+    pub(super) fn refuse_more_than(&self, beams: u64) -> Result<()> {
+        if self.number <= beams {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "{beams} beams find {beams} sentences at most, not {}",
+            self.number
+        ))
+        .with_hint("give --beam a higher number, or -n a lower one"))
+    }
+
+    /// Refuses flags of chance where `because` leaves nothing to it (but a seed, where `seeded`).
+    pub(super) fn refuse_sampling(&self, because: &str, seeded: bool) -> Result<()> {
+        if self.sampling.is_usual(seeded) {
             return Ok(());
         }
         Err(

@@ -21,8 +21,7 @@ use crate::network::Network;
 use crate::recipe::Recipe;
 use crate::sequence::Sequences;
 use crate::train::{
-    AdamW, Batches, End, Length, MaximumLikelihood, Report, Reporter, Standing, Stepped, Training,
-    fit, likelihood,
+    AdamW, Batches, End, Length, Report, Reporter, Standing, Stepped, Training, fit,
 };
 
 /// What a medium brings to its training.
@@ -74,6 +73,7 @@ pub(super) fn describe(
         step: 0,
         validation_bits: None,
         int8: None,
+        half: false,
     }
 }
 
@@ -114,7 +114,7 @@ const VALIDATED: u64 = 400_000;
 pub(super) fn learn(
     args: &TrainArgs,
     resumed: Option<ModelFolder>,
-    description: Description,
+    mut description: Description,
     material: &dyn Material,
     source: &Path,
     ui: &Ui,
@@ -127,7 +127,10 @@ pub(super) fn learn(
             continue_to(&mut training.standing, args, length);
             (folder, training)
         }
-        None => begin(args, &description, &material.files()?, length, &device)?,
+        None => {
+            description.half = args.half;
+            begin(args, &description, &material.files()?, length, &device)?
+        }
     };
     training.net = training.net.train();
 
@@ -167,12 +170,13 @@ pub(super) fn learn(
         ));
     }
 
+    let objective = recipe.objective();
     let mut reporter = ModelReporter::new(&folder, description.clone(), material, &training, ui)?;
     let end = fit(
         &mut training,
         &batches,
         &validation,
-        &MaximumLikelihood { seed: recipe.seed },
+        &*objective,
         &recipe.training,
         length,
         &mut reporter,
@@ -185,7 +189,12 @@ pub(super) fn learn(
     if !held_out.is_empty() {
         // At reports a part of them is enough; what the model is known by counts them all.
         let all = cut(&held_out);
-        trained.validation_bits = Some(likelihood(&net, &all, &device)?.bits_per_token());
+        let now = training.standing.moment();
+        let found = objective.validate(&net, &all, now, &device)?;
+        trained.validation_bits = Some(found.likelihood.bits_per_token());
+        if !found.remark.is_empty() {
+            ui.say(format!("on all that is held out: {}", found.remark));
+        }
     }
     trained.int8 = precision::measure(&net, sequences, &learned, &held_out, material.conditions())?;
     folder.save_description(&trained)?;
@@ -196,7 +205,7 @@ pub(super) fn learn(
     )?;
     let unit = trained.medium.unit();
     ui.say(ending(end, &training.standing, &unit));
-    ui.say(verbs.invitation(folder.path()));
+    ui.say(verbs.invitation(folder.path(), &trained));
     Ok(())
 }
 

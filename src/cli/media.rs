@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::codes::{DecodeArgs, EncodeArgs};
 use super::ui::Ui;
-use super::{eval, generate, score};
+use super::{eval, generate, interpolate, score};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::error::{Error, Result};
 use crate::medium::Medium;
@@ -37,6 +38,37 @@ pub(super) trait Verbs {
         ui: &Ui,
     ) -> Result<()>;
 
+    /// `ensuite interpolate`.
+    fn interpolate(
+        &self,
+        _args: &interpolate::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        _ui: &Ui,
+    ) -> Result<()> {
+        Err(no_codes(folder.path(), description))
+    }
+
+    /// `ensuite encode`.
+    fn encode(
+        &self,
+        _args: &EncodeArgs,
+        folder: &ModelFolder,
+        description: &Description,
+    ) -> Result<()> {
+        Err(no_codes(folder.path(), description))
+    }
+
+    /// `ensuite decode`.
+    fn decode(
+        &self,
+        _args: &DecodeArgs,
+        folder: &ModelFolder,
+        description: &Description,
+    ) -> Result<()> {
+        Err(no_codes(folder.path(), description))
+    }
+
     /// Lines for `ensuite info` that only this medium has: a name and a value each.
     fn facts(&self, description: &Description) -> Vec<(&'static str, String)>;
 
@@ -47,10 +79,10 @@ pub(super) trait Verbs {
     fn pace(&self, tokens_per_second: f64) -> String;
 
     /// What the model card says one can do with it, as a sentence of Markdown.
-    fn advice(&self) -> &'static str;
+    fn advice(&self, description: &Description) -> &'static str;
 
     /// What to do with a trained model: the next command.
-    fn invitation(&self, model: &Path) -> String;
+    fn invitation(&self, model: &Path, description: &Description) -> String;
 }
 
 /// The verbs of a model's medium.
@@ -72,6 +104,22 @@ pub(super) fn other_medium(model: &Path, found: &Medium, wanted: &str) -> Error 
         ),
     )
     .with_hint("see what a model is with: ensuite info MODEL")
+}
+
+/// A model without codes where codes are needed.
+pub(super) fn no_codes(model: &Path, description: &Description) -> Error {
+    let medium = &description.medium;
+    Error::model(
+        model,
+        format!(
+            "it is a model of {} without codes, so that nothing lies between",
+            medium.name()
+        ),
+    )
+    .with_hint(format!(
+        "{}; codes are learned by: ensuite train sentence-vae",
+        verbs(medium).invitation(model, description)
+    ))
 }
 
 /// A flag, whether it was given, and the media it means something for.

@@ -6,12 +6,14 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 d
 
 mod arguments;
 mod card;
+mod codes;
 mod complete;
 mod devices;
 mod eval;
 mod generate;
 mod held_out;
 mod info;
+mod interpolate;
 mod lesson;
 mod media;
 mod pictures;
@@ -61,6 +63,12 @@ enum Verb {
     Play(play::Args),
     /// Finish a picture of which a part is given
     Complete(complete::Args),
+    /// Walk from one sentence to another
+    Interpolate(interpolate::Args),
+    /// Say the codes of sentences
+    Encode(codes::EncodeArgs),
+    /// Say the sentences of codes
+    Decode(codes::DecodeArgs),
     /// Measure how well a model foresees given data
     Eval(eval::Args),
     /// Show how surprising each part of something is
@@ -83,6 +91,9 @@ pub fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "play")]
         Verb::Play(args) => play::run(&args, &ui),
         Verb::Complete(args) => complete::run(&args, &ui),
+        Verb::Interpolate(args) => interpolate::run(&args, &ui),
+        Verb::Encode(args) => codes::encode(&args, &ui),
+        Verb::Decode(args) => codes::decode(&args, &ui),
         Verb::Eval(args) => eval::run(&args, &ui),
         Verb::Score(args) => score::run(&args, &ui),
         Verb::Info(args) => info::run(&args),

@@ -30,7 +30,7 @@ pub(super) fn stepper(
                 Network::WaveNet(_) => {
                     "leave --precision away, or go on training it with --resume: they are made at the end"
                 }
-                Network::Recurrent(_) => "leave --precision away: only a WaveNet has them",
+                Network::Recurrent(_) | Network::SentenceVae(_) => "leave --precision away: only a WaveNet has them",
             }))
         }
         (Some(Precision::Int8), Some(int8)) => net.int8_stepper(&int8.calibration, lanes),

@@ -32,13 +32,16 @@ enum What {
     /// Learn sentences, one a line
     #[command(alias = "language-model")]
     Text(text::train::Args),
+    /// Learn a space of sentences, to walk from one to another
+    SentenceVae(text::train::Args),
 }
 
 pub(super) fn run(args: Args, ui: &Ui) -> Result<()> {
     match args.what {
         What::Sound(args) => sound::train::run(&args, ui),
         What::Pictures(args) => pictures::train::run(&args, ui),
-        What::Text(args) => text::train::run(&args, ui),
+        What::Text(args) => text::train::run(&args, &text::train::LANGUAGE_MODEL, ui),
+        What::SentenceVae(args) => text::train::run(&args, &text::train::SENTENCE_VAE, ui),
     }
 }
 
@@ -49,10 +52,10 @@ pub(super) struct TrainArgs {
     /// The model folder to make
     #[arg(long, value_name = "MODEL")]
     pub(super) out: PathBuf,
-    /// The network: wavenet, lstm or gru [default: wavenet for sound, lstm for pictures and text]
+    /// The network: wavenet, lstm or gru; the decoder of a VAE: lstm or gru [default: wavenet for sound, else lstm]
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
-    /// A named recipe: tiny, small, medium or large [default: small]
+    /// A named recipe: tiny, small, medium or large; of a sentence VAE: anchor or poem [default: small, and poem]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// A TOML file that changes the preset; flags change it in turn
@@ -79,19 +82,24 @@ pub(super) struct TrainArgs {
     /// Replace the model in --out
     #[arg(long)]
     pub(super) force: bool,
+    /// Keep the weights in half precision: half the size
+    #[arg(long)]
+    pub(super) half: bool,
     #[command(flatten)]
     pub(super) device: DeviceArgs,
 }
 
 impl TrainArgs {
-    /// The recipe for a new model: preset, then config file, then flags. `network` is the medium's usual one.
+    /// The recipe for a new model: preset, then config file, then flags. `usual` is the usual preset, `network` the usual
+    /// network.
     pub(super) fn recipe(
         &self,
         preset: impl Fn(&str, &str) -> Result<Recipe>,
+        usual: &str,
         network: &str,
     ) -> Result<Recipe> {
         let mut recipe = preset(
-            self.preset.as_deref().unwrap_or("small"),
+            self.preset.as_deref().unwrap_or(usual),
             self.network.as_deref().unwrap_or(network),
         )?;
         if let Some(path) = &self.config {
@@ -107,17 +115,17 @@ impl TrainArgs {
         Ok(recipe)
     }
 
-    /// What can be refused before any data is read: the recipe (of a medium, whose usual network is `network`), the
-    /// length and the device.
+    /// What can be refused before any data is read: the recipe (see [`recipe`](Self::recipe)), the length and the device.
     pub(super) fn check(
         &self,
         preset: impl Fn(&str, &str) -> Result<Recipe>,
+        usual: &str,
         network: &str,
     ) -> Result<()> {
         self.length()?;
         self.device.device.resolve()?;
         if !self.resume {
-            self.recipe(preset, network)?;
+            self.recipe(preset, usual, network)?;
         }
         Ok(())
     }
@@ -160,6 +168,7 @@ impl TrainArgs {
             ("--batch", self.batch.is_some()),
             ("--learning-rate", self.learning_rate.is_some()),
             ("--seed", self.seed.is_some()),
+            ("--half", self.half),
         ];
         let opened = ModelFolder::open(&self.out)?;
         if let Some((flag, _)) = changes.iter().find(|(_, given)| *given) {

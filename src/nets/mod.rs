@@ -8,6 +8,7 @@ mod dropout;
 mod init;
 mod parameters;
 mod recurrent;
+mod sentence_vae;
 mod wavenet;
 
 use burn::prelude::*;
@@ -17,6 +18,7 @@ use crate::sequence::{Alphabet, Stepper};
 
 pub use parameters::{Parameter, parameters, with_values};
 pub use recurrent::{Recurrent, RecurrentConfig, Unit};
+pub use sentence_vae::{DECODER, Encoded, SentenceVae, SentenceVaeConfig};
 pub use wavenet::{WaveNet, WaveNetConfig};
 
 /// What a network is asked to read and to foresee: the same for every architecture.

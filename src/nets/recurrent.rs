@@ -63,7 +63,8 @@ impl RecurrentConfig {
 }
 
 /// Which unit a recurrent network is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Long short-term memory: four gates i, f, g, o.
     Lstm,
@@ -205,7 +206,7 @@ impl Recurrent {
     }
 
     /// The rows of the tokens that can be foreseen, `[alphabet.size, embedding]`.
-    fn tokens(&self) -> Tensor<2> {
+    pub(super) fn tokens(&self) -> Tensor<2> {
         self.embedding
             .val()
             .narrow(0, 0, self.interface.alphabet.size)
@@ -223,14 +224,18 @@ impl Recurrent {
         linear(projected, self.tokens().transpose(), bias, false)
     }
 
-    /// What enters the first layer's gates. Folding embedding and input matrix into one table is the faster way, but
-    /// for dropout, which needs the embedding by itself.
+    /// What enters the first layer's gates. Folding embedding and input matrix into one table is the faster way where
+    /// the table has fewer rows than there are tokens to look up; dropout needs the embedding by itself.
     fn first_input(&self, tokens: Tensor<2, Int>, dropout: Option<&mut Dropout>) -> GateInput {
         let shape = tokens.dims();
         let sources = sources(tokens, &self.interface);
-        if let Some(dropout) = dropout {
+        let [entries, _] = self.embedding.val().dims();
+        if dropout.is_some() || entries > shape[0] * shape[1] {
             let first = &self.layers[0];
-            let rows = dropout.apply(embedding(self.embedding.val(), sources), shape);
+            let mut rows = embedding(self.embedding.val(), sources);
+            if let Some(dropout) = dropout {
+                rows = dropout.apply(rows, shape);
+            }
             let input = linear(rows, first.input.val(), first.bias.val(), false);
             return GateInput::Rows(input);
         }

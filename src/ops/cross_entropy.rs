@@ -30,6 +30,16 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
     }
 }
 
+/// The surprise of each row in nats, without a gradient; 0 for rows that are left out.
+///
+/// * `logits`: `[rows, classes]`.
+/// * `targets`: as for [`cross_entropy`].
+pub fn surprise_of_rows(logits: Tensor<2>, targets: &[i32]) -> Vec<f32> {
+    let [_, classes] = logits.dims();
+    let logits: Vec<f32> = logits.into_data().try_into_vec().expect("networks are f32");
+    kernel::forward(&logits, classes, targets).rows
+}
+
 #[derive(Debug)]
 struct CrossEntropy {
     classes: usize,

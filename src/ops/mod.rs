@@ -16,7 +16,7 @@ mod linear;
 mod recurrent;
 mod wavenet;
 
-pub use cross_entropy::{IGNORED, cross_entropy};
+pub use cross_entropy::{IGNORED, cross_entropy, surprise_of_rows};
 pub use embedding::embedding;
 pub use linear::linear;
 pub use recurrent::{Cell, GateInput, recurrent};

@@ -71,6 +71,22 @@ impl Tokenized {
         }
     }
 
+    /// Keeps only the sentences of at most `most` tokens, `stop` counted.
+    pub fn keep_up_to(&mut self, most: usize) {
+        let kept: Vec<Vec<Token>> = (0..self.ends.len())
+            .filter(|&index| self.range(index).len() <= most)
+            .map(|index| self.tokens(index))
+            .collect();
+        match &mut self.tokens {
+            Store::Narrow(tokens) => tokens.clear(),
+            Store::Wide(tokens) => tokens.clear(),
+        }
+        self.ends.clear();
+        for tokens in kept {
+            self.push(&tokens);
+        }
+    }
+
     /// How many tokens there are in all, each sentence's `stop` counted.
     pub fn total(&self) -> usize {
         self.ends.last().copied().unwrap_or(0)

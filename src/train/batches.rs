@@ -35,6 +35,34 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whole sequences, one a row, each with its `stop` and its condition (empty for none).
+    ///
+    /// # Panics
+    /// If there are not as many conditions as sequences.
+    pub fn of(sequences: &[&[Token]], conditions: &[&[f32]], alphabet: Alphabet) -> Self {
+        assert_eq!(sequences.len(), conditions.len(), "one condition each");
+        let time = sequences.iter().map(|s| s.len()).max().unwrap_or(0);
+        let (mut tokens, mut targets) = (Vec::new(), Vec::new());
+        for sequence in sequences {
+            let end = tokens.len() + time;
+            if let Some((_, read)) = sequence.split_last() {
+                tokens.push(alphabet.start);
+                tokens.extend_from_slice(read);
+            }
+            tokens.resize(end, alphabet.start);
+            targets.extend(sequence.iter().map(|&token| token as i32));
+            targets.resize(end, IGNORED);
+        }
+        let condition = conditions.concat();
+        Self {
+            rows: sequences.len(),
+            time,
+            tokens,
+            targets,
+            condition: (!condition.is_empty()).then_some(condition),
+        }
+    }
+
     /// How many positions are scored.
     pub fn scored(&self) -> usize {
         self.targets.iter().filter(|&&target| target >= 0).count()

@@ -1,5 +1,6 @@
 /*! The training loop: draw a batch, step, now and then look how it goes, and never lose anything. */
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{AdamW, Batches, Objective, OptimizerSettings, likelihood, schedule};
+use super::{AdamW, Batches, Moment, Objective, OptimizerSettings, Validation, schedule};
 use crate::error::{Error, Result};
 use crate::nets::SequenceModel;
 
@@ -69,6 +70,14 @@ impl Standing {
             stale: 0,
         }
     }
+
+    /// What an objective goes by.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            step: self.step,
+            total: self.total,
+        }
+    }
 }
 
 /// A network in training and all it needs to go on.
@@ -92,6 +101,9 @@ pub struct Report {
     pub train_bits: f64,
     /// Validation with the averaged weights, in bits a token; `None` without held-out data.
     pub validation_bits: Option<f64>,
+    /// What validation is made of, where the objective has parts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, f64>,
     /// True for the best validation so far.
     pub best: bool,
     /// Mean global norm of the gradient since the last report.
@@ -200,6 +212,7 @@ pub fn fit<N: SequenceModel>(
             ended = Some(End::Done);
             break;
         }
+        objective.prepare(training)?;
         let batch = batches.at(step)?;
         let rate = settings.learning_rate
             * schedule::share(
@@ -207,7 +220,7 @@ pub fn fit<N: SequenceModel>(
                 training.standing.total.unwrap_or(u64::MAX),
                 settings.warmup,
             );
-        let loss = objective.loss(&training.net, &batch, step, &device);
+        let loss = objective.loss(&training.net, &batch, training.standing.moment(), &device);
         let bits = f64::from(loss.clone().into_scalar::<f32>()) / std::f64::consts::LN_2;
         if !bits.is_finite() || (step > 0 && bits > EXPLODED * uniform) {
             return Err(Error::Diverged {
@@ -246,6 +259,7 @@ pub fn fit<N: SequenceModel>(
             report(
                 training,
                 validation,
+                objective,
                 rate,
                 &mut recent,
                 &mut clock,
@@ -266,6 +280,7 @@ pub fn fit<N: SequenceModel>(
 fn report<N: SequenceModel>(
     training: &mut Training<N>,
     validation: &Batches,
+    objective: &dyn Objective<N>,
     rate: f64,
     recent: &mut Recent,
     clock: &mut Clock,
@@ -279,11 +294,13 @@ fn report<N: SequenceModel>(
         .into_iter()
         .next()
         .unwrap_or_else(Device::flex);
-    let validation_bits = if validation.is_empty() {
+    let validated = if validation.is_empty() {
         None
     } else {
-        Some(likelihood(&averaged, validation, &plain)?.bits_per_token())
+        let now = training.standing.moment();
+        Some(objective.validate(&averaged, validation, now, &plain)?)
     };
+    let validation_bits = validated.as_ref().map(|v| v.likelihood.bits_per_token());
     let step = training.standing.step;
     let improved = match (validation_bits, training.standing.best) {
         (Some(bits), Some((best, _))) => bits < best,
@@ -295,7 +312,15 @@ fn report<N: SequenceModel>(
     } else {
         training.standing.stale += 1;
     }
-    let remark = reporter.sample(&averaged, step)?;
+    let mut remark = reporter.sample(&averaged, step)?;
+    let Validation {
+        parts,
+        remark: more,
+        ..
+    } = validated.unwrap_or_default();
+    if !more.is_empty() {
+        remark = format!("{more}; {remark}");
+    }
     let (train_bits, gradient_norm) = recent.take();
     training.standing.seconds = clock.seconds();
     let report = Report {
@@ -303,6 +328,7 @@ fn report<N: SequenceModel>(
         total: training.standing.total,
         train_bits,
         validation_bits,
+        parts,
         best: improved && validation_bits.is_some(),
         gradient_norm,
         learning_rate: rate,

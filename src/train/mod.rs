@@ -5,12 +5,18 @@ Nothing here knows a medium. A medium's sequences come in as [`crate::sequence::
 */
 
 mod batches;
+mod codes;
+mod elbo;
 mod fit;
 mod objective;
 mod optimizer;
+mod refine;
 mod schedule;
 
 pub use batches::{Batch, Batches, Cut};
+pub use codes::{encode, surprises};
+pub use elbo::{Elbo, ElboSettings};
 pub use fit::{End, FitSettings, Length, Report, Reporter, Standing, Stepped, Training, fit};
-pub use objective::{MaximumLikelihood, Objective, likelihood, surprise};
+pub use objective::{MaximumLikelihood, Moment, Objective, Validation, likelihood, surprise};
 pub use optimizer::{AdamW, OptimizerSettings};
+pub use refine::{Refinement, refine};

@@ -1,17 +1,59 @@
 /*! What training makes small. */
 
+use std::collections::BTreeMap;
+
 use burn::prelude::*;
 
-use super::{Batch, Batches};
+use super::{Batch, Batches, Training};
 use crate::error::Result;
 use crate::nets::SequenceModel;
 use crate::ops::cross_entropy;
 use crate::sequence::Likelihood;
 
+/// How far training is: what an objective that changes on the way goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Steps done. Seeds whatever is random in a step.
+    pub step: u64,
+    /// Steps in all, as far as known.
+    pub total: Option<u64>,
+}
+
+/// How good a network is by what is held out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Validation {
+    /// What is made small, summed, beside the tokens it is summed over.
+    pub likelihood: Likelihood,
+    /// What it is made of, and what else there is to watch: a name and a number each, for the log.
+    pub parts: BTreeMap<String, f64>,
+    /// The same in words; empty where there is nothing more to say.
+    pub remark: String,
+}
+
 /// A loss for one kind of network.
 pub trait Objective<N> {
-    /// The mean loss a scored token in nats, `[1]`; `step` seeds whatever is random in it.
-    fn loss(&self, net: &N, batch: &Batch, step: u64, device: &Device) -> Tensor<1>;
+    /// The mean loss a scored token in nats, `[1]`.
+    fn loss(&self, net: &N, batch: &Batch, now: Moment, device: &Device) -> Tensor<1>;
+
+    /// What is held out, measured with a plain network on its plain device.
+    ///
+    /// # Errors
+    /// When reading fails.
+    fn validate(
+        &self,
+        net: &N,
+        held_out: &Batches,
+        now: Moment,
+        device: &Device,
+    ) -> Result<Validation>;
+
+    /// Before each step: a place to change the network itself. Says whether it did.
+    ///
+    /// # Errors
+    /// When no network can be made.
+    fn prepare(&self, _training: &mut Training<N>) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// Maximum likelihood with teacher forcing: the mean surprise of the scored tokens.
@@ -22,16 +64,29 @@ pub struct MaximumLikelihood {
 }
 
 impl<N: SequenceModel> Objective<N> for MaximumLikelihood {
-    fn loss(&self, net: &N, batch: &Batch, step: u64, device: &Device) -> Tensor<1> {
+    fn loss(&self, net: &N, batch: &Batch, now: Moment, device: &Device) -> Tensor<1> {
         let (tokens, condition) = inputs(batch, device);
-        // An odd factor spreads runs of different seeds over different streams.
-        let seed = self
-            .seed
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .wrapping_add(step);
-        let logits = net.training_logits(tokens, condition, seed);
+        let logits = net.training_logits(tokens, condition, seed_of_step(self.seed, now.step));
         surprise_at(logits, batch) / batch.scored().max(1) as f64
     }
+
+    fn validate(
+        &self,
+        net: &N,
+        held_out: &Batches,
+        _now: Moment,
+        device: &Device,
+    ) -> Result<Validation> {
+        Ok(Validation {
+            likelihood: likelihood(net, held_out, device)?,
+            ..Validation::default()
+        })
+    }
+}
+
+/// The seed of what is random in a step. An odd factor spreads runs of different seeds over different streams.
+pub(super) fn seed_of_step(seed: u64, step: u64) -> u64 {
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(step)
 }
 
 /// The summed surprise of a batch's scored tokens in nats, `[1]`.
@@ -40,13 +95,13 @@ pub fn surprise<N: SequenceModel>(net: &N, batch: &Batch, device: &Device) -> Te
     surprise_at(net.logits(tokens, condition), batch)
 }
 
-fn surprise_at(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
+pub(super) fn surprise_at(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
     let [rows, time, classes] = logits.dims();
     cross_entropy(logits.reshape([rows * time, classes]), &batch.targets)
 }
 
 /// A batch's tokens `[rows, time]` and condition `[rows, condition]` as tensors.
-fn inputs(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Option<Tensor<2>>) {
+pub(super) fn inputs(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Option<Tensor<2>>) {
     let tokens: Vec<i32> = batch.tokens.iter().map(|&token| token as i32).collect();
     let tokens = TensorData::new(tokens, [batch.rows, batch.time]);
     let condition = batch.condition.as_ref().map(|vectors| {
@@ -106,7 +161,12 @@ mod tests {
         let mut optimizer = AdamW::new(&net);
         let all = (0..steps as u64)
             .map(|step| {
-                let loss = MaximumLikelihood { seed: 1 }.loss(&net, &batch, step, &device);
+                let loss = MaximumLikelihood { seed: 1 }.loss(
+                    &net,
+                    &batch,
+                    Moment { step, total: None },
+                    &device,
+                );
                 let value = loss.clone().into_scalar::<f32>();
                 let gradients = GradientsParams::from_grads(loss.backward(), &net);
                 (net, _) =

@@ -155,6 +155,7 @@ impl Args {
         let pixels = self.size.map_or(400, Size::area);
         self.train.check(
             |name, network| Recipe::pictures(name, network, pixels),
+            "small",
             "lstm",
         )?;
         let beside = self.labelled() == Labelled::Beside;
@@ -270,6 +271,7 @@ impl Args {
         let size = pictures.size();
         let recipe = self.train.recipe(
             |name, network| Recipe::pictures(name, network, size.area()),
+            "small",
             "lstm",
         )?;
         let palette = match self.binarize {

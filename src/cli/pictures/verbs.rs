@@ -61,11 +61,11 @@ impl Verbs for Pictures {
         )
     }
 
-    fn advice(&self) -> &'static str {
+    fn advice(&self, _: &Description) -> &'static str {
         "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`."
     }
 
-    fn invitation(&self, model: &Path) -> String {
+    fn invitation(&self, model: &Path, _: &Description) -> String {
         format!(
             "draw with: ensuite generate {} -n 64 -o sheet.png",
             ui::quoted(model)

@@ -58,7 +58,7 @@ const LISTENED: usize = 100;
 const SAMPLE: usize = 24_000;
 
 pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    args.train.check(Recipe::sound, "wavenet")?;
+    args.train.check(Recipe::sound, "small", "wavenet")?;
     let plan = Plan::new(args)?;
     let parent = parent_of(&args.train.out)?;
     let recordings = Recordings::import(&args.recordings, &plan.settings, &plan.rule, &parent, ui)?;
@@ -181,7 +181,7 @@ impl Plan {
         }
         let rule = args.label_rule()?;
         Ok(Self {
-            recipe: args.train.recipe(Recipe::sound, "wavenet")?,
+            recipe: args.train.recipe(Recipe::sound, "small", "wavenet")?,
             settings: ImportSettings {
                 sample_rate: args.sample_rate,
                 even_loudness: !args.keep_loudness,

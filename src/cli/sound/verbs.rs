@@ -56,11 +56,11 @@ impl Verbs for Sound {
         )
     }
 
-    fn advice(&self) -> &'static str {
+    fn advice(&self, _: &Description) -> &'static str {
         "Make sound with it: `ensuite generate MODEL -o more.wav --seconds 10`."
     }
 
-    fn invitation(&self, model: &Path) -> String {
+    fn invitation(&self, model: &Path, _: &Description) -> String {
         format!(
             "make sound with: ensuite generate {} -o more.wav",
             ui::quoted(model)

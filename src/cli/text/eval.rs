@@ -1,17 +1,15 @@
 /*! `ensuite eval` on text. */
 
-use std::path::Path;
-
 use serde::Serialize;
 
-use super::{codec, fingerprint, read};
+use super::{asked_and_known, codec};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, Result};
 use crate::measure::{Ngram, TextLikelihood};
 use crate::medium::Text;
-use crate::text::{ReadSettings, Sentences, Tokenized};
+use crate::text::{Sentences, Tokenized};
 use crate::train::{Batches, likelihood};
 
 /// The order of the n-gram baseline.
@@ -42,7 +40,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let device = args.device.device.resolve()?;
     let codec = codec(folder, text)?;
-    let (asked, known) = sentences(args, text, description, ui)?;
+    let (asked, known) = asked_and_known(args, text, description, ui)?;
     let asked_tokens = Tokenized::new(&codec, &asked)?;
     let net = folder.load(description, &device)?;
     let conditions = vec![Vec::new(); asked.len()];
@@ -84,43 +82,6 @@ pub(super) fn run(
         Some(ngram) => ui::print(&format!("{ngram}: an interpolated {ORDER}-gram")),
         None => Ok(()),
     }
-}
-
-/// What is asked about, and what trained the model, as far as it is at hand.
-fn sentences(
-    args: &Args,
-    text: &Text,
-    description: &Description,
-    ui: &Ui,
-) -> Result<(Sentences, Option<Sentences>)> {
-    let settings = ReadSettings {
-        field: text.field.clone(),
-        ..ReadSettings::default()
-    };
-    // The two parts of the data the model was trained on; an error if it is other data.
-    let parts = |path: &Path, whole: Sentences| {
-        let (learned, held_out) = text.held_out.split(whole, &settings)?;
-        if fingerprint(&learned, &held_out) == description.split.hash {
-            return Ok((learned, held_out));
-        }
-        Err(
-            Error::input(path, "these are not the sentences the model was trained on")
-                .with_hint("give the file it was trained on"),
-        )
-    };
-    let whole = read(&args.path, &text.field, ui)?;
-    if args.held_out {
-        let (learned, held_out) = parts(&args.path, whole)?;
-        return Ok((held_out, Some(learned)));
-    }
-    if parts(&args.path, whole.clone()).is_ok() {
-        ui.warn("the model was trained on most of these very sentences; --held-out measures what it has not seen");
-    }
-    let known = match &args.trained_on {
-        None => None,
-        Some(path) => Some(parts(path, read(path, &text.field, ui)?)?.0),
-    };
-    Ok((whole, known))
 }
 
 /// A likelihood in the units of text.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::prelude::*;
 
-use super::codec;
+use super::{codec, drawn_code};
 use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::generate::Args;
 use crate::cli::precision;
@@ -36,9 +36,28 @@ pub(super) fn run(
     let tokens = codec.encode(&prompt)?;
     let net = folder.load(description, &Device::flex())?;
     if let Some(beams) = args.beam {
-        return search(args, &net, description, &codec, &prompt, beams, longest);
+        let mut codes = Vec::new();
+        if matches!(net, Network::SentenceVae(_)) {
+            args.refuse_sampling("--beam", true)?;
+            let seed = args.seed();
+            codes.extend((0..args.number).filter_map(|item| drawn_code(&net, seed, item)));
+            ui.say(format!("seed {seed}"));
+        } else {
+            args.refuse_sampling("--beam", false)?;
+            args.refuse_more_than(beams)?;
+        }
+        let settings = BeamSettings {
+            beams: beams as usize,
+            max_length: longest,
+            ..BeamSettings::default()
+        };
+        let mut stepper = precision::stepper(&net, description, args.precision, settings.beams)?;
+        return search(args, &mut *stepper, &codec, &tokens, &settings, &codes);
     }
     let (seed, mut items, _) = args.items(description, &tokens)?;
+    for (item, stream) in items.iter_mut().zip(0..) {
+        item.condition = drawn_code(&net, seed, stream);
+    }
     let lanes = items.len().min(LANES);
     let mut stepper = precision::stepper(&net, description, args.precision, lanes)?;
     let begun = Instant::now();
@@ -89,43 +108,32 @@ fn prompt(args: &Args, codec: &TextCodec, ui: &Ui) -> Result<String> {
     Ok(prompt.to_owned())
 }
 
-/// The likeliest sentences, best first.
+/// The likeliest sentences: the best ones of one search, or the best one of each code.
 fn search(
     args: &Args,
-    net: &Network,
-    description: &Description,
+    stepper: &mut dyn Stepper,
     codec: &TextCodec,
-    prompt: &str,
-    beams: u64,
-    longest: usize,
+    prompt: &[Token],
+    settings: &BeamSettings,
+    codes: &[Vec<f32>],
 ) -> Result<()> {
-    if args.number > beams {
-        return Err(Error::usage(format!(
-            "{beams} beams find {beams} sentences at most, not {}",
-            args.number
-        ))
-        .with_hint("give --beam a higher number, or -n a lower one"));
-    }
-    args.refuse_sampling("--beam")?;
-    let settings = BeamSettings {
-        beams: beams as usize,
-        max_length: longest,
-        ..BeamSettings::default()
+    let query = |condition| Query { condition, prompt };
+    let found = if codes.is_empty() {
+        beam_search(stepper, &[query(None)], settings)?.remove(0)
+    } else {
+        let queries: Vec<Query> = codes.iter().map(|code| query(Some(code))).collect();
+        let found = beam_search(stepper, &queries, settings)?;
+        found
+            .into_iter()
+            .filter_map(|lines| lines.into_iter().next())
+            .collect()
     };
-    let tokens = codec.encode(&prompt.to_owned())?;
-    let mut stepper: Box<dyn Stepper> =
-        precision::stepper(net, description, args.precision, settings.beams)?;
-    let query = Query {
-        condition: None,
-        prompt: &tokens,
-    };
-    let found = beam_search(&mut *stepper, &[query], &settings)?;
-    let best: Vec<Vec<Token>> = found[0]
-        .iter()
+    let best: Vec<Vec<Token>> = found
+        .into_iter()
         .take(args.number as usize)
-        .map(|hypothesis| hypothesis.tokens.clone())
+        .map(|hypothesis| hypothesis.tokens)
         .collect();
-    write_lines(args.output.as_deref(), codec, &tokens, &best)
+    write_lines(args.output.as_deref(), codec, prompt, &best)
 }
 
 /// One line for each continuation, the prompt before it.

@@ -1,18 +1,25 @@
 /*! The verbs on text, and what they share. */
 
+mod codes;
 mod eval;
 mod generate;
+mod interpolate;
+mod latent_eval;
 mod score;
+mod space;
 pub(super) mod train;
 mod verbs;
 
 use std::ops::Range;
 use std::path::Path;
 
-use crate::checkpoint::{ModelFolder, Split, TOKENIZER};
+use crate::checkpoint::{Description, ModelFolder, Split, TOKENIZER};
+use crate::cli::eval as eval_verb;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
+use crate::latent::Normals;
 use crate::medium::Text;
+use crate::network::Network;
 use crate::sequence::{Sequences, Token};
 use crate::text::{ReadSettings, Sentences, TextCodec, Tokenized};
 
@@ -24,6 +31,14 @@ fn codec(folder: &ModelFolder, text: &Text) -> Result<TextCodec> {
         return Err(Error::model(&path, "it is another model's tokenizer"));
     }
     Ok(codec)
+}
+
+/// A code for a VAE to begin from, drawn from the prior with a stream of the seed; none for a language model.
+fn drawn_code(net: &Network, seed: u64, stream: u64) -> Option<Vec<f32>> {
+    match net {
+        Network::SentenceVae(vae) => Some(Normals::new(seed, stream).code(vae.latent())),
+        _ => None,
+    }
 }
 
 /// What tells the data of a model from any other: a hash over what it learned from and what was held out.
@@ -40,6 +55,43 @@ fn read(path: &Path, field: &str, ui: &Ui) -> Result<Sentences> {
     let sentences = Sentences::read(path, &settings)?;
     ui.say(sentences.summary().to_string());
     Ok(sentences)
+}
+
+/// What is asked about, and what trained the model, as far as it is at hand.
+fn asked_and_known(
+    args: &eval_verb::Args,
+    text: &Text,
+    description: &Description,
+    ui: &Ui,
+) -> Result<(Sentences, Option<Sentences>)> {
+    let settings = ReadSettings {
+        field: text.field.clone(),
+        ..ReadSettings::default()
+    };
+    // The two parts of the data the model was trained on; an error if it is other data.
+    let parts = |path: &Path, whole: Sentences| {
+        let (learned, held_out) = text.held_out.split(whole, &settings)?;
+        if fingerprint(&learned, &held_out) == description.split.hash {
+            return Ok((learned, held_out));
+        }
+        Err(
+            Error::input(path, "these are not the sentences the model was trained on")
+                .with_hint("give the file it was trained on"),
+        )
+    };
+    let whole = read(&args.path, &text.field, ui)?;
+    if args.held_out {
+        let (learned, held_out) = parts(&args.path, whole)?;
+        return Ok((held_out, Some(learned)));
+    }
+    if parts(&args.path, whole.clone()).is_ok() {
+        ui.warn("the model was trained on most of these very sentences; --held-out measures what it has not seen");
+    }
+    let known = match &args.trained_on {
+        None => None,
+        Some(path) => Some(parts(path, read(path, &text.field, ui)?)?.0),
+    };
+    Ok((whole, known))
 }
 
 /// Sentences to learn from, and behind them those held out.

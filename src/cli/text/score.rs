@@ -10,8 +10,10 @@ use crate::error::Result;
 use crate::measure::TextLikelihood;
 use crate::medium::Text;
 use crate::nets::SequenceModel;
+use crate::network::Network;
 use crate::sequence::{Token, surprisals};
 use crate::text::{Marks, Style};
+use crate::train::encode;
 
 pub(super) fn run(
     args: &Args,
@@ -35,7 +37,12 @@ pub(super) fn run(
         let spans = codec.spans(sentence)?;
         let mut tokens: Vec<Token> = spans.iter().map(|(token, _)| *token).collect();
         tokens.extend(text.alphabet().stop);
-        let nats = surprisals(&mut *stepper, None, &tokens);
+        // Of a VAE: what is surprising to whoever knows the code.
+        let code = match &net {
+            Network::SentenceVae(vae) => Some(encode(vae, &[&tokens]).means().to_vec()),
+            _ => None,
+        };
+        let nats = surprisals(&mut *stepper, code.as_deref(), &tokens);
         total.score(sentence, nats.iter().sum());
         shown += &Marks::new(sentence, &spans, &nats).show(style, index + 1);
     }

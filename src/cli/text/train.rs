@@ -1,13 +1,13 @@
-/*! `ensuite train text`: a language model of sentences. */
+/*! `ensuite train text`: a language model of sentences; `ensuite train sentence-vae`: a space of them. */
 
 use std::path::{Path, PathBuf};
 
-use super::{Both, codec, fingerprint, read};
+use super::{Both, codec, drawn_code, fingerprint, read};
 use crate::checkpoint::{Description, ModelFolder, Split, TOKENIZER};
 use crate::cli::lesson::{self, Material};
 use crate::cli::train::TrainArgs;
 use crate::cli::ui::Ui;
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::labels::{Classes, LabelRule};
 use crate::medium::{Medium, Text};
 use crate::nets::SequenceModel;
@@ -18,7 +18,7 @@ use crate::text::{
     HeldOut, ReadSettings, Sentences, TextCodec, Tokenized, TokenizerKind, TokenizerSettings,
 };
 
-/// Learn sentences, one a line (.txt, .jsonl, also .gz; a file or a folder of them)
+/// Sentences, one a line (.txt, .jsonl, also .gz; a file or a folder of them)
 ///
 /// The tokenizer is learned from the same sentences. samples/ holds lines the model makes at each report.
 #[derive(Debug, clap::Args)]
@@ -41,6 +41,30 @@ pub(in crate::cli) struct Args {
     validation: Option<HeldOut>,
 }
 
+/// What is to be learned from sentences.
+pub(in crate::cli) struct Kind {
+    /// The recipe by the names of a preset and a network.
+    recipe: fn(&str, &str) -> Result<Recipe>,
+    /// The usual preset.
+    preset: &'static str,
+    /// Whether sentences have to be whole: one that is longer than the window is left out.
+    whole: bool,
+}
+
+/// What comes next in a sentence.
+pub(in crate::cli) const LANGUAGE_MODEL: Kind = Kind {
+    recipe: Recipe::text,
+    preset: "small",
+    whole: false,
+};
+
+/// A code for each sentence.
+pub(in crate::cli) const SENTENCE_VAE: Kind = Kind {
+    recipe: Recipe::sentence_vae,
+    preset: "poem",
+    whole: true,
+};
+
 /// Fewer sentences than this teach little beside themselves.
 const FEW: usize = 1000;
 /// Lines made at a report.
@@ -48,13 +72,24 @@ const LINES: usize = 12;
 /// Their greatest length, in tokens.
 const LONGEST: usize = 100;
 
-pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    args.train.check(Recipe::text, "lstm")?;
+pub(in crate::cli) fn run(args: &Args, kind: &Kind, ui: &Ui) -> Result<()> {
+    args.train.check(kind.recipe, kind.preset, "lstm")?;
     let resumed = args.train.resumed("text")?;
+    if let Some((folder, description)) = &resumed
+        && description.recipe.elbo.is_some() != kind.whole
+    {
+        let (is, with) = if kind.whole {
+            ("a language model", "ensuite train text")
+        } else {
+            ("a sentence VAE", "ensuite train sentence-vae")
+        };
+        return Err(Error::model(folder.path(), format!("it is {is}"))
+            .with_hint(format!("go on with it by: {with}")));
+    }
     let plan = Plan::new(args, resumed.as_ref())?;
     let recipe = match &resumed {
         Some((_, description)) => description.recipe.clone(),
-        None => args.train.recipe(Recipe::text, "lstm")?,
+        None => args.train.recipe(kind.recipe, kind.preset, "lstm")?,
     };
     let sentences = read(&args.text, &plan.field, ui)?;
     let settings = ReadSettings {
@@ -83,10 +118,29 @@ pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
         Some((folder, description)) => (Some(folder), description),
         None => (None, plan.describe(&codec, recipe, split)),
     };
-    let both = Both {
+    let mut both = Both {
         learned: Tokenized::new(&codec, &learned)?,
         held_out: Tokenized::new(&codec, &held_out)?,
     };
+    if kind.whole {
+        let window = description.recipe.batches.window;
+        let all = both.count();
+        both.learned.keep_up_to(window);
+        both.held_out.keep_up_to(window);
+        let left_out = all - both.count();
+        if left_out > 0 {
+            ui.say(format!(
+                "{left_out} sentences are longer than {window} tokens and left out"
+            ));
+        }
+        if both.learned.count() == 0 {
+            return Err(Error::input(
+                &args.text,
+                format!("no sentence has at most {window} tokens"),
+            )
+            .with_hint("give shorter sentences, or a larger batches.window in a --config file"));
+        }
+    }
     let material = TextMaterial {
         conditions: vec![Vec::new(); both.count()],
         words: words_of(&learned),
@@ -204,9 +258,10 @@ impl Material for TextMaterial {
         let seed = description.recipe.seed;
         let mut items = (0..LINES as u64)
             .map(|item| {
+                let stream = step * 1000 + item;
                 Ok(Item {
-                    sampler: Sampler::new(Sampling::default(), seed, step * 1000 + item)?,
-                    condition: None,
+                    sampler: Sampler::new(Sampling::default(), seed, stream)?,
+                    condition: drawn_code(net, seed, stream),
                     prompt: Vec::new(),
                 })
             })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{eval, generate, score};
+use super::{codes, eval, generate, interpolate, latent_eval, score};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::media::Verbs;
 use crate::cli::ui::{self, Ui};
@@ -27,6 +27,10 @@ impl Verbs for Text {
         description: &Description,
         ui: &Ui,
     ) -> Result<()> {
+        if description.recipe.elbo.is_some() {
+            return latent_eval::run(args, self, folder, description, ui);
+        }
+        args.refuse_codes(folder.path())?;
         eval::run(args, self, folder, description, ui)
     }
 
@@ -38,6 +42,34 @@ impl Verbs for Text {
         ui: &Ui,
     ) -> Result<()> {
         score::run(args, self, folder, description, ui)
+    }
+
+    fn interpolate(
+        &self,
+        args: &crate::cli::interpolate::Args,
+        folder: &ModelFolder,
+        description: &Description,
+        ui: &Ui,
+    ) -> Result<()> {
+        interpolate::run(args, self, folder, description, ui)
+    }
+
+    fn encode(
+        &self,
+        args: &crate::cli::codes::EncodeArgs,
+        folder: &ModelFolder,
+        description: &Description,
+    ) -> Result<()> {
+        codes::encode(args, self, folder, description)
+    }
+
+    fn decode(
+        &self,
+        args: &crate::cli::codes::DecodeArgs,
+        folder: &ModelFolder,
+        description: &Description,
+    ) -> Result<()> {
+        codes::decode(args, self, folder, description)
     }
 
     fn facts(&self, _: &Description) -> Vec<(&'static str, String)> {
@@ -55,11 +87,20 @@ impl Verbs for Text {
         "one sentence after the other".into()
     }
 
-    fn advice(&self) -> &'static str {
+    fn advice(&self, description: &Description) -> &'static str {
+        if description.recipe.elbo.is_some() {
+            return "Walk with it: `ensuite interpolate MODEL \"one sentence\" \"another one\"`.";
+        }
         "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`."
     }
 
-    fn invitation(&self, model: &Path) -> String {
+    fn invitation(&self, model: &Path, description: &Description) -> String {
+        if description.recipe.elbo.is_some() {
+            let model = ui::quoted(model);
+            return format!(
+                "walk with: ensuite interpolate {model} \"one sentence\" \"another one\""
+            );
+        }
         format!("write with: ensuite generate {} -n 10", ui::quoted(model))
     }
 }

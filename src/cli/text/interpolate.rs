@@ -1,0 +1,100 @@
+/*! `ensuite interpolate` on sentences: the lines that lie between two. */
+
+use serde::Serialize;
+
+use super::space::{Space, choose_lines, unit_of};
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::interpolate::Args;
+use crate::cli::ui::{self, Ui};
+use crate::error::Result;
+use crate::latent::{norm, walk};
+use crate::medium::Text;
+use crate::sequence::Token;
+
+#[derive(Serialize)]
+struct Walk {
+    from: String,
+    to: String,
+    /// Whether the first and the last line are the sentences that were typed.
+    exact: bool,
+    points: Vec<Point>,
+}
+
+#[derive(Serialize)]
+struct Point {
+    /// How far along the way, from 0 to 1.
+    at: f64,
+    line: String,
+    /// ln p(line | code), in nats.
+    log_likelihood: f64,
+    /// Words (characters, where there are no spaces) inserted, deleted or replaced since the line before.
+    edits: usize,
+    code: Vec<f32>,
+    /// ‖code‖.
+    norm: f64,
+}
+
+pub(super) fn run(
+    args: &Args,
+    text: &Text,
+    folder: &ModelFolder,
+    description: &Description,
+    ui: &Ui,
+) -> Result<()> {
+    let space = Space::open(folder, description, text, args.beam as usize)?;
+    let ends = [&args.from, &args.to];
+    let mut tokens: Vec<Vec<Token>> = Vec::new();
+    for end in ends {
+        tokens.push(space.tokens(end)?);
+        let unknown = space.codec.unknown_words(end);
+        if !unknown.is_empty() {
+            ui.warn(format!(
+                "the model does not know {}; it reads <unk> instead",
+                unknown.join(", ")
+            ));
+        }
+    }
+    if args.from == args.to {
+        ui.warn("both sentences are the same: nothing lies between");
+    }
+    let codes = space.codes(&tokens, &args.refinement());
+    let codes = walk(args.path, &codes[0], &codes[1], args.points)?;
+    let found = space.search(&codes)?;
+    let unit = unit_of(ends.map(String::as_str));
+    let lines = choose_lines(&found, unit)?;
+    let mut exact = true;
+    for (end, line) in ends.iter().zip([&lines[0], &lines[lines.len() - 1]]) {
+        if **end != line.text {
+            exact = false;
+            ui.warn(format!(
+                "\"{end}\" does not come back: the model says \"{}\"",
+                line.text
+            ));
+        }
+    }
+    if !args.json {
+        return lines.iter().try_for_each(|line| ui::print(&line.text));
+    }
+    let last = (codes.len() - 1) as f64;
+    let points = codes
+        .into_iter()
+        .zip(&lines)
+        .enumerate()
+        .map(|(index, (code, line))| Point {
+            at: index as f64 / last,
+            line: line.text.clone(),
+            log_likelihood: line.log_probability,
+            edits: index
+                .checked_sub(1)
+                .map_or(0, |before| unit.distance(&lines[before].text, &line.text)),
+            norm: norm(&code),
+            code,
+        })
+        .collect();
+    ui::print_json(&Walk {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        exact,
+        points,
+    })
+}

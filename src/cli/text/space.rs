@@ -1,0 +1,189 @@
+/*! A sentence VAE as the verbs use it: sentences to codes, codes to sentences. */
+
+use burn::prelude::*;
+use rayon::prelude::*;
+
+use super::codec;
+use crate::checkpoint::{Description, ModelFolder};
+use crate::cli::media::no_codes;
+use crate::error::{Error, Result};
+use crate::latent::{Choice, PathSettings, choose};
+use crate::measure::{Posteriors, Unit};
+use crate::medium::Text;
+use crate::nets::{SentenceVae, SequenceModel};
+use crate::network::Network;
+use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
+use crate::text::TextCodec;
+use crate::train::{Refinement, encode, refine};
+
+/// A model whose codes stand for sentences.
+pub(super) struct Space {
+    pub(super) vae: SentenceVae,
+    pub(super) codec: TextCodec,
+    /// The most tokens of a sentence, its end counted.
+    window: usize,
+    /// Lanes that search codes.
+    beams: usize,
+}
+
+/// A line that was found for a code.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) text: String,
+    /// ln p(line | code), in nats.
+    pub(super) log_probability: f64,
+}
+
+/// So many codes are refined together.
+const TOGETHER: usize = 128;
+/// At most so many lanes search in one thread.
+const LANES: usize = 320;
+
+impl Space {
+    /// Opens a model; `beams` lanes search each code.
+    pub(super) fn open(
+        folder: &ModelFolder,
+        description: &Description,
+        text: &Text,
+        beams: usize,
+    ) -> Result<Self> {
+        if description.recipe.elbo.is_none() {
+            return Err(no_codes(folder.path(), description));
+        }
+        let Network::SentenceVae(vae) = folder.load(description, &Device::flex())? else {
+            return Err(no_codes(folder.path(), description));
+        };
+        Ok(Self {
+            vae,
+            codec: codec(folder, text)?,
+            window: description.recipe.batches.window,
+            beams,
+        })
+    }
+
+    /// The tokens of a sentence with its end.
+    pub(super) fn tokens(&self, sentence: &str) -> Result<Vec<Token>> {
+        if sentence.trim().is_empty() {
+            return Err(Error::usage("there is nothing in an empty sentence")
+                .with_hint("type a sentence of a few words"));
+        }
+        let mut tokens = self.codec.tokens(sentence)?;
+        tokens.extend(self.codec.alphabet().stop);
+        if tokens.len() <= self.window {
+            return Ok(tokens);
+        }
+        let words = sentence.split_whitespace().count();
+        Err(Error::usage(format!(
+            "a sentence of {words} words ({} tokens) is too long for this model",
+            tokens.len() - 1
+        ))
+        .with_hint(format!("it reads up to {} tokens", self.window - 1)))
+    }
+
+    /// What the encoder says of sentences.
+    pub(super) fn encode(&self, sentences: &[Vec<Token>]) -> Posteriors {
+        let views: Vec<&[Token]> = sentences.iter().map(Vec::as_slice).collect();
+        encode(&self.vae, &views)
+    }
+
+    /// The code of each sentence: the mean that the encoder says, refined until the sentence comes back.
+    pub(super) fn codes(&self, sentences: &[Vec<Token>], refinement: &Refinement) -> Vec<Vec<f32>> {
+        let posteriors = self.encode(sentences);
+        let means: Vec<Vec<f32>> = posteriors
+            .means()
+            .chunks(self.vae.latent())
+            .map(<[f32]>::to_vec)
+            .collect();
+        let views: Vec<&[Token]> = sentences.iter().map(Vec::as_slice).collect();
+        views
+            .chunks(TOGETHER)
+            .zip(means.chunks(TOGETHER))
+            .flat_map(|(views, means)| refine(&self.vae, views, means, refinement))
+            .collect()
+    }
+
+    /// The likeliest lines of each code, the likeliest first. What one code finds does not depend on the others.
+    pub(super) fn search(&self, codes: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
+        let settings = BeamSettings {
+            beams: self.beams,
+            max_length: self.window - 1,
+            // A code says how long its sentence is: nothing has to be made up for.
+            length_penalty: 0.0,
+        };
+        let threads = rayon::current_num_threads();
+        let share = codes.len().div_ceil(threads).max(1);
+        let found: Vec<Result<Vec<Vec<Hypothesis>>>> = codes
+            .par_chunks(share)
+            .map(|codes| {
+                let queries: Vec<Query> = codes
+                    .iter()
+                    .map(|code| Query {
+                        condition: Some(code),
+                        prompt: &[],
+                    })
+                    .collect();
+                let lanes = (LANES / self.beams).clamp(1, codes.len()) * self.beams;
+                beam_search(&mut *self.vae.stepper(lanes)?, &queries, &settings)
+            })
+            .collect();
+        let mut all = Vec::with_capacity(codes.len());
+        for found in found {
+            for hypotheses in found? {
+                all.push(self.lines(&hypotheses)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn lines(&self, hypotheses: &[Hypothesis]) -> Result<Vec<Line>> {
+        hypotheses
+            .iter()
+            .map(|hypothesis| {
+                Ok(Line {
+                    text: self.codec.decode(&hypothesis.tokens)?,
+                    log_probability: hypothesis.log_probability,
+                })
+            })
+            .collect()
+    }
+}
+
+/// One of the lines found at each point of a walk: the likeliest at its ends, and between them those that go well
+/// together.
+pub(super) fn choose_lines(found: &[Vec<Line>], unit: Unit) -> Result<Vec<Line>> {
+    let last = found.len().saturating_sub(1);
+    let offered: Vec<Vec<Choice<&str>>> = found
+        .iter()
+        .enumerate()
+        .map(|(point, lines)| {
+            let most = if point == 0 || point == last {
+                1
+            } else {
+                lines.len()
+            };
+            lines[..most]
+                .iter()
+                .map(|line| Choice {
+                    parts: unit.parts(&line.text),
+                    score: line.log_probability,
+                })
+                .collect()
+        })
+        .collect();
+    let chosen = choose(&offered, &PathSettings::default())?;
+    Ok(found
+        .iter()
+        .zip(chosen)
+        .map(|(lines, index)| lines[index].clone())
+        .collect())
+}
+
+/// Words, or characters where lines have no spaces between words.
+pub(super) fn unit_of<'a>(lines: impl IntoIterator<Item = &'a str>) -> Unit {
+    let spaced = |line: &str| line.trim().contains(char::is_whitespace);
+    if lines.into_iter().any(spaced) {
+        Unit::Words
+    } else {
+        Unit::Characters
+    }
+}

@@ -1,0 +1,326 @@
+/*!
+Gaussians with independent dimensions: what an encoder says of a code, and the standard one that codes are drawn from.
+
+Standard normal numbers come from a seed and have the same bits on every machine: they are made with additions,
+multiplications, divisions and roots alone, since the system's logarithm differs from one C library to the next.
+*/
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::math;
+
+/// N(mean, diag(exp(log_variance))).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gaussian<'a> {
+    mean: &'a [f32],
+    log_variance: &'a [f32],
+}
+
+impl<'a> Gaussian<'a> {
+    /// Of the means and the natural logarithms of the variances, `[dims]` each.
+    ///
+    /// # Panics
+    /// If these have different lengths.
+    pub fn new(mean: &'a [f32], log_variance: &'a [f32]) -> Self {
+        assert_eq!(mean.len(), log_variance.len(), "as many means as variances");
+        Self { mean, log_variance }
+    }
+
+    /// Mean and log variance of each dimension.
+    fn dimensions(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.mean
+            .iter()
+            .zip(self.log_variance)
+            .map(|(&mean, &log_variance)| (f64::from(mean), f64::from(log_variance)))
+    }
+
+    /// KL(self ‖ N(0, 1)) of each dimension in nats: ½ (μ² + σ² − 1 − ln σ²) (Kingma & Welling 2014, "Auto-encoding
+    /// variational Bayes", appendix B).
+    pub fn kl_per_dimension(&self) -> impl Iterator<Item = f64> {
+        // Where σ² is nearly 1, σ² − 1 taken at once keeps the digits that a difference would lose.
+        self.dimensions().map(|(mean, log_variance)| {
+            0.5 * (mean * mean + (log_variance.exp_m1() - log_variance))
+        })
+    }
+
+    /// KL(self ‖ N(0, I)) in nats: the sum over dimensions.
+    pub fn kl(&self) -> f64 {
+        self.kl_per_dimension().sum()
+    }
+
+    /// ln of the density at `code`.
+    ///
+    /// # Panics
+    /// If the code has another length.
+    pub fn log_density(&self, code: &[f32]) -> f64 {
+        assert_eq!(code.len(), self.mean.len(), "a code of another length");
+        self.dimensions()
+            .zip(code)
+            .map(|((mean, log_variance), &z)| {
+                let away = f64::from(z) - mean;
+                -0.5 * (LN_TAU + log_variance + away * away * (-log_variance).exp())
+            })
+            .sum()
+    }
+
+    /// σ of each dimension.
+    pub fn deviations(&self) -> Vec<f32> {
+        let deviation = |v: &f32| math::exp(0.5 * v);
+        self.log_variance.iter().map(deviation).collect()
+    }
+
+    /// μ + σ ε, the code that standard normal `noise` stands for (Kingma & Welling 2014, §2.4).
+    ///
+    /// # Panics
+    /// If the noise has another length.
+    pub fn reparameterise(&self, noise: &[f32]) -> Vec<f32> {
+        assert_eq!(noise.len(), self.mean.len(), "noise of another length");
+        self.mean
+            .iter()
+            .zip(self.log_variance)
+            .zip(noise)
+            .map(|((mean, log_variance), noise)| {
+                math::exp(0.5 * log_variance).mul_add(*noise, *mean)
+            })
+            .collect()
+    }
+
+    /// A code drawn from it.
+    pub fn sample(&self, normals: &mut Normals) -> Vec<f32> {
+        self.reparameterise(&normals.code(self.mean.len()))
+    }
+}
+
+/// ln of the density of N(0, I) at `code`.
+pub fn standard_log_density(code: &[f32]) -> f64 {
+    code.iter()
+        .map(|&z| -0.5 * (LN_TAU + f64::from(z) * f64::from(z)))
+        .sum()
+}
+
+/// ln 2π.
+const LN_TAU: f64 = 1.837_877_066_409_345_3;
+
+/// Standard normal numbers without end, by the polar method (Marsaglia & Bray 1964, "A convenient method for generating
+/// normal variables").
+#[derive(Debug, Clone)]
+pub struct Normals {
+    chance: ChaCha8Rng,
+    /// They come in pairs.
+    second: Option<f64>,
+}
+
+impl Normals {
+    /// Item number `item` of everything drawn with `seed` gets a stream of its own.
+    pub fn new(seed: u64, item: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        // A key of its own, so that codes and tokens never share a stream.
+        key[8..16].copy_from_slice(b"normals ");
+        let mut chance = ChaCha8Rng::from_seed(key);
+        chance.set_stream(item);
+        Self {
+            chance,
+            second: None,
+        }
+    }
+
+    /// The next `dims` of them: a code drawn from N(0, I).
+    pub fn code(&mut self, dims: usize) -> Vec<f32> {
+        self.take(dims).map(|x| x as f32).collect()
+    }
+
+    /// Uniform in [−1, 1).
+    fn uniform(&mut self) -> f64 {
+        const STEP: f64 = 1.0 / (1_u64 << 52) as f64;
+        (self.chance.next_u64() >> 11) as f64 * STEP - 1.0
+    }
+
+    /// Two at a time.
+    fn pair(&mut self) -> (f64, f64) {
+        loop {
+            let (x, y) = (self.uniform(), self.uniform());
+            let square = x * x + y * y;
+            if square > 0.0 && square < 1.0 {
+                let scale = (-2.0 * ln(square) / square).sqrt();
+                return (scale * x, scale * y);
+            }
+        }
+    }
+}
+
+impl Iterator for Normals {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        Some(self.second.take().unwrap_or_else(|| {
+            let (first, second) = self.pair();
+            self.second = Some(second);
+            first
+        }))
+    }
+}
+
+/// ln of a normal positive number: x = 2ⁿ m with m in [√½, √2), and ln m = 2 artanh((m − 1) / (m + 1)) by its series, whose
+/// first term left out is below 10⁻¹⁸ there.
+fn ln(x: f64) -> f64 {
+    const EXPONENT: u64 = 0x7FF << 52;
+    let mut n = ((x.to_bits() & EXPONENT) >> 52) as i32 - 1023;
+    let mut m = f64::from_bits((x.to_bits() & !EXPONENT) | 1.0_f64.to_bits());
+    if m > std::f64::consts::SQRT_2 {
+        m *= 0.5;
+        n += 1;
+    }
+    let s = (m - 1.0) / (m + 1.0);
+    let series = (0..=10)
+        .rev()
+        .fold(0.0, |sum, k| sum * s * s + 1.0 / f64::from(2 * k + 1));
+    2.0 * s * series + f64::from(n) * std::f64::consts::LN_2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEAN: [f32; 4] = [0.0, -1.25, 2.0, 0.5];
+    const LOG_VARIANCE: [f32; 4] = [0.0, -2.0, 0.75, 1e-3];
+
+    fn gaussian() -> Gaussian<'static> {
+        Gaussian::new(&MEAN, &LOG_VARIANCE)
+    }
+
+    /// ∫ f over [−30, 30], by the trapezoidal rule.
+    fn integral(f: impl Fn(f32) -> f64) -> f64 {
+        const STEP: f32 = 1.0 / 512.0;
+        (-30 * 512..=30 * 512)
+            .map(|i| f64::from(STEP) * f(i as f32 * STEP))
+            .sum()
+    }
+
+    #[test]
+    fn kl_is_the_integral_that_it_stands_for() {
+        for (i, kl) in gaussian().kl_per_dimension().enumerate() {
+            let one = Gaussian::new(&MEAN[i..=i], &LOG_VARIANCE[i..=i]);
+            let expected = integral(|z| {
+                let log = one.log_density(&[z]);
+                log.exp() * (log - standard_log_density(&[z]))
+            });
+            assert!((kl - expected).abs() < 1e-6, "{kl} is not {expected}");
+            assert!((one.kl() - kl).abs() < 1e-12);
+        }
+        let sum: f64 = gaussian().kl_per_dimension().sum();
+        assert!((gaussian().kl() - sum).abs() < 1e-12);
+    }
+
+    #[test]
+    fn kl_is_nothing_only_for_the_standard_one() {
+        assert_eq!(Gaussian::new(&[0.0; 3], &[0.0; 3]).kl(), 0.0);
+        for tiny in [1e-3, -1e-3] {
+            let from_mean = Gaussian::new(&[tiny], &[0.0]).kl();
+            assert!((from_mean / 5e-7 - 1.0).abs() < 1e-5);
+            let from_variance = Gaussian::new(&[0.0], &[tiny]).kl();
+            assert!((from_variance / 2.5e-7 - 1.0).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn densities_hold_a_mass_of_one_and_are_products() {
+        for i in 0..4 {
+            let one = Gaussian::new(&MEAN[i..=i], &LOG_VARIANCE[i..=i]);
+            assert!((integral(|z| one.log_density(&[z]).exp()) - 1.0).abs() < 1e-6);
+        }
+        let code = [0.3, -1.0, 4.0, 0.0];
+        let product: f64 = (0..4)
+            .map(|i| Gaussian::new(&MEAN[i..=i], &LOG_VARIANCE[i..=i]).log_density(&code[i..=i]))
+            .sum();
+        assert!((gaussian().log_density(&code) - product).abs() < 1e-12);
+        let standard = Gaussian::new(&[0.0; 4], &[0.0; 4]);
+        assert!((standard.log_density(&code) - standard_log_density(&code)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn noise_is_the_distance_from_the_mean_in_deviations() {
+        assert_eq!(gaussian().reparameterise(&[0.0; 4]), MEAN);
+        let noise = [1.0, -2.0, 0.5, 3.0];
+        let code = gaussian().reparameterise(&noise);
+        for i in 0..4 {
+            let deviation = (0.5 * f64::from(LOG_VARIANCE[i])).exp();
+            let away = f64::from(code[i] - MEAN[i]);
+            assert!((away - deviation * f64::from(noise[i])).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn samples_have_the_moments_of_their_gaussian() {
+        const COUNT: usize = 20_000;
+        let mut normals = Normals::new(1, 2);
+        let codes: Vec<Vec<f32>> = (0..COUNT)
+            .map(|_| gaussian().sample(&mut normals))
+            .collect();
+        for i in 0..4 {
+            let numbers = || codes.iter().map(|code| f64::from(code[i]));
+            let mean = numbers().sum::<f64>() / COUNT as f64;
+            let variance = numbers().map(|x| (x - mean).powi(2)).sum::<f64>() / COUNT as f64;
+            let expected = f64::from(LOG_VARIANCE[i]).exp();
+            // Four standard errors.
+            let allowed = 4.0 * (expected / COUNT as f64).sqrt();
+            assert!((mean - f64::from(MEAN[i])).abs() < allowed);
+            assert!((variance / expected - 1.0).abs() < 4.0 * (2.0 / COUNT as f64).sqrt());
+        }
+    }
+
+    #[test]
+    fn normals_are_distributed_as_they_should_and_do_not_hang_together() {
+        const COUNT: usize = 200_000;
+        let numbers: Vec<f64> = Normals::new(7, 0).take(COUNT).collect();
+        let share = |below: f64| numbers.iter().filter(|&&x| x < below).count() as f64;
+        for (below, expected) in [
+            (-3.0, 0.001_350),
+            (-2.0, 0.022_750),
+            (-1.0, 0.158_655),
+            (0.0, 0.5),
+            (0.5, 0.691_462),
+            (1.0, 0.841_345),
+            (2.0, 0.977_250),
+            (3.0, 0.998_650),
+        ] {
+            let error = (expected * (1.0 - expected) / COUNT as f64).sqrt();
+            assert!((share(below) / COUNT as f64 - expected).abs() < 4.0 * error);
+        }
+        let error = 1.0 / (COUNT as f64).sqrt();
+        for lag in 1..4 {
+            let neighbours = numbers.iter().zip(&numbers[lag..]);
+            let (plain, squared) = neighbours.fold((0.0, 0.0), |(plain, squared), (x, y)| {
+                (plain + x * y, squared + (x * x - 1.0) * (y * y - 1.0))
+            });
+            assert!((plain / COUNT as f64).abs() < 4.0 * error);
+            assert!((squared / COUNT as f64).abs() < 4.0 * 2.0 * error);
+        }
+    }
+
+    #[test]
+    fn a_seed_and_an_item_mean_the_same_numbers_however_they_are_taken() {
+        let whole = Normals::new(3, 5).code(9);
+        let mut normals = Normals::new(3, 5);
+        let parts = [normals.code(2), normals.code(3), normals.code(4)].concat();
+        assert_eq!(whole, parts);
+        assert_ne!(whole, Normals::new(3, 6).code(9));
+        assert_ne!(whole, Normals::new(4, 5).code(9));
+    }
+
+    #[test]
+    fn the_logarithm_is_right() {
+        let mut x = 2_f64.powi(-104);
+        while x < 4.0 {
+            assert!(
+                (ln(x) - x.ln()).abs() <= 4e-16 * x.ln().abs().max(1.0),
+                "ln {x}"
+            );
+            x *= 1.003_7;
+        }
+        for x in [1.0, 0.5, 1.0 - f64::EPSILON, 1.0 + f64::EPSILON] {
+            assert!((ln(x) - x.ln()).abs() <= 1e-15 * x.ln().abs());
+        }
+    }
+}

@@ -1,0 +1,491 @@
+/*!
+How good walks between two sentences are: whether they begin and end where they should, how straight and how evenly they
+go, and whether what lies between is new. And the trivial walks to set beside them.
+*/
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+
+/// What edits are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// What stands between white space.
+    Words,
+    /// Unicode scalar values: for scripts that put no space between words.
+    Characters,
+}
+
+impl Unit {
+    /// How many insertions, deletions and replacements lead from one line to the other (Levenshtein 1966).
+    pub fn distance(self, a: &str, b: &str) -> usize {
+        match self {
+            Self::Words => strsim::generic_levenshtein(&words(a), &words(b)),
+            Self::Characters => strsim::levenshtein(a, b),
+        }
+    }
+
+    /// How many units a line has.
+    pub fn length(self, line: &str) -> usize {
+        match self {
+            Self::Words => line.split_whitespace().count(),
+            Self::Characters => line.chars().count(),
+        }
+    }
+
+    /// The distance as a share of the longer line: 0 where both are the same, 1 where nothing is.
+    fn share(self, a: &str, b: &str) -> f64 {
+        let longer = self.length(a).max(self.length(b)).max(1);
+        self.distance(a, b) as f64 / longer as f64
+    }
+
+    /// A line of these units, as [`parts`](Self::parts) gives them.
+    pub fn join(self, parts: &[&str]) -> String {
+        match self {
+            Self::Words => parts.join(" "),
+            Self::Characters => parts.concat(),
+        }
+    }
+
+    /// The units of a line, one by one.
+    pub fn parts(self, line: &str) -> Vec<&str> {
+        match self {
+            Self::Words => words(line),
+            Self::Characters => line.split_inclusive(|_: char| true).collect(),
+        }
+    }
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A walk as it is shown, beside the two sentences that it was asked to connect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Walk {
+    /// Where it should begin.
+    pub from: String,
+    /// Where it should end.
+    pub to: String,
+    /// What it shows, the first and the last line too.
+    pub lines: Vec<String>,
+}
+
+impl Walk {
+    /// True if the first line is the sentence it should begin with.
+    pub fn begins_exactly(&self) -> bool {
+        self.lines.first() == Some(&self.from)
+    }
+
+    /// True if the last line is the sentence it should end with.
+    pub fn ends_exactly(&self) -> bool {
+        self.lines.last() == Some(&self.to)
+    }
+
+    /// The distance from the first line to the last as a share of the sum of distances between neighbours: 1 where no
+    /// edit was made in vain. None where nothing changes. Standing still costs nothing, nor does one great jump: look at
+    /// [`distinct`](Self::distinct) and [`largest_jump`](Self::largest_jump) too.
+    pub fn efficiency(&self, unit: Unit) -> Option<f64> {
+        let way: usize = self.neighbours().map(|(a, b)| unit.distance(a, b)).sum();
+        let (first, last) = (self.lines.first()?, self.lines.last()?);
+        (way > 0).then(|| unit.distance(first, last) as f64 / way as f64)
+    }
+
+    /// How many different lines it shows.
+    pub fn distinct(&self) -> usize {
+        self.lines.iter().collect::<HashSet<_>>().len()
+    }
+
+    /// The greatest distance between neighbours, each as a share of the longer of the two: 1 where some line has
+    /// nothing of the one before.
+    pub fn largest_jump(&self, unit: Unit) -> f64 {
+        self.neighbours()
+            .map(|(a, b)| unit.share(a, b))
+            .fold(0.0, f64::max)
+    }
+
+    /// The lines between the first and the last.
+    pub fn interior(&self) -> &[String] {
+        match &self.lines[..] {
+            [_, interior @ .., _] => interior,
+            _ => &[],
+        }
+    }
+
+    fn neighbours(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.lines.iter().zip(self.lines.iter().skip(1))
+    }
+}
+
+/// Many walks measured. Not a number where there is nothing to measure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WalkSummary {
+    /// How many walks.
+    pub walks: usize,
+    /// The share of first and last lines that are the sentences asked for.
+    pub exact_ends: f64,
+    /// The share of walks of which both are.
+    pub exact_walks: f64,
+    /// Mean [`Walk::efficiency`] of the walks that go anywhere.
+    pub efficiency: f64,
+    /// Mean of [`Walk::distinct`] as a share of the lines.
+    pub distinct: f64,
+    /// Mean of [`Walk::largest_jump`].
+    pub largest_jump: f64,
+    /// The share of lines between the ends that stand word for word in the training set.
+    pub copied: f64,
+    /// [`self_bleu`] of the middle lines of all walks: whether these all lead through the same sentences.
+    pub self_bleu: f64,
+}
+
+impl WalkSummary {
+    /// Measures walks of a model that was trained on the lines `training`.
+    pub fn new(walks: &[Walk], unit: Unit, training: &HashSet<&str>) -> Self {
+        let ends = walks
+            .iter()
+            .flat_map(|w| [w.begins_exactly(), w.ends_exactly()]);
+        let exact = |w: &Walk| w.begins_exactly() && w.ends_exactly();
+        let interior = walks.iter().flat_map(Walk::interior);
+        let middles: Vec<Vec<&str>> = walks
+            .iter()
+            .filter_map(|walk| walk.interior().get(walk.interior().len() / 2))
+            .map(|line| unit.parts(line))
+            .collect();
+        Self {
+            walks: walks.len(),
+            exact_ends: share(ends),
+            exact_walks: share(walks.iter().map(exact)),
+            efficiency: mean(walks.iter().filter_map(|walk| walk.efficiency(unit))),
+            distinct: mean(
+                walks
+                    .iter()
+                    .map(|walk| walk.distinct() as f64 / walk.lines.len() as f64),
+            ),
+            largest_jump: mean(walks.iter().map(|walk| walk.largest_jump(unit))),
+            copied: share(interior.map(|line| training.contains(line.as_str()))),
+            self_bleu: self_bleu(&middles),
+        }
+    }
+}
+
+/// Not a number for none.
+fn mean(numbers: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = numbers.fold((0.0, 0.0), |(count, sum), x| (count + 1.0, sum + x));
+    sum / count
+}
+
+fn share(answers: impl Iterator<Item = bool>) -> f64 {
+    mean(answers.map(|yes| f64::from(u8::from(yes))))
+}
+
+/// The longest n-grams that BLEU compares.
+const ORDER: usize = 4;
+/// Stands for a count of none (Chen & Cherry 2014, "A systematic comparison of smoothing techniques for sentence-level
+/// BLEU", smoothing 1).
+const UNSEEN: f64 = 0.1;
+
+/// How alike lines are: the mean over lines of BLEU-4 with all other lines as references (Zhu et al. 2018, "Texygen";
+/// BLEU of Papineni et al. 2002, §2), smoothed where no n-gram matches. 1 where every line is there twice, 0 where no two
+/// have a word in common. Lines of fewer than four parts have no n-grams of four and come out low, twins too. Not a
+/// number for fewer than two lines.
+pub fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
+    if lines.len() < 2 {
+        return f64::NAN;
+    }
+    let references: Vec<References<T>> = (1..=ORDER).map(|n| References::new(lines, n)).collect();
+    let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
+    for line in lines {
+        *lengths.entry(line.len()).or_default() += 1;
+    }
+    let bleu = |(index, line): (usize, &Vec<T>)| {
+        let mut log_precision = 0.0;
+        for references in &references {
+            let (matched, all) = references.matched(index, line);
+            if references.n == 1 && matched == 0 {
+                return 0.0;
+            }
+            let matched = if matched == 0 { UNSEEN } else { matched as f64 };
+            log_precision += (matched / all.max(1) as f64).ln() / ORDER as f64;
+        }
+        log_precision.exp() * brevity(line.len(), &lengths)
+    };
+    mean(lines.iter().enumerate().map(bleu))
+}
+
+/// How often n-grams occur in a line at most, so that each line can have all others as references.
+struct References<'a, T> {
+    n: usize,
+    /// Of each n-gram: the most of one line, which line that is, and the most of any other.
+    most: HashMap<&'a [T], (usize, usize, usize)>,
+}
+
+impl<'a, T: Eq + Hash> References<'a, T> {
+    fn new(lines: &'a [Vec<T>], n: usize) -> Self {
+        let mut most = HashMap::new();
+        for (index, line) in lines.iter().enumerate() {
+            for (gram, count) in counts(line, n) {
+                let (first, whose, second) = most.entry(gram).or_insert((0, index, 0));
+                if count > *first {
+                    (*first, *whose, *second) = (count, index, *first);
+                } else {
+                    *second = count.max(*second);
+                }
+            }
+        }
+        Self { n, most }
+    }
+
+    /// How many n-grams of line `index` are in another line, each at most as often as it is in one of these; and how many
+    /// there are.
+    fn matched(&self, index: usize, line: &[T]) -> (usize, usize) {
+        let mut matched = 0;
+        for (gram, count) in counts(line, self.n) {
+            let (first, whose, second) = self.most[gram];
+            matched += count.min(if whose == index { second } else { first });
+        }
+        (matched, (line.len() + 1).saturating_sub(self.n))
+    }
+}
+
+fn counts<T: Eq + Hash>(line: &[T], n: usize) -> HashMap<&[T], usize> {
+    let mut counts = HashMap::new();
+    for gram in line.windows(n) {
+        *counts.entry(gram).or_default() += 1;
+    }
+    counts
+}
+
+/// BLEU's penalty for a line shorter than the other line whose length is nearest; of two as near, the shorter counts.
+fn brevity(length: usize, lengths: &BTreeMap<usize, usize>) -> f64 {
+    let others = lengths
+        .iter()
+        .filter(|&(&other, &lines)| other != length || lines > 1);
+    let nearest = others
+        .map(|(&other, _)| other)
+        .min_by_key(|other| other.abs_diff(length));
+    match nearest {
+        Some(nearest) if nearest > length => (1.0 - nearest as f64 / length.max(1) as f64).exp(),
+        _ => 1.0,
+    }
+}
+
+/// The trivial walk that knows no language: of `points` lines, each has the first part of `b` and the last part of `a`, and
+/// more and more of `b`. The first is `a` and the last is `b`.
+///
+/// # Panics
+/// For fewer than two points.
+pub fn token_splice<T: Clone>(a: &[T], b: &[T], points: usize) -> Vec<Vec<T>> {
+    assert!(points >= 2, "a walk has two ends");
+    let last = points - 1;
+    let part = |length: usize, index: usize| (length * index + last / 2) / last;
+    (0..points)
+        .map(|index| [&b[..part(b.len(), index)], &a[part(a.len(), index)..]].concat())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNITS: [Unit; 2] = [Unit::Words, Unit::Characters];
+
+    fn walk(lines: &[&str]) -> Walk {
+        Walk {
+            from: lines[0].to_owned(),
+            to: lines[lines.len() - 1].to_owned(),
+            lines: lines.iter().map(|&line| line.to_owned()).collect(),
+        }
+    }
+
+    fn lines(lines: &[&'static str]) -> Vec<Vec<&'static str>> {
+        lines.iter().map(|line| words(line)).collect()
+    }
+
+    const SOME: [&str; 6] = [
+        "",
+        "he is",
+        "is he there",
+        "he was there",
+        "春曉不覺",
+        "  he   is ",
+    ];
+
+    #[test]
+    fn distances_are_a_metric() {
+        for unit in UNITS {
+            for a in SOME {
+                assert_eq!(unit.distance(a, a), 0);
+                assert_eq!(unit.distance(a, ""), unit.length(a));
+                for b in SOME {
+                    assert_eq!(unit.distance(a, b), unit.distance(b, a));
+                    for c in SOME {
+                        assert!(unit.distance(a, c) <= unit.distance(a, b) + unit.distance(b, c));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn distances_count_what_their_unit_says() {
+        assert_eq!(Unit::Words.distance("he is there", "she is"), 2);
+        assert_eq!(Unit::Words.distance("he is", "  he   is "), 0);
+        assert_eq!(Unit::Characters.distance("he is", "she was"), 3);
+        assert_eq!(Unit::Characters.distance("春眠不覺曉", "春曉不覺"), 2);
+        assert_eq!(Unit::Characters.parts("春é a"), ["春", "é", " ", "a"]);
+    }
+
+    #[test]
+    fn a_straight_walk_is_efficient_and_a_detour_is_not() {
+        let straight = walk(&["a b c", "x b c", "x y c", "x y z"]);
+        assert_eq!(straight.efficiency(Unit::Words), Some(1.0));
+        assert_eq!(straight.distinct(), 4);
+        assert!((straight.largest_jump(Unit::Words) - 1.0 / 3.0).abs() < 1e-12);
+        let detour = walk(&["a b c", "x b c", "a b c", "x y z"]);
+        assert_eq!(detour.efficiency(Unit::Words), Some(3.0 / 5.0));
+        assert_eq!(
+            (detour.distinct(), detour.largest_jump(Unit::Words)),
+            (3, 1.0)
+        );
+    }
+
+    #[test]
+    fn standing_still_is_seen_by_the_count_and_one_jump_by_its_size() {
+        let still = walk(&["a b", "a b", "a b", "x y z"]);
+        assert_eq!(still.efficiency(Unit::Words), Some(1.0));
+        assert_eq!(
+            (still.distinct(), still.largest_jump(Unit::Words)),
+            (2, 1.0)
+        );
+        let nowhere = walk(&["a", "a"]);
+        assert_eq!(nowhere.efficiency(Unit::Words), None);
+        assert_eq!(nowhere.largest_jump(Unit::Words), 0.0);
+        assert_eq!(walk(&["a", "b", "a"]).efficiency(Unit::Words), Some(0.0));
+    }
+
+    #[test]
+    fn no_walk_is_more_than_efficient() {
+        for a in SOME {
+            for b in SOME {
+                for c in SOME {
+                    for unit in UNITS {
+                        let walk = walk(&[a, b, c]);
+                        assert!(
+                            walk.efficiency(unit)
+                                .is_none_or(|e| (0.0..=1.0).contains(&e))
+                        );
+                        assert!((0.0..=1.0).contains(&walk.largest_jump(unit)));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ends_are_exact_only_to_the_letter() {
+        let mut one = walk(&["he is", "he was", "she was"]);
+        assert!(one.begins_exactly() && one.ends_exactly());
+        one.to.push(' ');
+        assert!(one.begins_exactly() && !one.ends_exactly());
+        one.lines.clear();
+        assert!(!one.begins_exactly() && one.interior().is_empty());
+    }
+
+    #[test]
+    fn a_summary_is_the_mean_of_its_walks() {
+        let mut walks = vec![
+            walk(&["a b c", "x b c", "x y c", "x y z"]),
+            walk(&["a b", "a b", "p q", "x y"]),
+        ];
+        walks[1].from = "something else".to_owned();
+        let training = HashSet::from(["x y c", "p q", "a b c", "x y z"]);
+        let summary = WalkSummary::new(&walks, Unit::Words, &training);
+        assert_eq!(summary.walks, 2);
+        assert_eq!((summary.exact_ends, summary.exact_walks), (0.75, 0.5));
+        assert_eq!(summary.efficiency, f64::midpoint(1.0, 0.5));
+        assert_eq!(summary.distinct, f64::midpoint(1.0, 0.75));
+        assert!((summary.largest_jump - f64::midpoint(1.0 / 3.0, 1.0)).abs() < 1e-12);
+        // Ends are not between.
+        assert_eq!(summary.copied, 0.5);
+        assert_eq!(summary.self_bleu, 0.0);
+        let none = WalkSummary::new(&[], Unit::Words, &training);
+        assert!(none.walks == 0 && none.efficiency.is_nan() && none.copied.is_nan());
+    }
+
+    #[test]
+    fn self_bleu_goes_from_none_to_one() {
+        let twins = lines(&["a b c d e", "a b c d e", "p q r s", "p q r s"]);
+        assert!((self_bleu(&twins) - 1.0).abs() < 1e-12);
+        assert_eq!(self_bleu(&lines(&["a b c d", "e f g h", "i j k l"])), 0.0);
+        let alike = self_bleu(&lines(&["a b c d e", "a b c d f", "a b c d g"]));
+        let less = self_bleu(&lines(&["a b c d e", "a b x d f", "a y c d g"]));
+        assert!(0.0 < less && less < alike && alike < 1.0);
+        assert!(self_bleu(&lines(&["a b c d"])).is_nan());
+    }
+
+    #[test]
+    fn self_bleu_is_what_paper_and_pencil_give() {
+        // The first has of its n-grams 4 of 5, 3 of 4, 2 of 3, 1 of 2 in the second, and is no shorter. The second: 4 of 4,
+        // 3 of 3, 2 of 2, 1 of 1, and is shorter by one of four.
+        let first: f64 = (0.8_f64 * 0.75 * (2.0 / 3.0) * 0.5).powf(0.25);
+        let second = (1.0_f64 - 5.0 / 4.0).exp();
+        let found = self_bleu(&lines(&["a b c d e", "a b c d"]));
+        assert!((found - f64::midpoint(first, second)).abs() < 1e-12);
+        // Where longer n-grams do not match, a tenth stands for each. "a" counts no more often than in the other.
+        let first = (2.0 / 4.0 * (0.1 / 3.0) * (0.1 / 2.0) * 0.1_f64).powf(0.25);
+        let found = self_bleu(&lines(&["a a a b", "b x a y"]));
+        assert!((found - first).abs() < 1e-12);
+    }
+
+    #[test]
+    fn self_bleu_with_many_references_is_that_with_all_of_them_compared() {
+        // Against a count over all other lines, one by one.
+        let some = lines(&[
+            "a b a b a b",
+            "a b c a",
+            "a b a c a b a",
+            "c c a b",
+            "b a",
+            "a b a b c d",
+        ]);
+        for n in 1..=ORDER {
+            let references = References::new(&some, n);
+            for (index, line) in some.iter().enumerate() {
+                let expected: usize = counts(line, n)
+                    .iter()
+                    .map(|(gram, count)| {
+                        let others = some.iter().enumerate().filter(|(i, _)| *i != index);
+                        let most = others
+                            .map(|(_, other)| other.windows(n).filter(|w| w == gram).count())
+                            .max();
+                        *count.min(&most.unwrap())
+                    })
+                    .sum();
+                assert_eq!(references.matched(index, line).0, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_splice_keeps_the_ends_and_changes_as_little_as_it_can() {
+        for (a, b) in [
+            ("a b c d e", "p q r"),
+            ("", "x y"),
+            ("a", ""),
+            ("a b", "a b"),
+        ] {
+            let (a, b) = (words(a), words(b));
+            for points in [2, 3, 11] {
+                let spliced = token_splice(&a, &b, points);
+                assert_eq!(spliced.len(), points);
+                assert_eq!((&spliced[0], &spliced[points - 1]), (&a, &b));
+                let most = a.len().max(b.len());
+                for pair in spliced.windows(2) {
+                    let edits = strsim::generic_levenshtein(&pair[0], &pair[1]);
+                    assert!(edits <= 2 * most.div_ceil(points - 1));
+                }
+            }
+        }
+        let middle = &token_splice(&words("a b c d"), &words("p q r s"), 3)[1];
+        assert_eq!(middle, &["p", "q", "c", "d"]);
+    }
+}

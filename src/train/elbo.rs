@@ -1,0 +1,454 @@
+/*!
+What a sentence VAE makes small: the negative evidence lower bound, in a course that keeps the code from collapsing.
+
+A decoder that foresees well by itself learns to leave the code aside (Bowman et al. 2016, §3.1). So training begins as an
+autoencoder's, with hardly a price on the code; then the decoder may be made anew, the price rises to its full height,
+and some nats of it stay free (Li et al. 2019, "A surprisingly effective fix for deep latent variable modeling of text").
+*/
+
+use burn::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::objective::{inputs, seed_of_step, surprise_at};
+use super::{Batch, Batches, Moment, Objective, Training, Validation};
+use crate::error::{Error, Result};
+use crate::latent::Normals;
+use crate::measure::Posteriors;
+use crate::nets::{DECODER, Encoded, SentenceVae, SequenceModel, parameters, values, with_values};
+use crate::network::Network;
+use crate::sequence::{Likelihood, Token};
+
+/// The course of training a VAE.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElboSettings {
+    /// The share of all steps that train an autoencoder.
+    pub autoencoder: f64,
+    /// The share of all steps, after these, in which the weight of the KL divergence rises to 1.
+    pub ramp: f64,
+    /// Whether the decoder is made anew after the autoencoder's phase.
+    pub reset_decoder: bool,
+    /// Nats of the KL divergence that cost nothing, spread evenly over the dimensions: about the rate that comes out.
+    pub free_nats: f64,
+    /// The share of words that the decoder is not shown.
+    pub word_dropout: f64,
+    /// The weight at the beginning of foreseeing a sentence's words from its code alone, whatever their order. It fades
+    /// out until the KL divergence has its full weight.
+    pub bag_of_words: f64,
+}
+
+/// The weight of the KL divergence while the autoencoder is trained: just enough to keep codes from flying apart.
+const LEAST: f64 = 0.02;
+/// Below so many nats a sentence, a code is as good as unused.
+const COLLAPSED: f64 = 0.5;
+/// The mutual information of so many held-out sentences is watched at a report; it takes their number squared.
+const WATCHED: usize = 2000;
+
+impl ElboSettings {
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// A usage error naming what is wrong.
+    pub fn validate(&self) -> Result<()> {
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        if !(share(self.autoencoder) && share(self.ramp) && self.autoencoder + self.ramp <= 1.0) {
+            return Err(Error::usage(format!(
+                "an autoencoder's phase of {} and a ramp of {} cannot work",
+                self.autoencoder, self.ramp
+            ))
+            .with_hint("both are shares of all steps, together at most 1"));
+        }
+        if !share(self.word_dropout) {
+            return Err(Error::usage(format!(
+                "a word dropout of {} cannot work",
+                self.word_dropout
+            ))
+            .with_hint("it is a share from 0 to below 1"));
+        }
+        if !(self.free_nats.is_finite() && self.free_nats >= 0.0) {
+            return Err(
+                Error::usage(format!("{} free nats cannot work", self.free_nats))
+                    .with_hint("it is a number from 0 up"),
+            );
+        }
+        if !(self.bag_of_words.is_finite() && self.bag_of_words >= 0.0) {
+            return Err(Error::usage(format!(
+                "a bag of words with the weight {} cannot work",
+                self.bag_of_words
+            ))
+            .with_hint("it is a number from 0 (none) to about 1"));
+        }
+        Ok(())
+    }
+
+    /// How far along this step is, from 0 to 1; 0 while that is unknown.
+    fn progress(now: Moment) -> f64 {
+        now.total
+            .map_or(0.0, |total| now.step as f64 / total.max(1) as f64)
+    }
+
+    /// The weight of the KL divergence.
+    fn weight(&self, now: Moment) -> f64 {
+        let beyond = Self::progress(now) - self.autoencoder;
+        if beyond < 0.0 || now.total.is_none() {
+            LEAST
+        } else if beyond < self.ramp {
+            LEAST + (1.0 - LEAST) * beyond / self.ramp
+        } else {
+            1.0
+        }
+    }
+
+    /// The weight of the bag of words.
+    fn bag_weight(&self, now: Moment) -> f64 {
+        let end = self.autoencoder + self.ramp;
+        let left = 1.0 - Self::progress(now) / end.max(f64::MIN_POSITIVE);
+        self.bag_of_words * left.max(0.0)
+    }
+
+    /// The step before which the decoder is made anew.
+    fn reset_step(&self, total: u64) -> Option<u64> {
+        let step = (self.autoencoder * total as f64).ceil() as u64;
+        (self.reset_decoder && step > 0).then_some(step)
+    }
+}
+
+/// The negative ELBO, with the course of [`ElboSettings`].
+#[derive(Debug, Clone, Copy)]
+pub struct Elbo {
+    /// The course.
+    pub settings: ElboSettings,
+    /// Of codes, dropped words and the new decoder.
+    pub seed: u64,
+}
+
+impl Elbo {
+    /// The tokens with some words hidden behind `start`, as a function of seed and step.
+    fn hide_words(&self, batch: &Batch, start: Token, step: u64) -> Batch {
+        let mut batch = batch.clone();
+        if self.settings.word_dropout > 0.0 {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&self.seed.to_le_bytes());
+            key[8..16].copy_from_slice(b"words   ");
+            let mut chance = ChaCha8Rng::from_seed(key);
+            chance.set_stream(step);
+            let border = (self.settings.word_dropout * 4_294_967_296.0) as u64;
+            for token in &mut batch.tokens {
+                if u64::from(chance.next_u32()) < border {
+                    *token = start;
+                }
+            }
+        }
+        batch
+    }
+}
+
+fn vae(net: &Network) -> &SentenceVae {
+    match net {
+        Network::SentenceVae(vae) => vae,
+        _ => panic!("the ELBO is a VAE's"),
+    }
+}
+
+/// Codes drawn from what the encoder says, `[rows, latent]` (Kingma & Welling 2014, §2.4).
+fn draw(encoded: &Encoded, seed: u64, item: u64, device: &Device) -> Tensor<2> {
+    let [rows, dims] = encoded.mean.dims();
+    let noise = Normals::new(seed, item).code(rows * dims);
+    let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, dims]), device);
+    encoded.mean.clone() + (encoded.log_variance.clone() * 0.5).exp() * noise
+}
+
+/// KL(q ‖ N(0, I)) of each row and dimension in nats (Kingma & Welling 2014, appendix B).
+fn divergence(encoded: &Encoded) -> Tensor<2> {
+    let (mean, log_variance) = (encoded.mean.clone(), encoded.log_variance.clone());
+    (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5
+}
+
+impl Objective<Network> for Elbo {
+    fn loss(&self, net: &Network, batch: &Batch, now: Moment, device: &Device) -> Tensor<1> {
+        let (vae, settings) = (vae(net), &self.settings);
+        let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
+        let codes = draw(&encoded, self.seed, now.step, device);
+        let start = vae.interface().alphabet.start;
+        let (tokens, _) = inputs(&self.hide_words(batch, start, now.step), device);
+        let seed = seed_of_step(self.seed, now.step);
+        let reconstruction = surprise_at(
+            vae.training_logits(tokens, Some(codes.clone()), seed),
+            batch,
+        );
+        // Each dimension's mean over the batch is free up to its part (Kingma et al. 2016, appendix C).
+        let free = settings.free_nats / vae.latent() as f64;
+        let price = divergence(&encoded).mean_dim(0).clamp_min(free).sum();
+        let price = price * (settings.weight(now) * batch.rows as f64);
+        let mut loss = reconstruction + price;
+        let bag = settings.bag_weight(now);
+        if bag > 0.0 {
+            loss = loss + vae.bag_of_words(codes, &batch.targets) * bag;
+        }
+        loss / batch.scored().max(1) as f64
+    }
+
+    fn validate(
+        &self,
+        net: &Network,
+        held_out: &Batches,
+        now: Moment,
+        device: &Device,
+    ) -> Result<Validation> {
+        let vae = vae(net);
+        let mut posteriors = Posteriors::new(vae.latent());
+        let mut reconstruction = Likelihood::default();
+        for (item, batch) in held_out.pass().enumerate() {
+            let batch = batch?;
+            let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
+            let codes = draw(&encoded, self.seed, u64::MAX - item as u64, device);
+            let (tokens, _) = inputs(&batch, device);
+            let nats = surprise_at(vae.logits(tokens, Some(codes)), &batch);
+            reconstruction.add(Likelihood {
+                nats: f64::from(nats.into_scalar::<f32>()),
+                tokens: batch.scored() as u64,
+            });
+            posteriors.extend(&values(encoded.mean), &values(encoded.log_variance));
+        }
+        let sentences = posteriors.items() as f64;
+        let kl = posteriors.kl();
+        let active = posteriors.active_units();
+        let information = posteriors
+            .every(posteriors.items().div_ceil(WATCHED))
+            .information(1, self.seed)
+            .mutual_information;
+        let said = reconstruction.nats / sentences;
+        let mut remark = format!(
+            "{:.1} nats a sentence: reconstruction {said:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active",
+            said + kl,
+            vae.latent()
+        );
+        if self.settings.weight(now) == 1.0 && kl.min(information) < COLLAPSED {
+            remark += "; the code has collapsed: raise elbo.free_nats or elbo.autoencoder";
+        }
+        Ok(Validation {
+            likelihood: Likelihood {
+                nats: reconstruction.nats + kl * sentences,
+                ..reconstruction
+            },
+            parts: [
+                ("reconstruction", said),
+                ("kl", kl),
+                ("mutual_information", information),
+                ("active_units", active as f64),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+            remark,
+        })
+    }
+
+    fn prepare(&self, training: &mut Training<Network>) -> Result<bool> {
+        let standing = &training.standing;
+        let reset = standing
+            .total
+            .and_then(|total| self.settings.reset_step(total));
+        if reset != Some(standing.step) {
+            return Ok(false);
+        }
+        let fresh = vae(&training.net).anew(self.seed.wrapping_add(1), &Device::flex())?;
+        let mut weights = Vec::new();
+        let old = parameters(&training.net).into_iter();
+        for (index, (old, fresh)) in old.zip(parameters(&fresh)).enumerate() {
+            if !fresh.name.starts_with(DECODER) {
+                weights.push(old.values);
+                continue;
+            }
+            training.optimizer.momentum[index].fill(0.0);
+            training.optimizer.variance[index].fill(0.0);
+            training.optimizer.average[index].clone_from(&fresh.values);
+            weights.push(fresh.values);
+        }
+        training.net = with_values(training.net.clone(), weights);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::GradientsParams;
+
+    use super::*;
+    use crate::nets::{Interface, SentenceVaeConfig, Unit};
+    use crate::network::NetworkConfig;
+    use crate::sequence::Alphabet;
+    use crate::train::{AdamW, Cut, Length, OptimizerSettings, Standing};
+
+    const SETTINGS: ElboSettings = ElboSettings {
+        autoencoder: 0.25,
+        ramp: 0.5,
+        reset_decoder: true,
+        free_nats: 2.0,
+        word_dropout: 0.3,
+        bag_of_words: 0.5,
+    };
+
+    fn at(step: u64, total: u64) -> Moment {
+        Moment {
+            step,
+            total: Some(total),
+        }
+    }
+
+    #[test]
+    fn the_price_of_the_code_rises_after_the_autoencoder_and_stays() {
+        let weight = |step| SETTINGS.weight(at(step, 100));
+        assert_eq!((weight(0), weight(24)), (LEAST, LEAST));
+        assert!((25..75).all(|step| weight(step) < weight(step + 1)));
+        assert_eq!((weight(75), weight(99)), (1.0, 1.0));
+        let bag = |step| SETTINGS.bag_weight(at(step, 100));
+        assert_eq!(
+            (bag(0), bag(75), bag(99)),
+            (SETTINGS.bag_of_words, 0.0, 0.0)
+        );
+        assert!((0..75).all(|step| bag(step) > bag(step + 1)));
+        let unknown = Moment {
+            step: 90,
+            total: None,
+        };
+        assert_eq!(SETTINGS.weight(unknown), LEAST);
+    }
+
+    const ALPHABET: Alphabet = Alphabet {
+        size: 8,
+        start: 8,
+        stop: Some(7),
+    };
+
+    fn training() -> Training<Network> {
+        let config = NetworkConfig::SentenceVae(SentenceVaeConfig {
+            unit: Unit::Lstm,
+            embedding: 6,
+            hidden: 24,
+            encoder: 16,
+            latent: 4,
+            dropout: 0.0,
+        });
+        let interface = Interface {
+            alphabet: ALPHABET,
+            lags: Vec::new(),
+            condition: 0,
+        };
+        let net = config.build(interface, 3, &Device::flex()).unwrap();
+        Training {
+            optimizer: AdamW::new(&net),
+            standing: Standing::start(Length::Steps(100)),
+            net: net.train(),
+        }
+    }
+
+    #[test]
+    fn at_its_step_the_decoder_alone_is_made_anew() {
+        let elbo = Elbo {
+            settings: SETTINGS,
+            seed: 5,
+        };
+        let mut training = training();
+        for part in &mut training.optimizer.momentum {
+            part.fill(1.0);
+        }
+        let before = parameters(&training.net);
+        training.standing.step = 24;
+        assert!(!elbo.prepare(&mut training).unwrap());
+        training.standing.step = 25;
+        assert!(elbo.prepare(&mut training).unwrap());
+        let after = parameters(&training.net);
+        let mut changed = 0;
+        for (index, (a, b)) in before.iter().zip(&after).enumerate() {
+            let decoder = a.name.starts_with(DECODER);
+            let drawn = a.values.iter().any(|&x| x != 0.0 && x != 1.0);
+            assert_eq!(a.values != b.values, decoder && drawn, "{}", a.name);
+            let forgotten = training.optimizer.momentum[index].iter().all(|&m| m == 0.0);
+            assert_eq!(forgotten, decoder, "{}", a.name);
+            changed += usize::from(decoder);
+        }
+        assert!(changed > 3 && changed < after.len());
+    }
+
+    /// Sentences of which each has its own two words, three times.
+    struct Sentences;
+
+    impl crate::sequence::Sequences for Sentences {
+        fn count(&self) -> usize {
+            49
+        }
+
+        fn length(&self, _: usize) -> usize {
+            5
+        }
+
+        fn read(
+            &self,
+            index: usize,
+            range: std::ops::Range<usize>,
+            out: &mut [Token],
+        ) -> Result<()> {
+            let (a, b) = ((index / 7) as Token, (index % 7) as Token);
+            out.copy_from_slice(&[a, b, a, b, 7][range]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn codes_learn_to_tell_sentences_apart_and_hidden_words_are_a_function_of_the_step() {
+        let elbo = Elbo {
+            settings: ElboSettings {
+                reset_decoder: false,
+                ..SETTINGS
+            },
+            seed: 5,
+        };
+        let conditions = vec![Vec::new(); 49];
+        let members: Vec<usize> = (0..49).collect();
+        let cut = Cut {
+            window: 16,
+            context: 4,
+            budget: 256,
+        };
+        let batches = Batches::new(&Sentences, &members, &conditions, ALPHABET, cut, 1);
+        let device = Device::flex().autodiff();
+        let mut training = training();
+        let plain = Device::flex();
+        let look = |training: &Training<Network>, step| {
+            let net = training.net.valid();
+            elbo.validate(&net, &batches, at(step, 300), &plain)
+                .unwrap()
+        };
+        let before = look(&training, 0);
+        for step in 0..300 {
+            let batch = batches.at(step).unwrap();
+            let now = at(step, 300);
+            let loss = elbo.loss(&training.net, &batch, now, &device);
+            if step == 0 {
+                let again = elbo.loss(&training.net, &batch, now, &device);
+                assert_eq!(
+                    loss.clone().into_scalar::<f32>(),
+                    again.into_scalar::<f32>()
+                );
+                let hidden = elbo.hide_words(&batch, ALPHABET.start, 0);
+                assert_ne!(hidden, batch);
+                assert_ne!(hidden, elbo.hide_words(&batch, ALPHABET.start, 1));
+            }
+            let gradients = GradientsParams::from_grads(loss.backward(), &training.net);
+            let net = training.net.clone();
+            let settings = OptimizerSettings::default();
+            (training.net, _) = training.optimizer.step(net, gradients, 0.01, &settings);
+        }
+        let after = look(&training, 300);
+        assert!(
+            after.likelihood.nats < 0.7 * before.likelihood.nats,
+            "{after:?} after {before:?}"
+        );
+        // ln 49 = 3.9 nats tell all of them apart.
+        assert!(after.parts["mutual_information"] > 1.0, "{after:?}");
+        let sum = after.parts["reconstruction"] + after.parts["kl"];
+        assert!((sum - after.likelihood.nats / 49.0).abs() < 1e-3);
+    }
+}
