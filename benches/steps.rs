@@ -77,7 +77,15 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
         condition: None,
     };
     timed(net.train(), repeats, |net, step| {
-        MaximumLikelihood { seed: 0 }.loss(net, &batch, Moment { step, total: None }, &device)
+        MaximumLikelihood { seed: 0 }.loss(
+            net,
+            &batch,
+            Moment {
+                step,
+                planned: None,
+            },
+            &device,
+        )
     })
 }
 

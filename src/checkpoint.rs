@@ -556,28 +556,32 @@ fn write_tensors<'a>(
     metadata: HashMap<String, String>,
     kind: Dtype,
 ) -> Result<()> {
-    let bytes_of = |value: &f32| match kind {
-        Dtype::F16 => f16::from_f32(*value).to_le_bytes().to_vec(),
-        _ => value.to_le_bytes().to_vec(),
+    let failed = |reason: String| Error::Write {
+        path: path.into(),
+        source: std::io::Error::other(reason),
     };
-    let all: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
-        .map(|(name, p)| {
-            (
-                name,
-                p.shape.clone(),
-                p.values.iter().flat_map(bytes_of).collect(),
-            )
-        })
-        .collect();
+    let mut all: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (name, p) in tensors {
+        let bytes = if kind == Dtype::F16 {
+            let halves = p.values.iter().map(|&value| f16::from_f32(value));
+            if halves.clone().any(|half| !half.is_finite()) {
+                return Err(failed(format!(
+                    "'{name}' holds numbers too large for half precision"
+                )));
+            }
+            halves.flat_map(f16::to_le_bytes).collect()
+        } else {
+            p.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+        };
+        all.push((name, p.shape.clone(), bytes));
+    }
     let views = all.iter().map(|(name, shape, bytes)| {
         let view =
             TensorView::new(kind, shape.clone(), bytes).expect("as many bytes as its shape says");
         (name.clone(), view)
     });
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::Write {
-        path: path.into(),
-        source: std::io::Error::other(error.to_string()),
-    })?;
+    let bytes =
+        safetensors::serialize(views, Some(metadata)).map_err(|error| failed(error.to_string()))?;
     write_aside(path, &bytes)
 }
 

@@ -93,6 +93,14 @@ pub enum Network {
 }
 
 impl Network {
+    /// The sentence VAE, if it is one.
+    pub fn vae(&self) -> Option<&SentenceVae> {
+        match self {
+            Self::SentenceVae(vae) => Some(vae),
+            _ => None,
+        }
+    }
+
     /// Multiply-adds of one step in one lane.
     pub fn multiply_adds(&self) -> usize {
         match self {

@@ -9,13 +9,17 @@ use crate::cli::{ensuite, outcome, refuse, succeed};
 const SMALL: &str = "[network]\nembedding = 24\nhidden = 48\ndropout = 0.0\n\
     [training]\nlearning_rate = 0.01\nwarmup = 20\nreport_every = 200\n";
 
-struct World {
+pub struct World {
     folder: tempfile::TempDir,
 }
 
 impl World {
-    /// Sentences of a little grammar, and a config.
     fn new() -> Self {
+        Self::with(SMALL)
+    }
+
+    /// Sentences of a little grammar in lines.txt, and a config in small.toml.
+    pub fn with(config: &str) -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -38,15 +42,15 @@ impl World {
             }
         }
         fs::write(world.path("lines.txt"), lines.join("\n")).unwrap();
-        fs::write(world.path("small.toml"), SMALL).unwrap();
+        fs::write(world.path("small.toml"), config).unwrap();
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 

@@ -34,12 +34,12 @@ pub(super) struct DecodeArgs {
     pub(super) beam: u64,
 }
 
-pub(super) fn encode(args: &EncodeArgs, _ui: &Ui) -> Result<()> {
+pub(super) fn encode(args: &EncodeArgs, ui: &Ui) -> Result<()> {
     let (folder, description) = ModelFolder::open(&args.model)?;
-    media::verbs(&description.medium).encode(args, &folder, &description)
+    media::verbs(&description.medium).encode(args, &folder, &description, ui)
 }
 
-pub(super) fn decode(args: &DecodeArgs, _ui: &Ui) -> Result<()> {
+pub(super) fn decode(args: &DecodeArgs) -> Result<()> {
     let (folder, description) = ModelFolder::open(&args.model)?;
     media::verbs(&description.medium).decode(args, &folder, &description)
 }

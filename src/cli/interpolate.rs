@@ -6,7 +6,7 @@ use super::media;
 use super::ui::Ui;
 use crate::checkpoint::ModelFolder;
 use crate::error::Result;
-use crate::latent::{Interpolation, walk};
+use crate::latent::Interpolation;
 use crate::train::Refinement;
 
 /// Walk from one sentence to another, through the sentences that lie between
@@ -21,8 +21,8 @@ pub(super) struct Args {
     #[arg(value_name = "B")]
     pub(super) to: String,
     /// How many lines, both ends counted
-    #[arg(long, value_name = "N", default_value_t = 11)]
-    pub(super) points: usize,
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=1000))]
+    pub(super) points: u64,
     /// How many lines are pursued at each point
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub(super) beam: u64,
@@ -38,8 +38,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    // A number of points that makes no walk is refused before anything is read.
-    walk(args.path, &[], &[], args.points)?;
     let (folder, description) = ModelFolder::open(&args.model)?;
     media::verbs(&description.medium).interpolate(args, &folder, &description, ui)
 }

@@ -55,6 +55,7 @@ pub(super) trait Verbs {
         _args: &EncodeArgs,
         folder: &ModelFolder,
         description: &Description,
+        _ui: &Ui,
     ) -> Result<()> {
         Err(no_codes(folder.path(), description))
     }
@@ -111,10 +112,7 @@ pub(super) fn no_codes(model: &Path, description: &Description) -> Error {
     let medium = &description.medium;
     Error::model(
         model,
-        format!(
-            "it is a model of {} without codes, so that nothing lies between",
-            medium.name()
-        ),
+        format!("it is a model of {} without codes", medium.name()),
     )
     .with_hint(format!(
         "{}; codes are learned by: ensuite train sentence-vae",

@@ -93,7 +93,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Complete(args) => complete::run(&args, &ui),
         Verb::Interpolate(args) => interpolate::run(&args, &ui),
         Verb::Encode(args) => codes::encode(&args, &ui),
-        Verb::Decode(args) => codes::decode(&args, &ui),
+        Verb::Decode(args) => codes::decode(&args),
         Verb::Eval(args) => eval::run(&args, &ui),
         Verb::Score(args) => score::run(&args, &ui),
         Verb::Info(args) => info::run(&args),

@@ -112,12 +112,13 @@ pub struct Normals {
 }
 
 impl Normals {
-    /// Item number `item` of everything drawn with `seed` gets a stream of its own.
-    pub fn new(seed: u64, item: u64) -> Self {
+    /// Item number `item` of everything drawn with `seed` for this purpose gets a stream of its own.
+    pub fn new(purpose: [u8; 8], seed: u64, item: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         // A key of its own, so that codes and tokens never share a stream.
         key[8..16].copy_from_slice(b"normals ");
+        key[16..24].copy_from_slice(&purpose);
         let mut chance = ChaCha8Rng::from_seed(key);
         chance.set_stream(item);
         Self {
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn samples_have_the_moments_of_their_gaussian() {
         const COUNT: usize = 20_000;
-        let mut normals = Normals::new(1, 2);
+        let mut normals = Normals::new(*b"testing ", 1, 2);
         let codes: Vec<Vec<f32>> = (0..COUNT)
             .map(|_| gaussian().sample(&mut normals))
             .collect();
@@ -273,7 +274,7 @@ mod tests {
     #[test]
     fn normals_are_distributed_as_they_should_and_do_not_hang_together() {
         const COUNT: usize = 200_000;
-        let numbers: Vec<f64> = Normals::new(7, 0).take(COUNT).collect();
+        let numbers: Vec<f64> = Normals::new(*b"testing ", 7, 0).take(COUNT).collect();
         let share = |below: f64| numbers.iter().filter(|&&x| x < below).count() as f64;
         for (below, expected) in [
             (-3.0, 0.001_350),
@@ -301,12 +302,13 @@ mod tests {
 
     #[test]
     fn a_seed_and_an_item_mean_the_same_numbers_however_they_are_taken() {
-        let whole = Normals::new(3, 5).code(9);
-        let mut normals = Normals::new(3, 5);
+        let whole = Normals::new(*b"testing ", 3, 5).code(9);
+        let mut normals = Normals::new(*b"testing ", 3, 5);
         let parts = [normals.code(2), normals.code(3), normals.code(4)].concat();
         assert_eq!(whole, parts);
-        assert_ne!(whole, Normals::new(3, 6).code(9));
-        assert_ne!(whole, Normals::new(4, 5).code(9));
+        assert_ne!(whole, Normals::new(*b"testing ", 3, 6).code(9));
+        assert_ne!(whole, Normals::new(*b"testing ", 4, 5).code(9));
+        assert_ne!(whole, Normals::new(*b"proving ", 3, 5).code(9));
     }
 
     #[test]

@@ -9,4 +9,4 @@ mod walk;
 
 pub use gaussian::{Gaussian, Normals, standard_log_density};
 pub use path::{Choice, PathSettings, choose};
-pub use walk::{Interpolation, lerp, norm, slerp, walk};
+pub use walk::{Interpolation, norm, walk};

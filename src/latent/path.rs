@@ -2,15 +2,19 @@
 Which line to show at each point of a walk.
 
 A search finds several lines at each point. The likeliest of each, taken alone, jump to and fro between ways to say the
-same, and stand still where the walk goes on. So one is chosen at each point for the sake of the whole: of all ways
-through the points, the one of least cost
+same, and stand still where the walk goes on. So one is chosen at each point for the sake of the whole: a way through the
+points of little cost
 
-  Σ over points of −score + Σ over neighbours of (edit · Levenshtein distance + repeat, where they are the same).
+  Σ over points of −score + Σ over neighbours of edit · Levenshtein distance
+  + Σ over points of repeat, where the line before is the same, or twice as much, where an earlier one is.
 
-It is found exactly, by dynamic programming (Viterbi 1967). Between lines equally likely and with `repeat` below
-`edit`, it never goes back to a line that it left: standing still costs less than going away and coming back. Yet a
-line on a shortest way of edits costs nothing, so that it is taken rather than one that was there before.
+Since a line costs more once it was shown, no choice stands for itself, and the best of all ways can only be found by
+trying all. Instead the [`WIDTH`] best beginnings are pursued from point to point; then single lines and pairs of
+neighbours are changed as long as that costs less. Short walks, with no more beginnings than that, are exact.
 */
+
+use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::error::{Error, Result};
 
@@ -19,7 +23,7 @@ use crate::error::{Error, Result};
 pub struct PathSettings {
     /// The cost of each part (word or token) inserted, deleted or replaced between neighbours, in units of the score.
     pub edit: f64,
-    /// The cost of a line that is the same as its neighbour. Above `edit`, walks go round in order not to repeat.
+    /// The cost of a line that is the same as its neighbour; half of the cost of going back to an earlier one.
     pub repeat: f64,
 }
 
@@ -27,7 +31,7 @@ impl Default for PathSettings {
     fn default() -> Self {
         Self {
             edit: 0.5,
-            repeat: 0.25,
+            repeat: 3.0,
         }
     }
 }
@@ -60,51 +64,164 @@ pub struct Choice<T> {
     pub score: f64,
 }
 
-impl<T> Choice<T> {
-    /// A line that is set. Alone at its point, it is shown there whatever it costs: so ends are kept.
-    pub fn given(parts: Vec<T>) -> Self {
-        Self { parts, score: 0.0 }
-    }
-}
+/// So many beginnings of a way are pursued.
+pub const WIDTH: usize = 256;
 
-/// The number of the choice at each point, such that the cost of the whole (see the [module](self)) is least. Among
+/// The number of the choice at each point, such that the cost of the whole (see the [module](self)) is little. Among
 /// equals it takes the choices that stand first.
 ///
 /// # Errors
 /// A usage error when a setting is not allowed, a point offers nothing, or a score is not finite.
-pub fn choose<T: PartialEq>(
+pub fn choose<T: Eq + Hash>(
     points: &[Vec<Choice<T>>],
     settings: &PathSettings,
 ) -> Result<Vec<usize>> {
     settings.validate()?;
     check(points)?;
-    let Some(first) = points.first() else {
-        return Ok(Vec::new());
-    };
-    // The least cost of a way to each choice of the latest point, and how each of these ways came.
-    let mut costs: Vec<f64> = first.iter().map(|choice| -choice.score).collect();
-    let mut parents = Vec::with_capacity(points.len());
-    for pair in points.windows(2) {
-        let (from, latest): (Vec<usize>, Vec<f64>) = pair[1]
-            .iter()
-            .map(|choice| {
-                let ways = pair[0]
-                    .iter()
-                    .zip(&costs)
-                    .map(|(before, cost)| cost + step(before, choice, settings));
-                let (parent, cost) = cheapest(ways);
-                (parent, cost - choice.score)
-            })
-            .unzip();
-        parents.push(from);
-        costs = latest;
-    }
-    let mut path = vec![cheapest(costs.into_iter()).0];
-    for from in parents.iter().rev() {
-        path.push(from[path[path.len() - 1]]);
-    }
-    path.reverse();
+    let costs = Costs::new(points, settings);
+    let mut path = costs.pursue();
+    costs.improve(&mut path);
     Ok(path)
+}
+
+/// What a way costs, with everything looked up that can be.
+struct Costs<'a, T> {
+    points: &'a [Vec<Choice<T>>],
+    settings: &'a PathSettings,
+    /// The same number for the same line, wherever it is offered.
+    lines: Vec<Vec<usize>>,
+    different: usize,
+    /// What the edits cost from each choice of a point to each of the next: `[point][from][to]`.
+    edits: Vec<Vec<Vec<f64>>>,
+}
+
+/// The beginning of a way.
+#[derive(Clone)]
+struct Beginning {
+    path: Vec<usize>,
+    lines: Vec<usize>,
+    cost: f64,
+}
+
+impl<'a, T: Eq + Hash> Costs<'a, T> {
+    fn new(points: &'a [Vec<Choice<T>>], settings: &'a PathSettings) -> Self {
+        let mut numbers: HashMap<&[T], usize> = HashMap::new();
+        let lines = points
+            .iter()
+            .map(|choices| {
+                let number = |choice: &'a Choice<T>| {
+                    let next = numbers.len();
+                    *numbers.entry(&choice.parts).or_insert(next)
+                };
+                choices.iter().map(number).collect()
+            })
+            .collect();
+        let distance = |from: &Choice<T>, to: &Choice<T>| {
+            settings.edit * strsim::generic_levenshtein(&from.parts, &to.parts) as f64
+        };
+        let edits = points
+            .windows(2)
+            .map(|pair| {
+                let row = |from| pair[1].iter().map(|to| distance(from, to)).collect();
+                pair[0].iter().map(row).collect()
+            })
+            .collect();
+        Self {
+            points,
+            settings,
+            lines,
+            different: numbers.len(),
+            edits,
+        }
+    }
+
+    /// The best way that the best beginnings lead to.
+    fn pursue(&self) -> Vec<usize> {
+        let mut beginnings = vec![Beginning {
+            path: Vec::new(),
+            lines: Vec::new(),
+            cost: 0.0,
+        }];
+        for (point, choices) in self.points.iter().enumerate() {
+            let mut longer: Vec<(f64, usize, usize)> = Vec::new();
+            for (number, beginning) in beginnings.iter().enumerate() {
+                for (index, choice) in choices.iter().enumerate() {
+                    let line = self.lines[point][index];
+                    let mut cost = beginning.cost - choice.score;
+                    if let Some(&last) = beginning.path.last() {
+                        cost += self.edits[point - 1][last][index];
+                        if beginning.lines.last() == Some(&line) {
+                            cost += self.settings.repeat;
+                        } else if beginning.lines.contains(&line) {
+                            cost += 2.0 * self.settings.repeat;
+                        }
+                    }
+                    longer.push((cost, number, index));
+                }
+            }
+            longer.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
+            longer.truncate(WIDTH);
+            beginnings = longer
+                .into_iter()
+                .map(|(cost, number, index)| {
+                    let mut beginning = beginnings[number].clone();
+                    beginning.path.push(index);
+                    beginning.lines.push(self.lines[point][index]);
+                    beginning.cost = cost;
+                    beginning
+                })
+                .collect();
+        }
+        beginnings.swap_remove(0).path
+    }
+
+    /// What a whole way costs.
+    fn of(&self, path: &[usize]) -> f64 {
+        let mut seen = vec![false; self.different];
+        let mut cost = 0.0;
+        for (point, &index) in path.iter().enumerate() {
+            let line = self.lines[point][index];
+            cost -= self.points[point][index].score;
+            if let Some(before) = point.checked_sub(1) {
+                cost += self.edits[before][path[before]][index];
+                if self.lines[before][path[before]] == line {
+                    cost += self.settings.repeat;
+                } else if seen[line] {
+                    cost += 2.0 * self.settings.repeat;
+                }
+            }
+            seen[line] = true;
+        }
+        cost
+    }
+
+    /// Changes single choices and pairs of neighbours as long as the whole costs less by it.
+    fn improve(&self, path: &mut [usize]) {
+        // A gain below this is rounding.
+        const GAIN: f64 = 1e-9;
+        let mut least = self.of(path);
+        let mut better = true;
+        while better {
+            better = false;
+            for point in 0..path.len() {
+                let next = (point + 1).min(path.len() - 1);
+                for first in 0..self.points[point].len() {
+                    for second in 0..self.points[next].len() {
+                        let before = (path[point], path[next]);
+                        path[next] = second;
+                        path[point] = if next == point { second } else { first };
+                        let cost = self.of(path);
+                        if cost < least - GAIN {
+                            least = cost;
+                            better = true;
+                        } else {
+                            (path[point], path[next]) = before;
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn check<T>(points: &[Vec<Choice<T>>]) -> Result<()> {
@@ -123,22 +240,6 @@ fn check<T>(points: &[Vec<Choice<T>>]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What it costs to go from one line to the next.
-fn step<T: PartialEq>(from: &Choice<T>, to: &Choice<T>, settings: &PathSettings) -> f64 {
-    match strsim::generic_levenshtein(&from.parts, &to.parts) {
-        0 => settings.repeat,
-        edits => settings.edit * edits as f64,
-    }
-}
-
-/// The first of the least; there is one.
-fn cheapest(costs: impl Iterator<Item = f64>) -> (usize, f64) {
-    costs
-        .enumerate()
-        .min_by(|(_, a), (_, b)| a.total_cmp(b))
-        .expect("every point has a choice")
 }
 
 #[cfg(test)]
@@ -169,7 +270,7 @@ mod tests {
 
     /// Random lines of at most four letters out of three, so that some are the same; scores spread by about two.
     fn random(item: u64, points: usize, most: usize) -> Points {
-        let mut normals = Normals::new(8, item);
+        let mut normals = Normals::new(*b"testing ", 8, item);
         let mut below = |n: usize| {
             let x = normals.next().unwrap();
             (x.abs() * 1e6) as usize % n
@@ -177,7 +278,7 @@ mod tests {
         let mut points: Points = (0..points)
             .map(|_| {
                 (0..=below(most))
-                    .map(|_| Choice::given((0..below(5)).map(|_| b'a' + below(3) as u8).collect()))
+                    .map(|_| given_line((0..below(5)).map(|_| b'a' + below(3) as u8).collect()))
                     .collect()
             })
             .collect();
@@ -190,14 +291,23 @@ mod tests {
     /// The cost that the module promises to make least, from a distance of its own.
     fn cost(points: &Points, path: &[usize], settings: &PathSettings) -> f64 {
         let lines: Vec<&Choice<u8>> = points.iter().zip(path).map(|(p, &i)| &p[i]).collect();
-        let moves: f64 = lines
-            .windows(2)
-            .map(|pair| match distance(&pair[0].parts, &pair[1].parts) {
-                0 => settings.repeat,
-                edits => settings.edit * edits as f64,
+        let moves: f64 = (1..lines.len())
+            .map(|at| {
+                let (before, line) = (lines[at - 1], lines[at]);
+                let shown = |other: &&Choice<u8>| other.parts == line.parts;
+                let again = match (before.parts == line.parts, lines[..at].iter().any(shown)) {
+                    (true, _) => settings.repeat,
+                    (false, true) => 2.0 * settings.repeat,
+                    (false, false) => 0.0,
+                };
+                again + settings.edit * distance(&before.parts, &line.parts) as f64
             })
             .sum();
         moves - lines.iter().map(|line| line.score).sum::<f64>()
+    }
+
+    fn given_line(parts: Vec<u8>) -> Choice<u8> {
+        Choice { parts, score: 0.0 }
     }
 
     /// Levenshtein's distance as it is defined.
@@ -224,9 +334,9 @@ mod tests {
     }
 
     #[test]
-    fn no_way_there_is_costs_less() {
+    fn of_short_walks_no_way_there_is_costs_less() {
         for item in 0..60 {
-            let points = random(item, 1 + item as usize % 5, 4);
+            let points = random(item, 1 + item as usize % 4, 4);
             for settings in &SETTINGS {
                 let path = choose(&points, settings).unwrap();
                 let found = cost(&points, &path, settings);
@@ -271,15 +381,29 @@ mod tests {
     }
 
     #[test]
-    fn given_ends_stay_and_draw_the_middle_to_them() {
-        let middle = || vec![choice("aaaa", -1.0), choice("bbbb", -1.1)];
-        for end in ["aaaa", "bbbb"] {
-            let given = || vec![Choice::given(end.as_bytes().to_vec())];
-            let points = vec![given(), middle(), middle(), given()];
-            let path = choose(&points, &PathSettings::default()).unwrap();
-            let shown: Vec<_> = points.iter().zip(path).map(|(p, i)| &p[i].parts).collect();
-            assert!(shown.iter().all(|parts| *parts == end.as_bytes()));
+    fn given_ends_draw_the_middle_to_them() {
+        for (end, other) in [("aaaa", "bbbb"), ("bbbb", "aaaa")] {
+            let given = |line: &str| vec![given_line(line.as_bytes().to_vec())];
+            let middle = || vec![choice(end, -1.1), choice(other, -1.0)];
+            let path = choose(&[given(end), middle(), given(end)], &settings(0.5, 0.25)).unwrap();
+            assert_eq!(path, [0, 0, 0]);
         }
+    }
+
+    #[test]
+    fn a_dear_repeat_makes_room_for_less_likely_lines() {
+        let middle = || vec![choice("ab", -1.0), choice("ac", -2.0), choice("ad", -3.0)];
+        let points = vec![
+            vec![choice("ab", 0.0)],
+            middle(),
+            middle(),
+            vec![choice("ae", 0.0)],
+        ];
+        let shown = |repeat| choose(&points, &settings(0.1, repeat)).unwrap();
+        assert_eq!(shown(0.0), [0, 0, 0, 0]);
+        let mut all = shown(5.0);
+        all.sort_unstable();
+        assert_eq!(all, [0, 0, 1, 2]);
     }
 
     #[test]
@@ -301,7 +425,7 @@ mod tests {
             let mut points = vec![offered; 9];
             points[0].clone_from(&ends[0]);
             points[8].clone_from(&ends[1]);
-            let path = choose(&points, &settings(1.0, 0.9)).unwrap();
+            let path = choose(&points, &settings(1.0, 0.5)).unwrap();
             let mut shown: Vec<_> = points.iter().zip(path).map(|(p, i)| &p[i].parts).collect();
             shown.dedup();
             if ends[0][0].parts == ends[1][0].parts && shown.len() > 1 {

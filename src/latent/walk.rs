@@ -164,7 +164,7 @@ mod tests {
 
     /// Pairs of codes of several lengths, of unequal norms.
     fn pairs() -> Vec<(Vec<f32>, Vec<f32>)> {
-        let mut normals = Normals::new(4, 0);
+        let mut normals = Normals::new(*b"testing ", 4, 0);
         [2, 3, 32, 128]
             .into_iter()
             .cycle()

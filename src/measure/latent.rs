@@ -173,7 +173,7 @@ impl Posteriors {
     ) -> Vec<f64> {
         let mut streams: Vec<Normals> = items
             .iter()
-            .map(|&item| Normals::new(seed, item as u64))
+            .map(|&item| Normals::new(*b"informed", seed, item as u64))
             .collect();
         let mut gains = Vec::with_capacity(items.len() * samples);
         for _ in 0..samples {
@@ -307,7 +307,7 @@ mod tests {
 
     /// Means drawn from N(0, spread²), the same variance for all.
     fn drawn(items: usize, dims: usize, spread: f32, variance: f32) -> Posteriors {
-        let mut normals = Normals::new(2, 9);
+        let mut normals = Normals::new(*b"testing ", 2, 9);
         let row = |_| {
             let mean = normals.code(dims).iter().map(|x| spread * x).collect();
             (mean, vec![variance.ln(); dims])
@@ -407,7 +407,7 @@ mod tests {
     fn log_densities_are_those_of_the_gaussians_at_every_width() {
         for dims in [1, 15, 16, 33, 128] {
             let some = drawn(20, dims, 1.0, 0.3);
-            let codes = Normals::new(1, 1).code(3 * dims);
+            let codes = Normals::new(*b"testing ", 1, 1).code(3 * dims);
             let found = Kernels::new(&some).log_densities(&codes);
             let constant = some.dims as f64 * 0.5 * std::f64::consts::TAU.ln();
             for (index, code) in codes.chunks(dims).enumerate() {
@@ -489,7 +489,7 @@ mod tests {
     fn weights_of_the_true_posterior_give_the_likelihood_at_once_and_others_in_the_limit() {
         let x = 0.9_f32;
         let exact = -Gaussian::new(&[0.0], &[1.5_f32.ln()]).log_density(&[x]);
-        let mut normals = Normals::new(6, 0);
+        let mut normals = Normals::new(*b"testing ", 6, 0);
         let (mean, log_variance) = ([0.6], [(1.0_f32 / 3.0).ln()]);
         let truth = Gaussian::new(&mean, &log_variance);
         for _ in 0..5 {

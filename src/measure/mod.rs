@@ -10,8 +10,8 @@ mod walks;
 
 pub use baselines::{LinearPrediction, order_zero};
 pub use curve::{Line, Point, draw_curve, draw_lines};
-pub use latent::{ACTIVE_VARIANCE, Information, Posteriors, importance_weighted_nll, nearest_code};
+pub use latent::{Information, Posteriors, importance_weighted_nll, nearest_code};
 pub use ngram::Ngram;
 pub use pixel_baselines::{PixelBaselines, pixel_baselines};
 pub use text::TextLikelihood;
-pub use walks::{Unit, Walk, WalkSummary, self_bleu, token_splice};
+pub use walks::{Unit, Walk, WalkSummary, token_splice};

@@ -13,7 +13,7 @@ use crate::sequence::Token;
 const BUDGET: usize = 4096;
 
 /// Groups rows of like length: numbers into `lengths`.
-fn groups(lengths: &[usize]) -> Vec<Vec<usize>> {
+pub(super) fn groups(lengths: &[usize]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| lengths[index]);
     let mut groups: Vec<Vec<usize>> = Vec::new();

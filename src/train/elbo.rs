@@ -41,7 +41,7 @@ pub struct ElboSettings {
 
 /// The weight of the KL divergence while the autoencoder is trained: just enough to keep codes from flying apart.
 const LEAST: f64 = 0.02;
-/// Below so many nats a sentence, a code is as good as unused.
+/// Where another sentence's code costs fewer nats a sentence than this, codes are as good as unused.
 const COLLAPSED: f64 = 0.5;
 /// The mutual information of so many held-out sentences is watched at a report; it takes their number squared.
 const WATCHED: usize = 2000;
@@ -85,14 +85,14 @@ impl ElboSettings {
 
     /// How far along this step is, from 0 to 1; 0 while that is unknown.
     fn progress(now: Moment) -> f64 {
-        now.total
-            .map_or(0.0, |total| now.step as f64 / total.max(1) as f64)
+        now.planned
+            .map_or(0.0, |planned| now.step as f64 / planned.max(1) as f64)
     }
 
     /// The weight of the KL divergence.
     fn weight(&self, now: Moment) -> f64 {
         let beyond = Self::progress(now) - self.autoencoder;
-        if beyond < 0.0 || now.total.is_none() {
+        if beyond < 0.0 || now.planned.is_none() {
             LEAST
         } else if beyond < self.ramp {
             LEAST + (1.0 - LEAST) * beyond / self.ramp
@@ -109,8 +109,8 @@ impl ElboSettings {
     }
 
     /// The step before which the decoder is made anew.
-    fn reset_step(&self, total: u64) -> Option<u64> {
-        let step = (self.autoencoder * total as f64).ceil() as u64;
+    fn reset_step(&self, planned: u64) -> Option<u64> {
+        let step = (self.autoencoder * planned as f64).ceil() as u64;
         (self.reset_decoder && step > 0).then_some(step)
     }
 }
@@ -146,16 +146,13 @@ impl Elbo {
 }
 
 fn vae(net: &Network) -> &SentenceVae {
-    match net {
-        Network::SentenceVae(vae) => vae,
-        _ => panic!("the ELBO is a VAE's"),
-    }
+    net.vae().expect("the ELBO is a VAE's")
 }
 
 /// Codes drawn from what the encoder says, `[rows, latent]` (Kingma & Welling 2014, §2.4).
 fn draw(encoded: &Encoded, seed: u64, item: u64, device: &Device) -> Tensor<2> {
     let [rows, dims] = encoded.mean.dims();
-    let noise = Normals::new(seed, item).code(rows * dims);
+    let noise = Normals::new(*b"training", seed, item).code(rows * dims);
     let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, dims]), device);
     encoded.mean.clone() + (encoded.log_variance.clone() * 0.5).exp() * noise
 }
@@ -200,16 +197,29 @@ impl Objective<Network> for Elbo {
         let vae = vae(net);
         let mut posteriors = Posteriors::new(vae.latent());
         let mut reconstruction = Likelihood::default();
+        let mut mistaken = 0.0;
         for (item, batch) in held_out.pass().enumerate() {
             let batch = batch?;
             let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
             let codes = draw(&encoded, self.seed, u64::MAX - item as u64, device);
             let (tokens, _) = inputs(&batch, device);
-            let nats = surprise_at(vae.logits(tokens, Some(codes)), &batch);
+            let nats = |codes| {
+                let logits = vae.logits(tokens.clone(), Some(codes));
+                f64::from(surprise_at(logits, &batch).into_scalar::<f32>())
+            };
             reconstruction.add(Likelihood {
-                nats: f64::from(nats.into_scalar::<f32>()),
+                nats: nats(codes.clone()),
                 tokens: batch.scored() as u64,
             });
+            // Each sentence from its neighbour's code: what it costs is what the decoder reads from codes.
+            let others = Tensor::cat(
+                vec![
+                    codes.clone().narrow(0, 1, batch.rows - 1),
+                    codes.narrow(0, 0, 1),
+                ],
+                0,
+            );
+            mistaken += nats(others);
             posteriors.extend(&values(encoded.mean), &values(encoded.log_variance));
         }
         let sentences = posteriors.items() as f64;
@@ -220,13 +230,14 @@ impl Objective<Network> for Elbo {
             .information(1, self.seed)
             .mutual_information;
         let said = reconstruction.nats / sentences;
+        let read = mistaken / sentences - said;
         let mut remark = format!(
-            "{:.1} nats a sentence: reconstruction {said:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active",
+            "{:.1} nats a sentence: reconstruction {said:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active, another's code costs {read:.1}",
             said + kl,
             vae.latent()
         );
-        if self.settings.weight(now) == 1.0 && kl.min(information) < COLLAPSED {
-            remark += "; the code has collapsed: raise elbo.free_nats or elbo.autoencoder";
+        if self.settings.weight(now) > LEAST && sentences > 1.0 && read < COLLAPSED {
+            remark += "; the codes have collapsed, the decoder does without: raise elbo.word_dropout or elbo.autoencoder";
         }
         Ok(Validation {
             likelihood: Likelihood {
@@ -238,6 +249,7 @@ impl Objective<Network> for Elbo {
                 ("kl", kl),
                 ("mutual_information", information),
                 ("active_units", active as f64),
+                ("cost_of_another_code", read),
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
@@ -248,9 +260,9 @@ impl Objective<Network> for Elbo {
     fn prepare(&self, training: &mut Training<Network>) -> Result<bool> {
         let standing = &training.standing;
         let reset = standing
-            .total
-            .and_then(|total| self.settings.reset_step(total));
-        if reset != Some(standing.step) {
+            .planned
+            .and_then(|planned| self.settings.reset_step(planned));
+        if reset.is_none_or(|reset| standing.step < reset) {
             return Ok(false);
         }
         let fresh = vae(&training.net).anew(self.seed.wrapping_add(1), &Device::flex())?;
@@ -261,8 +273,8 @@ impl Objective<Network> for Elbo {
                 weights.push(old.values);
                 continue;
             }
+            // The second moments stay: they say how large gradients are here, and Adam no longer makes up for zeros.
             training.optimizer.momentum[index].fill(0.0);
-            training.optimizer.variance[index].fill(0.0);
             training.optimizer.average[index].clone_from(&fresh.values);
             weights.push(fresh.values);
         }
@@ -276,6 +288,7 @@ mod tests {
     use burn::optim::GradientsParams;
 
     use super::*;
+    use crate::latent::Gaussian;
     use crate::nets::{Interface, SentenceVaeConfig, Unit};
     use crate::network::NetworkConfig;
     use crate::sequence::Alphabet;
@@ -290,10 +303,10 @@ mod tests {
         bag_of_words: 0.5,
     };
 
-    fn at(step: u64, total: u64) -> Moment {
+    fn at(step: u64, planned: u64) -> Moment {
         Moment {
             step,
-            total: Some(total),
+            planned: Some(planned),
         }
     }
 
@@ -311,9 +324,34 @@ mod tests {
         assert!((0..75).all(|step| bag(step) > bag(step + 1)));
         let unknown = Moment {
             step: 90,
-            total: None,
+            planned: None,
         };
         assert_eq!(SETTINGS.weight(unknown), LEAST);
+    }
+
+    #[test]
+    fn draws_and_divergences_are_those_of_the_gaussians() {
+        let (mean, log_variance) = ([[0.5, -1.0], [2.0, 0.0]], [[0.1, -2.0], [0.0, 1.5]]);
+        let device = Device::flex();
+        let encoded = Encoded {
+            mean: Tensor::from_data(mean, &device),
+            log_variance: Tensor::from_data(log_variance, &device),
+        };
+        let (found, codes) = (
+            values(divergence(&encoded)),
+            values(draw(&encoded, 1, 2, &device)),
+        );
+        let noise = Normals::new(*b"training", 1, 2).code(4);
+        for row in 0..2 {
+            let gaussian = Gaussian::new(&mean[row], &log_variance[row]);
+            for (dim, expected) in gaussian.kl_per_dimension().enumerate() {
+                assert!((f64::from(found[2 * row + dim]) - expected).abs() < 1e-6);
+            }
+            let expected = gaussian.reparameterise(&noise[2 * row..2 * row + 2]);
+            for (found, expected) in codes[2 * row..].iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6);
+            }
+        }
     }
 
     const ALPHABET: Alphabet = Alphabet {
@@ -339,7 +377,10 @@ mod tests {
         let net = config.build(interface, 3, &Device::flex()).unwrap();
         Training {
             optimizer: AdamW::new(&net),
-            standing: Standing::start(Length::Steps(100)),
+            standing: Standing {
+                planned: Some(100),
+                ..Standing::start(Length::Steps(100))
+            },
             net: net.train(),
         }
     }
@@ -422,6 +463,8 @@ mod tests {
                 .unwrap()
         };
         let before = look(&training, 0);
+        assert!(before.parts["cost_of_another_code"].abs() < 0.5);
+        assert!(look(&training, 299).remark.contains("collapsed"));
         for step in 0..300 {
             let batch = batches.at(step).unwrap();
             let now = at(step, 300);
@@ -446,6 +489,7 @@ mod tests {
             after.likelihood.nats < 0.7 * before.likelihood.nats,
             "{after:?} after {before:?}"
         );
+        assert!(after.parts["cost_of_another_code"] > 1.0 && !after.remark.contains("collapsed"));
         // ln 49 = 3.9 nats tell all of them apart.
         assert!(after.parts["mutual_information"] > 1.0, "{after:?}");
         let sum = after.parts["reconstruction"] + after.parts["kl"];

@@ -45,6 +45,12 @@ pub struct Standing {
     pub step: u64,
     /// Steps in all; `None` until `--minutes` is turned into steps.
     pub total: Option<u64>,
+    /// Steps in all as they were planned first: what an objective's course is spread over, however long training goes on.
+    #[serde(default)]
+    pub planned: Option<u64>,
+    /// Whether the objective has changed the network itself (see [`Objective::prepare`]).
+    #[serde(default)]
+    pub prepared: bool,
     /// Seconds spent, reports included.
     pub seconds: f64,
     /// Tokens scored so far.
@@ -64,6 +70,8 @@ impl Standing {
                 Length::Steps(steps) => Some(steps),
                 Length::Minutes(_) => None,
             },
+            planned: None,
+            prepared: false,
             seconds: 0.0,
             tokens: 0,
             best: None,
@@ -75,7 +83,7 @@ impl Standing {
     pub fn moment(&self) -> Moment {
         Moment {
             step: self.step,
-            total: self.total,
+            planned: self.planned,
         }
     }
 }
@@ -212,7 +220,10 @@ pub fn fit<N: SequenceModel>(
             ended = Some(End::Done);
             break;
         }
-        objective.prepare(training)?;
+        training.standing.planned = training.standing.planned.or(training.standing.total);
+        if !training.standing.prepared {
+            training.standing.prepared = objective.prepare(training)?;
+        }
         let batch = batches.at(step)?;
         let rate = settings.learning_rate
             * schedule::share(

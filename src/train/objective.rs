@@ -15,8 +15,8 @@ use crate::sequence::Likelihood;
 pub struct Moment {
     /// Steps done. Seeds whatever is random in a step.
     pub step: u64,
-    /// Steps in all, as far as known.
-    pub total: Option<u64>,
+    /// Steps in all as they were planned first, as far as known.
+    pub planned: Option<u64>,
 }
 
 /// How good a network is by what is held out.
@@ -47,7 +47,7 @@ pub trait Objective<N> {
         device: &Device,
     ) -> Result<Validation>;
 
-    /// Before each step: a place to change the network itself. Says whether it did.
+    /// Before each step, until it says true: a place to change the network itself, once.
     ///
     /// # Errors
     /// When no network can be made.
@@ -164,7 +164,10 @@ mod tests {
                 let loss = MaximumLikelihood { seed: 1 }.loss(
                     &net,
                     &batch,
-                    Moment { step, total: None },
+                    Moment {
+                        step,
+                        planned: None,
+                    },
                     &device,
                 );
                 let value = loss.clone().into_scalar::<f32>();

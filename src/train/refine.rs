@@ -8,6 +8,7 @@ Adam on −ln p(sentence | code) + λ ‖code‖² lead to one nearby from which
 use burn::prelude::*;
 
 use super::Batch;
+use super::codes::groups;
 use super::objective::{inputs, surprise_at};
 use crate::nets::{SentenceVae, SequenceModel, values};
 use crate::ops::surprise_of_rows;
@@ -46,8 +47,8 @@ struct Search {
     best: (f64, Vec<f32>),
 }
 
-/// Moves each of `codes` towards saying its sentence (tokens with `stop`); `vae` lies on a plain device. Each goes its
-/// way alone, whatever the others do.
+/// Moves each of `codes` towards saying its sentence (tokens with `stop`); `vae` lies on the CPU. But for rounding, each
+/// goes its way alone, whatever the others do.
 pub fn refine(
     vae: &SentenceVae,
     sentences: &[&[Token]],
@@ -55,6 +56,27 @@ pub fn refine(
     settings: &Refinement,
 ) -> Vec<Vec<f32>> {
     assert_eq!(sentences.len(), codes.len(), "one code each");
+    let lengths: Vec<usize> = sentences.iter().map(|s| s.len()).collect();
+    let mut refined = codes.to_vec();
+    if settings.steps == 0 {
+        return refined;
+    }
+    for group in groups(&lengths) {
+        let views: Vec<&[Token]> = group.iter().map(|&index| sentences[index]).collect();
+        let from: Vec<Vec<f32>> = group.iter().map(|&index| codes[index].clone()).collect();
+        for (&index, code) in group.iter().zip(refine_group(vae, &views, &from, settings)) {
+            refined[index] = code;
+        }
+    }
+    refined
+}
+
+fn refine_group(
+    vae: &SentenceVae,
+    sentences: &[&[Token]],
+    codes: &[Vec<f32>],
+    settings: &Refinement,
+) -> Vec<Vec<f32>> {
     let alphabet = vae.interface().alphabet;
     let device = Device::flex().autodiff();
     let net = vae.clone().train().no_grad();
@@ -70,7 +92,7 @@ pub fn refine(
     let mut open: Vec<usize> = (0..codes.len()).collect();
     // One look more than there are steps: the last one's outcome counts too.
     for step in 0..=settings.steps {
-        if open.is_empty() || settings.steps == 0 {
+        if open.is_empty() {
             break;
         }
         let rows: Vec<&[Token]> = open.iter().map(|&index| sentences[index]).collect();

@@ -1,11 +1,13 @@
 /*! `ensuite encode` and `ensuite decode` on sentences. */
 
+use burn::prelude::*;
 use serde::Serialize;
 
 use super::space::Space;
+use super::warn_of_unknown;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::codes::{DecodeArgs, EncodeArgs};
-use crate::cli::ui;
+use crate::cli::ui::{self, Ui};
 use crate::error::Result;
 use crate::medium::Text;
 use crate::train::Refinement;
@@ -24,12 +26,16 @@ pub(super) fn encode(
     text: &Text,
     folder: &ModelFolder,
     description: &Description,
+    ui: &Ui,
 ) -> Result<()> {
-    let space = Space::open(folder, description, text, 1)?;
+    let space = Space::open(folder, description, text, 1, Device::flex())?;
     let sentences = args.sentences()?;
     let tokens = sentences
         .iter()
-        .map(|sentence| space.tokens(sentence))
+        .map(|sentence| {
+            warn_of_unknown(&space.codec, sentence, ui);
+            space.tokens(sentence)
+        })
         .collect::<Result<Vec<_>>>()?;
     let posteriors = space.encode(&tokens);
     let settings = Refinement {
@@ -56,7 +62,13 @@ pub(super) fn decode(
     folder: &ModelFolder,
     description: &Description,
 ) -> Result<()> {
-    let space = Space::open(folder, description, text, args.beam as usize)?;
+    let space = Space::open(
+        folder,
+        description,
+        text,
+        args.beam as usize,
+        Device::flex(),
+    )?;
     let codes = args.codes(space.vae.latent())?;
     space
         .search(&codes)?

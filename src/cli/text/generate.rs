@@ -6,14 +6,13 @@ use std::time::Instant;
 
 use burn::prelude::*;
 
-use super::{codec, drawn_code};
+use super::{codec, drawn_code, warn_of_unknown};
 use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::generate::Args;
 use crate::cli::precision;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, IoContext, Result};
 use crate::medium::Text;
-use crate::network::Network;
 use crate::sequence::{BeamSettings, Codec, Query, Stepper, Token, beam_search, generate_many};
 use crate::text::{MAX_SENTENCE, TextCodec, TextStream};
 
@@ -37,7 +36,7 @@ pub(super) fn run(
     let net = folder.load(description, &Device::flex())?;
     if let Some(beams) = args.beam {
         let mut codes = Vec::new();
-        if matches!(net, Network::SentenceVae(_)) {
+        if net.vae().is_some() {
             args.refuse_sampling("--beam", true)?;
             let seed = args.seed();
             codes.extend((0..args.number).filter_map(|item| drawn_code(&net, seed, item)));
@@ -49,7 +48,12 @@ pub(super) fn run(
         let settings = BeamSettings {
             beams: beams as usize,
             max_length: longest,
-            ..BeamSettings::default()
+            // A code says how long its sentence is: nothing has to be made up for.
+            length_penalty: if codes.is_empty() {
+                BeamSettings::default().length_penalty
+            } else {
+                0.0
+            },
         };
         let mut stepper = precision::stepper(&net, description, args.precision, settings.beams)?;
         return search(args, &mut *stepper, &codec, &tokens, &settings, &codes);
@@ -98,13 +102,7 @@ fn prompt(args: &Args, codec: &TextCodec, ui: &Ui) -> Result<String> {
                 .with_hint(format!("it may have {MAX_SENTENCE}")),
         );
     }
-    let unknown = codec.unknown_words(prompt);
-    if !unknown.is_empty() {
-        ui.warn(format!(
-            "the model does not know {}; it reads <unk> instead",
-            unknown.join(", ")
-        ));
-    }
+    warn_of_unknown(codec, prompt, ui);
     Ok(prompt.to_owned())
 }
 

@@ -1,8 +1,10 @@
 /*! `ensuite interpolate` on sentences: the lines that lie between two. */
 
+use burn::prelude::*;
 use serde::Serialize;
 
 use super::space::{Space, choose_lines, unit_of};
+use super::warn_of_unknown;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::interpolate::Args;
 use crate::cli::ui::{self, Ui};
@@ -41,30 +43,30 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    let space = Space::open(folder, description, text, args.beam as usize)?;
-    let ends = [&args.from, &args.to];
+    let space = Space::open(
+        folder,
+        description,
+        text,
+        args.beam as usize,
+        Device::flex(),
+    )?;
+    let ends = [args.from.trim(), args.to.trim()];
     let mut tokens: Vec<Vec<Token>> = Vec::new();
     for end in ends {
         tokens.push(space.tokens(end)?);
-        let unknown = space.codec.unknown_words(end);
-        if !unknown.is_empty() {
-            ui.warn(format!(
-                "the model does not know {}; it reads <unk> instead",
-                unknown.join(", ")
-            ));
-        }
+        warn_of_unknown(&space.codec, end, ui);
     }
-    if args.from == args.to {
+    if ends[0] == ends[1] {
         ui.warn("both sentences are the same: nothing lies between");
     }
     let codes = space.codes(&tokens, &args.refinement());
-    let codes = walk(args.path, &codes[0], &codes[1], args.points)?;
+    let codes = walk(args.path, &codes[0], &codes[1], args.points as usize)?;
     let found = space.search(&codes)?;
-    let unit = unit_of(ends.map(String::as_str));
+    let unit = unit_of(text);
     let lines = choose_lines(&found, unit)?;
     let mut exact = true;
     for (end, line) in ends.iter().zip([&lines[0], &lines[lines.len() - 1]]) {
-        if **end != line.text {
+        if *end != line.text {
             exact = false;
             ui.warn(format!(
                 "\"{end}\" does not come back: the model says \"{}\"",
@@ -92,8 +94,8 @@ pub(super) fn run(
         })
         .collect();
     ui::print_json(&Walk {
-        from: args.from.clone(),
-        to: args.to.clone(),
+        from: ends[0].to_owned(),
+        to: ends[1].to_owned(),
         exact,
         points,
     })

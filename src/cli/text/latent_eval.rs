@@ -91,12 +91,13 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    let space = Space::open(folder, description, text, BEAMS)?;
+    let device = args.device.device.resolve()?;
+    let space = Space::open(folder, description, text, BEAMS, device)?;
     let judge = args.judge.as_deref().map(Judge::open).transpose()?;
     let (asked, known) = asked_and_known(args, text, description, ui)?;
     let mut lines: Vec<&str> = Vec::new();
     let mut tokens = Vec::new();
-    for line in asked.iter() {
+    for line in asked.iter().map(str::trim) {
         if let Ok(found) = space.tokens(line) {
             lines.push(line);
             tokens.push(found);
@@ -110,7 +111,7 @@ pub(super) fn run(
     }
     if lines.len() < asked.len() {
         ui.warn(format!(
-            "{} sentences are too long for the model and left out",
+            "{} sentences are empty or too long for the model and left out",
             asked.len() - lines.len()
         ));
     }
@@ -119,8 +120,8 @@ pub(super) fn run(
     let walks = match args.walks {
         None => None,
         Some(count) => Some(walks(
-            count as usize,
-            args.seed,
+            (count as usize, args.seed),
+            unit_of(text),
             &space,
             &lines,
             known.as_ref(),
@@ -143,11 +144,10 @@ fn measures(
     posteriors: &Posteriors,
     ui: &Ui,
 ) -> Measures {
-    let device = Device::flex();
     let count = lines.len();
     let codes: Vec<Vec<f32>> = (0..count)
         .map(|item| {
-            let mut normals = Normals::new(args.seed, item as u64);
+            let mut normals = Normals::new(*b"evidence", args.seed, item as u64);
             posteriors.posterior(item).sample(&mut normals)
         })
         .collect();
@@ -156,7 +156,10 @@ fn measures(
         .zip(&codes)
         .map(|(tokens, code)| (tokens.as_slice(), code.as_slice()))
         .collect();
-    let reconstruction = surprises(&space.vae, &pairs, &device).iter().sum::<f64>() / count as f64;
+    let reconstruction = surprises(&space.vae, &pairs, &space.device)
+        .iter()
+        .sum::<f64>()
+        / count as f64;
     let information = posteriors.information(CODES, args.seed);
     let subset = if args.whole {
         (0..count).collect()
@@ -199,8 +202,7 @@ fn importance_weighted(
     index: usize,
     seed: u64,
 ) -> f64 {
-    // A stream of its own, apart from those of single codes.
-    let mut normals = Normals::new(!seed, index as u64);
+    let mut normals = Normals::new(*b"weighted", seed, index as u64);
     let posterior = posteriors.posterior(index);
     let codes: Vec<Vec<f32>> = (0..SAMPLES)
         .map(|_| posterior.sample(&mut normals))
@@ -209,7 +211,7 @@ fn importance_weighted(
         .iter()
         .map(|code| (sentence, code.as_slice()))
         .collect();
-    let weights: Vec<f64> = surprises(&space.vae, &pairs, &Device::flex())
+    let weights: Vec<f64> = surprises(&space.vae, &pairs, &space.device)
         .iter()
         .zip(&codes)
         .map(|(nats, code)| standard_log_density(code) - posterior.log_density(code) - nats)
@@ -219,18 +221,19 @@ fn importance_weighted(
 
 /// `most` of `count` numbers in their order, drawn with a seed; all where there are not so many.
 fn chosen(count: usize, most: usize, seed: u64) -> Vec<usize> {
-    let mut order = shuffled(count, seed);
+    let mut order = shuffled(*b"chosen  ", count, seed, 0);
     order.truncate(most);
     order.sort_unstable();
     order
 }
 
-/// All numbers below `count` in an order drawn with a seed.
-fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+/// All numbers below `count` in an order drawn with a seed for a purpose; each round has its own.
+fn shuffled(purpose: [u8; 8], count: usize, seed: u64, round: u64) -> Vec<usize> {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(b"chosen  ");
+    key[8..16].copy_from_slice(&purpose);
     let mut chance = ChaCha8Rng::from_seed(key);
+    chance.set_stream(round);
     let mut order: Vec<usize> = (0..count).collect();
     for last in (1..count).rev() {
         order.swap(last, (chance.next_u64() % (last as u64 + 1)) as usize);
@@ -239,23 +242,23 @@ fn shuffled(count: usize, seed: u64) -> Vec<usize> {
 }
 
 fn walks(
-    count: usize,
-    seed: u64,
+    (count, seed): (usize, u64),
+    unit: Unit,
     space: &Space,
     lines: &[&str],
     known: Option<&Sentences>,
     judge: Option<&Judge>,
     ui: &Ui,
 ) -> Result<Walks> {
-    let unit = unit_of(lines.iter().copied());
     let longest = match unit {
         Unit::Words => WORDS,
         Unit::Characters => 3 * WORDS,
     };
+    let mut seen = HashSet::new();
     let fitting: Vec<&str> = lines
         .iter()
         .copied()
-        .filter(|line| unit.length(line) <= longest)
+        .filter(|line| unit.length(line) <= longest && seen.insert(*line))
         .collect();
     if fitting.len() < 2 {
         return Err(Error::usage(format!(
@@ -344,7 +347,7 @@ fn pairs(of: usize, count: usize, seed: u64) -> Vec<usize> {
     let mut all = Vec::with_capacity(2 * count);
     let mut round = 0;
     while all.len() < 2 * count {
-        let order = shuffled(of, seed.wrapping_add(round));
+        let order = shuffled(*b"pairs   ", of, seed, round);
         all.extend(order.chunks_exact(2).flatten());
         round += 1;
     }

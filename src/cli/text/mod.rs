@@ -33,12 +33,21 @@ fn codec(folder: &ModelFolder, text: &Text) -> Result<TextCodec> {
     Ok(codec)
 }
 
+/// Says which words a tokenizer of words does not know.
+fn warn_of_unknown(codec: &TextCodec, sentence: &str, ui: &Ui) {
+    let unknown = codec.unknown_words(sentence);
+    if !unknown.is_empty() {
+        ui.warn(format!(
+            "the model does not know {}; it reads <unk> instead",
+            unknown.join(", ")
+        ));
+    }
+}
+
 /// A code for a VAE to begin from, drawn from the prior with a stream of the seed; none for a language model.
 fn drawn_code(net: &Network, seed: u64, stream: u64) -> Option<Vec<f32>> {
-    match net {
-        Network::SentenceVae(vae) => Some(Normals::new(seed, stream).code(vae.latent())),
-        _ => None,
-    }
+    net.vae()
+        .map(|vae| Normals::new(*b"prior   ", seed, stream).code(vae.latent()))
 }
 
 /// What tells the data of a model from any other: a hash over what it learned from and what was held out.

@@ -10,7 +10,6 @@ use crate::error::Result;
 use crate::measure::TextLikelihood;
 use crate::medium::Text;
 use crate::nets::SequenceModel;
-use crate::network::Network;
 use crate::sequence::{Token, surprisals};
 use crate::text::{Marks, Style};
 use crate::train::encode;
@@ -38,10 +37,9 @@ pub(super) fn run(
         let mut tokens: Vec<Token> = spans.iter().map(|(token, _)| *token).collect();
         tokens.extend(text.alphabet().stop);
         // Of a VAE: what is surprising to whoever knows the code.
-        let code = match &net {
-            Network::SentenceVae(vae) => Some(encode(vae, &[&tokens]).means().to_vec()),
-            _ => None,
-        };
+        let code = net
+            .vae()
+            .map(|vae| encode(vae, &[&tokens]).means().to_vec());
         let nats = surprisals(&mut *stepper, code.as_deref(), &tokens);
         total.score(sentence, nats.iter().sum());
         shown += &Marks::new(sentence, &spans, &nats).show(style, index + 1);
@@ -49,5 +47,9 @@ pub(super) fn run(
     shown += style.foot();
     write_aside(&args.output, shown.as_bytes())?;
     ui.say(format!("{}", args.output.display()));
-    ui::print(&format!("{total} over {} sentences", total.sentences))
+    let given = net.vae().map_or("", |_| ", given their codes");
+    ui::print(&format!(
+        "{total} over {} sentences{given}",
+        total.sentences
+    ))
 }

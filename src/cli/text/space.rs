@@ -13,7 +13,7 @@ use crate::medium::Text;
 use crate::nets::{SentenceVae, SequenceModel};
 use crate::network::Network;
 use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
-use crate::text::TextCodec;
+use crate::text::{TextCodec, TokenizerKind};
 use crate::train::{Refinement, encode, refine};
 
 /// A model whose codes stand for sentences.
@@ -22,8 +22,10 @@ pub(super) struct Space {
     pub(super) codec: TextCodec,
     /// The most tokens of a sentence, its end counted.
     window: usize,
-    /// Lanes that search codes.
+    /// Lanes that search each code.
     beams: usize,
+    /// Where sentences are read in numbers.
+    pub(super) device: Device,
 }
 
 /// A line that was found for a code.
@@ -34,8 +36,6 @@ pub(super) struct Line {
     pub(super) log_probability: f64,
 }
 
-/// So many codes are refined together.
-const TOGETHER: usize = 128;
 /// At most so many lanes search in one thread.
 const LANES: usize = 320;
 
@@ -46,11 +46,12 @@ impl Space {
         description: &Description,
         text: &Text,
         beams: usize,
+        device: Device,
     ) -> Result<Self> {
         if description.recipe.elbo.is_none() {
             return Err(no_codes(folder.path(), description));
         }
-        let Network::SentenceVae(vae) = folder.load(description, &Device::flex())? else {
+        let Network::SentenceVae(vae) = folder.load(description, &device)? else {
             return Err(no_codes(folder.path(), description));
         };
         Ok(Self {
@@ -58,12 +59,20 @@ impl Space {
             codec: codec(folder, text)?,
             window: description.recipe.batches.window,
             beams,
+            device,
         })
     }
 
-    /// The tokens of a sentence with its end.
+    /// The tokens of a sentence with its end. Space around it does not count, as in training.
     pub(super) fn tokens(&self, sentence: &str) -> Result<Vec<Token>> {
-        if sentence.trim().is_empty() {
+        let sentence = sentence.trim();
+        if sentence.contains(char::is_control) {
+            return Err(
+                Error::usage("a sentence is one line, without tabs and the like")
+                    .with_hint("type it in one line"),
+            );
+        }
+        if sentence.is_empty() {
             return Err(Error::usage("there is nothing in an empty sentence")
                 .with_hint("type a sentence of a few words"));
         }
@@ -95,11 +104,7 @@ impl Space {
             .map(<[f32]>::to_vec)
             .collect();
         let views: Vec<&[Token]> = sentences.iter().map(Vec::as_slice).collect();
-        views
-            .chunks(TOGETHER)
-            .zip(means.chunks(TOGETHER))
-            .flat_map(|(views, means)| refine(&self.vae, views, means, refinement))
-            .collect()
+        refine(&self.vae, &views, &means, refinement)
     }
 
     /// The likeliest lines of each code, the likeliest first. What one code finds does not depend on the others.
@@ -178,12 +183,10 @@ pub(super) fn choose_lines(found: &[Vec<Line>], unit: Unit) -> Result<Vec<Line>>
         .collect())
 }
 
-/// Words, or characters where lines have no spaces between words.
-pub(super) fn unit_of<'a>(lines: impl IntoIterator<Item = &'a str>) -> Unit {
-    let spaced = |line: &str| line.trim().contains(char::is_whitespace);
-    if lines.into_iter().any(spaced) {
-        Unit::Words
-    } else {
-        Unit::Characters
+/// What edits of lines are counted in: characters where they are the tokens, else words.
+pub(super) fn unit_of(text: &Text) -> Unit {
+    match text.tokenizer {
+        TokenizerKind::Characters => Unit::Characters,
+        TokenizerKind::Bpe | TokenizerKind::Words => Unit::Words,
     }
 }

@@ -8,6 +8,7 @@ use crate::cli::media::Verbs;
 use crate::cli::ui::{self, Ui};
 use crate::error::Result;
 use crate::medium::Text;
+use crate::network::NetworkConfig;
 
 impl Verbs for Text {
     fn generate(
@@ -59,8 +60,9 @@ impl Verbs for Text {
         args: &crate::cli::codes::EncodeArgs,
         folder: &ModelFolder,
         description: &Description,
+        ui: &Ui,
     ) -> Result<()> {
-        codes::encode(args, self, folder, description)
+        codes::encode(args, self, folder, description, ui)
     }
 
     fn decode(
@@ -72,11 +74,21 @@ impl Verbs for Text {
         codes::decode(args, self, folder, description)
     }
 
-    fn facts(&self, _: &Description) -> Vec<(&'static str, String)> {
-        vec![(
+    fn facts(&self, description: &Description) -> Vec<(&'static str, String)> {
+        let mut facts = vec![(
             "tokenizer",
             format!("{}, {} tokens", self.tokenizer, self.vocabulary),
-        )]
+        )];
+        if let NetworkConfig::SentenceVae(vae) = &description.recipe.network {
+            facts.push((
+                "codes",
+                format!(
+                    "{} numbers a sentence; validation is the negative ELBO, a bound",
+                    vae.latent
+                ),
+            ));
+        }
+        facts
     }
 
     fn extent(&self, tokens: usize) -> String {
