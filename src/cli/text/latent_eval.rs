@@ -9,7 +9,7 @@ use rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::space::{Line, Space, choose_lines, unit_of};
+use super::space::{Space, choose_lines, codes_of_walk, unit_of};
 use super::{asked_and_known, codec};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
@@ -287,19 +287,24 @@ fn walks(
     ui.say(format!("{count} walks: ends refined"));
     let codes = space.codes(&tokens, &Refinement::default());
     ui.say(format!("{count} walks: what lies between"));
-    let mut points = Vec::with_capacity(count * POINTS);
+    let mut points = Vec::new();
     for ends in codes.chunks_exact(2) {
-        points.extend(walk(Interpolation::Lerp, &ends[0], &ends[1], POINTS)?);
+        points.push(codes_of_walk(
+            Interpolation::Lerp,
+            [&ends[0], &ends[1]],
+            POINTS,
+        )?);
     }
-    let found = space.search(&points)?;
-    let ours = found
-        .chunks(POINTS)
-        .zip(ends.chunks_exact(2))
-        .map(|(found, ends)| {
-            let lines = choose_lines(found, unit)?;
-            Ok(walk_of(ends, lines.into_iter().map(|line: Line| line.text)))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let mut ours = Vec::with_capacity(count);
+    // So many walks at a time that what was found for them does not fill the memory.
+    for (points, ends) in points.chunks(100).zip(ends.chunks(200)) {
+        let found = space.search(&points.concat())?;
+        let found = found.chunks(points[0].len());
+        for ((codes, found), ends) in points.iter().zip(found).zip(ends.chunks_exact(2)) {
+            let shown = choose_lines(codes, found, unit)?;
+            ours.push(walk_of(ends, shown.into_iter().map(|s| s.line.text)));
+        }
+    }
     let training: HashSet<&str> = known.iter().flat_map(|known| known.iter()).collect();
     let summary = |walks: &[Walk]| -> Result<Summary> {
         let found = WalkSummary::new(walks, unit, &training);
@@ -327,7 +332,7 @@ fn walks(
         .collect();
     baselines.insert("token splice", summary(&spliced)?);
     if let Some(known) = known {
-        let quoted = quoted(space, known, &ends, &points);
+        let quoted = quoted(space, known, &ends, &codes)?;
         baselines.insert("nearest training lines", summary(&quoted)?);
     }
     Ok(Walks {
@@ -363,8 +368,13 @@ fn walk_of(ends: &[&str], lines: impl Iterator<Item = String>) -> Walk {
     }
 }
 
-/// Walks that show, at each point, the training sentence whose code is nearest.
-fn quoted(space: &Space, known: &Sentences, ends: &[&str], points: &[Vec<f32>]) -> Vec<Walk> {
+/// Walks that show, at each point between the codes of their ends, the training sentence whose code is nearest.
+fn quoted(
+    space: &Space,
+    known: &Sentences,
+    ends: &[&str],
+    codes: &[Vec<f32>],
+) -> Result<Vec<Walk>> {
     let mut lines = Vec::new();
     let mut tokens = Vec::new();
     for line in known.iter() {
@@ -373,15 +383,19 @@ fn quoted(space: &Space, known: &Sentences, ends: &[&str], points: &[Vec<f32>]) 
             tokens.push(found);
         }
     }
-    let codes = space.encode(&tokens);
-    let nearest: Vec<&str> = points
-        .par_iter()
-        .map(|point| nearest_code(point, codes.means()).map_or("", |index| lines[index]))
-        .collect();
-    nearest
-        .chunks(POINTS)
-        .zip(ends.chunks_exact(2))
-        .map(|(lines, ends)| walk_of(ends, lines.iter().map(|line| (*line).to_owned())))
+    let known = space.encode(&tokens);
+    codes
+        .par_chunks_exact(2)
+        .zip(ends.par_chunks_exact(2))
+        .map(|(codes, ends)| {
+            let points = walk(Interpolation::Lerp, &codes[0], &codes[1], POINTS)?;
+            let nearest = points.iter().map(|point| {
+                nearest_code(point, known.means())
+                    .map_or("", |index| lines[index])
+                    .to_owned()
+            });
+            Ok(walk_of(ends, nearest))
+        })
         .collect()
 }
 

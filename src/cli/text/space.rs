@@ -7,7 +7,7 @@ use super::codec;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::media::no_codes;
 use crate::error::{Error, Result};
-use crate::latent::{Choice, PathSettings, choose};
+use crate::latent::{Choice, Interpolation, PathSettings, choose, walk};
 use crate::measure::{Posteriors, Unit};
 use crate::medium::Text;
 use crate::nets::{SentenceVae, SequenceModel};
@@ -153,33 +153,77 @@ impl Space {
     }
 }
 
-/// One of the lines found at each point of a walk: the likeliest at its ends, and between them those that go well
+/// A line that a walk shows.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub(super) line: Line,
+    /// How far along the way its code is, from 0 to 1.
+    pub(super) at: f64,
+    pub(super) code: Vec<f32>,
+}
+
+/// Around each point of a walk so many codes are searched: what lies between two sentences changes here in leaps and
+/// stands still there, and what to show is chosen among all that is found.
+const FINENESS: usize = 3;
+
+/// The codes that are searched for a walk of so many points.
+pub(super) fn codes_of_walk(
+    way: Interpolation,
+    [from, to]: [&[f32]; 2],
+    points: usize,
+) -> Result<Vec<Vec<f32>>> {
+    walk(way, from, to, (points - 1) * FINENESS + 1)
+}
+
+/// What to show of the lines found at the codes of a walk: the likeliest at its ends, and between them those that go well
 /// together.
-pub(super) fn choose_lines(found: &[Vec<Line>], unit: Unit) -> Result<Vec<Line>> {
-    let last = found.len().saturating_sub(1);
-    let offered: Vec<Vec<Choice<&str>>> = found
+pub(super) fn choose_lines(
+    codes: &[Vec<f32>],
+    found: &[Vec<Line>],
+    unit: Unit,
+) -> Result<Vec<Shown>> {
+    let last = codes.len() - 1;
+    let points = last / FINENESS + 1;
+    let offered: Vec<Vec<(usize, &Line)>> = (0..points)
+        .map(|point| {
+            let middle = point * FINENESS;
+            if middle == 0 || middle == last {
+                return vec![(middle, &found[middle][0])];
+            }
+            // As many on each side as there are to the middle between two points; the nearest first.
+            let reach = (FINENESS - 1) / 2;
+            let mut around: Vec<usize> = (middle - reach..=middle + reach).collect();
+            around.sort_by_key(|code| code.abs_diff(middle));
+            around
+                .into_iter()
+                .flat_map(|code| found[code].iter().map(move |line| (code, line)))
+                .collect()
+        })
+        .collect();
+    let choices: Vec<Vec<Choice<&str>>> = offered
         .iter()
-        .enumerate()
-        .map(|(point, lines)| {
-            let most = if point == 0 || point == last {
-                1
-            } else {
-                lines.len()
-            };
-            lines[..most]
+        .map(|lines| {
+            lines
                 .iter()
-                .map(|line| Choice {
+                .map(|(_, line)| Choice {
                     parts: unit.parts(&line.text),
                     score: line.log_probability,
                 })
                 .collect()
         })
         .collect();
-    let chosen = choose(&offered, &PathSettings::default())?;
-    Ok(found
+    let chosen = choose(&choices, &PathSettings::default())?;
+    Ok(offered
         .iter()
         .zip(chosen)
-        .map(|(lines, index)| lines[index].clone())
+        .map(|(lines, index)| {
+            let (code, line) = lines[index];
+            Shown {
+                line: line.clone(),
+                at: code as f64 / last as f64,
+                code: codes[code].clone(),
+            }
+        })
         .collect())
 }
 
