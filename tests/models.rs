@@ -6,6 +6,30 @@ use std::path::Path;
 use crate::cli::succeed;
 
 #[test]
+fn the_classic_walk_begins_and_ends_with_what_was_typed() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/poem-en");
+    let ends = [
+        "i went to the store to buy some groceries",
+        "don't worry about it, she said",
+    ];
+    let model = model.display().to_string();
+    let walk = succeed(&["interpolate", &model, ends[0], ends[1]]);
+    let lines: Vec<&str> = walk.lines().collect();
+    assert_eq!((lines[0], lines[10]), (ends[0], ends[1]), "{walk}");
+}
+
+#[test]
+fn half_lines_of_five_and_seven_characters_lie_between_such() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/poem-zh");
+    let model = model.display().to_string();
+    let walk = succeed(&["interpolate", &model, "淑德延公胄", "桂宮男掌僕"]);
+    let fitting = walk
+        .lines()
+        .filter(|line| matches!(line.chars().count(), 5 | 7));
+    assert!(fitting.count() >= 10, "{walk}");
+}
+
+#[test]
 fn every_shipped_model_makes_something_and_has_a_card() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let made = tempfile::tempdir().unwrap();

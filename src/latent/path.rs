@@ -33,8 +33,8 @@ pub struct PathSettings {
 impl Default for PathSettings {
     fn default() -> Self {
         Self {
-            edit: 4.0,
-            repeat: 6.0,
+            edit: 25.0,
+            repeat: 10.0,
         }
     }
 }

@@ -33,7 +33,7 @@ impl Unit {
     }
 
     /// The distance as a share of the longer line: 0 where both are the same, 1 where nothing is.
-    fn share(self, a: &str, b: &str) -> f64 {
+    pub fn share(self, a: &str, b: &str) -> f64 {
         let longer = self.length(a).max(self.length(b)).max(1);
         self.distance(a, b) as f64 / longer as f64
     }

@@ -3,13 +3,13 @@
 use burn::prelude::*;
 use serde::Serialize;
 
-use super::space::{Shown, Space, choose_lines, codes_of_walk, unit_of};
+use super::space::{Space, unit_of};
 use super::warn_of_unknown;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::interpolate::Args;
 use crate::cli::ui::{self, Ui};
 use crate::error::Result;
-use crate::latent::norm;
+use crate::latent::{norm, walk};
 use crate::medium::Text;
 use crate::sequence::Token;
 
@@ -60,41 +60,36 @@ pub(super) fn run(
         ui.warn("both sentences are the same: nothing lies between");
     }
     let codes = space.codes(&tokens, &args.refinement());
-    let codes = codes_of_walk(args.path, [&codes[0], &codes[1]], args.points as usize)?;
-    let found = space.search(&codes)?;
+    let codes = walk(args.path, &codes[0], &codes[1], args.points as usize)?;
     let unit = unit_of(text);
-    let shown = choose_lines(&codes, &found, unit)?;
+    let lines = space.walks(std::slice::from_ref(&codes), unit)?.remove(0);
     let mut exact = true;
-    for (end, shown) in ends.iter().zip([&shown[0], &shown[shown.len() - 1]]) {
-        if *end != shown.line.text {
+    for (end, line) in ends.iter().zip([&lines[0], &lines[lines.len() - 1]]) {
+        if *end != line.text {
             exact = false;
             ui.warn(format!(
                 "\"{end}\" does not come back: the model says \"{}\"",
-                shown.line.text
+                line.text
             ));
         }
     }
     if !args.json {
-        return shown
-            .iter()
-            .try_for_each(|shown| ui::print(&shown.line.text));
+        return lines.iter().try_for_each(|line| ui::print(&line.text));
     }
-    let mut before: Option<String> = None;
-    let points = shown
+    let last = (codes.len() - 1) as f64;
+    let points = codes
         .into_iter()
-        .map(|Shown { line, at, code }| {
-            let edits = before
-                .as_ref()
-                .map_or(0, |before| unit.distance(before, &line.text));
-            before = Some(line.text.clone());
-            Point {
-                at,
-                line: line.text,
-                log_likelihood: line.log_probability,
-                edits,
-                norm: norm(&code),
-                code,
-            }
+        .zip(&lines)
+        .enumerate()
+        .map(|(index, (code, line))| Point {
+            at: index as f64 / last,
+            line: line.text.clone(),
+            log_likelihood: line.log_probability,
+            edits: index
+                .checked_sub(1)
+                .map_or(0, |before| unit.distance(&lines[before].text, &line.text)),
+            norm: norm(&code),
+            code,
         })
         .collect();
     ui::print_json(&Walk {

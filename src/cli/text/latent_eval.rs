@@ -9,7 +9,7 @@ use rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::space::{Space, choose_lines, codes_of_walk, unit_of};
+use super::space::{Space, unit_of};
 use super::{asked_and_known, codec};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
@@ -287,24 +287,16 @@ fn walks(
     ui.say(format!("{count} walks: ends refined"));
     let codes = space.codes(&tokens, &Refinement::default());
     ui.say(format!("{count} walks: what lies between"));
-    let mut points = Vec::new();
-    for ends in codes.chunks_exact(2) {
-        points.push(codes_of_walk(
-            Interpolation::Lerp,
-            [&ends[0], &ends[1]],
-            POINTS,
-        )?);
-    }
-    let mut ours = Vec::with_capacity(count);
-    // So many walks at a time that what was found for them does not fill the memory.
-    for (points, ends) in points.chunks(100).zip(ends.chunks(200)) {
-        let found = space.search(&points.concat())?;
-        let found = found.chunks(points[0].len());
-        for ((codes, found), ends) in points.iter().zip(found).zip(ends.chunks_exact(2)) {
-            let shown = choose_lines(codes, found, unit)?;
-            ours.push(walk_of(ends, shown.into_iter().map(|s| s.line.text)));
-        }
-    }
+    let points = codes
+        .chunks_exact(2)
+        .map(|ends| walk(Interpolation::Lerp, &ends[0], &ends[1], POINTS))
+        .collect::<Result<Vec<_>>>()?;
+    let ours: Vec<Walk> = space
+        .walks(&points, unit)?
+        .into_iter()
+        .zip(ends.chunks_exact(2))
+        .map(|(lines, ends)| walk_of(ends, lines.into_iter().map(|line| line.text)))
+        .collect();
     let training: HashSet<&str> = known.iter().flat_map(|known| known.iter()).collect();
     let summary = |walks: &[Walk]| -> Result<Summary> {
         let found = WalkSummary::new(walks, unit, &training);
@@ -332,7 +324,7 @@ fn walks(
         .collect();
     baselines.insert("token splice", summary(&spliced)?);
     if let Some(known) = known {
-        let quoted = quoted(space, known, &ends, &codes)?;
+        let quoted = quoted(space, known, &ends, &points);
         baselines.insert("nearest training lines", summary(&quoted)?);
     }
     Ok(Walks {
@@ -368,13 +360,8 @@ fn walk_of(ends: &[&str], lines: impl Iterator<Item = String>) -> Walk {
     }
 }
 
-/// Walks that show, at each point between the codes of their ends, the training sentence whose code is nearest.
-fn quoted(
-    space: &Space,
-    known: &Sentences,
-    ends: &[&str],
-    codes: &[Vec<f32>],
-) -> Result<Vec<Walk>> {
+/// Walks that show, at each point, the training sentence whose code is nearest.
+fn quoted(space: &Space, known: &Sentences, ends: &[&str], walks: &[Vec<Vec<f32>>]) -> Vec<Walk> {
     let mut lines = Vec::new();
     let mut tokens = Vec::new();
     for line in known.iter() {
@@ -384,17 +371,16 @@ fn quoted(
         }
     }
     let known = space.encode(&tokens);
-    codes
-        .par_chunks_exact(2)
+    walks
+        .par_iter()
         .zip(ends.par_chunks_exact(2))
         .map(|(codes, ends)| {
-            let points = walk(Interpolation::Lerp, &codes[0], &codes[1], POINTS)?;
-            let nearest = points.iter().map(|point| {
-                nearest_code(point, known.means())
+            let nearest = codes.iter().map(|code| {
+                nearest_code(code, known.means())
                     .map_or("", |index| lines[index])
                     .to_owned()
             });
-            Ok(walk_of(ends, nearest))
+            walk_of(ends, nearest)
         })
         .collect()
 }

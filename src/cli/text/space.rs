@@ -1,25 +1,30 @@
 /*! A sentence VAE as the verbs use it: sentences to codes, codes to sentences. */
 
+use std::sync::Arc;
+
 use burn::prelude::*;
 use rayon::prelude::*;
 
 use super::codec;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::media::no_codes;
+use crate::engine::{RecurrentEngine, RecurrentWeights};
 use crate::error::{Error, Result};
-use crate::latent::{Choice, Interpolation, PathSettings, choose, walk};
+use crate::latent::{Choice, PathSettings, choose};
 use crate::measure::{Posteriors, Unit};
 use crate::medium::Text;
-use crate::nets::{SentenceVae, SequenceModel};
+use crate::nets::SentenceVae;
 use crate::network::Network;
 use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
 use crate::text::{TextCodec, TokenizerKind};
-use crate::train::{Refinement, encode, refine};
+use crate::train::{Refinement, encode, refine, surprises};
 
 /// A model whose codes stand for sentences.
 pub(super) struct Space {
     pub(super) vae: SentenceVae,
     pub(super) codec: TextCodec,
+    /// The decoder as the engine has it.
+    decoder: Arc<RecurrentWeights>,
     /// The most tokens of a sentence, its end counted.
     window: usize,
     /// Lanes that search each code.
@@ -55,6 +60,7 @@ impl Space {
             return Err(no_codes(folder.path(), description));
         };
         Ok(Self {
+            decoder: Arc::new(vae.decoder().weights()),
             vae,
             codec: codec(folder, text)?,
             window: description.recipe.batches.window,
@@ -109,103 +115,164 @@ impl Space {
 
     /// The likeliest lines of each code, the likeliest first. What one code finds does not depend on the others.
     pub(super) fn search(&self, codes: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
+        let queries: Vec<Query> = codes
+            .iter()
+            .map(|code| Query {
+                condition: Some(code),
+                prompt: &[],
+            })
+            .collect();
+        self.search_from(&queries)?
+            .into_iter()
+            .map(|hypotheses| {
+                hypotheses
+                    .iter()
+                    .map(|hypothesis| {
+                        Ok(Line {
+                            text: self.codec.decode(&hypothesis.tokens)?,
+                            log_probability: hypothesis.log_probability,
+                        })
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The likeliest continuations of each query.
+    fn search_from(&self, queries: &[Query]) -> Result<Vec<Vec<Hypothesis>>> {
         let settings = BeamSettings {
             beams: self.beams,
             max_length: self.window - 1,
             // A code says how long its sentence is: nothing has to be made up for.
             length_penalty: 0.0,
         };
-        let threads = rayon::current_num_threads();
-        let share = codes.len().div_ceil(threads).max(1);
-        let found: Vec<Result<Vec<Vec<Hypothesis>>>> = codes
+        let share = queries.len().div_ceil(rayon::current_num_threads()).max(1);
+        let found: Vec<Result<Vec<Vec<Hypothesis>>>> = queries
             .par_chunks(share)
-            .map(|codes| {
-                let queries: Vec<Query> = codes
-                    .iter()
-                    .map(|code| Query {
-                        condition: Some(code),
-                        prompt: &[],
-                    })
-                    .collect();
-                let lanes = (LANES / self.beams).clamp(1, codes.len()) * self.beams;
-                beam_search(&mut *self.vae.stepper(lanes)?, &queries, &settings)
+            .map(|queries| {
+                let lanes = (LANES / self.beams).clamp(1, queries.len()) * self.beams;
+                let mut engine = RecurrentEngine::new(self.decoder.clone(), lanes)?;
+                beam_search(&mut engine, queries, &settings)
             })
             .collect();
-        let mut all = Vec::with_capacity(codes.len());
-        for found in found {
-            for hypotheses in found? {
-                all.push(self.lines(&hypotheses)?);
+        Ok(found.into_iter().collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// What to show at each code of each walk: the likeliest line at both ends, and between them lines that go well
+    /// together.
+    pub(super) fn walks(&self, walks: &[Vec<Vec<f32>>], unit: Unit) -> Result<Vec<Vec<Line>>> {
+        let mut found = self.search(&walks.concat())?.into_iter();
+        let mut offered: Vec<Vec<Vec<Line>>> = walks
+            .iter()
+            .map(|codes| {
+                let mut offered: Vec<Vec<Line>> = found.by_ref().take(codes.len()).collect();
+                let last = offered.len() - 1;
+                offered[0].truncate(1);
+                offered[last].truncate(1);
+                offered
+            })
+            .collect();
+        let choose_all = |offered: &[Vec<Vec<Line>>]| -> Result<Vec<Vec<Line>>> {
+            offered
+                .par_iter()
+                .map(|offered| choose_lines(offered, unit))
+                .collect()
+        };
+        let mut shown = choose_all(&offered)?;
+        for _ in 0..ROUNDS {
+            self.bridge(walks, &shown, unit, &mut offered)?;
+            shown = choose_all(&offered)?;
+        }
+        Ok(shown)
+    }
+
+    /// Where neighbours have little in common, offers lines that begin as the one does and go on as the code of the
+    /// other wants.
+    fn bridge(
+        &self,
+        walks: &[Vec<Vec<f32>>],
+        shown: &[Vec<Line>],
+        unit: Unit,
+        offered: &mut [Vec<Vec<Line>>],
+    ) -> Result<()> {
+        let mut places = Vec::new();
+        let mut prompts = Vec::new();
+        for (walk, lines) in shown.iter().enumerate() {
+            let inner = 1..lines.len() - 1;
+            for (before, pair) in lines.windows(2).enumerate() {
+                if unit.share(&pair[0].text, &pair[1].text) <= GAP {
+                    continue;
+                }
+                // Both of them, and those next to them: a gap is best closed in several steps.
+                let near = [
+                    (before.wrapping_sub(1), &pair[1]),
+                    (before, &pair[1]),
+                    (before + 1, &pair[0]),
+                    (before + 2, &pair[0]),
+                ];
+                for (point, other) in near {
+                    if !inner.contains(&point) {
+                        continue;
+                    }
+                    let parts = unit.parts(&other.text);
+                    let mut lengths = [1, 2, 3]
+                        .map(|quarter| (parts.len() * quarter / 4).max(1))
+                        .to_vec();
+                    lengths.dedup();
+                    for kept in lengths {
+                        places.push((walk, point));
+                        prompts.push(self.codec.tokens(&unit.join(&parts[..kept]))?);
+                    }
+                }
             }
         }
-        Ok(all)
-    }
-
-    fn lines(&self, hypotheses: &[Hypothesis]) -> Result<Vec<Line>> {
-        hypotheses
+        let queries: Vec<Query> = places
             .iter()
-            .map(|hypothesis| {
-                Ok(Line {
-                    text: self.codec.decode(&hypothesis.tokens)?,
-                    log_probability: hypothesis.log_probability,
-                })
+            .zip(&prompts)
+            .map(|(&(walk, point), prompt)| Query {
+                condition: Some(&walks[walk][point]),
+                prompt,
             })
-            .collect()
+            .collect();
+        let mut whole = Vec::new();
+        for ((&place, prompt), hypotheses) in
+            places.iter().zip(&prompts).zip(self.search_from(&queries)?)
+        {
+            for hypothesis in hypotheses {
+                let mut tokens = [&prompt[..], &hypothesis.tokens].concat();
+                let text = self.codec.decode(&tokens)?;
+                tokens.extend(self.codec.alphabet().stop);
+                whole.push((place, text, tokens));
+            }
+        }
+        let pairs: Vec<(&[Token], &[f32])> = whole
+            .iter()
+            .map(|((walk, point), _, tokens)| (&tokens[..], &walks[*walk][*point][..]))
+            .collect();
+        let nats = surprises(&self.vae, &pairs, &self.device);
+        for (((walk, point), text, _), nats) in whole.into_iter().zip(nats) {
+            offered[walk][point].push(Line {
+                text,
+                log_probability: -nats,
+            });
+        }
+        Ok(())
     }
 }
 
-/// A line that a walk shows.
-#[derive(Debug, Clone)]
-pub(super) struct Shown {
-    pub(super) line: Line,
-    /// How far along the way its code is, from 0 to 1.
-    pub(super) at: f64,
-    pub(super) code: Vec<f32>,
-}
+/// Neighbours of which more than this share of the longer line differs are bridged.
+const GAP: f64 = 0.3;
+/// So often.
+const ROUNDS: usize = 3;
 
-/// Around each point of a walk so many codes are searched: what lies between two sentences changes here in leaps and
-/// stands still there, and what to show is chosen among all that is found.
-const FINENESS: usize = 3;
-
-/// The codes that are searched for a walk of so many points.
-pub(super) fn codes_of_walk(
-    way: Interpolation,
-    [from, to]: [&[f32]; 2],
-    points: usize,
-) -> Result<Vec<Vec<f32>>> {
-    walk(way, from, to, (points - 1) * FINENESS + 1)
-}
-
-/// What to show of the lines found at the codes of a walk: the likeliest at its ends, and between them those that go well
-/// together.
-pub(super) fn choose_lines(
-    codes: &[Vec<f32>],
-    found: &[Vec<Line>],
-    unit: Unit,
-) -> Result<Vec<Shown>> {
-    let last = codes.len() - 1;
-    let points = last / FINENESS + 1;
-    let offered: Vec<Vec<(usize, &Line)>> = (0..points)
-        .map(|point| {
-            let middle = point * FINENESS;
-            if middle == 0 || middle == last {
-                return vec![(middle, &found[middle][0])];
-            }
-            // As many on each side as there are to the middle between two points; the nearest first.
-            let reach = (FINENESS - 1) / 2;
-            let mut around: Vec<usize> = (middle - reach..=middle + reach).collect();
-            around.sort_by_key(|code| code.abs_diff(middle));
-            around
-                .into_iter()
-                .flat_map(|code| found[code].iter().map(move |line| (code, line)))
-                .collect()
-        })
-        .collect();
+/// One of the lines offered at each point of a walk.
+fn choose_lines(offered: &[Vec<Line>], unit: Unit) -> Result<Vec<Line>> {
     let choices: Vec<Vec<Choice<&str>>> = offered
         .iter()
         .map(|lines| {
             lines
                 .iter()
-                .map(|(_, line)| Choice {
+                .map(|line| Choice {
                     parts: unit.parts(&line.text),
                     score: line.log_probability,
                 })
@@ -216,14 +283,7 @@ pub(super) fn choose_lines(
     Ok(offered
         .iter()
         .zip(chosen)
-        .map(|(lines, index)| {
-            let (code, line) = lines[index];
-            Shown {
-                line: line.clone(),
-                at: code as f64 / last as f64,
-                code: codes[code].clone(),
-            }
-        })
+        .map(|(lines, index)| lines[index].clone())
         .collect())
 }
 
