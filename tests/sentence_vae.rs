@@ -140,10 +140,7 @@ fn eval_tells_bounds_that_agree_and_walks_beside_trivial_ones() {
         "{found}"
     );
     assert!(number("importance_weighted_nll") > 2.0, "{found}");
-    assert!(
-        number("mutual_information") <= 10_f64.ln() + 1e-6,
-        "{found}"
-    );
+    assert!(number("mutual_information") > 0.5, "{found}");
     assert!(number("active_units") >= 1.0, "{found}");
     let walks = &found["walks"];
     assert_eq!(walks["model"]["walks"], 6);
@@ -210,7 +207,25 @@ fn odd_sentences_and_numbers_are_refused_or_told() {
     let json = walk("a bird", "the sea", &["--refine", "0", "--json"]).1;
     let walk: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(walk["exact"], false);
+    // A sentence can be alone of its length.
+    let few = world.text("few.txt");
+    fs::write(
+        &few,
+        "the cat\nthe old man sees the sea and the moon\nnobody\n",
+    )
+    .unwrap();
     let (lines, out) = (world.text("lines.txt"), world.text("other"));
+    succeed(&[
+        "train",
+        "sentence-vae",
+        &few,
+        "--out",
+        &world.text("few"),
+        "--steps",
+        "3",
+        "--config",
+        &world.text("small.toml"),
+    ]);
     for (flags, word) in [
         (&["--preset", "small"][..], "anchor, poem"),
         (&["--network", "wavenet"], "lstm, gru"),

@@ -212,13 +212,10 @@ impl Objective<Network> for Elbo {
                 tokens: batch.scored() as u64,
             });
             // Each sentence from its neighbour's code: what it costs is what the decoder reads from codes.
-            let others = Tensor::cat(
-                vec![
-                    codes.clone().narrow(0, 1, batch.rows - 1),
-                    codes.narrow(0, 0, 1),
-                ],
-                0,
-            );
+            let rows = batch.rows as i32;
+            let next: Vec<i32> = (0..rows).map(|row| (row + 1) % rows).collect();
+            let next = Tensor::from_data(TensorData::new(next, [batch.rows]), device);
+            let others = codes.select(0, next);
             mistaken += nats(others);
             posteriors.extend(&values(encoded.mean), &values(encoded.log_variance));
         }

@@ -215,9 +215,12 @@ impl Space {
                         continue;
                     }
                     let parts = unit.parts(&other.text);
-                    let mut lengths = [1, 2, 3]
-                        .map(|quarter| (parts.len() * quarter / 4).max(1))
-                        .to_vec();
+                    // An empty line has no beginning.
+                    let mut lengths: Vec<usize> = [1, 2, 3]
+                        .iter()
+                        .map(|quarter| (parts.len() * quarter / 4).max(1).min(parts.len()))
+                        .filter(|&kept| kept > 0)
+                        .collect();
                     lengths.dedup();
                     for kept in lengths {
                         places.push((walk, point));
