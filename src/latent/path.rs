@@ -70,8 +70,8 @@ pub struct Choice<T> {
 /// So many beginnings of a way are pursued.
 pub const WIDTH: usize = 256;
 
-/// The number of the choice at each point, such that the cost of the whole (see the [module](self)) is little. Among
-/// equals it takes the choices that stand first.
+/// The number of the choice at each point, such that the whole costs little: what [`PathSettings`] asks for edits and repeats,
+/// less the scores. Among equals it takes the choices that stand first.
 ///
 /// # Errors
 /// A usage error when a setting is not allowed, a point offers nothing, or a score is not finite.

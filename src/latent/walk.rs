@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 /// The way a walk takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Interpolation {
-    /// The straight line, [`lerp`]. Its middle is nearer to the origin than its ends.
+    /// The straight line. Its middle is nearer to the origin than its ends.
     #[default]
     Lerp,
-    /// The arc, [`slerp`]. It keeps to the distances from the origin that the ends have.
+    /// The arc: direction and distance from the origin both go evenly.
     Slerp,
 }
 

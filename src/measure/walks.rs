@@ -133,7 +133,7 @@ pub struct WalkSummary {
     pub largest_jump: f64,
     /// The share of lines between the ends that stand word for word in the training set.
     pub copied: f64,
-    /// [`self_bleu`] of the middle lines of all walks: whether these all lead through the same sentences.
+    /// Self-BLEU of the middle lines of all walks: whether these all lead through the same sentences.
     pub self_bleu: f64,
 }
 
