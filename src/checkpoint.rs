@@ -4,7 +4,7 @@ The model folder: everything a model is, in files other tools can open.
 | file | what |
 |---|---|
 | `model.json` | what it is: network, medium, classes, recipe, split, how far it was trained |
-| `weights.safetensors` | the averaged weights it makes with (the best so far by validation) |
+| `weights.safetensors` | the averaged weights it makes with (the best so far by validation), in single or half precision |
 | `training/state.safetensors` | raw weights, the optimizer's memory and the standing: what `--resume` needs |
 | `log.jsonl` | one line a report |
 | `tokenizer.json` | text: the tokenizer, in the Hugging Face format |
@@ -13,8 +13,8 @@ The model folder: everything a model is, in files other tools can open.
 | `samples/` | what it made at each report |
 | `README.md` | a model card |
 
-Every file is written aside, synced and renamed into place, so that a kill at any moment leaves the last complete one; a
-new folder appears only when all it needs lies in it.
+Every file but the log and the samples is written aside, synced and renamed into place, so that a kill at any moment leaves
+the last complete one (a line of the log that was cut short is skipped); a new folder appears only when all it needs lies in it.
 */
 
 use std::collections::HashMap;

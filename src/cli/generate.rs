@@ -129,10 +129,15 @@ impl Args {
         if self.sampling.is_usual(seeded) {
             return Ok(());
         }
-        Err(
-            Error::usage(format!("nothing is drawn with {because}, so that --temperature, --top-k, --top-p, --min-p and --seed mean nothing"))
-                .with_hint("leave them away"),
-        )
+        let (what, flags) = if seeded {
+            ("only a code is", "")
+        } else {
+            ("nothing is", " and --seed")
+        };
+        Err(Error::usage(format!(
+            "{what} drawn with {because}, so that --temperature, --top-k, --top-p, --min-p{flags} mean nothing"
+        ))
+        .with_hint("leave them away"))
     }
 
     /// One path for each of `number` files, checked before any work is done.

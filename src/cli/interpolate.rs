@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(value_name = "B")]
     pub(super) to: String,
     /// How many lines, both ends counted
-    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=200))]
     pub(super) points: u64,
     /// How many lines are pursued at each point
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]

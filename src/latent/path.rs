@@ -179,31 +179,14 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
         beginnings.swap_remove(0).path
     }
 
-    /// What a whole way costs.
-    fn of(&self, path: &[usize]) -> f64 {
-        let mut seen = vec![false; self.different];
-        let mut cost = 0.0;
-        for (point, &index) in path.iter().enumerate() {
-            let line = self.lines[point][index];
-            cost -= self.points[point][index].score;
-            if let Some(before) = point.checked_sub(1) {
-                cost += self.edits[before][path[before]][index];
-                if self.lines[before][path[before]] == line {
-                    cost += self.settings.repeat;
-                } else if seen[line] {
-                    cost += 2.0 * self.settings.repeat;
-                }
-            }
-            seen[line] = true;
-        }
-        cost
-    }
-
     /// Changes single choices and pairs of neighbours as long as the whole costs less by it.
     fn improve(&self, path: &mut [usize]) {
         // A gain below this is rounding.
         const GAIN: f64 = 1e-9;
-        let mut least = self.of(path);
+        let mut shown = vec![0; self.different];
+        for (lines, &index) in self.lines.iter().zip(&*path) {
+            shown[lines[index]] += 1;
+        }
         let mut better = true;
         while better {
             better = false;
@@ -212,19 +195,53 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
                 for first in 0..self.points[point].len() {
                     for second in 0..self.points[next].len() {
                         let before = (path[point], path[next]);
-                        path[next] = second;
-                        path[point] = if next == point { second } else { first };
-                        let cost = self.of(path);
-                        if cost < least - GAIN {
-                            least = cost;
+                        let cost = self.near(path, point, next);
+                        let first = if next == point { second } else { first };
+                        let gone = self.change(path, &mut shown, (point, first), (next, second));
+                        // A line that is no longer shown makes one repeat more.
+                        let cost_now =
+                            self.near(path, point, next) + 2.0 * self.settings.repeat * gone;
+                        if cost_now < cost - GAIN {
                             better = true;
                         } else {
-                            (path[point], path[next]) = before;
+                            self.change(path, &mut shown, (point, before.0), (next, before.1));
                         }
                     }
                 }
             }
         }
+    }
+
+    /// Shows other lines at two points; gives how many different lines fewer there are then.
+    fn change(
+        &self,
+        path: &mut [usize],
+        shown: &mut [usize],
+        first: (usize, usize),
+        second: (usize, usize),
+    ) -> f64 {
+        let mut fewer = 0.0;
+        for (point, index) in [first, second] {
+            let (old, new) = (self.lines[point][path[point]], self.lines[point][index]);
+            path[point] = index;
+            shown[old] -= 1;
+            fewer += f64::from(u8::from(shown[old] == 0));
+            shown[new] += 1;
+            fewer -= f64::from(u8::from(shown[new] == 1));
+        }
+        fewer
+    }
+
+    /// The part of the cost that hangs on the choices from `first` to `last` alone. All repeats cost twice `repeat` for each
+    /// point beyond the number of different lines, less `repeat` for each pair of equal neighbours: only these are here.
+    fn near(&self, path: &[usize], first: usize, last: usize) -> f64 {
+        let scores = (first..=last).map(|at| -self.points[at][path[at]].score);
+        let steps = (first.max(1)..=(last + 1).min(path.len() - 1)).map(|at| {
+            let same = self.lines[at - 1][path[at - 1]] == self.lines[at][path[at]];
+            let edits = self.edits[at - 1][path[at - 1]][path[at]];
+            edits - self.settings.repeat * f64::from(u8::from(same))
+        });
+        scores.chain(steps).sum()
     }
 }
 

@@ -197,7 +197,7 @@ impl Objective<Network> for Elbo {
         let vae = vae(net);
         let mut posteriors = Posteriors::new(vae.latent());
         let mut reconstruction = Likelihood::default();
-        let mut mistaken = 0.0;
+        let (mut mistaken, mut compared) = (0.0, 0.0);
         for (item, batch) in held_out.pass().enumerate() {
             let batch = batch?;
             let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
@@ -207,16 +207,19 @@ impl Objective<Network> for Elbo {
                 let logits = vae.logits(tokens.clone(), Some(codes));
                 f64::from(surprise_at(logits, &batch).into_scalar::<f32>())
             };
+            let own = nats(codes.clone());
             reconstruction.add(Likelihood {
-                nats: nats(codes.clone()),
+                nats: own,
                 tokens: batch.scored() as u64,
             });
             // Each sentence from its neighbour's code: what it costs is what the decoder reads from codes.
-            let rows = batch.rows as i32;
-            let next: Vec<i32> = (0..rows).map(|row| (row + 1) % rows).collect();
-            let next = Tensor::from_data(TensorData::new(next, [batch.rows]), device);
-            let others = codes.select(0, next);
-            mistaken += nats(others);
+            if batch.rows > 1 {
+                let rows = batch.rows as i32;
+                let next: Vec<i32> = (0..rows).map(|row| (row + 1) % rows).collect();
+                let next = Tensor::from_data(TensorData::new(next, [batch.rows]), device);
+                mistaken += nats(codes.select(0, next)) - own;
+                compared += f64::from(rows);
+            }
             posteriors.extend(&values(encoded.mean), &values(encoded.log_variance));
         }
         let sentences = posteriors.items() as f64;
@@ -227,13 +230,17 @@ impl Objective<Network> for Elbo {
             .information(1, self.seed)
             .mutual_information;
         let said = reconstruction.nats / sentences;
-        let read = mistaken / sentences - said;
+        let read = if compared > 0.0 {
+            mistaken / compared
+        } else {
+            0.0
+        };
         let mut remark = format!(
             "{:.1} nats a sentence: reconstruction {said:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active, another's code costs {read:.1}",
             said + kl,
             vae.latent()
         );
-        if self.settings.weight(now) > LEAST && sentences > 1.0 && read < COLLAPSED {
+        if self.settings.weight(now) > LEAST && compared > 0.0 && read < COLLAPSED {
             remark += "; the codes have collapsed, the decoder does without: raise elbo.word_dropout or elbo.autoencoder";
         }
         Ok(Validation {

@@ -111,7 +111,7 @@ pub(super) fn run(
     }
     if lines.len() < asked.len() {
         ui.warn(format!(
-            "{} sentences are empty or too long for the model and left out",
+            "{} sentences are empty, too long for the model or hold control characters, and are left out",
             asked.len() - lines.len()
         ));
     }
@@ -262,7 +262,12 @@ fn walks(
         .collect();
     if fitting.len() < 2 {
         return Err(Error::usage(format!(
-            "walks lead between sentences of at most {longest} words, and there are fewer than two"
+            "walks lead between sentences of at most {longest} {}, and there are fewer than two",
+            if unit == Unit::Words {
+                "words"
+            } else {
+                "characters"
+            }
         )));
     }
     let ends: Vec<&str> = pairs(fitting.len(), count, seed)

@@ -254,10 +254,15 @@ impl Space {
             .collect();
         let nats = surprises(&self.vae, &pairs, &self.device);
         for (((walk, point), text, _), nats) in whole.into_iter().zip(nats) {
-            offered[walk][point].push(Line {
-                text,
-                log_probability: -nats,
-            });
+            let offered = &mut offered[walk][point];
+            if offered.iter().all(|line| line.text != text) {
+                offered.push(Line {
+                    text,
+                    log_probability: -nats,
+                });
+                offered.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+                offered.truncate(MOST);
+            }
         }
         Ok(())
     }
@@ -265,7 +270,9 @@ impl Space {
 
 /// Neighbours of which more than this share of the longer line differs are bridged.
 const GAP: f64 = 0.3;
-/// So often.
+/// So many lines are offered at a point, at most: the likeliest.
+const MOST: usize = 64;
+/// So often gaps are bridged.
 const ROUNDS: usize = 3;
 
 /// One of the lines offered at each point of a walk.
