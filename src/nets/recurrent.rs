@@ -104,15 +104,41 @@ pub struct Recurrent {
 
 /// One layer; columns are the unit's gates.
 #[derive(Module, Debug)]
-struct Layer {
+pub(super) struct Layer {
     /// `[inputs, G · hidden]`.
-    input: Param<Tensor<2>>,
+    pub(super) input: Param<Tensor<2>>,
     /// `[G · hidden]`.
-    bias: Param<Tensor<1>>,
+    pub(super) bias: Param<Tensor<1>>,
     /// `[hidden, G · hidden]`.
-    recurrent: Param<Tensor<2>>,
+    pub(super) recurrent: Param<Tensor<2>>,
     /// `[hidden]`, inside a GRU's reset gate.
     recurrent_bias: Option<Param<Tensor<1>>>,
+}
+
+impl Layer {
+    pub(super) fn new(unit: Unit, inputs: usize, hidden: usize, init: &mut Init) -> Self {
+        let width = unit.gates() * hidden;
+        Self {
+            input: init.dense([inputs, width], hidden),
+            // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
+            bias: match unit {
+                Unit::Lstm => {
+                    init.constant([width], |column| f32::from(u8::from(column / hidden == 1)))
+                }
+                Unit::Gru => init.zeros([width]),
+            },
+            recurrent: init.dense([hidden, width], hidden),
+            recurrent_bias: (unit == Unit::Gru).then(|| init.zeros([hidden])),
+        }
+    }
+
+    /// Its unit, as the operation takes it.
+    pub(super) fn cell(&self) -> Cell {
+        match &self.recurrent_bias {
+            None => Cell::Lstm,
+            Some(bias) => Cell::Gru { bias: bias.val() },
+        }
+    }
 }
 
 impl Recurrent {
@@ -149,20 +175,11 @@ impl Recurrent {
         } else {
             init.embedding([entries, embedding])
         };
-        let layer = |init: &mut Init, inputs| Layer {
-            input: init.dense([inputs, width], hidden),
-            // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
-            bias: match unit {
-                Unit::Lstm => {
-                    init.constant([width], |column| f32::from(u8::from(column / hidden == 1)))
-                }
-                Unit::Gru => init.zeros([width]),
-            },
-            recurrent: init.dense([hidden, width], hidden),
-            recurrent_bias: (unit == Unit::Gru).then(|| init.zeros([hidden])),
-        };
         let stack = (0..layers)
-            .map(|l| layer(&mut init, if l == 0 { embedding } else { hidden }))
+            .map(|l| {
+                let inputs = if l == 0 { embedding } else { hidden };
+                Layer::new(unit, inputs, hidden, &mut init)
+            })
             .collect();
         Ok(Self {
             embedding: table,
@@ -266,10 +283,7 @@ impl Recurrent {
             if let Some(below) = states.take() {
                 input = GateInput::Rows(linear(below, layer.input.val(), layer.bias.val(), false));
             }
-            let cell = match &layer.recurrent_bias {
-                None => Cell::Lstm,
-                Some(bias) => Cell::Gru { bias: bias.val() },
-            };
+            let cell = layer.cell();
             let part = |all: &Option<Tensor<2>>, width: usize| {
                 Some(all.as_ref()?.clone().narrow(1, index * width, width))
             };

@@ -9,10 +9,10 @@ use burn::tensor::activation;
 use serde::{Deserialize, Serialize};
 
 use super::init::Init;
-use super::recurrent::{Recurrent, RecurrentConfig, Unit};
+use super::recurrent::{Layer, Recurrent, RecurrentConfig, Unit};
 use super::{Interface, SequenceModel};
 use crate::error::{Error, Result};
-use crate::ops::{Cell, GateInput, embedding, linear, recurrent};
+use crate::ops::{GateInput, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
 /// The size of a sentence VAE.
@@ -83,27 +83,14 @@ pub struct SentenceVae {
 struct Encoder {
     /// `[inputs, embedding]`.
     embedding: Param<Tensor<2>>,
-    forward: Direction,
-    backward: Direction,
+    forward: Layer,
+    backward: Layer,
     /// `[4 · encoder, latent]`.
     mean: Param<Tensor<2>>,
     mean_bias: Param<Tensor<1>>,
     /// `[4 · encoder, latent]`.
     log_variance: Param<Tensor<2>>,
     log_variance_bias: Param<Tensor<1>>,
-}
-
-/// A GRU that reads in one direction.
-#[derive(Module, Debug)]
-struct Direction {
-    /// `[embedding, 3 · encoder]`.
-    input: Param<Tensor<2>>,
-    /// `[3 · encoder]`.
-    bias: Param<Tensor<1>>,
-    /// `[encoder, 3 · encoder]`.
-    recurrent: Param<Tensor<2>>,
-    /// `[encoder]`, inside the reset gate.
-    recurrent_bias: Param<Tensor<1>>,
 }
 
 /// What the encoder says of sentences: a Gaussian with independent dimensions for each.
@@ -129,12 +116,7 @@ impl SentenceVae {
         config.validate()?;
         let mut init = Init::new(seed ^ ENCODER, device);
         let (width, code) = (config.encoder, config.latent);
-        let direction = |init: &mut Init| Direction {
-            input: init.dense([config.embedding, 3 * width], width),
-            bias: init.zeros([3 * width]),
-            recurrent: init.dense([width, 3 * width], width),
-            recurrent_bias: init.zeros([width]),
-        };
+        let direction = |init: &mut Init| Layer::new(Unit::Gru, config.embedding, width, init);
         let encoder = Encoder {
             embedding: init.embedding([interface.alphabet.inputs(), config.embedding]),
             forward: direction(&mut init),
@@ -248,7 +230,7 @@ struct Pooling {
 
 impl Encoder {
     /// The state after the whole sentence and the mean of all states, `[rows, encoder]` each.
-    fn read(&self, direction: &Direction, tokens: Vec<i32>, pooling: &Pooling) -> [Tensor<2>; 2] {
+    fn read(&self, direction: &Layer, tokens: Vec<i32>, pooling: &Pooling) -> [Tensor<2>; 2] {
         let device = pooling.last.device();
         let [rows, time, _] = pooling.shares.dims();
         let tokens = Tensor::<1, Int>::from_data(TensorData::new(tokens, [rows * time]), &device);
@@ -257,9 +239,7 @@ impl Encoder {
         let weights = direction.recurrent.val();
         let [width, _] = weights.dims();
         let states = recurrent(
-            &Cell::Gru {
-                bias: direction.recurrent_bias.val(),
-            },
+            &direction.cell(),
             GateInput::Rows(input),
             None,
             weights,

@@ -73,17 +73,24 @@ impl Tokenized {
 
     /// Keeps only the sentences of at most `most` tokens, `stop` counted.
     pub fn keep_up_to(&mut self, most: usize) {
-        let kept: Vec<Vec<Token>> = (0..self.ends.len())
-            .filter(|&index| self.range(index).len() <= most)
-            .map(|index| self.tokens(index))
+        let kept: Vec<Range<usize>> = (0..self.ends.len())
+            .map(|index| self.range(index))
+            .filter(|range| range.len() <= most)
             .collect();
-        match &mut self.tokens {
-            Store::Narrow(tokens) => tokens.clear(),
-            Store::Wide(tokens) => tokens.clear(),
-        }
         self.ends.clear();
-        for tokens in kept {
-            self.push(&tokens);
+        let mut end = 0;
+        for range in kept {
+            let length = range.len();
+            match &mut self.tokens {
+                Store::Narrow(tokens) => tokens.copy_within(range, end),
+                Store::Wide(tokens) => tokens.copy_within(range, end),
+            }
+            end += length;
+            self.ends.push(end);
+        }
+        match &mut self.tokens {
+            Store::Narrow(tokens) => tokens.truncate(end),
+            Store::Wide(tokens) => tokens.truncate(end),
         }
     }
 
@@ -161,6 +168,22 @@ mod tests {
         }
         assert_eq!(tokenized.total(), total);
         tokenized
+    }
+
+    #[test]
+    fn long_sentences_go_and_the_others_stay_as_they_are() {
+        let lines = ["a b", "a b c d e f", "c", "a b c d e f g h", "d e"];
+        let sentences = Sentences::from_lines(lines);
+        let settings = TokenizerSettings::usual(TokenizerKind::Characters);
+        let codec = TextCodec::train(&settings, sentences.iter()).unwrap();
+        let mut tokenized = Tokenized::new(&codec, &sentences).unwrap();
+        let expected = [0, 2, 4].map(|index| tokenized.tokens(index));
+        tokenized.keep_up_to(expected[0].len());
+        let kept: Vec<_> = (0..tokenized.count())
+            .map(|index| tokenized.tokens(index))
+            .collect();
+        assert_eq!(kept, expected);
+        assert_eq!(tokenized.total(), expected.concat().len());
     }
 
     #[test]

@@ -336,8 +336,8 @@ fn gather(rows: &[Segment], budget: usize) -> Vec<Vec<Segment>> {
     batches
 }
 
-/// Fisher–Yates.
-fn shuffle<T>(items: &mut [T], chance: &mut ChaCha8Rng) {
+/// Puts items in an order drawn by `chance` (Fisher–Yates).
+pub fn shuffle<T>(items: &mut [T], chance: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
         items.swap(last, (chance.next_u64() % (last as u64 + 1)) as usize);
     }

@@ -13,7 +13,7 @@ mod optimizer;
 mod refine;
 mod schedule;
 
-pub use batches::{Batch, Batches, Cut};
+pub use batches::{Batch, Batches, Cut, shuffle};
 pub use codes::{encode, surprises};
 pub use elbo::{Elbo, ElboSettings};
 pub use fit::{End, FitSettings, Length, Report, Reporter, Standing, Stepped, Training, fit};

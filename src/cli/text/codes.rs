@@ -4,7 +4,6 @@ use burn::prelude::*;
 use serde::Serialize;
 
 use super::space::Space;
-use super::warn_of_unknown;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::codes::{DecodeArgs, EncodeArgs};
 use crate::cli::ui::{self, Ui};
@@ -30,13 +29,8 @@ pub(super) fn encode(
 ) -> Result<()> {
     let space = Space::open(folder, description, text, 1, Device::flex())?;
     let sentences = args.sentences()?;
-    let tokens = sentences
-        .iter()
-        .map(|sentence| {
-            warn_of_unknown(&space.codec, sentence, ui);
-            space.tokens(sentence)
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let views: Vec<&str> = sentences.iter().map(String::as_str).collect();
+    let tokens = space.typed(&views, ui)?;
     let posteriors = space.encode(&tokens);
     let settings = Refinement {
         steps: args.refine,

@@ -55,7 +55,9 @@ pub(super) fn run(
                 0.0
             },
         };
-        let mut stepper = precision::stepper(&net, description, args.precision, settings.beams)?;
+        let side_by_side = codes.len().clamp(1, (LANES / settings.beams).max(1));
+        let lanes = side_by_side * settings.beams;
+        let mut stepper = precision::stepper(&net, description, args.precision, lanes)?;
         return search(args, &mut *stepper, &codec, &tokens, &settings, &codes);
     }
     let (seed, mut items, _) = args.items(description, &tokens)?;

@@ -4,14 +4,12 @@ use burn::prelude::*;
 use serde::Serialize;
 
 use super::space::{Space, unit_of};
-use super::warn_of_unknown;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::interpolate::Args;
 use crate::cli::ui::{self, Ui};
 use crate::error::Result;
 use crate::latent::{norm, walk};
 use crate::medium::Text;
-use crate::sequence::Token;
 
 #[derive(Serialize)]
 struct Walk {
@@ -51,11 +49,7 @@ pub(super) fn run(
         Device::flex(),
     )?;
     let ends = [args.from.trim(), args.to.trim()];
-    let mut tokens: Vec<Vec<Token>> = Vec::new();
-    for end in ends {
-        tokens.push(space.tokens(end)?);
-        warn_of_unknown(&space.codec, end, ui);
-    }
+    let tokens = space.typed(&ends, ui)?;
     if ends[0] == ends[1] {
         ui.warn("both sentences are the same: nothing lies between");
     }

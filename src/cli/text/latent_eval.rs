@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ use crate::medium::{Medium, Text};
 use crate::network::Network;
 use crate::sequence::{Codec, Token};
 use crate::text::{Sentences, TextCodec};
-use crate::train::{Refinement, surprises};
+use crate::train::{Refinement, shuffle, surprises};
 
 /// Codes drawn for each sentence of the importance-weighted bound.
 const SAMPLES: usize = 500;
@@ -235,9 +235,7 @@ fn shuffled(purpose: [u8; 8], count: usize, seed: u64, round: u64) -> Vec<usize>
     let mut chance = ChaCha8Rng::from_seed(key);
     chance.set_stream(round);
     let mut order: Vec<usize> = (0..count).collect();
-    for last in (1..count).rev() {
-        order.swap(last, (chance.next_u64() % (last as u64 + 1)) as usize);
-    }
+    shuffle(&mut order, &mut chance);
     order
 }
 

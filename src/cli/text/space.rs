@@ -5,9 +5,10 @@ use std::sync::Arc;
 use burn::prelude::*;
 use rayon::prelude::*;
 
-use super::codec;
+use super::{codec, warn_of_unknown};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::media::no_codes;
+use crate::cli::ui::Ui;
 use crate::engine::{RecurrentEngine, RecurrentWeights};
 use crate::error::{Error, Result};
 use crate::latent::{Choice, PathSettings, choose};
@@ -53,9 +54,6 @@ impl Space {
         beams: usize,
         device: Device,
     ) -> Result<Self> {
-        if description.recipe.elbo.is_none() {
-            return Err(no_codes(folder.path(), description));
-        }
         let Network::SentenceVae(vae) = folder.load(description, &device)? else {
             return Err(no_codes(folder.path(), description));
         };
@@ -93,6 +91,17 @@ impl Space {
             tokens.len() - 1
         ))
         .with_hint(format!("it reads up to {} tokens", self.window - 1)))
+    }
+
+    /// The tokens of sentences that a person gave; says which of their words are not known.
+    pub(super) fn typed(&self, sentences: &[&str], ui: &Ui) -> Result<Vec<Vec<Token>>> {
+        sentences
+            .iter()
+            .map(|sentence| {
+                warn_of_unknown(&self.codec, sentence, ui);
+                self.tokens(sentence)
+            })
+            .collect()
     }
 
     /// What the encoder says of sentences.
