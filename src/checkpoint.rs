@@ -35,7 +35,7 @@ use crate::medium::Medium;
 use crate::nets::{Interface, Parameter, parameters, with_values};
 use crate::network::Network;
 use crate::recipe::Recipe;
-use crate::train::{AdamW, Report, Standing, Training};
+use crate::train::{AdamW, OptimizerState, Report, Standing, Training};
 
 /// The version of the folder this program writes.
 pub const FORMAT: u32 = 1;
@@ -290,12 +290,8 @@ impl ModelFolder {
                 .map(|p| stored.tensor(&format!("{part}.{}", p.name), &p.shape))
                 .collect()
         };
-        let optimizer = AdamW {
-            steps: 0,
-            momentum: part("momentum")?,
-            variance: part("variance")?,
-            average: part("average")?,
-        };
+        let (momentum, variance, average) =
+            (part("momentum")?, part("variance")?, part("average")?);
         let weights = part("weights")?;
         stored.expect_only(4 * shapes.len())?;
         let standing = stored
@@ -304,12 +300,15 @@ impl ModelFolder {
             .ok_or_else(|| Error::model(&file, "it says not how far training was"))?;
         let standing: Saved = serde_json::from_str(standing)
             .map_err(|error| Error::model(&file, error.to_string()))?;
+        let optimizer = OptimizerState {
+            steps: standing.optimizer_steps,
+            momentum,
+            variance,
+            average,
+        };
         Ok(Training {
+            optimizer: AdamW::resume(optimizer, &net),
             net: with_values(net, weights),
-            optimizer: AdamW {
-                steps: standing.optimizer_steps,
-                ..optimizer
-            },
             standing: standing.standing,
         })
     }
@@ -346,10 +345,11 @@ impl ModelFolder {
     /// When writing fails; the last complete state stays.
     pub fn save_training(&self, training: &Training<Network>) -> Result<()> {
         let weights = parameters(&training.net);
+        let optimizer = training.optimizer.state();
         let parts = [
-            ("momentum", &training.optimizer.momentum),
-            ("variance", &training.optimizer.variance),
-            ("average", &training.optimizer.average),
+            ("momentum", &optimizer.momentum),
+            ("variance", &optimizer.variance),
+            ("average", &optimizer.average),
         ];
         let mut all: Vec<(String, Parameter)> = Vec::with_capacity(4 * weights.len());
         for (part, values) in parts {
@@ -370,7 +370,7 @@ impl ModelFolder {
         );
         let saved = Saved {
             standing: training.standing.clone(),
-            optimizer_steps: training.optimizer.steps,
+            optimizer_steps: optimizer.steps,
         };
         let saved = serde_json::to_string(&saved).expect("a standing is JSON");
         let metadata = HashMap::from([("standing".to_owned(), saved)]);
@@ -667,10 +667,12 @@ mod tests {
             net,
         };
         // Each part differs from the others, so that mixing them up shows.
-        training.optimizer.steps = 3;
-        training.optimizer.momentum[0][0] = 0.25;
-        training.optimizer.variance[0][0] = 0.5;
-        training.optimizer.average[0][0] = 0.75;
+        training.optimizer.change(|memory| {
+            memory.steps = 3;
+            memory.momentum[0][0] = 0.25;
+            memory.variance[0][0] = 0.5;
+            memory.average[0][0] = 0.75;
+        });
         training.standing.step = 3;
         (description, training)
     }
@@ -693,7 +695,7 @@ mod tests {
         assert_eq!(parameters(&loaded), parameters(&averaged));
         let resumed = folder.load_training(&read, &Device::flex()).unwrap();
         assert_eq!(parameters(&resumed.net), parameters(&training.net));
-        assert_eq!(resumed.optimizer, training.optimizer);
+        assert_eq!(resumed.optimizer.state(), training.optimizer.state());
         assert_eq!(resumed.standing, training.standing);
     }
 
@@ -783,7 +785,9 @@ mod tests {
             WEIGHTS,
             |_| {
                 let mut other = small().1;
-                other.optimizer.average[0][0] = f32::NAN;
+                other
+                    .optimizer
+                    .change(|memory| memory.average[0][0] = f32::NAN);
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join("m");
                 ModelFolder::create(&path, false, &small().0, &other, &[]).unwrap();

@@ -186,4 +186,12 @@ impl SequenceModel for Network {
             Self::SentenceVae(net) => net.stepper(lanes),
         }
     }
+
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
+        match self {
+            Self::WaveNet(net) => net.lanes(count),
+            Self::Recurrent(net) => net.lanes(count),
+            Self::SentenceVae(net) => net.lanes(count),
+        }
+    }
 }

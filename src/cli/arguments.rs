@@ -12,7 +12,7 @@ use crate::sequence::Sampling;
 /// `--device`
 #[derive(Debug, Args)]
 pub(super) struct DeviceArgs {
-    /// Where to compute: auto, cpu, cuda or cuda:N
+    /// Where to compute: auto, cpu, cuda or cuda:N; training also on several cards, as in cuda:0,1
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(super) device: DeviceChoice,
 }

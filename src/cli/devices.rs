@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::ui;
+use crate::device::list_cards;
 use crate::error::Result;
 
 /// List compute devices and audio outputs
@@ -25,6 +26,9 @@ struct Devices {
 struct Compute {
     name: String,
     what: String,
+    /// Bytes of a card's own memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -38,10 +42,16 @@ struct Output {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let compute = vec![Compute {
+    let mut compute = vec![Compute {
         name: "cpu".into(),
         what: format!("{threads} threads, {:?}", crate::simd::Level::detect()),
+        memory: None,
     }];
+    compute.extend(list_cards().into_iter().map(|card| Compute {
+        name: card.device,
+        what: card.name,
+        memory: card.memory,
+    }));
     let (audio, audio_problem) = match outputs() {
         Ok(outputs) if outputs.is_empty() => (outputs, Some("no audio output was found".into())),
         Ok(outputs) => (outputs, None),
@@ -56,7 +66,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return ui::print_json(&devices);
     }
     for device in &devices.compute {
-        ui::print(&format!("compute  {:<12} {}", device.name, device.what))?;
+        let memory = device.memory.map_or(String::new(), |bytes| {
+            format!(", {:.1} GiB", bytes as f64 / (1_u64 << 30) as f64)
+        });
+        ui::print(&format!(
+            "compute  {:<12} {}{memory}",
+            device.name, device.what
+        ))?;
     }
     for output in &devices.audio {
         let mark = if output.default { " (default)" } else { "" };

@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::prelude::*;
+
 use super::arguments::{SamplingArgs, labels_of_item, parse_label};
 use super::media;
-use super::precision::Precision;
+use super::precision::{self, Precision};
 use super::ui::Ui;
 use crate::checkpoint::{Description, ModelFolder};
+use crate::device::{DeviceChoice, is_cpu};
 use crate::error::{Error, Result};
 use crate::labels::{Label, describe};
 use crate::medium::Medium;
-use crate::sequence::{Item, Sampler, Token};
+use crate::nets::SequenceModel;
+use crate::network::Network;
+use crate::sequence::{Item, Sampler, Stepper, Token};
 
 /// Make something new
 #[derive(Debug, clap::Args)]
@@ -32,6 +37,9 @@ pub(super) struct Args {
     /// The weights' numbers [default: int8 where it foresees nearly as well]
     #[arg(long, value_enum)]
     pub(super) precision: Option<Precision>,
+    /// Where to make it: cpu, or cuda or cuda:N for hundreds at once
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: DeviceChoice,
     #[command(flatten)]
     sampling: SamplingArgs,
     /// How long, in seconds [default: 5]
@@ -105,6 +113,30 @@ impl Args {
             names.push(describe(&labels));
         }
         Ok((seed, items, names))
+    }
+
+    /// The network where it is to work, and its stepper for any number of lanes.
+    pub(super) fn maker<'a>(
+        &self,
+        folder: &ModelFolder,
+        description: &'a Description,
+    ) -> Result<Maker<'a>> {
+        // A card makes only when it is asked for: few at once are faster on the CPU.
+        let device = match &self.device {
+            DeviceChoice::Auto => Device::flex(),
+            asked => asked.resolve_one()?,
+        };
+        if !is_cpu(&device) && self.precision == Some(Precision::Int8) {
+            return Err(
+                Error::usage("a card makes in f32 only").with_hint("leave --precision away")
+            );
+        }
+        Ok(Maker {
+            net: folder.load(description, &device)?,
+            on_card: !is_cpu(&device),
+            description,
+            precision: self.precision,
+        })
     }
 
     /// The seed given, or a new one.
@@ -186,6 +218,33 @@ impl Args {
             .collect())
     }
 }
+
+/// A network that makes things.
+pub(super) struct Maker<'a> {
+    pub(super) net: Network,
+    /// Whether it works on a card.
+    pub(super) on_card: bool,
+    description: &'a Description,
+    precision: Option<Precision>,
+}
+
+impl Maker<'_> {
+    /// Its stepper of so many lanes.
+    pub(super) fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        if self.on_card {
+            return self.net.lanes(lanes);
+        }
+        precision::stepper(&self.net, self.description, self.precision, lanes)
+    }
+
+    /// As many lanes as so many items need: up to `usual` on the CPU, thousands on a card.
+    pub(super) fn lanes(&self, items: usize, usual: usize) -> usize {
+        items.clamp(1, if self.on_card { CARD_LANES } else { usual })
+    }
+}
+
+/// At most so many go side by side on a card.
+const CARD_LANES: usize = 4096;
 
 pub(super) fn shown(path: &Path) -> String {
     if path == Path::new("-") {

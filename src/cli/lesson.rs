@@ -273,6 +273,9 @@ fn ending(end: End, standing: &Standing, unit: &str) -> String {
     }
 }
 
+/// A larger share of the time waiting for data than this is worth a word.
+const WORTH_SAYING: f64 = 0.02;
+
 /// Shows, samples and saves a run.
 struct ModelReporter<'a> {
     folder: &'a ModelFolder,
@@ -381,8 +384,13 @@ impl Reporter<Network> for ModelReporter<'_> {
         let validation = report
             .validation_bits
             .map_or(String::new(), |bits| format!(", validation {bits:.3}"));
+        let waited = if report.waited > WORTH_SAYING {
+            format!(", {:.0} % of it waiting for data", 100.0 * report.waited)
+        } else {
+            String::new()
+        };
         let line = format!(
-            "step {}: {:.3} {unit}{validation}, {} {}, {}; {}",
+            "step {}: {:.3} {unit}{validation}, {} {}, {}{waited}; {}",
             report.step,
             report.train_bits,
             ui::count(report.tokens_per_second),

@@ -123,7 +123,7 @@ impl TrainArgs {
         network: &str,
     ) -> Result<()> {
         self.length()?;
-        self.device.device.resolve()?;
+        self.device.device.resolve_all()?;
         if !self.resume {
             self.recipe(preset, usual, network)?;
         }

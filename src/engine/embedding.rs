@@ -10,7 +10,7 @@ use crate::sequence::{Alphabet, Token};
 
 /// The tokens that lags reach back to, in every lane.
 #[derive(Debug)]
-pub(super) struct Embedding {
+pub struct Embedding {
     alphabet: Alphabet,
     lags: Vec<usize>,
     lanes: usize,
@@ -89,7 +89,13 @@ impl Embedding {
     /// # Panics
     /// If `tokens` is not one input token per lane.
     #[inline(always)]
-    pub fn embed(&mut self, table: &[f32], width: usize, tokens: &[Token], sums: &mut Rows<Block>) {
+    pub(super) fn embed(
+        &mut self,
+        table: &[f32],
+        width: usize,
+        tokens: &[Token],
+        sums: &mut Rows<Block>,
+    ) {
         let sources = 1 + self.lags.len();
         for (lane, rows) in self.look_up(tokens).chunks_exact(sources).enumerate() {
             let sums = &mut sums.floats_mut(lane)[..width];

@@ -24,6 +24,7 @@ mod wavenet_int8;
 mod weights;
 
 pub use calibration::Calibration;
+pub use embedding::Embedding;
 pub use recurrent::{Cell, RecurrentEngine, RecurrentLayer, RecurrentWeights};
 pub use wavenet::{WaveNetEngine, WaveNetWeights};
 pub use wavenet_int8::WaveNetInt8Engine;

@@ -6,6 +6,7 @@ Each network has a making form in [`crate::engine`] with the same weights and th
 
 mod dropout;
 mod init;
+mod lanes;
 mod parameters;
 mod recurrent;
 mod sentence_vae;
@@ -56,6 +57,12 @@ pub trait SequenceModel: Module {
     /// # Errors
     /// When the weights do not fit together, as after loading a damaged file.
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>>;
+
+    /// The same as tensors where the network lies: for hundreds of lanes or more on a card.
+    ///
+    /// # Errors
+    /// Without a lane.
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>>;
 }
 
 /// The rows of the embedding tables that each position reads, `[batch · time]` for the current token and for each lag: what
@@ -71,6 +78,12 @@ fn sources(tokens: Tensor<2, Int>, interface: &Interface) -> Vec<Tensor<1, Int>>
         sources.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
     }
     sources
+}
+
+/// Where a network lies: the plain device of its parameters.
+pub fn device_of<M: Module>(net: &M) -> Device {
+    let device = net.devices().into_iter().next();
+    device.unwrap_or_else(Device::flex).inner()
 }
 
 /// The row-major values of a tensor.
@@ -102,6 +115,21 @@ pub(crate) mod testing {
 
     pub(crate) struct Both<N>(pub(crate) N);
 
+    fn logits<N: SequenceModel>(
+        net: &N,
+        tokens: &[Token],
+        condition: Option<&[f32]>,
+    ) -> Vec<Vec<f32>> {
+        let device = Device::flex();
+        let numbers: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
+        let tensor = Tensor::from_data(TensorData::new(numbers, [1, tokens.len()]), &device);
+        let condition = condition
+            .map(|c| Tensor::from_data(TensorData::new(c.to_vec(), [1, c.len()]), &device));
+        let logits = super::values(net.logits(tensor, condition));
+        let size = net.interface().alphabet.size;
+        logits.chunks(size).map(<[f32]>::to_vec).collect()
+    }
+
     impl<N: SequenceModel> Subject for Both<N> {
         fn alphabet(&self) -> Alphabet {
             self.0.interface().alphabet
@@ -112,20 +140,32 @@ pub(crate) mod testing {
         }
 
         fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
-            let device = Device::flex();
-            let numbers: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
-            let tensor = Tensor::from_data(TensorData::new(numbers, [1, tokens.len()]), &device);
-            let condition = condition
-                .map(|c| Tensor::from_data(TensorData::new(c.to_vec(), [1, c.len()]), &device));
-            let logits = super::values(self.0.logits(tensor, condition));
-            logits
-                .chunks(self.alphabet().size)
-                .map(<[f32]>::to_vec)
-                .collect()
+            logits(&self.0, tokens, condition)
         }
 
         fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
             self.0.stepper(lanes).expect("a whole network")
+        }
+    }
+
+    /// A network whose making form is the one for a card.
+    pub(crate) struct InLanes<N>(pub(crate) N);
+
+    impl<N: SequenceModel> Subject for InLanes<N> {
+        fn alphabet(&self) -> Alphabet {
+            self.0.interface().alphabet
+        }
+
+        fn condition(&self) -> usize {
+            self.0.interface().condition
+        }
+
+        fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
+            logits(&self.0, tokens, condition)
+        }
+
+        fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
+            self.0.lanes(lanes).expect("a whole network")
         }
     }
 

@@ -1,5 +1,7 @@
 /*! LSTM and GRU networks over tokens. */
 
+mod lanes;
+
 use std::sync::Arc;
 
 use burn::module::Param;
@@ -379,12 +381,16 @@ impl SequenceModel for Recurrent {
             lanes,
         )?))
     }
+
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
+        self.in_lanes(count)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::testing::{ALPHABET, Both, scrambled};
+    use crate::nets::testing::{ALPHABET, Both, InLanes, scrambled};
     use crate::sequence::laws;
 
     fn net(unit: Unit, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
@@ -409,6 +415,8 @@ mod tests {
             laws::check_all(&Both(net(unit, 1, vec![], 0)));
             laws::check_all(&Both(net(unit, 1, vec![], 3)));
             laws::check_all(&Both(net(unit, 2, vec![5, 12], 3)));
+            laws::check_all(&InLanes(net(unit, 1, vec![], 0)));
+            laws::check_all(&InLanes(net(unit, 2, vec![5, 12], 3)));
         }
     }
 

@@ -276,6 +276,10 @@ impl SequenceModel for SentenceVae {
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
         self.decoder.stepper(lanes)
     }
+
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
+        self.decoder.lanes(count)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 /*! WaveNet (van den Oord et al. 2016): gated dilated causal convolutions over tokens. */
 
+mod lanes;
+
 use std::sync::Arc;
 
 use burn::module::Param;
@@ -199,12 +201,16 @@ impl SequenceModel for WaveNet {
             lanes,
         )?))
     }
+
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
+        self.in_lanes(count)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::testing::{ALPHABET, Both, scrambled};
+    use crate::nets::testing::{ALPHABET, Both, InLanes, scrambled};
     use crate::sequence::laws;
 
     fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
@@ -228,6 +234,8 @@ mod tests {
         laws::check_all(&Both(net(7, vec![], 0)));
         laws::check_all(&Both(net(4, vec![5, 12], 3)));
         laws::check_all(&Both(net(1, vec![], 2)));
+        laws::check_all(&InLanes(net(7, vec![], 0)));
+        laws::check_all(&InLanes(net(4, vec![5, 12], 3)));
     }
 
     #[test]

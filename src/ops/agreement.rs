@@ -1,9 +1,14 @@
-/*! Every fused operation against its composed form: values and the gradients of all inputs. Tests only. */
+/*!
+Every operation, as on the CPU and as on a card, against the same by burn's autodiff: values and the gradients of all
+inputs. Tests only.
+*/
 
 use burn::prelude::*;
+use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::fused::AS_ON_A_CARD;
 use super::*;
 
 /// Of the largest value.
@@ -40,10 +45,21 @@ fn assert_close<const D: usize>(a: &Tensor<D>, b: &Tensor<D>, what: &str) {
     );
 }
 
-/// Runs both forms on the same tensors and compares outputs and, through a fixed random projection, gradients.
+/// What `run` gives as on the CPU and as on a card.
+fn both<const D: usize>(run: impl Fn() -> Tensor<D>) -> [Tensor<D>; 2] {
+    [false, true].map(|card| {
+        AS_ON_A_CARD.set(card);
+        let output = run();
+        AS_ON_A_CARD.set(false);
+        output
+    })
+}
+
+/// Compares outputs and, through a fixed random projection, gradients with those of the reference.
 macro_rules! agree {
-    ($what:expr, $fused:expr, $composed:expr, $($input:ident),+) => {{
-        let (fused, composed) = ($fused, $composed);
+    ($what:expr, $ours:expr, $reference:expr, $($input:ident),+) => {{
+      for fused in both(|| $ours) {
+        let composed = $reference;
         assert_close(&fused, &composed, concat!($what, ": output"));
         let weights = Numbers(ChaCha8Rng::seed_from_u64(5)).tensor(fused.dims()).detach();
         let a = (fused * weights.clone()).sum().backward();
@@ -53,6 +69,7 @@ macro_rules! agree {
             let right = $input.grad(&b).expect(concat!($what, ": composed gradient of ", stringify!($input)));
             assert_close(&left, &right, concat!($what, ": gradient of ", stringify!($input)));
         )+
+      }
     }};
 }
 
@@ -134,6 +151,13 @@ fn linear_agrees_with_its_composed_form() {
     }
 }
 
+fn embedding_by_autodiff(table: &Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
+    let looked_up = sources
+        .into_iter()
+        .map(|source| table.clone().select(0, source));
+    looked_up.reduce(|sum, rows| sum + rows).expect("a source")
+}
+
 #[test]
 fn embedding_agrees_with_its_composed_form() {
     let mut numbers = Numbers::new();
@@ -146,7 +170,7 @@ fn embedding_agrees_with_its_composed_form() {
     agree!(
         "embedding",
         embedding(table.clone(), sources()),
-        super::embedding::composed(table.clone(), sources()),
+        embedding_by_autodiff(&table, sources()),
         table
     );
 }
@@ -165,6 +189,51 @@ fn cross_entropy_agrees_with_its_composed_form() {
     );
     let all_ignored = cross_entropy(logits.clone(), &[IGNORED; 6]);
     assert_eq!(all_ignored.into_scalar::<f32>(), 0.0);
+}
+
+/// The layer of burn's own operations, and its gradients by autodiff alone: the reference.
+fn recurrent_by_autodiff(
+    cell: &Cell,
+    input: Tensor<2>,
+    tokens: Option<Tensor<1, Int>>,
+    condition: Option<Tensor<2>>,
+    recurrent: Tensor<2>,
+    initial: Tensor<2>,
+    time: usize,
+) -> Tensor<2> {
+    let [batch, hidden] = initial.dims();
+    let rows = match tokens {
+        Some(tokens) => input.select(0, tokens),
+        None => input,
+    };
+    let [_, width] = rows.dims();
+    let rows =
+        super::recurrent::steered(rows, condition.as_ref(), time).reshape([batch, time, width]);
+    let mut h = initial;
+    let mut c = h.zeros_like();
+    let mut states = Vec::with_capacity(time);
+    for x in rows.iter_dim(1) {
+        let x = x.reshape([batch, width]);
+        let past = h.clone().matmul(recurrent.clone());
+        let gate = |from: &Tensor<2>, index: usize| from.clone().narrow(1, index * hidden, hidden);
+        h = match cell {
+            Cell::Lstm => {
+                let p = x + past;
+                let kept = activation::sigmoid(gate(&p, 1)) * c;
+                c = kept + activation::sigmoid(gate(&p, 0)) * activation::tanh(gate(&p, 2));
+                activation::sigmoid(gate(&p, 3)) * activation::tanh(c.clone())
+            }
+            Cell::Gru { bias } => {
+                let r = activation::sigmoid(gate(&x, 0) + gate(&past, 0));
+                let z = activation::sigmoid(gate(&x, 1) + gate(&past, 1));
+                let n =
+                    activation::tanh(gate(&x, 2) + r * (gate(&past, 2) + bias.clone().unsqueeze()));
+                n.clone() + z * (h - n)
+            }
+        };
+        states.push(h.clone());
+    }
+    Tensor::stack::<3>(states, 1).reshape([batch * time, hidden])
 }
 
 /// Batch, time and hidden units of the recurrent layers compared; LSTM and GRU of each.
@@ -188,8 +257,15 @@ fn recurrent_layers_over_rows_agree_with_their_composed_form() {
         let input = GateInput::Rows(rows.clone());
         agree!(
             "recurrent rows",
-            recurrent(&cell, input, Some(c.clone()), u.clone(), h.clone(), time),
-            super::recurrent::composed(
+            recurrent(
+                &cell,
+                input.clone(),
+                Some(c.clone()),
+                u.clone(),
+                h.clone(),
+                time
+            ),
+            recurrent_by_autodiff(
                 &cell,
                 rows.clone(),
                 None,
@@ -231,7 +307,7 @@ fn recurrent_layers_over_a_table_agree_with_their_composed_form() {
             recurrent(&cell, input, condition, u.clone(), h.clone(), time)
         };
         let composed = |condition: Option<Tensor<2>>| {
-            super::recurrent::composed(
+            recurrent_by_autodiff(
                 &cell,
                 table.clone(),
                 Some(tokens()),

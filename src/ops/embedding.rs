@@ -1,7 +1,9 @@
 /*! Rows of a table, looked up and summed. */
 
 use burn::prelude::*;
+use burn::tensor::IndexingUpdateOp;
 
+use super::composed::{self, ComposedOp};
 use super::fused::{self, FusedOp};
 use super::kernels::buffer::unwritten;
 use super::kernels::embedding as kernel;
@@ -20,18 +22,8 @@ pub fn embedding(table: Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
             let sources = sources.into_iter().map(numbers).collect();
             fused::apply(Embedding { width, sources }, [input])
         }
-        None => composed(table, sources),
+        None => composed::apply(Lookup { sources }, [table]),
     }
-}
-
-/// The same, of burn's own operations.
-pub(crate) fn composed(table: Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
-    let looked_up = sources
-        .into_iter()
-        .map(|source| table.clone().select(0, source));
-    looked_up
-        .reduce(|sum, rows| sum + rows)
-        .expect("a source to look up")
 }
 
 fn numbers(source: Tensor<1, Int>) -> Vec<i32> {
@@ -74,5 +66,57 @@ impl FusedOp<1> for Embedding {
             kernel::backward(tokens, self.width, gradient, &mut result);
         }
         [result]
+    }
+}
+
+/// The same on a card.
+#[derive(Debug)]
+struct Lookup {
+    sources: Vec<Tensor<1, Int>>,
+}
+
+/// Up to so many numbers are compared at a time to find a table's gradient by a product.
+const COMPARED: usize = 1 << 24;
+
+impl ComposedOp<1> for Lookup {
+    /// The table's rows.
+    type Saved = usize;
+
+    fn forward(&self, [table]: [Tensor<2>; 1], _train: bool) -> (Tensor<2>, Option<usize>) {
+        let [entries, _] = table.dims();
+        let looked_up = self
+            .sources
+            .iter()
+            .map(|source| table.clone().select(0, source.clone().inner()));
+        let sum = looked_up.reduce(|sum, rows| sum + rows);
+        (sum.expect("a source to look up"), Some(entries))
+    }
+
+    fn backward(
+        &self,
+        entries: usize,
+        gradient: Tensor<2>,
+        _wanted: [bool; 1],
+    ) -> [Option<Tensor<2>>; 1] {
+        let [rows, width] = gradient.dims();
+        let device = gradient.device();
+        let of_source = |source: &Tensor<1, Int>| {
+            let source = source.clone().inner();
+            if rows * entries > COMPARED {
+                let nothing = Tensor::zeros([entries, width], &device);
+                return nothing.select_assign(0, source, gradient.clone(), IndexingUpdateOp::Add);
+            }
+            // Row after row into a table is slow on a card; a product with zeros and ones is not.
+            let numbers = Tensor::<1, Int>::arange(0..entries as i64, &device);
+            let read = source
+                .reshape([1, rows])
+                .equal(numbers.reshape([entries, 1]));
+            read.float().matmul(gradient.clone())
+        };
+        [self
+            .sources
+            .iter()
+            .map(of_source)
+            .reduce(|sum, of| sum + of)]
     }
 }

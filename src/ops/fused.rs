@@ -1,21 +1,15 @@
 /*!
-The bridge between burn's autodiff and our own CPU kernels: an operation given as a forward and a backward over plain
-slices becomes one node of the graph. Used where the tensors lie on burn's CPU backend (Flex); elsewhere every
-operation is composed of burn's own.
+Operations as hand-written CPU kernels: a forward and a backward over plain slices. Used where the tensors lie on burn's
+CPU backend (Flex).
 */
 
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::backend::{Flex, TensorMetadata};
 use burn::prelude::*;
-use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::NoCheckpointing;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
-type Tracked = <Autodiff<Flex> as burn::backend::BackendTypes>::FloatTensorPrimitive;
+use super::node::{self, Home, NodeOp, Operand};
 
 /// An operation on `N` float tensors with its own backward, over row-major slices.
 pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {
@@ -38,84 +32,32 @@ pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {
     ) -> [Vec<f32>; N];
 }
 
-/// A float tensor of any rank, ready for [`apply`].
-pub(crate) enum Input {
-    /// On an autodiff device.
-    Tracked(Tracked),
-    /// On a plain device.
-    Plain(FlexTensor),
-}
-
 #[cfg(test)]
 thread_local! {
-    /// Makes every operation of this thread take its composed form.
-    pub(crate) static COMPOSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Makes every operation of this thread go as on a card.
+    pub(crate) static AS_ON_A_CARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// The tensor for [`apply`], or `None` where it does not lie on the CPU.
-pub(crate) fn input<const D: usize>(tensor: &Tensor<D>) -> Option<Input> {
+pub(super) fn input<const D: usize>(tensor: &Tensor<D>) -> Option<Operand<Flex>> {
     #[cfg(test)]
-    if COMPOSED.get() {
+    if AS_ON_A_CARD.get() {
         return None;
     }
-    if tensor.is_autodiff() {
-        let tracked = tensor.clone().try_into_primitive::<Autodiff<Flex>>();
-        tracked.ok().map(Input::Tracked)
-    } else {
-        let plain = tensor.clone().try_into_primitive::<Flex>();
-        plain.ok().map(Input::Plain)
-    }
+    Flex::operand(tensor)
 }
 
 /// Runs the operation, as a node of the graph where any input is tracked.
-pub(crate) fn apply<const N: usize, const D: usize, O: FusedOp<N>>(
+pub(super) fn apply<const N: usize, const D: usize, O: FusedOp<N>>(
     op: O,
-    inputs: [Input; N],
+    inputs: [Operand<Flex>; N],
 ) -> Tensor<D> {
-    if inputs.iter().all(|input| matches!(input, Input::Plain(_))) {
-        let tensors = inputs.map(|input| match input {
-            Input::Plain(tensor) => tensor.to_contiguous(),
-            Input::Tracked(_) => unreachable!("all inputs are plain"),
-        });
-        let (output, _) = op.forward(slices(&tensors), false);
-        return Tensor::from_primitive::<Flex>(flex(output, op.shape()));
-    }
-    let tracked = inputs.map(|input| match input {
-        Input::Tracked(tensor) => tensor,
-        Input::Plain(tensor) => Tracked::new(tensor),
-    });
-    let mut nodes = Vec::with_capacity(N);
-    let tensors = tracked.map(|tensor| {
-        let (primitive, node) = tensor.into_parts();
-        nodes.push(node);
-        primitive.to_contiguous()
-    });
-    let nodes = nodes.try_into().expect("one node an input");
-    let op = Arc::new(op);
-    let output = match Node(op.clone())
-        .prepare::<NoCheckpointing>(nodes)
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => {
-            let (output, saved) = op.forward(slices(&tensors), true);
-            let output = flex(output, op.shape());
-            let saved = saved.expect("forward saves when it trains");
-            prepared.finish(
-                State {
-                    tensors,
-                    saved: Arc::new(Mutex::new(Some(saved))),
-                },
-                output,
-            )
-        }
-        OpsKind::UnTracked(prepared) => {
-            let (output, _) = op.forward(slices(&tensors), false);
-            prepared.finish(flex(output, op.shape()))
-        }
-    };
-    Tensor::from_primitive::<Autodiff<Flex>>(output)
+    Flex::tensor(node::apply(Slices(op), inputs))
 }
+
+/// A [`FusedOp`] over tensors.
+#[derive(Debug)]
+struct Slices<O>(O);
 
 fn slices<const N: usize>(tensors: &[FlexTensor; N]) -> [&[f32]; N] {
     tensors.each_ref().map(FlexTensor::storage::<f32>)
@@ -125,59 +67,33 @@ fn flex(values: Vec<f32>, shape: Vec<usize>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-struct Node<O>(Arc<O>);
+impl<const N: usize, O: FusedOp<N>> NodeOp<Flex, N> for Slices<O> {
+    /// The kernel's own, and the inputs as it read them: contiguous.
+    type Saved = (O::Saved, [FlexTensor; N]);
 
-impl<O> Debug for Node<O>
-where
-    O: Debug,
-{
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+    fn forward(&self, inputs: &[FlexTensor; N], train: bool) -> (FlexTensor, Option<Self::Saved>) {
+        let rows = inputs.each_ref().map(FlexTensor::to_contiguous);
+        let (output, saved) = self.0.forward(slices(&rows), train);
+        (
+            flex(output, self.0.shape()),
+            saved.map(|saved| (saved, rows)),
+        )
     }
-}
-
-struct State<S, const N: usize> {
-    tensors: [FlexTensor; N],
-    /// Taken by the one backward pass there is, so that its memory can be reused.
-    saved: Arc<Mutex<Option<S>>>,
-}
-
-impl<S, const N: usize> Clone for State<S, N> {
-    fn clone(&self) -> Self {
-        Self {
-            tensors: self.tensors.clone(),
-            saved: self.saved.clone(),
-        }
-    }
-}
-
-impl<S, const N: usize> Debug for State<S, N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
-    }
-}
-
-impl<const N: usize, O: FusedOp<N>> Backward<Flex, N> for Node<O> {
-    type State = State<O::Saved, N>;
 
     fn backward(
-        self,
-        ops: Ops<Self::State, N>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let State { tensors, saved } = ops.state;
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let saved = saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let saved = saved.expect("a graph is walked back once");
+        &self,
+        (saved, rows): Self::Saved,
+        gradient: FlexTensor,
+        wanted: [bool; N],
+    ) -> [Option<FlexTensor>; N] {
+        let gradient = gradient.to_contiguous();
         let gradients = self
             .0
-            .backward(slices(&tensors), saved, gradient.storage(), wanted);
-        for ((parent, tensor), values) in ops.parents.into_iter().zip(&tensors).zip(gradients) {
-            if let Some(node) = parent {
-                grads.register::<Flex>(node.id, flex(values, tensor.shape().to_vec()));
-            }
-        }
+            .backward(slices(&rows), saved, gradient.storage(), wanted);
+        let mut rows = rows.iter().zip(wanted);
+        gradients.map(|values| {
+            let (input, wanted) = rows.next().expect("a gradient an input");
+            wanted.then(|| flex(values, input.shape().to_vec()))
+        })
     }
 }

@@ -2,22 +2,26 @@
 The operations this program trains with.
 
 Each is one public function on burn tensors. Where the tensors lie on the CPU it runs a hand-written kernel with its own
-backward ([`kernels`]); on any other device it is composed of burn's operations. The composed form is also
-the reference the kernels are tested against.
+backward ([`kernels`]); on a card it is composed of burn's operations, with a backward of its own where autodiff's would
+be slow. Both are tested against autodiff's.
 */
 
 #[cfg(test)]
 mod agreement;
+mod composed;
 mod cross_entropy;
 mod embedding;
 pub(crate) mod fused;
 pub mod kernels;
 mod linear;
+mod node;
 mod recurrent;
+mod unrolled;
 mod wavenet;
 
 pub use cross_entropy::{IGNORED, cross_entropy, surprise_of_rows};
 pub use embedding::embedding;
 pub use linear::linear;
 pub use recurrent::{Cell, GateInput, recurrent};
+pub use unrolled::recurrent_step;
 pub use wavenet::{ResidualStack, residual_stack};

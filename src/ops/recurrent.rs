@@ -1,12 +1,13 @@
 /*! Recurrent layers over whole sequences: one operation, not one a time step. */
 
 use burn::prelude::*;
-use burn::tensor::activation;
 
+use super::embedding::embedding;
 use super::fused::{self, FusedOp};
 use super::kernels::buffer::unwritten;
 use super::kernels::lstm as kernel;
 use super::kernels::{gru, lstm};
+use super::unrolled::unrolled;
 
 /// What a recurrent layer is made of, with H units.
 #[derive(Debug, Clone)]
@@ -97,7 +98,12 @@ fn run(
         ])
     })();
     let Some(inputs) = inputs else {
-        return composed(cell, input, tokens, condition, recurrent, initial, time);
+        let rows = match tokens {
+            Some(tokens) => embedding(input, vec![tokens]),
+            None => input,
+        };
+        let rows = steered(rows, condition.as_ref(), time);
+        return unrolled(cell, rows, recurrent, initial, time);
     };
     let op = Recurrent {
         shape: kernel::Shape {
@@ -112,52 +118,8 @@ fn run(
     fused::apply(op, inputs)
 }
 
-/// The same, of burn's own operations.
-pub(crate) fn composed(
-    cell: &Cell,
-    input: Tensor<2>,
-    tokens: Option<Tensor<1, Int>>,
-    condition: Option<Tensor<2>>,
-    recurrent: Tensor<2>,
-    initial: Tensor<2>,
-    time: usize,
-) -> Tensor<2> {
-    let [batch, hidden] = initial.dims();
-    let rows = match tokens {
-        Some(tokens) => input.select(0, tokens),
-        None => input,
-    };
-    let [_, width] = rows.dims();
-    let rows = steered(rows, condition.as_ref(), time).reshape([batch, time, width]);
-    let mut h = initial;
-    let mut c = h.zeros_like();
-    let mut states = Vec::with_capacity(time);
-    for x in rows.iter_dim(1) {
-        let x = x.reshape([batch, width]);
-        let past = h.clone().matmul(recurrent.clone());
-        let gate = |from: &Tensor<2>, index: usize| from.clone().narrow(1, index * hidden, hidden);
-        h = match cell {
-            Cell::Lstm => {
-                let p = x + past;
-                let kept = activation::sigmoid(gate(&p, 1)) * c;
-                c = kept + activation::sigmoid(gate(&p, 0)) * activation::tanh(gate(&p, 2));
-                activation::sigmoid(gate(&p, 3)) * activation::tanh(c.clone())
-            }
-            Cell::Gru { bias } => {
-                let r = activation::sigmoid(gate(&x, 0) + gate(&past, 0));
-                let z = activation::sigmoid(gate(&x, 1) + gate(&past, 1));
-                let n =
-                    activation::tanh(gate(&x, 2) + r * (gate(&past, 2) + bias.clone().unsqueeze()));
-                n.clone() + z * (h - n)
-            }
-        };
-        states.push(h.clone());
-    }
-    Tensor::stack::<3>(states, 1).reshape([batch * time, hidden])
-}
-
 /// Each sequence's condition added to all its rows.
-fn steered(rows: Tensor<2>, condition: Option<&Tensor<2>>, time: usize) -> Tensor<2> {
+pub(super) fn steered(rows: Tensor<2>, condition: Option<&Tensor<2>>, time: usize) -> Tensor<2> {
     let Some(condition) = condition else {
         return rows;
     };

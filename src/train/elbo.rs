@@ -272,16 +272,18 @@ impl Objective<Network> for Elbo {
         let fresh = vae(&training.net).anew(self.seed.wrapping_add(1), &Device::flex())?;
         let mut weights = Vec::new();
         let old = parameters(&training.net).into_iter();
-        for (index, (old, fresh)) in old.zip(parameters(&fresh)).enumerate() {
-            if !fresh.name.starts_with(DECODER) {
-                weights.push(old.values);
-                continue;
+        training.optimizer.change(|memory| {
+            for (index, (old, fresh)) in old.zip(parameters(&fresh)).enumerate() {
+                if !fresh.name.starts_with(DECODER) {
+                    weights.push(old.values);
+                    continue;
+                }
+                // The second moments stay: they say how large gradients are here, and Adam no longer makes up for zeros.
+                memory.momentum[index].fill(0.0);
+                memory.average[index].clone_from(&fresh.values);
+                weights.push(fresh.values);
             }
-            // The second moments stay: they say how large gradients are here, and Adam no longer makes up for zeros.
-            training.optimizer.momentum[index].fill(0.0);
-            training.optimizer.average[index].clone_from(&fresh.values);
-            weights.push(fresh.values);
-        }
+        });
         training.net = with_values(training.net.clone(), weights);
         Ok(true)
     }
@@ -396,9 +398,11 @@ mod tests {
             seed: 5,
         };
         let mut training = training();
-        for part in &mut training.optimizer.momentum {
-            part.fill(1.0);
-        }
+        training.optimizer.change(|memory| {
+            for part in &mut memory.momentum {
+                part.fill(1.0);
+            }
+        });
         let before = parameters(&training.net);
         training.standing.step = 24;
         assert!(!elbo.prepare(&mut training).unwrap());
@@ -410,7 +414,9 @@ mod tests {
             let decoder = a.name.starts_with(DECODER);
             let drawn = a.values.iter().any(|&x| x != 0.0 && x != 1.0);
             assert_eq!(a.values != b.values, decoder && drawn, "{}", a.name);
-            let forgotten = training.optimizer.momentum[index].iter().all(|&m| m == 0.0);
+            let forgotten = training.optimizer.state().momentum[index]
+                .iter()
+                .all(|&m| m == 0.0);
             assert_eq!(forgotten, decoder, "{}", a.name);
             changed += usize::from(decoder);
         }

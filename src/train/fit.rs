@@ -8,9 +8,10 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{Ahead, read_ahead};
 use super::{AdamW, Batches, Moment, Objective, OptimizerSettings, Validation, schedule};
 use crate::error::{Error, Result};
-use crate::nets::SequenceModel;
+use crate::nets::{SequenceModel, device_of};
 
 /// How long, how fast, how careful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,6 +123,10 @@ pub struct Report {
     pub seconds: f64,
     /// Tokens read a second since the last report, validation not counted.
     pub tokens_per_second: f64,
+    /// The share of the time since the last report, from 0 to 1, that training waited for its data; validation not
+    /// counted.
+    #[serde(default)]
+    pub waited: f64,
     /// What the reporter has to say about the sample it wrote.
     pub remark: String,
 }
@@ -205,6 +210,26 @@ pub fn fit<N: SequenceModel>(
     stop: &AtomicBool,
     device: &Device,
 ) -> Result<End> {
+    let first = training.standing.step;
+    read_ahead(batches, first, |ahead| {
+        run(
+            training, ahead, validation, objective, settings, length, reporter, stop, device,
+        )
+    })
+}
+
+#[allow(clippy::too_many_arguments)]
+fn run<N: SequenceModel>(
+    training: &mut Training<N>,
+    ahead: &mut Ahead,
+    validation: &Batches,
+    objective: &dyn Objective<N>,
+    settings: &FitSettings,
+    length: Length,
+    reporter: &mut dyn Reporter<N>,
+    stop: &AtomicBool,
+    device: &Device,
+) -> Result<End> {
     let device = device.clone().autodiff();
     let uniform = (training.net.interface().alphabet.size as f64).log2();
     let mut clock = Clock::new(training.standing.seconds);
@@ -224,7 +249,7 @@ pub fn fit<N: SequenceModel>(
         if !training.standing.prepared {
             training.standing.prepared = objective.prepare(training)?;
         }
-        let batch = batches.at(step)?;
+        let batch = ahead.next()?;
         let rate = settings.learning_rate
             * schedule::share(
                 step,
@@ -250,8 +275,8 @@ pub fn fit<N: SequenceModel>(
         training.net = net;
         training.standing.step += 1;
         training.standing.tokens += batch.scored() as u64;
-        clock.stepped(batch.rows * batch.time);
-        recent.add(bits, norm);
+        let took = clock.stepped(batch.rows * batch.time);
+        recent.add(bits, norm, ahead.take_waited(), took);
         turn_minutes_into_steps(&mut training.standing, length, &clock);
         training.standing.seconds = clock.seconds();
         reporter.stepped(&Stepped {
@@ -300,11 +325,7 @@ fn report<N: SequenceModel>(
     let tokens_per_second = clock.speed();
     clock.pause();
     let averaged = training.optimizer.averaged(&training.net);
-    let plain = averaged
-        .devices()
-        .into_iter()
-        .next()
-        .unwrap_or_else(Device::flex);
+    let plain = device_of(&averaged);
     let validated = if validation.is_empty() {
         None
     } else {
@@ -332,19 +353,26 @@ fn report<N: SequenceModel>(
     if !more.is_empty() {
         remark = format!("{more}; {remark}");
     }
-    let (train_bits, gradient_norm) = recent.take();
+    let Recent {
+        bits,
+        norm,
+        steps,
+        waited,
+        took,
+    } = std::mem::take(recent);
     training.standing.seconds = clock.seconds();
     let report = Report {
         step,
         total: training.standing.total,
-        train_bits,
+        train_bits: bits / steps,
         validation_bits,
         parts,
         best: improved && validation_bits.is_some(),
-        gradient_norm,
+        gradient_norm: norm / steps,
         learning_rate: rate,
         seconds: training.standing.seconds,
         tokens_per_second,
+        waited: waited / took,
         remark,
     };
     reporter.keep(&report, training, &averaged, improved)?;
@@ -369,24 +397,24 @@ fn turn_minutes_into_steps(standing: &mut Standing, length: Length, clock: &Cloc
     }
 }
 
-/// Means since the last report.
+/// Sums since the last report.
 #[derive(Default)]
 struct Recent {
     bits: f64,
     norm: f64,
     steps: f64,
+    /// Seconds.
+    waited: f64,
+    took: f64,
 }
 
 impl Recent {
-    fn add(&mut self, bits: f64, norm: f64) {
+    fn add(&mut self, bits: f64, norm: f64, waited: Duration, took: Duration) {
         self.bits += bits;
         self.norm += norm;
         self.steps += 1.0;
-    }
-
-    fn take(&mut self) -> (f64, f64) {
-        let Self { bits, norm, steps } = std::mem::take(self);
-        (bits / steps, norm / steps)
+        self.waited += waited.as_secs_f64();
+        self.took += took.as_secs_f64();
     }
 }
 
@@ -419,12 +447,15 @@ impl Clock {
         }
     }
 
-    fn stepped(&mut self, tokens: usize) {
+    /// A step is done; gives how long it took.
+    fn stepped(&mut self, tokens: usize) -> Duration {
         let now = Instant::now();
-        self.late_seconds = Self::FADE * self.late_seconds + (now - self.stepping).as_secs_f64();
+        let took = now - self.stepping;
+        self.late_seconds = Self::FADE * self.late_seconds + took.as_secs_f64();
         self.late_tokens = Self::FADE * self.late_tokens + tokens as f64;
         self.late_steps = Self::FADE * self.late_steps + 1.0;
         self.stepping = now;
+        took
     }
 
     fn pause(&mut self) {

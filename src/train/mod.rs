@@ -4,10 +4,12 @@ Training: batches, objective, optimizer, the loop.
 Nothing here knows a medium. A medium's sequences come in as [`crate::sequence::Sequences`], and go out through a [`Reporter`].
 */
 
+mod ahead;
 mod batches;
 mod codes;
 mod elbo;
 mod fit;
+mod flat;
 mod objective;
 mod optimizer;
 mod refine;
@@ -18,5 +20,5 @@ pub use codes::{encode, surprises};
 pub use elbo::{Elbo, ElboSettings};
 pub use fit::{End, FitSettings, Length, Report, Reporter, Standing, Stepped, Training, fit};
 pub use objective::{MaximumLikelihood, Moment, Objective, Validation, likelihood, surprise};
-pub use optimizer::{AdamW, OptimizerSettings};
+pub use optimizer::{AdamW, OptimizerSettings, OptimizerState};
 pub use refine::{Refinement, refine};

@@ -138,13 +138,13 @@ mod tests {
 
     use super::*;
     use crate::nets::{Interface, Recurrent, RecurrentConfig, Unit, WaveNet, WaveNetConfig};
-    use crate::ops::fused::COMPOSED;
+    use crate::ops::fused::AS_ON_A_CARD;
     use crate::sequence::Alphabet;
     use crate::train::{AdamW, OptimizerSettings};
 
     /// Losses of the first steps on a repeating tune.
     fn losses<N: SequenceModel>(net: N, steps: usize, composed: bool) -> Vec<f32> {
-        COMPOSED.set(composed);
+        AS_ON_A_CARD.set(composed);
         let device = Device::flex().autodiff();
         let (rows, time) = (3, 50);
         let tune = |i: usize| (i * i % 11 + i / 50) as u32 % 11;
@@ -177,7 +177,7 @@ mod tests {
                 value
             })
             .collect();
-        COMPOSED.set(false);
+        AS_ON_A_CARD.set(false);
         all
     }
 

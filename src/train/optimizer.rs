@@ -1,11 +1,15 @@
 /*! AdamW over all parameters, with clipping by the global norm and the moving average of the weights. */
 
+use std::borrow::Cow;
+
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::nets::{parameters, with_values};
+use super::flat::FlatState;
+use crate::device::is_cpu;
+use crate::nets::{device_of, parameters, with_values};
 use crate::ops::kernels::adamw;
 
 /// How the optimizer goes; the defaults are AdamW's own.
@@ -41,7 +45,7 @@ impl Default for OptimizerSettings {
 
 /// The optimizer's memory, in module order, and the averaged weights.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AdamW {
+pub struct OptimizerState {
     /// Steps taken.
     pub steps: u64,
     /// First moments.
@@ -52,6 +56,16 @@ pub struct AdamW {
     pub average: Vec<Vec<f32>>,
 }
 
+/// The optimizer of a network, its memory where the network lies.
+pub struct AdamW(Place);
+
+enum Place {
+    /// On the CPU.
+    Arrays(OptimizerState),
+    /// On a card.
+    Tensors(FlatState),
+}
+
 impl AdamW {
     /// A fresh memory for this network.
     pub fn new<M: Module>(net: &M) -> Self {
@@ -60,11 +74,42 @@ impl AdamW {
             .iter()
             .map(|values| vec![0.0; values.len()])
             .collect();
-        Self {
+        let state = OptimizerState {
             steps: 0,
             momentum: zeros.clone(),
             variance: zeros,
             average,
+        };
+        Self::resume(state, net)
+    }
+
+    /// Goes on from this state with the network it belongs to.
+    pub fn resume<M: Module>(state: OptimizerState, net: &M) -> Self {
+        let device = device_of(net);
+        Self(if is_cpu(&device) {
+            Place::Arrays(state)
+        } else {
+            Place::Tensors(FlatState::new(&state, &device))
+        })
+    }
+
+    /// What is needed to go on.
+    pub fn state(&self) -> Cow<'_, OptimizerState> {
+        match &self.0 {
+            Place::Arrays(state) => Cow::Borrowed(state),
+            Place::Tensors(state) => Cow::Owned(state.arrays()),
+        }
+    }
+
+    /// Changes the memory.
+    pub fn change(&mut self, change: impl FnOnce(&mut OptimizerState)) {
+        match &mut self.0 {
+            Place::Arrays(state) => change(state),
+            Place::Tensors(flat) => {
+                let mut state = flat.arrays();
+                change(&mut state);
+                *flat = FlatState::new(&state, &flat.device());
+            }
         }
     }
 
@@ -78,50 +123,74 @@ impl AdamW {
         learning_rate: f64,
         settings: &OptimizerSettings,
     ) -> (M, f64) {
-        let gradients = collect(&net, gradients);
-        let mut weights: Vec<Vec<f32>> = parameters(&net).into_iter().map(|p| p.values).collect();
-        let t = (self.steps + 1) as f64;
-        let adamw = adamw::AdamW {
-            learning_rate: learning_rate as f32,
-            beta_1: settings.beta1 as f32,
-            beta_2: settings.beta2 as f32,
-            epsilon: settings.epsilon as f32,
-            weight_decay: settings.weight_decay as f32,
-            max_norm: Some(settings.clip_norm),
-            average_decay: settings.average_decay.min((1.0 + t) / (10.0 + t)) as f32,
-        };
-        let mut all: Vec<adamw::Parameter> = weights
-            .iter_mut()
-            .zip(&gradients)
-            .zip(
-                self.momentum
-                    .iter_mut()
-                    .zip(&mut self.variance)
-                    .zip(&mut self.average),
-            )
-            .map(
-                |((value, gradient), ((first, second), average))| adamw::Parameter {
-                    value,
-                    gradient,
-                    first,
-                    second,
-                    average: Some(average),
-                    decay: true,
-                },
-            )
-            .collect();
-        let norm = adamw::step(&adamw, self.steps + 1, &mut all);
-        if !norm.is_finite() {
-            return (net, norm);
+        match &mut self.0 {
+            Place::Arrays(state) => step_of_arrays(state, net, gradients, learning_rate, settings),
+            Place::Tensors(state) => state.step(net, gradients, learning_rate, settings),
         }
-        self.steps += 1;
-        (with_values(net, weights), norm)
     }
 
     /// The network with its averaged weights: the one to make with.
     pub fn averaged<M: Module>(&self, net: &M) -> M {
-        with_values(net.valid(), self.average.iter().cloned())
+        match &self.0 {
+            Place::Arrays(state) => with_values(net.valid(), state.average.iter().cloned()),
+            Place::Tensors(state) => state.averaged(net),
+        }
     }
+}
+
+impl OptimizerSettings {
+    /// The average's decay in step `step`, from 1.
+    pub(super) fn average_decay_at(&self, step: u64) -> f64 {
+        let t = step as f64;
+        self.average_decay.min((1.0 + t) / (10.0 + t))
+    }
+}
+
+fn step_of_arrays<M: Module>(
+    state: &mut OptimizerState,
+    net: M,
+    gradients: GradientsParams,
+    learning_rate: f64,
+    settings: &OptimizerSettings,
+) -> (M, f64) {
+    let gradients = collect(&net, gradients);
+    let mut weights: Vec<Vec<f32>> = parameters(&net).into_iter().map(|p| p.values).collect();
+    let step = state.steps + 1;
+    let adamw = adamw::AdamW {
+        learning_rate: learning_rate as f32,
+        beta_1: settings.beta1 as f32,
+        beta_2: settings.beta2 as f32,
+        epsilon: settings.epsilon as f32,
+        weight_decay: settings.weight_decay as f32,
+        max_norm: Some(settings.clip_norm),
+        average_decay: settings.average_decay_at(step) as f32,
+    };
+    let memory = state
+        .momentum
+        .iter_mut()
+        .zip(&mut state.variance)
+        .zip(&mut state.average);
+    let mut all: Vec<adamw::Parameter> = weights
+        .iter_mut()
+        .zip(&gradients)
+        .zip(memory)
+        .map(
+            |((value, gradient), ((first, second), average))| adamw::Parameter {
+                value,
+                gradient,
+                first,
+                second,
+                average: Some(average),
+                decay: true,
+            },
+        )
+        .collect();
+    let norm = adamw::step(&adamw, step, &mut all);
+    if !norm.is_finite() {
+        return (net, norm);
+    }
+    state.steps = step;
+    (with_values(net, weights), norm)
 }
 
 /// Gradients in module order; zeros where a parameter had none.

@@ -36,7 +36,7 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    let device = args.device.device.resolve()?;
+    let device = args.device.device.resolve_one()?;
     if args.labels.is_some() && description.classes.width() == 0 {
         return Err(
             Error::usage("--labels means nothing: this model knows no classes")

@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use burn::prelude::*;
 use rayon::prelude::*;
 
 use super::{LANES, check_extension, check_scale, comfortable, write_png};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::generate::{Args, shown};
-use crate::cli::precision;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::image::{Indexed, Picture, Sheet, drawing};
@@ -47,11 +45,15 @@ pub(super) fn run(
         )
         .check()?;
     }
-    let net = folder.load(description, &Device::flex())?;
+    let maker = args.maker(folder, description)?;
     let (seed, mut items, _) = args.items(description, &[])?;
-    let stepper = |lanes| precision::stepper(&net, description, args.precision, lanes);
     let begun = Instant::now();
-    let made = draw(&stepper, &mut items, pictures)?;
+    let made = if maker.on_card {
+        let mut stepper = maker.stepper(maker.lanes(items.len(), LANES))?;
+        draw_side_by_side(&mut *stepper, &mut items, pictures)?
+    } else {
+        draw(&|lanes| maker.stepper(lanes), &mut items, pictures)?
+    };
     let seconds = begun.elapsed().as_secs_f64();
     let scale = args
         .scale

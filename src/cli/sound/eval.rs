@@ -31,7 +31,7 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    let device = args.device.device.resolve()?;
+    let device = args.device.device.resolve_one()?;
     let net = folder.load(description, &device)?;
     let recordings = Recordings::import(
         &args.path,

@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::prelude::*;
-
 use super::read_tokens;
 use crate::audio::{MuLaw, WavSink};
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::arguments::check_seconds;
 use crate::cli::generate::{Args, shown};
-use crate::cli::precision;
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::medium::Sound;
@@ -31,15 +28,14 @@ pub(super) fn run(
     let asked = args.seconds.unwrap_or(5.0);
     check_seconds(asked)?;
     let outputs: Vec<PathBuf> = args.outputs(args.number, "wav")?;
-    let net = folder.load(description, &Device::flex())?;
+    let maker = args.maker(folder, description)?;
     let prompt = match &args.prompt {
         Some(path) => read_tokens(path, sound)?,
         None => Vec::new(),
     };
     let (seed, mut items, names) = args.items(description, &prompt)?;
     let length = (asked * f64::from(sound.sample_rate)).round().max(1.0) as usize;
-    let mut stepper =
-        precision::stepper(&net, description, args.precision, outputs.len().min(LANES))?;
+    let mut stepper = maker.stepper(maker.lanes(outputs.len(), LANES))?;
     let begun = Instant::now();
     let mut files: Vec<Option<Growing>> = outputs.iter().map(|_| None).collect();
     let with_prompt = if args.with_prompt {

@@ -38,7 +38,7 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    let device = args.device.device.resolve()?;
+    let device = args.device.device.resolve_one()?;
     let codec = codec(folder, text)?;
     let (asked, known) = asked_and_known(args, text, description, ui)?;
     let asked_tokens = Tokenized::new(&codec, &asked)?;

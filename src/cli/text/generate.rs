@@ -4,12 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use burn::prelude::*;
-
 use super::{codec, drawn_code, warn_of_unknown};
 use crate::checkpoint::{Description, ModelFolder, write_aside};
 use crate::cli::generate::Args;
-use crate::cli::precision;
 use crate::cli::ui::{self, Ui};
 use crate::error::{Error, IoContext, Result};
 use crate::medium::Text;
@@ -33,13 +30,14 @@ pub(super) fn run(
     let codec = codec(folder, text)?;
     let prompt = prompt(args, &codec, ui)?;
     let tokens = codec.encode(&prompt)?;
-    let net = folder.load(description, &Device::flex())?;
+    let maker = args.maker(folder, description)?;
+    let net = &maker.net;
     if let Some(beams) = args.beam {
         let mut codes = Vec::new();
         if net.vae().is_some() {
             args.refuse_sampling("--beam", true)?;
             let seed = args.seed();
-            codes.extend((0..args.number).filter_map(|item| drawn_code(&net, seed, item)));
+            codes.extend((0..args.number).filter_map(|item| drawn_code(net, seed, item)));
             ui.say(format!("seed {seed}"));
         } else {
             args.refuse_sampling("--beam", false)?;
@@ -55,17 +53,16 @@ pub(super) fn run(
                 0.0
             },
         };
-        let side_by_side = codes.len().clamp(1, (LANES / settings.beams).max(1));
+        let side_by_side = maker.lanes(codes.len(), (LANES / settings.beams).max(1));
         let lanes = side_by_side * settings.beams;
-        let mut stepper = precision::stepper(&net, description, args.precision, lanes)?;
+        let mut stepper = maker.stepper(lanes)?;
         return search(args, &mut *stepper, &codec, &tokens, &settings, &codes);
     }
     let (seed, mut items, _) = args.items(description, &tokens)?;
     for (item, stream) in items.iter_mut().zip(0..) {
-        item.condition = drawn_code(&net, seed, stream);
+        item.condition = drawn_code(net, seed, stream);
     }
-    let lanes = items.len().min(LANES);
-    let mut stepper = precision::stepper(&net, description, args.precision, lanes)?;
+    let mut stepper = maker.stepper(maker.lanes(items.len(), LANES))?;
     let begun = Instant::now();
     let made = if items.len() == 1 {
         let mut stream = Stream::new(&codec, &prompt, args.output.as_deref())?;

@@ -91,7 +91,7 @@ pub(super) fn run(
     description: &Description,
     ui: &Ui,
 ) -> Result<()> {
-    let device = args.device.device.resolve()?;
+    let device = args.device.device.resolve_one()?;
     let space = Space::open(folder, description, text, BEAMS, device)?;
     let judge = args.judge.as_deref().map(Judge::open).transpose()?;
     let (asked, known) = asked_and_known(args, text, description, ui)?;

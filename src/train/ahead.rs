@@ -1,0 +1,128 @@
+/*! Batches read ahead on a thread of their own, so that training seldom waits for them. */
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::{Batch, Batches};
+use crate::error::Result;
+
+/// So many batches wait to be trained on.
+const WAITING: usize = 2;
+
+/// The batches of one step after the other.
+pub(super) struct Ahead {
+    batches: Receiver<Result<Batch>>,
+    waited: Duration,
+}
+
+/// Does `work` while the batches from step `first` on are read beside it.
+pub(super) fn read_ahead<T>(
+    batches: &Batches,
+    first: u64,
+    work: impl FnOnce(&mut Ahead) -> T,
+) -> T {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(WAITING);
+        scope.spawn(move || {
+            for step in first.. {
+                if sender.send(batches.at(step)).is_err() {
+                    return;
+                }
+            }
+        });
+        // When the work is done the receiver goes, and with it the thread.
+        work(&mut Ahead {
+            batches: receiver,
+            waited: Duration::ZERO,
+        })
+    })
+}
+
+impl Ahead {
+    /// The next step's batch.
+    ///
+    /// # Errors
+    /// When reading it failed.
+    pub(super) fn next(&mut self) -> Result<Batch> {
+        let begun = Instant::now();
+        let batch = self.batches.recv().expect("the reading thread lives on");
+        self.waited += begun.elapsed();
+        batch
+    }
+
+    /// How long was waited since this was asked last.
+    pub(super) fn take_waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::sequence::{Alphabet, Sequences, Token};
+    use crate::train::Cut;
+
+    /// Eight sequences of one token each, the token its number; reading the last one fails where it is broken.
+    struct Numbers {
+        broken: bool,
+    }
+
+    impl Sequences for Numbers {
+        fn count(&self) -> usize {
+            8
+        }
+
+        fn length(&self, _: usize) -> usize {
+            1
+        }
+
+        fn read(&self, index: usize, _: std::ops::Range<usize>, out: &mut [Token]) -> Result<()> {
+            if self.broken && index == 7 {
+                return Err(Error::usage("broken"));
+            }
+            out.fill(index as Token);
+            Ok(())
+        }
+    }
+
+    fn batches<'a>(sequences: &'a Numbers, conditions: &'a [Vec<f32>]) -> Batches<'a> {
+        let alphabet = Alphabet {
+            size: 8,
+            start: 8,
+            stop: None,
+        };
+        let cut = Cut {
+            window: 4,
+            context: 0,
+            budget: 2,
+        };
+        let members: Vec<usize> = (0..8).collect();
+        Batches::new(sequences, &members, conditions, alphabet, cut, 1)
+    }
+
+    #[test]
+    fn it_gives_what_reading_in_turn_gives() {
+        let sequences = Numbers { broken: false };
+        let conditions = vec![Vec::new(); 8];
+        let batches = batches(&sequences, &conditions);
+        let ahead = read_ahead(&batches, 3, |ahead| -> Vec<Batch> {
+            (0..20).map(|_| ahead.next().unwrap()).collect()
+        });
+        let in_turn: Vec<Batch> = (3..23).map(|step| batches.at(step).unwrap()).collect();
+        assert_eq!(ahead, in_turn);
+    }
+
+    #[test]
+    fn an_error_comes_at_its_step_and_nothing_hangs() {
+        let sequences = Numbers { broken: true };
+        let conditions = vec![Vec::new(); 8];
+        let batches = batches(&sequences, &conditions);
+        let fails: Vec<bool> = (0..4).map(|step| batches.at(step).is_err()).collect();
+        assert_eq!(fails.iter().filter(|&&fails| fails).count(), 1);
+        let seen = read_ahead(&batches, 0, |ahead| -> Vec<bool> {
+            (0..4).map(|_| ahead.next().is_err()).collect()
+        });
+        assert_eq!(seen, fails);
+    }
+}
