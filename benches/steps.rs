@@ -1,13 +1,16 @@
 //! One training step (forward, backward, AdamW with global clipping and weight averaging) of three networks, in
 //! milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
 //!
-//! `cargo bench --bench steps -- a 5` runs step (a) five times after two to warm up, and prints one line of JSON.
+//! `cargo bench --bench steps -- a 5` runs step (a) five times after two to warm up, and prints one line of JSON; with
+//! `cuda` behind it, on a card.
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
+use ensuite::device::DeviceChoice;
 use ensuite::nets::{
     Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
 };
@@ -23,6 +26,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
     let chosen = arguments.get(1).map_or("abc", String::as_str);
     let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
+    if let Some(name) = arguments.get(3) {
+        let choice: DeviceChoice = name.parse().expect("a device");
+        let chosen = choice.resolve_one().expect("this device");
+        DEVICE.set(chosen).expect("chosen once");
+    }
     for step in chosen.chars() {
         let times = match step {
             'a' => wavenet(repeats),
@@ -200,6 +208,7 @@ fn timed<N: Module>(mut net: N, repeats: usize, loss: impl Fn(&N, u64) -> Tensor
         let begun = Instant::now();
         let gradients = GradientsParams::from_grads(loss(&net, step as u64).backward(), &net);
         (net, _) = optimizer.step(net.clone(), gradients, 1e-3, &settings);
+        device().sync().expect("a device at work");
         if step >= 2 {
             times.push(begun.elapsed().as_secs_f64() * 1000.0);
         }
@@ -207,8 +216,11 @@ fn timed<N: Module>(mut net: N, repeats: usize, loss: impl Fn(&N, u64) -> Tensor
     times
 }
 
+/// Where all is computed; the CPU where nothing else is chosen.
+static DEVICE: OnceLock<Device> = OnceLock::new();
+
 fn device() -> Device {
-    Device::flex()
+    DEVICE.get_or_init(Device::flex).clone()
 }
 
 fn interface(size: usize) -> Interface {

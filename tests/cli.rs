@@ -182,6 +182,38 @@ fn wrong_usage_costs_a_second_and_lists_what_is_allowed() {
 }
 
 #[test]
+fn a_card_that_is_not_there_is_refused_before_anything_is_written() {
+    let devices: serde_json::Value =
+        serde_json::from_str(&succeed(&["devices", "--json"])).unwrap();
+    let names = devices["compute"].as_array().unwrap().iter();
+    let names: Vec<&str> = names.map(|d| d["name"].as_str().unwrap()).collect();
+    assert_eq!(names[0], "cpu");
+    let missing = format!("cuda:{}", names.len() - 1);
+    let world = World::new().trained();
+    refuse(
+        &world.training("other", &["--device", &missing]),
+        1,
+        &["CUDA", "hint"],
+    );
+    assert!(!world.path("other").exists());
+    let model = world.text("model");
+    let made = world.text("made.wav");
+    refuse(
+        &["generate", &model, "-o", &made, "--device", &missing],
+        1,
+        &["CUDA"],
+    );
+    assert!(!world.path("made.wav").exists());
+    let data = world.text("data");
+    refuse(&["eval", &model, &data, "--device", &missing], 1, &["CUDA"]);
+    refuse(
+        &["eval", &model, &data, "--device", "cuda:0,1"],
+        2,
+        &["several"],
+    );
+}
+
+#[test]
 fn unusable_data_is_named_with_its_reason() {
     let world = World::new();
     let train = |data: &Path, words: &[&str]| {

@@ -105,3 +105,21 @@ fn imports_go_down_only() {
         "only {seen} imports were found: the pattern no longer sees them"
     );
 }
+
+#[test]
+fn no_device_is_left_to_burn() {
+    let mut files = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut files,
+    );
+    let left = regex::Regex::new(r"Device::default\(\)|&Default::default\(\)").unwrap();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(
+            !left.is_match(&text),
+            "{}: burn chooses CUDA by default wherever it is built in, card or not",
+            file.display()
+        );
+    }
+}

@@ -1,4 +1,5 @@
-"""The training steps of benches/steps.rs in PyTorch: `python steps.py a 5` prints one line of JSON."""
+"""The training steps of benches/steps.rs in PyTorch: `python steps.py a 5` prints one line of JSON; with `cuda` behind
+it, on a card."""
 
 import json
 import resource
@@ -90,6 +91,8 @@ def step(name):
 
 def main():
     name, repeats = sys.argv[1], int(sys.argv[2])
+    device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
+    torch.set_default_device(device)
     net, loss = step(name)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.0)
     times = []
@@ -99,6 +102,8 @@ def main():
         loss().backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
         if i >= 2:
             times.append(round((time.perf_counter() - begun) * 1000, 1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -119,7 +119,8 @@ pub(super) fn learn(
     source: &Path,
     ui: &Ui,
 ) -> Result<()> {
-    let device = args.device.device.resolve()?;
+    let devices = args.device.device.resolve_all()?;
+    let device = devices[0].clone();
     let length = args.length()?;
     let (folder, mut training) = match resumed {
         Some(folder) => {
@@ -181,7 +182,7 @@ pub(super) fn learn(
         length,
         &mut reporter,
         &stop_flag(),
-        &device,
+        &devices,
     );
     let mut trained = reporter.finish();
     let end = end?;

@@ -74,7 +74,11 @@ fn sources(tokens: Tensor<2, Int>, interface: &Interface) -> Vec<Tensor<1, Int>>
     for (index, &lag) in interface.lags.iter().enumerate() {
         let missing = lag.min(time);
         let start = Tensor::full([batch, missing], interface.alphabet.start, &tokens.device());
-        let earlier = Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1);
+        let earlier = if missing == time {
+            start
+        } else {
+            Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1)
+        };
         sources.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
     }
     sources

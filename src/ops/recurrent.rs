@@ -80,17 +80,20 @@ fn run(
     time: usize,
 ) -> Tensor<2> {
     let [batch, hidden] = initial.dims();
-    let device = input.device();
-    let steering = condition
-        .clone()
-        .unwrap_or_else(|| Tensor::zeros([0, 0], &device));
-    let bias = match cell {
-        Cell::Lstm => Tensor::zeros([0], &device),
-        Cell::Gru { bias } => bias.clone(),
-    };
     let inputs = (|| {
+        let first = fused::input(&input)?;
+        // Nothing is an empty tensor to the kernels.
+        let device = input.device();
+        let steering = match &condition {
+            Some(condition) => condition.clone(),
+            None => Tensor::zeros([0, 0], &device),
+        };
+        let bias = match cell {
+            Cell::Lstm => Tensor::zeros([0], &device),
+            Cell::Gru { bias } => bias.clone(),
+        };
         Some([
-            fused::input(&input)?,
+            first,
             fused::input(&steering)?,
             fused::input(&recurrent)?,
             fused::input(&bias)?,

@@ -43,12 +43,15 @@ pub fn residual_stack(
 ) -> Tensor<2> {
     let [rows, residual] = x.dims();
     let [_, _, joined] = weights.out.dims();
-    let steering = condition
-        .clone()
-        .unwrap_or_else(|| Tensor::zeros([0, 0], &x.device()));
     let inputs = (|| {
+        let first = fused::input(&x)?;
+        // Nothing is an empty tensor to the kernels.
+        let steering = match &condition {
+            Some(condition) => condition.clone(),
+            None => Tensor::zeros([0, 0], &x.device()),
+        };
         Some([
-            fused::input(&x)?,
+            first,
             fused::input(&weights.conv)?,
             fused::input(&weights.conv_bias)?,
             fused::input(&weights.out)?,

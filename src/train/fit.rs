@@ -9,7 +9,8 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::ahead::{Ahead, read_ahead};
-use super::{AdamW, Batches, Moment, Objective, OptimizerSettings, Validation, schedule};
+use super::together::{Others, with_others};
+use super::{AdamW, Batch, Batches, Moment, Objective, OptimizerSettings, Validation, schedule};
 use crate::error::{Error, Result};
 use crate::nets::{SequenceModel, device_of};
 
@@ -193,7 +194,8 @@ const EXPLODED: f64 = 4.0;
 const TIMED: u64 = 50;
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 
-/// Trains until the length is reached, validation stops getting better, or `stop` is set.
+/// Trains until the length is reached, validation stops getting better, or `stop` is set. Several `devices`, the network
+/// on the first of them, each take a batch a step.
 ///
 /// # Errors
 /// [`Error::Diverged`] when the loss explodes or is no number (what was saved before stays), or when reading or
@@ -208,20 +210,40 @@ pub fn fit<N: SequenceModel>(
     length: Length,
     reporter: &mut dyn Reporter<N>,
     stop: &AtomicBool,
-    device: &Device,
+    devices: &[Device],
 ) -> Result<End> {
-    let first = training.standing.step;
-    read_ahead(batches, first, |ahead| {
-        run(
-            training, ahead, validation, objective, settings, length, reporter, stop, device,
-        )
-    })
+    // Each device reads a batch a step.
+    let first = training.standing.step * devices.len() as u64;
+    let optimizer = &settings.optimizer;
+    with_others(
+        training,
+        objective,
+        optimizer,
+        devices,
+        |training, others| {
+            read_ahead(batches, first, |ahead| {
+                run(
+                    training,
+                    ahead,
+                    others,
+                    validation,
+                    objective,
+                    settings,
+                    length,
+                    reporter,
+                    stop,
+                    &devices[0],
+                )
+            })
+        },
+    )
 }
 
 #[allow(clippy::too_many_arguments)]
 fn run<N: SequenceModel>(
     training: &mut Training<N>,
     ahead: &mut Ahead,
+    others: &Others,
     validation: &Batches,
     objective: &dyn Objective<N>,
     settings: &FitSettings,
@@ -246,36 +268,43 @@ fn run<N: SequenceModel>(
             break;
         }
         training.standing.planned = training.standing.planned.or(training.standing.total);
-        if !training.standing.prepared {
-            training.standing.prepared = objective.prepare(training)?;
-        }
-        let batch = ahead.next()?;
         let rate = settings.learning_rate
             * schedule::share(
                 step,
                 training.standing.total.unwrap_or(u64::MAX),
                 settings.warmup,
             );
-        let loss = objective.loss(&training.net, &batch, training.standing.moment(), &device);
-        let bits = f64::from(loss.clone().into_scalar::<f32>()) / std::f64::consts::LN_2;
-        if !bits.is_finite() || (step > 0 && bits > EXPLODED * uniform) {
-            return Err(Error::Diverged {
-                step,
-                loss: bits * std::f64::consts::LN_2,
-            });
+        let batch = ahead.next()?;
+        let (mut scored, mut read) = (batch.scored(), batch.rows * batch.time);
+        for index in 0..others.count() {
+            let batch = ahead.next()?;
+            scored += batch.scored();
+            read += batch.rows * batch.time;
+            others.begin(index, &training.standing, batch, rate);
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &training.net);
-        let (net, norm) =
-            training
-                .optimizer
-                .step(training.net.clone(), gradients, rate, &settings.optimizer);
-        if !norm.is_finite() {
-            return Err(Error::Diverged { step, loss: norm });
+        if !training.standing.prepared {
+            training.standing.prepared = objective.prepare(training)?;
         }
-        training.net = net;
+        let (bits, norm) = one_step(
+            training,
+            objective,
+            &batch,
+            rate,
+            &settings.optimizer,
+            &device,
+        );
+        let exploded = step > 0 && bits > EXPLODED * uniform;
+        if !bits.is_finite() || !norm.is_finite() || exploded {
+            let loss = if bits.is_finite() && !exploded {
+                norm
+            } else {
+                bits * std::f64::consts::LN_2
+            };
+            return Err(Error::Diverged { step, loss });
+        }
         training.standing.step += 1;
-        training.standing.tokens += batch.scored() as u64;
-        let took = clock.stepped(batch.rows * batch.time);
+        training.standing.tokens += scored as u64;
+        let took = clock.stepped(read);
         recent.add(bits, norm, ahead.take_waited(), took);
         turn_minutes_into_steps(&mut training.standing, length, &clock);
         training.standing.seconds = clock.seconds();
@@ -311,6 +340,27 @@ fn run<N: SequenceModel>(
     training.standing.seconds = clock.seconds();
     reporter.save(training)?;
     Ok(ended.unwrap_or(End::Done))
+}
+
+/// Takes a step; gives the loss before it in bits a token and the gradient's norm.
+pub(super) fn one_step<N: SequenceModel>(
+    training: &mut Training<N>,
+    objective: &dyn Objective<N>,
+    batch: &Batch,
+    learning_rate: f64,
+    settings: &OptimizerSettings,
+    device: &Device,
+) -> (f64, f64) {
+    let loss = objective.loss(&training.net, batch, training.standing.moment(), device);
+    let gradients = GradientsParams::from_grads(loss.clone().backward(), &training.net);
+    let net = training.net.clone();
+    let (net, norm) = training
+        .optimizer
+        .step(net, gradients, learning_rate, settings);
+    training.net = net;
+    // Read last, so that a card is not kept waiting for it.
+    let bits = f64::from(loss.into_scalar::<f32>()) / std::f64::consts::LN_2;
+    (bits, norm)
 }
 
 fn report<N: SequenceModel>(

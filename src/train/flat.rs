@@ -3,11 +3,14 @@ AdamW on a card: all parameters as one long tensor, so that a step is a handful 
 there are, and nothing but the gradient's norm leaves the card.
 */
 
+use std::sync::Arc;
+
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 
 use super::optimizer::{OptimizerSettings, OptimizerState};
+use super::together::Exchange;
 
 /// The optimizer's memory, `[parameters]` each, in module order.
 pub(super) struct FlatState {
@@ -17,6 +20,8 @@ pub(super) struct FlatState {
     average: Tensor<1>,
     /// How many numbers each parameter has.
     sizes: Vec<usize>,
+    /// Where several devices train together.
+    exchange: Option<Arc<dyn Exchange>>,
 }
 
 impl FlatState {
@@ -32,11 +37,22 @@ impl FlatState {
             variance: flat(&state.variance),
             average: flat(&state.average),
             sizes: state.average.iter().map(Vec::len).collect(),
+            exchange: None,
         }
     }
 
-    pub(super) fn device(&self) -> Device {
-        self.average.device()
+    /// Goes on from plain arrays.
+    pub(super) fn put(&mut self, state: &OptimizerState) {
+        let exchange = self.exchange.take();
+        *self = Self {
+            exchange,
+            ..Self::new(state, &self.average.device())
+        };
+    }
+
+    /// From now on takes the mean of several devices' gradients.
+    pub(super) fn share(&mut self, exchange: Arc<dyn Exchange>) {
+        self.exchange = Some(exchange);
     }
 
     /// The memory as plain arrays.
@@ -67,7 +83,10 @@ impl FlatState {
         learning_rate: f64,
         settings: &OptimizerSettings,
     ) -> (M, f64) {
-        let gradient = Gradients::of(&net, gradients);
+        let mut gradient = Gradients::of(&net, gradients);
+        if let Some(exchange) = &self.exchange {
+            gradient = exchange.mean(gradient);
+        }
         let squares = gradient.clone() * gradient.clone();
         let norm = f64::from(squares.clone().sum().into_scalar::<f32>()).sqrt();
         if !norm.is_finite() {

@@ -14,6 +14,7 @@ mod objective;
 mod optimizer;
 mod refine;
 mod schedule;
+mod together;
 
 pub use batches::{Batch, Batches, Cut, shuffle};
 pub use codes::{encode, surprises};

@@ -31,7 +31,7 @@ pub struct Validation {
 }
 
 /// A loss for one kind of network.
-pub trait Objective<N> {
+pub trait Objective<N>: Sync {
     /// The mean loss a scored token in nats, `[1]`.
     fn loss(&self, net: &N, batch: &Batch, now: Moment, device: &Device) -> Tensor<1>;
 

@@ -1,6 +1,7 @@
 /*! AdamW over all parameters, with clipping by the global norm and the moving average of the weights. */
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -8,6 +9,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::flat::FlatState;
+use super::together::Exchange;
 use crate::device::is_cpu;
 use crate::nets::{device_of, parameters, with_values};
 use crate::ops::kernels::adamw;
@@ -108,8 +110,18 @@ impl AdamW {
             Place::Tensors(flat) => {
                 let mut state = flat.arrays();
                 change(&mut state);
-                *flat = FlatState::new(&state, &flat.device());
+                flat.put(&state);
             }
+        }
+    }
+
+    /// From now on takes the mean of several devices' gradients.
+    pub(super) fn share(&mut self, exchange: Arc<dyn Exchange>) {
+        if let Place::Arrays(state) = &self.0 {
+            self.0 = Place::Tensors(FlatState::new(state, &Device::flex()));
+        }
+        if let Place::Tensors(flat) = &mut self.0 {
+            flat.share(exchange);
         }
     }
 

@@ -10,7 +10,7 @@ use burn::prelude::*;
 use super::Batch;
 use super::codes::groups;
 use super::objective::{inputs, surprise_at};
-use crate::nets::{SentenceVae, SequenceModel, values};
+use crate::nets::{SentenceVae, SequenceModel, device_of, values};
 use crate::ops::surprise_of_rows;
 use crate::sequence::Token;
 
@@ -78,7 +78,7 @@ fn refine_group(
     settings: &Refinement,
 ) -> Vec<Vec<f32>> {
     let alphabet = vae.interface().alphabet;
-    let device = Device::flex().autodiff();
+    let device = device_of(vae).autodiff();
     let net = vae.clone().train().no_grad();
     let mut searches: Vec<Search> = codes
         .iter()

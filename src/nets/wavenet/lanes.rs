@@ -62,7 +62,7 @@ impl WaveNet {
             residual: self.config.residual,
             embedding: net.embedding.val(),
             layers: dilations.enumerate().map(layer).collect(),
-            conditioning: net.conditioning.as_ref().map(|c| c.val()),
+            conditioning: net.conditioning.as_ref().map(burn::module::Param::val),
             head: [net.head.val(), net.head_bias.val().unsqueeze()],
             logits: [net.logits.val(), net.logits_bias.val().unsqueeze()],
         };

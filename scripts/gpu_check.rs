@@ -1,0 +1,554 @@
+//! What scripts/gpu-check runs on a machine with a card: that the card computes what the CPU computes, and how many it
+//! makes a second.
+//!
+//! `gpu_check laws cuda` and `gpu_check making cuda` print a line of JSON for each thing they look at. With `cpu` instead of
+//! `cuda` the CPU is compared with itself, which checks this program only.
+
+use std::time::Instant;
+
+use burn::optim::GradientsParams;
+use burn::prelude::*;
+use ensuite::device::{DeviceChoice, is_cpu};
+use ensuite::nets::{
+    Interface, RecurrentConfig, SentenceVaeConfig, SequenceModel, Unit, WaveNetConfig, device_of,
+    parameters, with_values,
+};
+use ensuite::network::{Network, NetworkConfig};
+use ensuite::ops::{
+    Cell, GateInput, ResidualStack, cross_entropy, embedding, linear, recurrent, residual_stack,
+};
+use ensuite::sequence::{Alphabet, Item, Sampler, Sampling, generate_many};
+use ensuite::train::{
+    AdamW, Batch, Elbo, ElboSettings, MaximumLikelihood, Moment, Objective, OptimizerSettings,
+};
+use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    ensuite::memory::keep();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, device, rest @ ..] = arguments.as_slice() else {
+        eprintln!("usage: gpu_check laws|making DEVICE [--quick]");
+        std::process::exit(2);
+    };
+    let quick = rest.iter().any(|flag| flag == "--quick");
+    let device = device
+        .parse()
+        .map_err(|error: String| error)
+        .and_then(|choice: DeviceChoice| choice.resolve_one().map_err(|e| e.to_string()))
+        .unwrap_or_else(|error| {
+            eprintln!("{error}");
+            std::process::exit(1);
+        });
+    let passed = match what.as_str() {
+        "laws" => laws(&device),
+        "making" => making(&device, quick),
+        other => panic!("there is no '{other}': laws or making"),
+    };
+    std::process::exit(i32::from(!passed));
+}
+
+// --- laws ---
+
+/// Of the largest number: what sums in another order, and a card's shorter products, may differ by.
+const OPERATION: f64 = 2e-3;
+/// Of the first loss, in the first steps and after many.
+const FIRST_STEPS: f64 = 5e-3;
+const LAST_STEPS: f64 = 5e-2;
+const STEPS: usize = 60;
+/// Of the largest logit.
+const LOGITS: f64 = 5e-3;
+
+fn laws(device: &Device) -> bool {
+    let mut all = Laws { passed: true };
+    operations(device, &mut all);
+    for (name, net) in networks() {
+        training(name, &net, device, &mut all);
+        lanes(name, &net, device, &mut all);
+        moves(name, &net, device, &mut all);
+    }
+    all.passed
+}
+
+struct Laws {
+    passed: bool,
+}
+
+impl Laws {
+    fn hold(&mut self, law: &str, apart: f32, tolerance: f64) {
+        let holds = f64::from(apart) <= tolerance;
+        self.passed &= holds;
+        println!(
+            "{}",
+            json!({"law": law, "apart": apart, "tolerance": tolerance, "holds": holds})
+        );
+    }
+}
+
+/// The largest difference beside the largest number.
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "as many numbers");
+    let largest = a.iter().fold(1e-6_f32, |m, x| m.max(x.abs()));
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y).abs() / largest)
+        .fold(0.0, worse)
+}
+
+/// The larger difference; one that is no number is the largest.
+fn worse(a: f32, b: f32) -> f32 {
+    if a.is_nan() || b <= a { a } else { b }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("f32")
+}
+
+type GradientOf = Box<dyn Fn(&burn::tensor::Gradients) -> Vec<f32>>;
+
+/// Inputs of operations, the same on every device.
+struct Inputs {
+    device: Device,
+    state: u32,
+    /// How to find the gradient of each that was drawn.
+    gradients: Vec<GradientOf>,
+}
+
+impl Inputs {
+    fn tensor<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        let numbers: Vec<f32> = (0..shape.iter().product())
+            .map(|_| {
+                self.state = self
+                    .state
+                    .wrapping_mul(1_664_525)
+                    .wrapping_add(1_013_904_223);
+                (self.state >> 8) as f32 / 8_388_608.0 - 1.0
+            })
+            .collect();
+        let tensor =
+            Tensor::from_data(TensorData::new(numbers, shape), &self.device).require_grad();
+        let kept = tensor.clone();
+        let gradient =
+            move |all: &burn::tensor::Gradients| kept.grad(all).map_or_else(Vec::new, values);
+        self.gradients.push(Box::new(gradient));
+        tensor
+    }
+
+    fn tokens(&self, count: usize, size: usize) -> Tensor<1, Int> {
+        let tokens: Vec<i32> = (0..count).map(|i| (i * i % size) as i32).collect();
+        Tensor::from_data(TensorData::new(tokens, [count]), &self.device)
+    }
+}
+
+/// An operation's output, and the gradients of all it was given.
+fn run<const D: usize>(
+    device: &Device,
+    operation: impl Fn(&mut Inputs) -> Tensor<D>,
+) -> (Vec<f32>, Vec<Vec<f32>>) {
+    let mut inputs = Inputs {
+        device: device.clone().autodiff(),
+        state: 5,
+        gradients: Vec::new(),
+    };
+    let output = operation(&mut inputs);
+    let weights = Inputs {
+        device: inputs.device.clone(),
+        state: 9,
+        gradients: Vec::new(),
+    }
+    .tensor(output.dims())
+    .detach();
+    let gradients = (output.clone() * weights).sum().backward();
+    let of_inputs = inputs.gradients.iter().map(|g| g(&gradients)).collect();
+    (values(output), of_inputs)
+}
+
+fn operations(device: &Device, all: &mut Laws) {
+    let mut check = |name: &str, operation: &dyn Fn(&mut Inputs) -> Tensor<2>| {
+        let (cpu, card) = (run(&Device::flex(), operation), run(device, operation));
+        let mut largest = apart(&cpu.0, &card.0);
+        for (a, b) in cpu.1.iter().zip(&card.1) {
+            largest = worse(largest, apart(a, b));
+        }
+        all.hold(&format!("{name}: values and gradients"), largest, OPERATION);
+    };
+    check("linear", &|i| {
+        linear(
+            i.tensor([300, 70]),
+            i.tensor([70, 130]),
+            i.tensor([130]),
+            true,
+        )
+    });
+    check("embedding", &|i| {
+        let sources = vec![i.tokens(500, 40), i.tokens(500, 23)];
+        embedding(i.tensor([40, 60]), sources)
+    });
+    check("embedding of many words", &|i| {
+        let sources = vec![i.tokens(3_000, 9_973)];
+        embedding(i.tensor([9_973, 16]), sources)
+    });
+    check("cross entropy", &|i| {
+        let targets: Vec<i32> = (0..200).map(|row| row % 91 - 1).collect();
+        cross_entropy(i.tensor([200, 90]) * 5.0, &targets).reshape([1, 1])
+    });
+    for gru in [false, true] {
+        let (batch, time, hidden) = (6, 40, 48);
+        let width = if gru { 3 } else { 4 } * hidden;
+        let cell = |i: &mut Inputs| {
+            if gru {
+                Cell::Gru {
+                    bias: i.tensor([hidden]),
+                }
+            } else {
+                Cell::Lstm
+            }
+        };
+        let name = if gru { "GRU" } else { "LSTM" };
+        check(&format!("{name} over rows, steered"), &|i| {
+            let (cell, rows) = (cell(i), i.tensor([batch * time, width]));
+            let (condition, u) = (i.tensor([batch, width]), i.tensor([hidden, width]) * 0.1);
+            let first = i.tensor([batch, hidden]);
+            recurrent(
+                &cell,
+                GateInput::Rows(rows),
+                Some(condition),
+                u,
+                first,
+                time,
+            )
+        });
+        check(&format!("{name} over a table"), &|i| {
+            let (cell, table) = (cell(i), i.tensor([31, width]));
+            let (u, first) = (i.tensor([hidden, width]) * 0.1, i.tensor([batch, hidden]));
+            let input = GateInput::Table(table, i.tokens(batch * time, 31));
+            recurrent(&cell, input, None, u, first, time)
+        });
+    }
+    check("residual stack", &|i| {
+        let (batch, time, r, s) = (3, 200, 32, 64);
+        let dilations = [1, 2, 4, 8, 16, 256];
+        let layers = dilations.len();
+        let weights = ResidualStack {
+            conv: i.tensor([layers, 2 * r, 2 * r]) * 0.1,
+            conv_bias: i.tensor([layers, 2 * r]),
+            out: i.tensor([layers, r, r + s]) * 0.1,
+            out_bias: i.tensor([layers, r + s]),
+        };
+        let condition = i.tensor([batch, layers * 2 * r]);
+        residual_stack(
+            i.tensor([batch * time, r]),
+            &weights,
+            Some(condition),
+            &dilations,
+            time,
+        )
+    });
+}
+
+const ALPHABET: Alphabet = Alphabet {
+    size: 40,
+    start: 40,
+    stop: None,
+};
+
+/// One of each kind, on the CPU.
+fn networks() -> Vec<(&'static str, Network)> {
+    let recurrent = RecurrentConfig {
+        embedding: 24,
+        hidden: 64,
+        layers: 2,
+        tied: true,
+        dropout: 0.1,
+    };
+    let all = [
+        (
+            "WaveNet",
+            NetworkConfig::WaveNet(WaveNetConfig {
+                layers: 10,
+                cycle: 5,
+                residual: 32,
+                skip: 64,
+                head: 64,
+            }),
+            3,
+        ),
+        ("LSTM", NetworkConfig::Lstm(recurrent.clone()), 3),
+        ("GRU", NetworkConfig::Gru(recurrent), 0),
+        (
+            "sentence VAE",
+            NetworkConfig::SentenceVae(SentenceVaeConfig {
+                unit: Unit::Lstm,
+                embedding: 32,
+                hidden: 64,
+                encoder: 32,
+                latent: 16,
+                dropout: 0.1,
+            }),
+            0,
+        ),
+    ];
+    all.into_iter()
+        .map(|(name, config, condition)| {
+            let interface = Interface {
+                alphabet: ALPHABET,
+                lags: if condition > 0 { vec![7] } else { vec![] },
+                condition,
+            };
+            let net = config.build(interface, 1, &Device::flex());
+            (name, net.expect("a network"))
+        })
+        .collect()
+}
+
+/// The same network on a device.
+fn on(net: &Network, device: &Device) -> Network {
+    net.clone().to_device(device)
+}
+
+fn batch(net: &Network) -> Batch {
+    let (rows, time) = (8, 30);
+    let tune = |i: usize| (i * i % 37 + i / 50) as u32 % 40;
+    let condition = match net {
+        Network::SentenceVae(_) => 0,
+        _ => net.interface().condition,
+    };
+    Batch {
+        rows,
+        time,
+        tokens: (0..rows * time)
+            .map(|i| {
+                if i % time == 0 {
+                    ALPHABET.start
+                } else {
+                    tune(i - 1)
+                }
+            })
+            .collect(),
+        targets: (0..rows * time).map(|i| tune(i) as i32).collect(),
+        condition: (condition > 0).then(|| {
+            (0..rows * condition)
+                .map(|i| (i % 5) as f32 * 0.5 - 1.0)
+                .collect()
+        }),
+    }
+}
+
+fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
+    let objective: Box<dyn Objective<Network>> = match net {
+        Network::SentenceVae(_) => Box::new(Elbo {
+            settings: ElboSettings {
+                autoencoder: 0.3,
+                ramp: 0.3,
+                reset_decoder: false,
+                free_nats: 2.0,
+                word_dropout: 0.1,
+                bag_of_words: 0.5,
+            },
+            seed: 3,
+        }),
+        _ => Box::new(MaximumLikelihood { seed: 3 }),
+    };
+    let losses = |device: &Device| -> Vec<f32> {
+        let mut net = on(net, device);
+        let batch = batch(&net);
+        let mut optimizer = AdamW::new(&net);
+        net = net.train();
+        let settings = OptimizerSettings::default();
+        let tracked = device.clone().autodiff();
+        (0..STEPS as u64)
+            .map(|step| {
+                let now = Moment {
+                    step,
+                    planned: Some(STEPS as u64),
+                };
+                let loss = objective.loss(&net, &batch, now, &tracked);
+                let gradients = GradientsParams::from_grads(loss.clone().backward(), &net);
+                (net, _) = optimizer.step(net.clone(), gradients, 3e-3, &settings);
+                loss.into_scalar::<f32>()
+            })
+            .collect()
+    };
+    let (cpu, card) = (losses(&Device::flex()), losses(device));
+    let relative = |range: std::ops::Range<usize>| {
+        let pairs = cpu[range.clone()].iter().zip(&card[range]);
+        pairs
+            .map(|(a, b)| (a - b).abs() / cpu[0].abs())
+            .fold(0.0, worse)
+    };
+    all.hold(
+        &format!("{name}: losses of the first steps"),
+        relative(0..10),
+        FIRST_STEPS,
+    );
+    all.hold(
+        &format!("{name}: losses until step {STEPS}"),
+        relative(10..STEPS),
+        LAST_STEPS,
+    );
+    let learned = 1.0 - card[STEPS - 1] / card[0];
+    all.hold(
+        &format!("{name}: what stays of the loss"),
+        1.0 - learned,
+        0.95,
+    );
+}
+
+/// The steppers of both, lane by lane.
+fn lanes(name: &str, net: &Network, device: &Device, all: &mut Laws) {
+    let (lanes, steps) = (5, 25);
+    let condition = net.interface().condition;
+    let card = on(net, device);
+    let mut steppers = [
+        net.stepper(lanes).expect("a network"),
+        card.lanes(lanes).expect("a network"),
+    ];
+    let mut largest = 0.0_f32;
+    for lane in 0..lanes {
+        let given: Vec<f32> = (0..condition)
+            .map(|i| ((i + lane) % 3) as f32 - 1.0)
+            .collect();
+        for stepper in &mut steppers {
+            stepper.reset(lane, (condition > 0).then_some(given.as_slice()));
+        }
+    }
+    for step in 0..steps {
+        let tokens: Vec<u32> = (0..lanes)
+            .map(|lane| ((step * 7 + lane * 3) % 40) as u32)
+            .collect();
+        let [cpu, card] = steppers
+            .each_mut()
+            .map(|stepper| stepper.step(&tokens).to_vec());
+        largest = worse(largest, apart(&cpu, &card));
+        if step == 12 {
+            for stepper in &mut steppers {
+                stepper.reset(2, None);
+                stepper.gather(&[1, 1, 2, 0, 4]);
+            }
+        }
+    }
+    all.hold(&format!("{name}: step by step in lanes"), largest, LOGITS);
+}
+
+/// Weights that go to the device and back.
+fn moves(name: &str, net: &Network, device: &Device, all: &mut Laws) {
+    let there = on(net, device);
+    assert_eq!(
+        is_cpu(&device_of(&there)),
+        is_cpu(device),
+        "it did not move"
+    );
+    let weights: Vec<Vec<f32>> = parameters(&there).into_iter().map(|p| p.values).collect();
+    let back = with_values(net.clone(), weights);
+    let same = parameters(&back) == parameters(net);
+    all.hold(
+        &format!("{name}: there and back, bit for bit"),
+        f32::from(u8::from(!same)),
+        0.0,
+    );
+}
+
+// --- making ---
+
+fn making(device: &Device, quick: bool) -> bool {
+    let lstm = NetworkConfig::Lstm(RecurrentConfig {
+        embedding: 64,
+        hidden: 512,
+        layers: 1,
+        tied: false,
+        dropout: 0.0,
+    });
+    let wavenet = |residual, skip| {
+        NetworkConfig::WaveNet(WaveNetConfig {
+            layers: 20,
+            cycle: 10,
+            residual,
+            skip,
+            head: 128,
+        })
+    };
+    let (pixels, samples) = if quick { (28, 50) } else { (784, 2_000) };
+    let many: &[usize] = if quick { &[8] } else { &[1_024, 4_096] };
+    for &lanes in many {
+        make(
+            "LSTM 512, pictures of 28x28",
+            &lstm,
+            2,
+            lanes,
+            pixels,
+            device,
+        );
+        make(
+            "WaveNet 20 x 32/128, pictures of 28x28",
+            &wavenet(32, 128),
+            2,
+            lanes,
+            pixels,
+            device,
+        );
+    }
+    let lanes = many[0];
+    make(
+        "WaveNet 20 x 64/128, streams",
+        &wavenet(64, 128),
+        256,
+        lanes,
+        samples,
+        device,
+    );
+    true
+}
+
+fn make(
+    what: &str,
+    config: &NetworkConfig,
+    size: usize,
+    lanes: usize,
+    length: usize,
+    device: &Device,
+) {
+    let interface = Interface {
+        alphabet: Alphabet {
+            size,
+            start: size as u32,
+            stop: None,
+        },
+        lags: Vec::new(),
+        condition: 0,
+    };
+    let net = config.build(interface, 1, device).expect("a network");
+    let mut stepper = if is_cpu(device) {
+        net.stepper(lanes)
+    } else {
+        net.lanes(lanes)
+    }
+    .expect("a network");
+    let mut make = |length: usize| {
+        let mut items: Vec<Item> = (0..lanes as u64)
+            .map(|item| Item {
+                sampler: Sampler::new(Sampling::default(), 1, item).expect("usual settings"),
+                condition: None,
+                prompt: Vec::new(),
+            })
+            .collect();
+        let begun = Instant::now();
+        generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("it makes");
+        begun.elapsed().as_secs_f64()
+    };
+    // Kernels are compiled and tuned at first sight.
+    make(length.min(20));
+    let seconds = make(length);
+    println!(
+        "{}",
+        json!({
+            "making": what,
+            "lanes": lanes,
+            "length": length,
+            "seconds": seconds,
+            "items_per_second": lanes as f64 / seconds,
+            "tokens_per_second": (lanes * length) as f64 / seconds,
+        })
+    );
+}

@@ -1,0 +1,244 @@
+/*!
+One network on several cards: each learns from a batch of its own, and all take the step of the mean gradient. They begin
+alike and so stay alike; only the first one reports and saves.
+*/
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use burn::prelude::*;
+use burn::tensor::distributed::{ReduceOperation, all_reduce};
+
+use super::fit::{Standing, Training, one_step};
+use super::{AdamW, Batch, Objective, OptimizerSettings};
+use crate::nets::SequenceModel;
+
+/// How devices agree on a gradient.
+pub(super) trait Exchange: Send + Sync {
+    /// The mean of what all of them give. Waits for all.
+    fn mean(&self, gradient: Tensor<1>) -> Tensor<1>;
+}
+
+/// burn's own collective operations between cards.
+struct Cards(Vec<Device>);
+
+impl Exchange for Cards {
+    fn mean(&self, gradient: Tensor<1>) -> Tensor<1> {
+        all_reduce(gradient, ReduceOperation::Mean, self.0.clone()).resolve()
+    }
+}
+
+/// What another device is to do: the step at which training stands, with this batch.
+struct Order {
+    standing: Standing,
+    batch: Batch,
+    learning_rate: f64,
+}
+
+/// The devices beside the first.
+pub(super) struct Others(Vec<SyncSender<Order>>);
+
+impl Others {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sets device `index` to work on its part of the step.
+    pub(super) fn begin(&self, index: usize, standing: &Standing, batch: Batch, rate: f64) {
+        let order = Order {
+            standing: standing.clone(),
+            batch,
+            learning_rate: rate,
+        };
+        self.0[index].send(order).expect("a device at work");
+    }
+}
+
+/// Does `work`, a run on the first device, with the others at hand.
+pub(super) fn with_others<N: SequenceModel, T>(
+    training: &mut Training<N>,
+    objective: &dyn Objective<N>,
+    settings: &OptimizerSettings,
+    devices: &[Device],
+    work: impl FnOnce(&mut Training<N>, &Others) -> T,
+) -> T {
+    if devices.len() == 1 {
+        return work(training, &Others(Vec::new()));
+    }
+    let cards = Cards(devices.to_vec());
+    exchanging(
+        training,
+        objective,
+        settings,
+        devices,
+        Arc::new(cards),
+        work,
+    )
+}
+
+fn exchanging<N: SequenceModel, T>(
+    training: &mut Training<N>,
+    objective: &dyn Objective<N>,
+    settings: &OptimizerSettings,
+    devices: &[Device],
+    exchange: Arc<dyn Exchange>,
+    work: impl FnOnce(&mut Training<N>, &Others) -> T,
+) -> T {
+    std::thread::scope(|scope| {
+        let mut orders = Vec::new();
+        for device in &devices[1..] {
+            let (sender, receiver) = sync_channel(1);
+            orders.push(sender);
+            let net = training.net.clone().valid().to_device(device);
+            let mut optimizer = AdamW::resume(training.optimizer.state().into_owned(), &net);
+            optimizer.share(exchange.clone());
+            let replica = Training {
+                net: net.train(),
+                optimizer,
+                standing: training.standing.clone(),
+            };
+            let device = device.clone().autodiff();
+            scope.spawn(move || follow(replica, objective, settings, &receiver, &device));
+        }
+        training.optimizer.share(exchange);
+        work(training, &Others(orders))
+    })
+}
+
+/// Takes each step that is ordered, until there are no more.
+fn follow<N: SequenceModel>(
+    mut replica: Training<N>,
+    objective: &dyn Objective<N>,
+    settings: &OptimizerSettings,
+    orders: &Receiver<Order>,
+    device: &Device,
+) {
+    for order in orders {
+        replica.standing = order.standing;
+        if !replica.standing.prepared {
+            let prepared = objective.prepare(&mut replica);
+            prepared.expect("what the first device could do");
+        }
+        one_step(
+            &mut replica,
+            objective,
+            &order.batch,
+            order.learning_rate,
+            settings,
+            device,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Barrier, Mutex};
+
+    use super::*;
+    use crate::nets::testing::ALPHABET;
+    use crate::nets::{Interface, Recurrent, RecurrentConfig, Unit, parameters};
+    use crate::train::{Length, MaximumLikelihood};
+
+    /// Two devices in one memory.
+    struct InMemory {
+        given: Mutex<Option<Tensor<1>>>,
+        both: Barrier,
+    }
+
+    impl Exchange for InMemory {
+        fn mean(&self, gradient: Tensor<1>) -> Tensor<1> {
+            let mut given = self.given.lock().unwrap();
+            let first = given.is_none();
+            let sum = match given.take() {
+                None => gradient,
+                Some(other) => (gradient + other) / 2.0,
+            };
+            *given = Some(sum);
+            drop(given);
+            self.both.wait();
+            let mean = self.given.lock().unwrap().clone().unwrap();
+            self.both.wait();
+            if first {
+                self.given.lock().unwrap().take();
+            }
+            self.both.wait();
+            mean
+        }
+    }
+
+    fn batch(salt: usize) -> Batch {
+        let tune = |i: usize| (i * (salt + 3) % 11) as u32;
+        Batch {
+            rows: 2,
+            time: 6,
+            tokens: (0..12).map(tune).collect(),
+            targets: (1..=12).map(|i| tune(i) as i32).collect(),
+            condition: None,
+        }
+    }
+
+    fn training() -> Training<Recurrent> {
+        let config = RecurrentConfig {
+            embedding: 5,
+            hidden: 8,
+            layers: 1,
+            tied: false,
+            dropout: 0.0,
+        };
+        let interface = Interface {
+            alphabet: ALPHABET,
+            lags: vec![],
+            condition: 0,
+        };
+        let net = Recurrent::new(Unit::Lstm, config, interface, 3, &Device::flex()).unwrap();
+        Training {
+            optimizer: AdamW::new(&net),
+            standing: Standing::start(Length::Steps(20)),
+            net: net.train(),
+        }
+    }
+
+    #[test]
+    fn two_devices_learn_what_one_learns_from_both_batches() {
+        let settings = OptimizerSettings::default();
+        let objective = MaximumLikelihood { seed: 1 };
+        let exchange = InMemory {
+            given: Mutex::new(None),
+            both: Barrier::new(2),
+        };
+        let device = Device::flex().autodiff();
+        let mut two = training();
+        exchanging(
+            &mut two,
+            &objective,
+            &settings,
+            &[Device::flex(), Device::flex()],
+            Arc::new(exchange),
+            |training, others| {
+                assert_eq!(others.count(), 1);
+                for step in 0..20 {
+                    others.begin(0, &training.standing, batch(2 * step + 1), 0.01);
+                    let batch = batch(2 * step);
+                    one_step(training, &objective, &batch, 0.01, &settings, &device);
+                }
+            },
+        );
+        let mut one = training();
+        for step in 0..20 {
+            let mut both = batch(2 * step);
+            let other = batch(2 * step + 1);
+            both.rows += other.rows;
+            both.tokens.extend(other.tokens);
+            both.targets.extend(other.targets);
+            one_step(&mut one, &objective, &both, 0.01, &settings, &device);
+        }
+        for (a, b) in parameters(&one.net).iter().zip(parameters(&two.net)) {
+            for (x, y) in a.values.iter().zip(&b.values) {
+                assert!((x - y).abs() < 1e-3, "{}: {x} beside {y}", a.name);
+            }
+        }
+        let moved = parameters(&training().net)[0].values != parameters(&two.net)[0].values;
+        assert!(moved, "nothing was learned");
+    }
+}
