@@ -67,6 +67,7 @@ impl BeamSettings {
         Hypothesis {
             tokens,
             log_probability,
+            prompt_log_probability: 0.0,
             score: self.score(log_probability, length),
         }
     }
@@ -88,6 +89,8 @@ pub struct Hypothesis {
     pub tokens: Vec<Token>,
     /// ln P(tokens, and `stop` where there is one | prompt, condition), in nats.
     pub log_probability: f64,
+    /// ln P(prompt | condition), in nats; 0 without a prompt.
+    pub prompt_log_probability: f64,
     /// The log probability over the length penalty: what hypotheses are ordered by.
     pub score: f64,
 }
@@ -144,10 +147,10 @@ pub fn beam_search(
             let Some(search) = group else { continue };
             let lanes = index * beams..(index + 1) * beams;
             let inputs = &mut inputs[lanes.clone()];
-            if search.read(queries[search.query].prompt, inputs) {
+            let logits = &logits[lanes.start * alphabet.size..lanes.end * alphabet.size];
+            if search.read(queries[search.query].prompt, logits, inputs) {
                 continue;
             }
-            let logits = &logits[lanes.start * alphabet.size..lanes.end * alphabet.size];
             if !search.advance(logits, inputs, &mut parents[lanes.clone()], lanes.start) {
                 found[search.query] = search.finish()?;
                 *group = None;
@@ -172,8 +175,9 @@ struct Search {
     query: usize,
     settings: BeamSettings,
     alphabet: Alphabet,
-    /// How much of the prompt was read.
+    /// How much of the prompt was read, and how likely that was.
     read: usize,
+    prompt_log_probability: f64,
     /// Unfinished sequences, the likeliest first; all of the same length.
     live: Vec<Live>,
     /// Finished sequences, the best first, at most `beams`.
@@ -193,6 +197,7 @@ impl Search {
             settings,
             alphabet,
             read: 0,
+            prompt_log_probability: 0.0,
             // One empty sequence: the lanes are all the same as yet, and would find everything several times.
             live: vec![Live {
                 tokens: Vec::new(),
@@ -205,10 +210,13 @@ impl Search {
     }
 
     /// Gives the lanes the next token of the prompt; false when there is none left.
-    fn read(&mut self, prompt: &[Token], inputs: &mut [Token]) -> bool {
+    fn read(&mut self, prompt: &[Token], logits: &[f32], inputs: &mut [Token]) -> bool {
         let Some(&token) = prompt.get(self.read) else {
             return false;
         };
+        // The lanes are all the same as yet.
+        let logits = &logits[..self.alphabet.size];
+        self.prompt_log_probability += f64::from(logits[token as usize]) - log_sum_exp(logits);
         inputs.fill(token);
         self.read += 1;
         true
@@ -291,6 +299,9 @@ impl Search {
                 Error::usage("the network gives no numbers: nothing can be searched")
                     .with_hint("its weights are damaged, or its training diverged"),
             );
+        }
+        for hypothesis in &mut kept {
+            hypothesis.prompt_log_probability = self.prompt_log_probability;
         }
         Ok(kept)
     }
@@ -540,6 +551,12 @@ mod tests {
             for (rank, hypothesis) in found.iter().enumerate() {
                 let expected = log_probability(query, &hypothesis.tokens);
                 assert!((hypothesis.log_probability - expected).abs() < 1e-4);
+                let all = surprisals(&mut Toy::new().stepper(1), query.condition, query.prompt);
+                let said = hypothesis.prompt_log_probability + all.iter().sum::<f64>();
+                assert!(
+                    said.abs() < 1e-4,
+                    "{said} between two ways to read the prompt"
+                );
                 assert!(hypothesis.tokens.len() <= 9 && !hypothesis.tokens.contains(&STOP));
                 assert!(rank == 0 || found[rank - 1].score >= hypothesis.score);
                 let twins = found

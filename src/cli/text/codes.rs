@@ -65,7 +65,7 @@ pub(super) fn decode(
     )?;
     let codes = args.codes(space.vae.latent())?;
     space
-        .search(&codes)?
+        .say(&codes)?
         .iter()
-        .try_for_each(|lines| ui::print(&lines[0].text))
+        .try_for_each(|line| ui::print(&line.text))
 }

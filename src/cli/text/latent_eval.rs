@@ -281,11 +281,11 @@ fn walks(
         steps: 0,
         ..Refinement::default()
     };
-    let plain = space.search(&space.codes(&tokens, &none))?;
+    let plain = space.say(&space.codes(&tokens, &none))?;
     let came_back = plain
         .iter()
         .zip(&ends)
-        .filter(|(found, end)| found[0].text == **end);
+        .filter(|(line, end)| line.text == **end);
     let exact_ends_unrefined = came_back.count() as f64 / ends.len() as f64;
     ui.say(format!("{count} walks: ends refined"));
     let codes = space.codes(&tokens, &Refinement::default());

@@ -18,7 +18,7 @@ use crate::nets::SentenceVae;
 use crate::network::Network;
 use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
 use crate::text::{TextCodec, TokenizerKind};
-use crate::train::{Refinement, encode, refine, surprises};
+use crate::train::{Refinement, encode, refine};
 
 /// A model whose codes stand for sentences.
 pub(super) struct Space {
@@ -38,6 +38,8 @@ pub(super) struct Space {
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) text: String,
+    /// The same with its end.
+    tokens: Vec<Token>,
     /// ln p(line | code), in nats.
     pub(super) log_probability: f64,
 }
@@ -123,7 +125,7 @@ impl Space {
     }
 
     /// The likeliest lines of each code, the likeliest first. What one code finds does not depend on the others.
-    pub(super) fn search(&self, codes: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
+    fn search(&self, codes: &[Vec<f32>]) -> Result<Vec<Vec<Line>>> {
         let queries: Vec<Query> = codes
             .iter()
             .map(|code| Query {
@@ -137,14 +139,51 @@ impl Space {
                 hypotheses
                     .iter()
                     .map(|hypothesis| {
-                        Ok(Line {
-                            text: self.codec.decode(&hypothesis.tokens)?,
-                            log_probability: hypothesis.log_probability,
-                        })
+                        self.line(hypothesis.tokens.clone(), hypothesis.log_probability)
                     })
                     .collect()
             })
             .collect()
+    }
+
+    /// A line of tokens without their end.
+    fn line(&self, mut tokens: Vec<Token>, log_probability: f64) -> Result<Line> {
+        let text = self.codec.decode(&tokens)?;
+        tokens.extend(self.codec.alphabet().stop);
+        Ok(Line {
+            text,
+            tokens,
+            log_probability,
+        })
+    }
+
+    /// What each code says: of the lines that a search finds for it, the one for which ln p(line | code) + ln q(code | line)
+    /// is largest, so that encoder and decoder agree on it (Li et al. 2016, "A diversity-promoting objective function for
+    /// neural conversation models", §4.2: reranking by what the answer says of the question).
+    pub(super) fn say(&self, codes: &[Vec<f32>]) -> Result<Vec<Line>> {
+        Ok(self.agreed(codes, self.search(codes)?))
+    }
+
+    /// Of the lines found for each code the one that both agree on.
+    fn agreed(&self, codes: &[Vec<f32>], found: Vec<Vec<Line>>) -> Vec<Line> {
+        let candidates: Vec<&[Token]> = found
+            .iter()
+            .flatten()
+            .map(|line| line.tokens.as_slice())
+            .collect();
+        let posteriors = encode(&self.vae, &candidates);
+        let mut item = 0;
+        let mut best = Vec::with_capacity(codes.len());
+        for (code, lines) in codes.iter().zip(found) {
+            let scored = lines.into_iter().map(|line| {
+                let density = posteriors.posterior(item).log_density(code);
+                item += 1;
+                (line.log_probability + density, line)
+            });
+            let line = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
+            best.push(line.expect("a search finds a line").1);
+        }
+        best
     }
 
     /// The likeliest continuations of each query.
@@ -167,20 +206,26 @@ impl Space {
         Ok(found.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
-    /// What to show at each code of each walk: the likeliest line at both ends, and between them lines that go well
-    /// together.
+    /// What to show at each code of each walk: what the codes say at both ends, and between them lines that go well together.
     pub(super) fn walks(&self, walks: &[Vec<Vec<f32>>], unit: Unit) -> Result<Vec<Vec<Line>>> {
         let mut found = self.search(&walks.concat())?.into_iter();
         let mut offered: Vec<Vec<Vec<Line>>> = walks
             .iter()
-            .map(|codes| {
-                let mut offered: Vec<Vec<Line>> = found.by_ref().take(codes.len()).collect();
-                let last = offered.len() - 1;
-                offered[0].truncate(1);
-                offered[last].truncate(1);
-                offered
-            })
+            .map(|codes| found.by_ref().take(codes.len()).collect())
             .collect();
+        let (mut end_codes, mut end_lines) = (Vec::new(), Vec::new());
+        for (codes, offered) in walks.iter().zip(&mut offered) {
+            for end in [0, codes.len() - 1] {
+                end_codes.push(codes[end].clone());
+                end_lines.push(std::mem::take(&mut offered[end]));
+            }
+        }
+        let mut ends = self.agreed(&end_codes, end_lines).into_iter();
+        for offered in &mut offered {
+            for end in [0, offered.len() - 1] {
+                offered[end].extend(ends.next());
+            }
+        }
         let choose_all = |offered: &[Vec<Vec<Line>>]| -> Result<Vec<Vec<Line>>> {
             offered
                 .par_iter()
@@ -246,32 +291,22 @@ impl Space {
                 prompt,
             })
             .collect();
-        let mut whole = Vec::new();
-        for ((&place, prompt), hypotheses) in
+        for ((&(walk, point), prompt), hypotheses) in
             places.iter().zip(&prompts).zip(self.search_from(&queries)?)
         {
             for hypothesis in hypotheses {
-                let mut tokens = [&prompt[..], &hypothesis.tokens].concat();
-                let text = self.codec.decode(&tokens)?;
-                tokens.extend(self.codec.alphabet().stop);
-                whole.push((place, text, tokens));
+                let tokens = [&prompt[..], &hypothesis.tokens].concat();
+                let nats = hypothesis.prompt_log_probability + hypothesis.log_probability;
+                let line = self.line(tokens, nats)?;
+                let offered = &mut offered[walk][point];
+                if offered.iter().all(|other| other.text != line.text) {
+                    offered.push(line);
+                }
             }
         }
-        let pairs: Vec<(&[Token], &[f32])> = whole
-            .iter()
-            .map(|((walk, point), _, tokens)| (&tokens[..], &walks[*walk][*point][..]))
-            .collect();
-        let nats = surprises(&self.vae, &pairs, &self.device);
-        for (((walk, point), text, _), nats) in whole.into_iter().zip(nats) {
-            let offered = &mut offered[walk][point];
-            if offered.iter().all(|line| line.text != text) {
-                offered.push(Line {
-                    text,
-                    log_probability: -nats,
-                });
-                offered.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
-                offered.truncate(MOST);
-            }
+        for offered in offered.iter_mut().flatten() {
+            offered.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+            offered.truncate(MOST);
         }
         Ok(())
     }
