@@ -90,6 +90,7 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
             &batch,
             Moment {
                 step,
+                batch: step,
                 planned: None,
             },
             &device,

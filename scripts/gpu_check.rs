@@ -19,7 +19,8 @@ use ensuite::ops::{
 };
 use ensuite::sequence::{Alphabet, Item, Sampler, Sampling, generate_many};
 use ensuite::train::{
-    AdamW, Batch, Elbo, ElboSettings, MaximumLikelihood, Moment, Objective, OptimizerSettings,
+    AdamW, Batch, Elbo, ElboSettings, Length, MaximumLikelihood, Objective, OptimizerSettings,
+    Standing, Training,
 };
 use serde_json::json;
 
@@ -342,7 +343,7 @@ fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
             settings: ElboSettings {
                 autoencoder: 0.3,
                 ramp: 0.3,
-                reset_decoder: false,
+                reset_decoder: true,
                 free_nats: 2.0,
                 word_dropout: 0.1,
                 bag_of_words: 0.5,
@@ -352,21 +353,32 @@ fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
         _ => Box::new(MaximumLikelihood { seed: 3 }),
     };
     let losses = |device: &Device| -> Vec<f32> {
-        let mut net = on(net, device);
+        let net = on(net, device);
         let batch = batch(&net);
-        let mut optimizer = AdamW::new(&net);
-        net = net.train();
+        let mut standing = Standing::start(Length::Steps(STEPS as u64));
+        standing.planned = standing.total;
+        let mut training = Training {
+            optimizer: AdamW::new(&net),
+            standing,
+            net: net.train(),
+        };
         let settings = OptimizerSettings::default();
         let tracked = device.clone().autodiff();
         (0..STEPS as u64)
             .map(|step| {
-                let now = Moment {
-                    step,
-                    planned: Some(STEPS as u64),
-                };
-                let loss = objective.loss(&net, &batch, now, &tracked);
-                let gradients = GradientsParams::from_grads(loss.clone().backward(), &net);
-                (net, _) = optimizer.step(net.clone(), gradients, 3e-3, &settings);
+                training.standing.step = step;
+                if !training.standing.prepared {
+                    training.standing.prepared =
+                        objective.prepare(&mut training).expect("a new decoder");
+                }
+                let Training {
+                    net,
+                    optimizer,
+                    standing,
+                } = &mut training;
+                let loss = objective.loss(net, &batch, standing.moment(), &tracked);
+                let gradients = GradientsParams::from_grads(loss.clone().backward(), net);
+                (*net, _) = optimizer.step(net.clone(), gradients, 3e-3, &settings);
                 loss.into_scalar::<f32>()
             })
             .collect()

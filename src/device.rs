@@ -72,7 +72,16 @@ impl DeviceChoice {
                     let card = cards.get(number).cloned();
                     card.ok_or_else(|| no_card(number, cards.len()))
                 };
-                numbers.iter().map(card).collect()
+                let cards: Vec<Device> = numbers.iter().map(card).collect::<Result<_>>()?;
+                if cards.len() > 1 && !cards.iter().all(exchanges) {
+                    return Err(Error::Device {
+                        message:
+                            "these cards cannot exchange gradients: the library NCCL is missing"
+                                .into(),
+                        hint: Some("install libnccl2, or train on one card".into()),
+                    });
+                }
+                Ok(cards)
             }
         }
     }
@@ -124,6 +133,20 @@ fn cards() -> Vec<Device> {
 #[cfg(not(feature = "cuda"))]
 fn cards() -> Vec<Device> {
     Vec::new()
+}
+
+/// Whether a card can exchange gradients with others.
+#[cfg(feature = "cuda")]
+fn exchanges(card: &Device) -> bool {
+    match card.as_dispatch() {
+        DispatchDevice::Cube(cube) => cube.client().has_device_transport(),
+        _ => false,
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn exchanges(_card: &Device) -> bool {
+    false
 }
 
 /// A card as `ensuite devices` shows it.

@@ -1,4 +1,7 @@
-/*! The only list of networks. To add one: a variant here, its module in `nets`, its stepper in `engine`. */
+/*!
+The only list of networks. To add one: a variant here, its module in `nets` with its lanes for a card, its stepper in
+`engine`.
+*/
 
 use std::sync::Arc;
 

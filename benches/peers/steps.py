@@ -1,5 +1,5 @@
 """The training steps of benches/steps.rs in PyTorch: `python steps.py a 5` prints one line of JSON; with `cuda` behind
-it, on a card."""
+it, on a card, and with `tf32` behind that, with the products of float32 that a card's tensor cores have."""
 
 import json
 import resource
@@ -93,6 +93,11 @@ def main():
     name, repeats = sys.argv[1], int(sys.argv[2])
     device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
     torch.set_default_device(device)
+    if "tf32" in sys.argv[4:]:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+    else:
+        torch.backends.cudnn.allow_tf32 = False
     net, loss = step(name)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.0)
     times = []
@@ -103,7 +108,7 @@ def main():
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         if device != "cpu":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
         if i >= 2:
             times.append(round((time.perf_counter() - begun) * 1000, 1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

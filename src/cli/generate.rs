@@ -237,13 +237,14 @@ impl Maker<'_> {
         precision::stepper(&self.net, self.description, self.precision, lanes)
     }
 
-    /// As many lanes as so many items need: up to `usual` on the CPU, thousands on a card.
-    pub(super) fn lanes(&self, items: usize, usual: usize) -> usize {
-        items.clamp(1, if self.on_card { CARD_LANES } else { usual })
+    /// How many items go side by side that need `each` lanes: up to `usual` lanes on the CPU, thousands on a card.
+    pub(super) fn side_by_side(&self, items: usize, usual: usize, each: usize) -> usize {
+        let most = if self.on_card { CARD_LANES } else { usual };
+        items.clamp(1, (most / each).max(1))
     }
 }
 
-/// At most so many go side by side on a card.
+/// At most so many lanes go side by side on a card.
 const CARD_LANES: usize = 4096;
 
 pub(super) fn shown(path: &Path) -> String {

@@ -6,26 +6,27 @@ use std::time::{Duration, Instant};
 use super::{Batch, Batches};
 use crate::error::Result;
 
-/// So many batches wait to be trained on.
+/// So many steps' batches wait to be trained on.
 const WAITING: usize = 2;
 
-/// The batches of one step after the other.
+/// One batch after the other.
 pub(super) struct Ahead {
     batches: Receiver<Result<Batch>>,
     waited: Duration,
 }
 
-/// Does `work` while the batches from step `first` on are read beside it.
+/// Does `work` while the batches from number `first` on are read beside it; a step takes `each` of them.
 pub(super) fn read_ahead<T>(
     batches: &Batches,
     first: u64,
+    each: usize,
     work: impl FnOnce(&mut Ahead) -> T,
 ) -> T {
     std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(WAITING);
+        let (sender, receiver) = sync_channel(WAITING * each);
         scope.spawn(move || {
-            for step in first.. {
-                if sender.send(batches.at(step)).is_err() {
+            for number in first.. {
+                if sender.send(batches.at(number)).is_err() {
                     return;
                 }
             }
@@ -39,7 +40,7 @@ pub(super) fn read_ahead<T>(
 }
 
 impl Ahead {
-    /// The next step's batch.
+    /// The next batch.
     ///
     /// # Errors
     /// When reading it failed.
@@ -106,7 +107,7 @@ mod tests {
         let sequences = Numbers { broken: false };
         let conditions = vec![Vec::new(); 8];
         let batches = batches(&sequences, &conditions);
-        let ahead = read_ahead(&batches, 3, |ahead| -> Vec<Batch> {
+        let ahead = read_ahead(&batches, 3, 1, |ahead| -> Vec<Batch> {
             (0..20).map(|_| ahead.next().unwrap()).collect()
         });
         let in_turn: Vec<Batch> = (3..23).map(|step| batches.at(step).unwrap()).collect();
@@ -120,7 +121,7 @@ mod tests {
         let batches = batches(&sequences, &conditions);
         let fails: Vec<bool> = (0..4).map(|step| batches.at(step).is_err()).collect();
         assert_eq!(fails.iter().filter(|&&fails| fails).count(), 1);
-        let seen = read_ahead(&batches, 0, |ahead| -> Vec<bool> {
+        let seen = read_ahead(&batches, 0, 2, |ahead| -> Vec<bool> {
             (0..4).map(|_| ahead.next().is_err()).collect()
         });
         assert_eq!(seen, fails);

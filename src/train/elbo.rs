@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::objective::{inputs, seed_of_step, surprise_at};
+use super::objective::{inputs, seed_of_batch, surprise_at};
 use super::{Batch, Batches, Moment, Objective, Training, Validation};
 use crate::error::{Error, Result};
 use crate::latent::Normals;
@@ -167,10 +167,10 @@ impl Objective<Network> for Elbo {
     fn loss(&self, net: &Network, batch: &Batch, now: Moment, device: &Device) -> Tensor<1> {
         let (vae, settings) = (vae(net), &self.settings);
         let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
-        let codes = draw(&encoded, self.seed, now.step, device);
+        let codes = draw(&encoded, self.seed, now.batch, device);
         let start = vae.interface().alphabet.start;
-        let (tokens, _) = inputs(&self.hide_words(batch, start, now.step), device);
-        let seed = seed_of_step(self.seed, now.step);
+        let (tokens, _) = inputs(&self.hide_words(batch, start, now.batch), device);
+        let seed = seed_of_batch(self.seed, now.batch);
         let reconstruction = surprise_at(
             vae.training_logits(tokens, Some(codes.clone()), seed),
             batch,
@@ -312,6 +312,7 @@ mod tests {
     fn at(step: u64, planned: u64) -> Moment {
         Moment {
             step,
+            batch: step,
             planned: Some(planned),
         }
     }
@@ -329,6 +330,7 @@ mod tests {
         );
         assert!((0..75).all(|step| bag(step) > bag(step + 1)));
         let unknown = Moment {
+            batch: 0,
             step: 90,
             planned: None,
         };

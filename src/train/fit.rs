@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ahead::{Ahead, read_ahead};
 use super::together::{Others, with_others};
 use super::{AdamW, Batch, Batches, Moment, Objective, OptimizerSettings, Validation, schedule};
+use crate::device::is_cpu;
 use crate::error::{Error, Result};
 use crate::nets::{SequenceModel, device_of};
 
@@ -57,6 +58,9 @@ pub struct Standing {
     pub seconds: f64,
     /// Tokens scored so far.
     pub tokens: u64,
+    /// Batches read so far, where several devices read more than one a step; never fewer than steps.
+    #[serde(default)]
+    pub batches: u64,
     /// The best validation so far, in bits a token, and its step.
     pub best: Option<(f64, u64)>,
     /// Reports since then.
@@ -76,15 +80,22 @@ impl Standing {
             prepared: false,
             seconds: 0.0,
             tokens: 0,
+            batches: 0,
             best: None,
             stale: 0,
         }
+    }
+
+    /// The number of the batch that is read next.
+    pub(super) fn next_batch(&self) -> u64 {
+        self.batches.max(self.step)
     }
 
     /// What an objective goes by.
     pub fn moment(&self) -> Moment {
         Moment {
             step: self.step,
+            batch: self.next_batch(),
             planned: self.planned,
         }
     }
@@ -192,6 +203,8 @@ pub enum End {
 const EXPLODED: f64 = 4.0;
 /// So many steps are timed before `--minutes` becomes steps.
 const TIMED: u64 = 50;
+/// So many steps before these are not, on a card: it compiles and tries its kernels meanwhile.
+const WARMING: u64 = 30;
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 
 /// Trains until the length is reached, validation stops getting better, or `stop` is set. Several `devices`, the network
@@ -212,8 +225,7 @@ pub fn fit<N: SequenceModel>(
     stop: &AtomicBool,
     devices: &[Device],
 ) -> Result<End> {
-    // Each device reads a batch a step.
-    let first = training.standing.step * devices.len() as u64;
+    let first = training.standing.next_batch();
     let optimizer = &settings.optimizer;
     with_others(
         training,
@@ -221,7 +233,7 @@ pub fn fit<N: SequenceModel>(
         optimizer,
         devices,
         |training, others| {
-            read_ahead(batches, first, |ahead| {
+            read_ahead(batches, first, devices.len(), |ahead| {
                 run(
                     training,
                     ahead,
@@ -274,17 +286,20 @@ fn run<N: SequenceModel>(
                 training.standing.total.unwrap_or(u64::MAX),
                 settings.warmup,
             );
-        let batch = ahead.next()?;
-        let (mut scored, mut read) = (batch.scored(), batch.rows * batch.time);
-        for index in 0..others.count() {
-            let batch = ahead.next()?;
-            scored += batch.scored();
-            read += batch.rows * batch.time;
-            others.begin(index, &training.standing, batch, rate);
+        let mut batches = Vec::with_capacity(1 + others.count());
+        for _ in 0..=others.count() {
+            batches.push(ahead.next()?);
         }
+        let scored: usize = batches.iter().map(Batch::scored).sum();
+        let read: usize = batches.iter().map(|batch| batch.rows * batch.time).sum();
+        let before = training.standing.clone();
         if !training.standing.prepared {
             training.standing.prepared = objective.prepare(training)?;
         }
+        // From here on nothing may fail before the gradient is shared: the others would wait for it.
+        let after = before.next_batch() + batches.len() as u64;
+        let batch = batches.swap_remove(0);
+        others.begin(&before, batches, rate);
         let (bits, norm) = one_step(
             training,
             objective,
@@ -304,7 +319,11 @@ fn run<N: SequenceModel>(
         }
         training.standing.step += 1;
         training.standing.tokens += scored as u64;
+        training.standing.batches = after;
         let took = clock.stepped(read);
+        if clock.steps == WARMING && !is_cpu(&device) {
+            clock.forget();
+        }
         recent.add(bits, norm, ahead.take_waited(), took);
         turn_minutes_into_steps(&mut training.standing, length, &clock);
         training.standing.seconds = clock.seconds();
@@ -441,7 +460,7 @@ fn turn_minutes_into_steps(standing: &mut Standing, length: Length, clock: &Cloc
     let left = minutes * 60.0 - clock.seconds();
     if left <= 0.0 {
         standing.total = Some(standing.step);
-    } else if standing.step >= TIMED {
+    } else if clock.timed >= TIMED {
         // A twentieth is left for reports.
         standing.total = Some(standing.step + (0.95 * left / clock.seconds_a_step()) as u64);
     }
@@ -478,6 +497,9 @@ struct Clock {
     late_seconds: f64,
     late_tokens: f64,
     late_steps: f64,
+    /// Steps in this sitting, and those that count for the speed.
+    steps: u64,
+    timed: u64,
 }
 
 impl Clock {
@@ -494,6 +516,8 @@ impl Clock {
             late_seconds: 0.0,
             late_tokens: 0.0,
             late_steps: 0.0,
+            steps: 0,
+            timed: 0,
         }
     }
 
@@ -504,8 +528,18 @@ impl Clock {
         self.late_seconds = Self::FADE * self.late_seconds + took.as_secs_f64();
         self.late_tokens = Self::FADE * self.late_tokens + tokens as f64;
         self.late_steps = Self::FADE * self.late_steps + 1.0;
+        self.steps += 1;
+        self.timed += 1;
         self.stepping = now;
         took
+    }
+
+    /// What was slow at the beginning says nothing of what comes.
+    fn forget(&mut self) {
+        self.late_seconds = 0.0;
+        self.late_tokens = 0.0;
+        self.late_steps = 0.0;
+        self.timed = 0;
     }
 
     fn pause(&mut self) {

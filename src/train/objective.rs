@@ -13,8 +13,10 @@ use crate::sequence::Likelihood;
 /// How far training is: what an objective that changes on the way goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Steps done. Seeds whatever is random in a step.
+    /// Steps done.
     pub step: u64,
+    /// The number of this batch among all that were read. Seeds whatever is random in it.
+    pub batch: u64,
     /// Steps in all as they were planned first, as far as known.
     pub planned: Option<u64>,
 }
@@ -66,7 +68,7 @@ pub struct MaximumLikelihood {
 impl<N: SequenceModel> Objective<N> for MaximumLikelihood {
     fn loss(&self, net: &N, batch: &Batch, now: Moment, device: &Device) -> Tensor<1> {
         let (tokens, condition) = inputs(batch, device);
-        let logits = net.training_logits(tokens, condition, seed_of_step(self.seed, now.step));
+        let logits = net.training_logits(tokens, condition, seed_of_batch(self.seed, now.batch));
         surprise_at(logits, batch) / batch.scored().max(1) as f64
     }
 
@@ -84,9 +86,9 @@ impl<N: SequenceModel> Objective<N> for MaximumLikelihood {
     }
 }
 
-/// The seed of what is random in a step. An odd factor spreads runs of different seeds over different streams.
-pub(super) fn seed_of_step(seed: u64, step: u64) -> u64 {
-    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(step)
+/// The seed of what is random in a batch. An odd factor spreads runs of different seeds over different streams.
+pub(super) fn seed_of_batch(seed: u64, batch: u64) -> u64 {
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(batch)
 }
 
 /// The summed surprise of a batch's scored tokens in nats, `[1]`.
@@ -166,6 +168,7 @@ mod tests {
                     &batch,
                     Moment {
                         step,
+                        batch: step,
                         planned: None,
                     },
                     &device,

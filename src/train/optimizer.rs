@@ -115,7 +115,7 @@ impl AdamW {
         }
     }
 
-    /// From now on takes the mean of several devices' gradients.
+    /// From now on takes the mean of several devices' gradients, as tensors wherever it was.
     pub(super) fn share(&mut self, exchange: Arc<dyn Exchange>) {
         if let Place::Arrays(state) = &self.0 {
             self.0 = Place::Tensors(FlatState::new(state, &Device::flex()));

@@ -47,7 +47,7 @@ struct Search {
     best: (f64, Vec<f32>),
 }
 
-/// Moves each of `codes` towards saying its sentence (tokens with `stop`); `vae` lies on the CPU. But for rounding, each
+/// Moves each of `codes` towards saying its sentence (tokens with `stop`); `vae` lies on a plain device. But for rounding, each
 /// goes its way alone, whatever the others do.
 pub fn refine(
     vae: &SentenceVae,

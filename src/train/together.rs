@@ -1,8 +1,10 @@
 /*!
-One network on several cards: each learns from a batch of its own, and all take the step of the mean gradient. They begin
-alike and so stay alike; only the first one reports and saves.
+One network on several cards: each learns from a batch of its own, and all take the step of the mean gradient, which burn's
+collective operations give them. They begin alike and so stay alike, but for the last bits of their own arithmetic; only
+the first one reports and saves.
 */
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -44,14 +46,19 @@ impl Others {
         self.0.len()
     }
 
-    /// Sets device `index` to work on its part of the step.
-    pub(super) fn begin(&self, index: usize, standing: &Standing, batch: Batch, rate: f64) {
-        let order = Order {
-            standing: standing.clone(),
-            batch,
-            learning_rate: rate,
-        };
-        self.0[index].send(order).expect("a device at work");
+    /// Sets each to work on its part of the step, a batch each; `standing` is as before the step.
+    pub(super) fn begin(&self, standing: &Standing, batches: Vec<Batch>, learning_rate: f64) {
+        let first = standing.next_batch() + 1;
+        for ((number, batch), orders) in (first..).zip(batches).zip(&self.0) {
+            let mut standing = standing.clone();
+            standing.batches = number;
+            let order = Order {
+                standing,
+                batch,
+                learning_rate,
+            };
+            orders.send(order).expect("a device at work");
+        }
     }
 }
 
@@ -99,10 +106,23 @@ fn exchanging<N: SequenceModel, T>(
                 standing: training.standing.clone(),
             };
             let device = device.clone().autodiff();
-            scope.spawn(move || follow(replica, objective, settings, &receiver, &device));
+            scope.spawn(move || {
+                or_end(|| follow(replica, objective, settings, &receiver, &device));
+            });
         }
         training.optimizer.share(exchange);
-        work(training, &Others(orders))
+        or_end(|| work(training, &Others(orders)))
+    })
+}
+
+/// Ends the program where one device cannot go on: the others wait for its gradient, and nothing can call them off. What was
+/// saved stays.
+fn or_end<T>(work: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        eprintln!(
+            "error: one of the devices failed; what was saved stays\nhint: go on with --resume"
+        );
+        std::process::exit(1)
     })
 }
 
@@ -218,7 +238,7 @@ mod tests {
             |training, others| {
                 assert_eq!(others.count(), 1);
                 for step in 0..20 {
-                    others.begin(0, &training.standing, batch(2 * step + 1), 0.01);
+                    others.begin(&training.standing, vec![batch(2 * step + 1)], 0.01);
                     let batch = batch(2 * step);
                     one_step(training, &objective, &batch, 0.01, &settings, &device);
                 }

@@ -49,7 +49,7 @@ pub(super) fn run(
     let (seed, mut items, _) = args.items(description, &[])?;
     let begun = Instant::now();
     let made = if maker.on_card {
-        let mut stepper = maker.stepper(maker.lanes(items.len(), LANES))?;
+        let mut stepper = maker.stepper(maker.side_by_side(items.len(), LANES, 1))?;
         draw_side_by_side(&mut *stepper, &mut items, pictures)?
     } else {
         draw(&|lanes| maker.stepper(lanes), &mut items, pictures)?

@@ -35,7 +35,7 @@ pub(super) fn run(
     };
     let (seed, mut items, names) = args.items(description, &prompt)?;
     let length = (asked * f64::from(sound.sample_rate)).round().max(1.0) as usize;
-    let mut stepper = maker.stepper(maker.lanes(outputs.len(), LANES))?;
+    let mut stepper = maker.stepper(maker.side_by_side(outputs.len(), LANES, 1))?;
     let begun = Instant::now();
     let mut files: Vec<Option<Growing>> = outputs.iter().map(|_| None).collect();
     let with_prompt = if args.with_prompt {

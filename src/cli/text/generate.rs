@@ -53,7 +53,7 @@ pub(super) fn run(
                 0.0
             },
         };
-        let side_by_side = maker.lanes(codes.len(), (LANES / settings.beams).max(1));
+        let side_by_side = maker.side_by_side(codes.len(), LANES, settings.beams);
         let lanes = side_by_side * settings.beams;
         let mut stepper = maker.stepper(lanes)?;
         return search(args, &mut *stepper, &codec, &tokens, &settings, &codes);
@@ -62,7 +62,7 @@ pub(super) fn run(
     for (item, stream) in items.iter_mut().zip(0..) {
         item.condition = drawn_code(net, seed, stream);
     }
-    let mut stepper = maker.stepper(maker.lanes(items.len(), LANES))?;
+    let mut stepper = maker.stepper(maker.side_by_side(items.len(), LANES, 1))?;
     let begun = Instant::now();
     let made = if items.len() == 1 {
         let mut stream = Stream::new(&codec, &prompt, args.output.as_deref())?;
