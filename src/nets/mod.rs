@@ -107,7 +107,7 @@ pub(crate) mod testing {
     use rand_chacha::ChaCha8Rng;
     use rand_core::{Rng, SeedableRng};
 
-    use super::SequenceModel;
+    use super::{Interface, Recurrent, RecurrentConfig, SequenceModel, Unit};
     use crate::sequence::laws::Subject;
     use crate::sequence::{Alphabet, Stepper, Token};
 
@@ -150,6 +150,23 @@ pub(crate) mod testing {
         fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
             self.0.stepper(lanes).expect("a whole network")
         }
+    }
+
+    /// A recurrent network that learns in a moment.
+    pub(crate) fn small(unit: Unit) -> Recurrent {
+        let config = RecurrentConfig {
+            embedding: 5,
+            hidden: 8,
+            layers: 1,
+            tied: false,
+            dropout: 0.0,
+        };
+        let interface = Interface {
+            alphabet: ALPHABET,
+            lags: vec![],
+            condition: 0,
+        };
+        Recurrent::new(unit, config, interface, 3, &Device::flex()).expect("sizes of a network")
     }
 
     /// A network whose making form is the one for a card.

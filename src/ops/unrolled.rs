@@ -66,6 +66,29 @@ fn to_rows(steps: Vec<Tensor<2>>) -> Tensor<2> {
     stacked.reshape([batch * time, width])
 }
 
+/// Runs `advance` from input and past to hidden state, next past and what backward needs, step after step over rows
+/// `[batch · time, width]`; gives the hidden states as rows, and what backward needs where `train` is set.
+fn unroll<P, S>(
+    rows: Tensor<2>,
+    time: usize,
+    first: P,
+    train: bool,
+    mut advance: impl FnMut(Tensor<2>, P) -> (Tensor<2>, P, S),
+) -> (Tensor<2>, Vec<S>) {
+    let inputs = by_time(rows, time);
+    let mut past = first;
+    let (mut states, mut steps) = (Vec::with_capacity(time), Vec::new());
+    for t in 0..time {
+        let (state, next, made) = advance(step(&inputs, t), past);
+        states.push(state);
+        past = next;
+        if train {
+            steps.push(made);
+        }
+    }
+    (to_rows(states), steps)
+}
+
 /// Step `t` of `[time, batch, width]`.
 fn step(steps: &Tensor<3>, t: usize) -> Tensor<2> {
     steps.clone().narrow(0, t, 1).squeeze_dim(0)
@@ -140,20 +163,12 @@ impl ComposedOp<3> for Lstm {
         [rows, recurrent, initial]: [Tensor<2>; 3],
         train: bool,
     ) -> (Tensor<2>, Option<Self::Saved>) {
-        let inputs = by_time(rows, self.time);
-        let mut past = [initial.clone(), initial.zeros_like()];
-        let mut states = Vec::with_capacity(self.time);
-        let mut steps = Vec::new();
-        for t in 0..self.time {
-            let (next, made) = LstmStep::run(step(&inputs, t), past, &recurrent);
-            states.push(next[0].clone());
-            past = next;
-            if train {
-                steps.push(made);
-            }
-        }
-        let saved = Saved { recurrent, steps };
-        (to_rows(states), train.then_some(saved))
+        let first = [initial.clone(), initial.zeros_like()];
+        let (states, steps) = unroll(rows, self.time, first, train, |x, past| {
+            let (next, made) = LstmStep::run(x, past, &recurrent);
+            (next[0].clone(), next, made)
+        });
+        (states, train.then_some(Saved { recurrent, steps }))
     }
 
     fn backward(
@@ -242,20 +257,11 @@ impl ComposedOp<4> for Gru {
         [rows, recurrent, initial, bias]: [Tensor<2>; 4],
         train: bool,
     ) -> (Tensor<2>, Option<Self::Saved>) {
-        let inputs = by_time(rows, self.time);
-        let mut past = initial;
-        let mut states = Vec::with_capacity(self.time);
-        let mut steps = Vec::new();
-        for t in 0..self.time {
-            let (next, made) = GruStep::run(step(&inputs, t), past, &recurrent, &bias);
-            states.push(next.clone());
-            past = next;
-            if train {
-                steps.push(made);
-            }
-        }
-        let saved = Saved { recurrent, steps };
-        (to_rows(states), train.then_some(saved))
+        let (states, steps) = unroll(rows, self.time, initial, train, |x, past| {
+            let (next, made) = GruStep::run(x, past, &recurrent, &bias);
+            (next.clone(), next, made)
+        });
+        (states, train.then_some(Saved { recurrent, steps }))
     }
 
     fn backward(

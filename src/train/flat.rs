@@ -193,27 +193,15 @@ impl ModuleMapper for Put {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nets::testing::ALPHABET;
-    use crate::nets::{Interface, Recurrent, RecurrentConfig, Unit, parameters};
+    use crate::nets::testing::small;
+    use crate::nets::{Recurrent, Unit, parameters};
     use crate::ops::cross_entropy;
     use crate::train::AdamW;
 
     #[test]
     fn it_goes_as_the_optimizer_of_the_cpu_does() {
-        let config = RecurrentConfig {
-            embedding: 5,
-            hidden: 8,
-            layers: 1,
-            tied: false,
-            dropout: 0.0,
-        };
-        let interface = Interface {
-            alphabet: ALPHABET,
-            lags: vec![],
-            condition: 0,
-        };
         let device = Device::flex();
-        let net = Recurrent::new(Unit::Gru, config, interface, 3, &device).unwrap();
+        let net = small(Unit::Gru);
         let settings = OptimizerSettings {
             weight_decay: 0.1,
             clip_norm: 0.3,

@@ -156,8 +156,8 @@ mod tests {
     use std::sync::{Barrier, Mutex};
 
     use super::*;
-    use crate::nets::testing::ALPHABET;
-    use crate::nets::{Interface, Recurrent, RecurrentConfig, Unit, parameters};
+    use crate::nets::testing::small;
+    use crate::nets::{Recurrent, Unit, parameters};
     use crate::train::{Length, MaximumLikelihood};
 
     /// Two devices in one memory.
@@ -199,19 +199,7 @@ mod tests {
     }
 
     fn training() -> Training<Recurrent> {
-        let config = RecurrentConfig {
-            embedding: 5,
-            hidden: 8,
-            layers: 1,
-            tied: false,
-            dropout: 0.0,
-        };
-        let interface = Interface {
-            alphabet: ALPHABET,
-            lags: vec![],
-            condition: 0,
-        };
-        let net = Recurrent::new(Unit::Lstm, config, interface, 3, &Device::flex()).unwrap();
+        let net = small(Unit::Lstm);
         Training {
             optimizer: AdamW::new(&net),
             standing: Standing::start(Length::Steps(20)),
