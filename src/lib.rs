@@ -14,10 +14,11 @@ The floors, from the top; each uses only floors below it (`ARCHITECTURE.md` says
 | [`ops`], [`device`] | training operations; where tensors live |
 | [`engine`] | fast inference on the CPU |
 | [`sequence`], [`labels`], [`latent`] | the shared autoregressive core; classes as a condition; codes as plain numbers |
-| [`math`], [`simd`], [`error`], [`memory`] | exp and tanh, instruction sets, errors, the allocator |
+| [`chance`], [`math`], [`simd`], [`error`], [`memory`] | numbers drawn from a seed, exp and tanh, instruction sets, errors, the allocator |
 */
 
 pub mod audio;
+pub mod chance;
 pub mod checkpoint;
 pub mod cli;
 pub mod device;

@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 10] = [
     &["ops", "device"],
     &["engine"],
     &["sequence", "labels", "latent"],
-    &["math", "simd", "error", "memory", "magma"],
+    &["chance", "math", "simd", "error", "memory", "magma"],
 ];
 
 /// Media know nothing of each other, nor of networks.

@@ -1,9 +1,9 @@
 /*! Arguments that several verbs share. */
 
 use clap::Args;
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 
+use crate::chance::chance;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::labels::{Classes, Label};
@@ -93,11 +93,7 @@ pub(super) fn labels_of_item(
     seed: u64,
     item: u64,
 ) -> Vec<Label> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(b"classes ");
-    let mut chance = ChaCha8Rng::from_seed(key);
-    chance.set_stream(item);
+    let mut chance = chance(seed, b"classes ", item);
     classes.complete(given, |count| (chance.next_u64() % count as u64) as usize)
 }
 

@@ -10,10 +10,11 @@ epoch; a draw depends on the seed, the epoch and the picture alone.
 use std::ops::Range;
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Pictures;
+use crate::chance::keyed;
 use crate::error::Result;
 use crate::sequence::{Sequences, Token};
 
@@ -61,12 +62,12 @@ impl<'a> Drawn<'a> {
 
     /// The random numbers of a picture, one for each pixel, from `pixel` on.
     fn chance(&self, index: usize, pixel: usize) -> ChaCha8Rng {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..16].copy_from_slice(&self.epoch.to_le_bytes());
-        key[16..24].copy_from_slice(b"binarize");
-        let mut chance = ChaCha8Rng::from_seed(key);
-        chance.set_stream(index as u64);
+        let key = [
+            self.seed.to_le_bytes(),
+            self.epoch.to_le_bytes(),
+            *b"binarize",
+        ];
+        let mut chance = keyed(&key, index as u64);
         chance.set_word_pos(pixel as u128);
         chance
     }

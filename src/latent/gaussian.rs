@@ -6,8 +6,9 @@ multiplications, divisions and roots alone, since the system's logarithm differs
 */
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 
+use crate::chance::keyed;
 use crate::math;
 
 /// N(mean, diag(exp(log_variance))).
@@ -114,15 +115,8 @@ pub struct Normals {
 impl Normals {
     /// Item number `item` of everything drawn with `seed` for this purpose gets a stream of its own.
     pub fn new(purpose: [u8; 8], seed: u64, item: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        // A key of its own, so that codes and tokens never share a stream.
-        key[8..16].copy_from_slice(b"normals ");
-        key[16..24].copy_from_slice(&purpose);
-        let mut chance = ChaCha8Rng::from_seed(key);
-        chance.set_stream(item);
         Self {
-            chance,
+            chance: keyed(&[seed.to_le_bytes(), *b"normals ", purpose], item),
             second: None,
         }
     }

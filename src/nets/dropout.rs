@@ -2,7 +2,9 @@
 
 use burn::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
+
+use crate::chance::chance;
 
 /// Draws masks, one after the other (Gal & Ghahramani 2016, eq. 7: one mask a sequence, not one a step).
 pub(crate) struct Dropout {
@@ -13,12 +15,9 @@ pub(crate) struct Dropout {
 impl Dropout {
     /// Drops this share of the units; `seed` says which.
     pub(crate) fn new(rate: f64, seed: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(b"dropout ");
         Self {
             rate,
-            chance: ChaCha8Rng::from_seed(key),
+            chance: chance(seed, b"dropout ", 0),
         }
     }
 

@@ -3,7 +3,9 @@
 use burn::module::Param;
 use burn::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
+
+use crate::chance::chance;
 
 /// Draws first weights, one parameter after the other.
 pub(crate) struct Init<'a> {
@@ -13,12 +15,8 @@ pub(crate) struct Init<'a> {
 
 impl<'a> Init<'a> {
     pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        // A key of its own, so that weights and samples never share a stream.
-        key[8..16].copy_from_slice(b"weights ");
         Self {
-            chance: ChaCha8Rng::from_seed(key),
+            chance: chance(seed, b"weights ", 0),
             device,
         }
     }

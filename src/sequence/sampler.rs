@@ -1,9 +1,10 @@
 /*! How the next token is chosen from its logits: temperature, top-k, top-p, min-p, and a portable seed. */
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 
 use super::Token;
+use crate::chance::keyed;
 use crate::error::{Error, Result};
 use crate::math;
 use crate::simd::{Level, multiversion};
@@ -220,11 +221,7 @@ impl Sampler {
 }
 
 fn chance(seed: u64, item: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut chance = ChaCha8Rng::from_seed(key);
-    chance.set_stream(item);
-    chance
+    keyed(&[seed.to_le_bytes()], item)
 }
 
 fn block_sum(block: &[f32]) -> f32 {

@@ -13,8 +13,9 @@ Which rows make batch number `step` is a function of the seed and the step alone
 use std::sync::Mutex;
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 
+use crate::chance::chance;
 use crate::error::Result;
 use crate::ops::IGNORED;
 use crate::sequence::{Alphabet, Sequences, Token};
@@ -300,11 +301,7 @@ fn segments(sequence: usize, length: usize, cut: Cut) -> impl Iterator<Item = Se
 }
 
 fn batches_of_epoch(segments: &[Segment], cut: Cut, seed: u64, epoch: u64) -> Vec<Vec<Segment>> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(b"batches ");
-    let mut chance = ChaCha8Rng::from_seed(key);
-    chance.set_stream(epoch);
+    let mut chance = chance(seed, b"batches ", epoch);
     let mut order = segments.to_vec();
     shuffle(&mut order, &mut chance);
     let longest = order.iter().map(Segment::time).max().unwrap_or(1);

@@ -7,12 +7,12 @@ and some nats of it stay free (Li et al. 2019, "A surprisingly effective fix for
 */
 
 use burn::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::objective::{inputs, seed_of_batch, surprise_at};
 use super::{Batch, Batches, Moment, Objective, Training, Validation};
+use crate::chance::chance;
 use crate::error::{Error, Result};
 use crate::latent::Normals;
 use crate::measure::Posteriors;
@@ -125,15 +125,11 @@ pub struct Elbo {
 }
 
 impl Elbo {
-    /// The tokens with some words hidden behind `start`, as a function of seed and step.
-    fn hide_words(&self, batch: &Batch, start: Token, step: u64) -> Batch {
+    /// The tokens with some words hidden behind `start`, as a function of the seed and the batch's number.
+    fn hide_words(&self, batch: &Batch, start: Token, number: u64) -> Batch {
         let mut batch = batch.clone();
         if self.settings.word_dropout > 0.0 {
-            let mut key = [0; 32];
-            key[..8].copy_from_slice(&self.seed.to_le_bytes());
-            key[8..16].copy_from_slice(b"words   ");
-            let mut chance = ChaCha8Rng::from_seed(key);
-            chance.set_stream(step);
+            let mut chance = chance(self.seed, b"words   ", number);
             let border = (self.settings.word_dropout * 4_294_967_296.0) as u64;
             for token in &mut batch.tokens {
                 if u64::from(chance.next_u32()) < border {

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use burn::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::space::{Space, unit_of};
 use super::{asked_and_known, codec};
+use crate::chance::chance;
 use crate::checkpoint::{Description, ModelFolder};
 use crate::cli::eval::Args;
 use crate::cli::ui::{self, Ui};
@@ -229,11 +228,7 @@ fn chosen(count: usize, most: usize, seed: u64) -> Vec<usize> {
 
 /// All numbers below `count` in an order drawn with a seed for a purpose; each round has its own.
 fn shuffled(purpose: [u8; 8], count: usize, seed: u64, round: u64) -> Vec<usize> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&purpose);
-    let mut chance = ChaCha8Rng::from_seed(key);
-    chance.set_stream(round);
+    let mut chance = chance(seed, &purpose, round);
     let mut order: Vec<usize> = (0..count).collect();
     shuffle(&mut order, &mut chance);
     order
