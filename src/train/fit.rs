@@ -298,7 +298,7 @@ fn run<N: SequenceModel>(
         }
         // From here on nothing may fail before the gradient is shared: the others would wait for it.
         let after = before.next_batch() + batches.len() as u64;
-        let batch = batches.swap_remove(0);
+        let batch = batches.remove(0);
         others.begin(&before, batches, rate);
         let (bits, norm) = one_step(
             training,
