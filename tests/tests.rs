@@ -3,6 +3,7 @@
 mod cli;
 mod documentation;
 mod floors;
+mod golden;
 mod help;
 mod models;
 mod pictures;
