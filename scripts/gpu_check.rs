@@ -1,8 +1,8 @@
-//! What scripts/gpu-check runs on a machine with a card: that the card computes what the CPU computes, and how many it
-//! makes a second.
+//! `scripts/gpu-check` runs this program on a machine with a GPU. It checks that the GPU computes the same results as
+//! the CPU, and measures the speed of generation.
 //!
-//! `gpu_check laws cuda` and `gpu_check making cuda` print a line of JSON for each thing they look at. With `cpu` instead of
-//! `cuda` the CPU is compared with itself, which checks this program only.
+//! `gpu_check laws cuda` and `gpu_check making cuda` print one line of JSON per result. With `cpu` instead of `cuda` it
+//! compares the CPU with itself, which only tests this program.
 
 use std::time::Instant;
 
@@ -53,13 +53,13 @@ fn main() {
 
 // --- laws ---
 
-/// Of the largest number: what sums in another order, and a card's shorter products, may differ by.
+/// Tolerance of an operation, relative to the largest value. Allows for another order of summation and for TF32.
 const OPERATION: f64 = 2e-3;
-/// Of the first loss, in the first steps and after many.
+/// Tolerances of the loss, relative to the first loss: in the first steps and in later steps.
 const FIRST_STEPS: f64 = 5e-3;
 const LAST_STEPS: f64 = 5e-2;
 const STEPS: usize = 60;
-/// Of the largest logit.
+/// Tolerance of the logits, relative to the largest logit.
 const LOGITS: f64 = 5e-3;
 
 fn laws(device: &Device) -> bool {
@@ -88,7 +88,7 @@ impl Laws {
     }
 }
 
-/// The largest difference beside the largest number.
+/// The largest absolute difference, relative to the largest value of `a`.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "as many numbers");
     let largest = a.iter().fold(1e-6_f32, |m, x| m.max(x.abs()));
@@ -98,7 +98,7 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, worse)
 }
 
-/// The larger difference; one that is no number is the largest.
+/// The larger difference; NaN counts as the largest.
 fn worse(a: f32, b: f32) -> f32 {
     if a.is_nan() || b <= a { a } else { b }
 }
@@ -109,11 +109,11 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 type GradientOf = Box<dyn Fn(&burn::tensor::Gradients) -> Vec<f32>>;
 
-/// Inputs of operations, the same on every device.
+/// Inputs of operations. They are the same on every device.
 struct Inputs {
     device: Device,
     state: u32,
-    /// How to find the gradient of each that was drawn.
+    /// Functions that return the gradient of each drawn tensor.
     gradients: Vec<GradientOf>,
 }
 
@@ -143,7 +143,7 @@ impl Inputs {
     }
 }
 
-/// An operation's output, and the gradients of all it was given.
+/// The output of an operation and the gradients of all its inputs.
 fn run<const D: usize>(
     device: &Device,
     operation: impl Fn(&mut Inputs) -> Tensor<D>,
@@ -255,7 +255,7 @@ const ALPHABET: Alphabet = Alphabet {
     stop: None,
 };
 
-/// One of each kind, on the CPU.
+/// One network of each kind, on the CPU.
 fn networks() -> Vec<(&'static str, Network)> {
     let recurrent = RecurrentConfig {
         embedding: 24,
@@ -304,7 +304,7 @@ fn networks() -> Vec<(&'static str, Network)> {
         .collect()
 }
 
-/// The same network on a device.
+/// A copy of the network on `device`.
 fn on(net: &Network, device: &Device) -> Network {
     net.clone().to_device(device)
 }
@@ -408,7 +408,7 @@ fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     );
 }
 
-/// The steppers of both, lane by lane.
+/// Compares the steppers of both devices, lane by lane.
 fn lanes(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     let (lanes, steps) = (5, 25);
     let condition = net.interface().condition;
@@ -444,7 +444,7 @@ fn lanes(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     all.hold(&format!("{name}: step by step in lanes"), largest, LOGITS);
 }
 
-/// Weights that go to the device and back.
+/// Checks that weights do not change on the way to the device and back.
 fn moves(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     let there = on(net, device);
     assert_eq!(
@@ -549,7 +549,7 @@ fn make(
         generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("it makes");
         begun.elapsed().as_secs_f64()
     };
-    // Kernels are compiled and tuned at first sight.
+    // The first run compiles and tunes the kernels, so it is not timed.
     make(length.min(20));
     let seconds = make(length);
     println!(

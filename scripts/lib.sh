@@ -7,8 +7,8 @@ target_dir() {
   (cd "$root" && cargo metadata --format-version 1 --no-deps) | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
 }
 
-# Sets `target` to cargo's target directory and `ensuite` to the program in it. Builds the program only if it is missing,
-# because an existing one may have been built with CUDA.
+# Sets `target` to cargo's target directory and `ensuite` to the program in it. Builds the program only if it is
+# missing, because an existing one may have been built with CUDA.
 find_ensuite() {
   target=$(target_dir)
   ensuite=$target/release/ensuite
@@ -41,7 +41,7 @@ install_missing() {
   fi
 }
 
-# Installs a sound server for the tests of live playback. Without one, those tests are skipped and this prints a warning.
+# Installs a sound server for the tests of live playback. Without one, prints a warning, and those tests are skipped.
 install_sound_server() {
   if command -v pulseaudio >/dev/null && command -v parec >/dev/null &&
     find /usr/lib -name 'libasound_module_pcm_pulse.so' 2>/dev/null | grep -q .; then
