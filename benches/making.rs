@@ -1,4 +1,5 @@
-//! Samples a second on one core, sampling included: one stream in f32 and in eight bits, and sixteen lanes of eight bits.
+//! Measures generation in samples per second on one core, sampling included: one stream in f32, one in int8, and
+//! sixteen lanes in int8.
 //!
 //! `cargo bench --bench making`
 
@@ -6,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::prelude::*;
-use ensuite::engine::{Calibration, WaveNetInt8Engine};
-use ensuite::nets::{
+use ensuite::models::wavenet::{Calibration, WaveNetInt8Engine};
+use ensuite::models::{
     Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
 };
 use ensuite::sequence::{Alphabet, Sampler, Sampling, Stepper, Token};
@@ -15,7 +16,7 @@ use ensuite::sequence::{Alphabet, Sampler, Sampling, Stepper, Token};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Layers, residual and skip channels.
+/// Number of layers, residual channels and skip channels.
 const SHAPES: [(usize, usize, usize); 3] = [(20, 32, 128), (20, 64, 128), (40, 64, 256)];
 
 fn main() {
@@ -59,7 +60,7 @@ fn main() {
     );
 }
 
-/// Samples a second over all lanes: the best of several stretches, so that other programs count less.
+/// Samples per second over all lanes: the best of several runs, to reduce the effect of other programs.
 fn speed(stepper: &mut dyn Stepper) -> u64 {
     const STRETCH: Duration = Duration::from_millis(300);
     let lanes = stepper.lanes();

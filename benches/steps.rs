@@ -1,8 +1,8 @@
-//! One training step (forward, backward, AdamW with global clipping and weight averaging) of three networks, in
-//! milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
+//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of three
+//! networks, in milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
 //!
-//! `cargo bench --bench steps -- a 5` runs step (a) five times after two to warm up, and prints one line of JSON; with
-//! `cuda` behind it, on a card.
+//! `cargo bench --bench steps -- a 5` runs step (a) five times after two warm-up steps and prints one line of JSON.
+//! A third argument `cuda` runs it on a GPU.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -10,19 +10,20 @@ use std::time::Instant;
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::device::DeviceChoice;
-use ensuite::nets::{
+use ensuite::models::Batch;
+use ensuite::models::{
     Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
 };
+use ensuite::ops::device::DeviceChoice;
 use ensuite::ops::{Cell, GateInput, cross_entropy, linear, recurrent};
 use ensuite::sequence::Alphabet;
-use ensuite::train::{AdamW, Batch, MaximumLikelihood, Moment, Objective, OptimizerSettings};
+use ensuite::train::{AdamW, MaximumLikelihood, Objective, OptimizerSettings, StepContext};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    ensuite::memory::keep();
+    ensuite::base::allocator::keep();
     let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
     let chosen = arguments.get(1).map_or("abc", String::as_str);
     let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
@@ -88,7 +89,7 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
         MaximumLikelihood { seed: 0 }.loss(
             net,
             &batch,
-            Moment {
+            StepContext {
                 step,
                 batch: step,
                 planned: None,
@@ -102,16 +103,17 @@ const WORDS: usize = 10_000;
 const WIDTH: usize = 256;
 const CODE: usize = 32;
 
-/// A GRU encodes a sentence to a Gaussian code, another decodes it; embedding 256, 32 × 30 words of 10,000.
+/// A GRU encodes a sentence to a Gaussian latent code and another GRU decodes it. Embedding 256, 32 × 30 words,
+/// vocabulary of 10,000.
 #[derive(Module, Debug)]
 struct SentenceVae {
     embedding: Param<Tensor<2>>,
     encoder: Gru,
     decoder: Gru,
-    /// `[256, 2 · 32]`: mean and logarithm of the variance.
+    /// `[256, 2 · 32]`: mean and log variance.
     code: Param<Tensor<2>>,
     code_bias: Param<Tensor<1>>,
-    /// `[32, 256]` and `[32, 3 · 256]`: the code enters the first state and every step.
+    /// `[32, 256]` and `[32, 3 · 256]`: the latent code sets the first state and is an input of every step.
     initial: Param<Tensor<2>>,
     conditioning: Param<Tensor<2>>,
     logits: Param<Tensor<2>>,
@@ -217,7 +219,7 @@ fn timed<N: Module>(mut net: N, repeats: usize, loss: impl Fn(&N, u64) -> Tensor
     times
 }
 
-/// Where all is computed; the CPU where nothing else is chosen.
+/// The device of all tensors. Default: the CPU.
 static DEVICE: OnceLock<Device> = OnceLock::new();
 
 fn device() -> Device {
@@ -261,7 +263,7 @@ fn weights<const D: usize>(shape: [usize; D]) -> Param<Tensor<D>> {
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device()))
 }
 
-/// The most memory this process ever held, in MiB; 0 where the system does not say.
+/// Peak resident memory of this process in MiB; 0 if the system does not report it.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));

@@ -1,26 +1,28 @@
-//! Which digit is spoken? A nearest-neighbour classifier on log-mel pictures, fitted on real recordings, asked about made
-//! ones. `scripts/check-digits` runs it.
+//! Names the spoken digit: a nearest-neighbour classifier on log-mel spectrograms, fitted on real recordings and applied
+//! to generated clips. `scripts/check-digits` runs it.
 //!
-//! usage: digits RECORDINGS MADE, where the files of both folders begin with their digit; recordings are named
-//! DIGIT_SPEAKER_INDEX.wav, and those of index 5 to 9 are held out to test the classifier itself.
+//! usage: digits RECORDINGS MADE
+//!
+//! File names in both folders start with the digit. Recordings are named DIGIT_SPEAKER_INDEX.wav; those of index 5 to 9
+//! are held out to test the classifier itself.
 
 use std::path::{Path, PathBuf};
 
 use ensuite::audio::import;
 use realfft::RealFftPlanner;
 
-/// Samples a second of the recordings and of what is made.
+/// Sample rate of the recordings and of the generated clips, in Hz.
 const RATE: u32 = 8000;
 const WINDOW: usize = 256;
 const HOP: usize = 80;
 const BANDS: usize = 32;
-/// Every clip is stretched to so many frames.
+/// Number of frames to which every clip is resampled.
 const FRAMES: usize = 32;
-/// Speech ends where it is 30 dB below its loudest moment.
+/// Energy threshold of speech: 30 dB below the loudest moment.
 const QUIET: f32 = 1e-3;
-/// In log energy: what is 52 dB below the loudest is not heard.
+/// Dynamic range in log energy: values below the loudest minus 52 dB are clamped.
 const RANGE: f32 = 12.0;
-/// Neighbours that vote.
+/// Number of neighbours that vote.
 const VOTES: usize = 5;
 
 struct Clip {
@@ -111,7 +113,7 @@ fn read(path: &Path) -> Result<Clip, Box<dyn std::error::Error>> {
     })
 }
 
-/// From the first to the last moment that is not much quieter than the loudest.
+/// The samples from the first to the last moment above the threshold.
 fn spoken(samples: &[f32]) -> &[f32] {
     let energies: Vec<f32> = samples
         .chunks_exact(HOP)
@@ -124,8 +126,7 @@ fn spoken(samples: &[f32]) -> &[f32] {
     &samples[first * HOP..((last + 1) * HOP).min(samples.len())]
 }
 
-/// Log energies `[FRAMES, BANDS]` without what is far below the loudest, their mean taken out, so that loudness does not
-/// count.
+/// Log-mel energies `[FRAMES, BANDS]`, clamped to `RANGE`. The mean is subtracted, so that loudness has no effect.
 fn picture(samples: &[f32]) -> Vec<f32> {
     let frames: Vec<Vec<f32>> = (0..samples.len().max(1).div_ceil(HOP))
         .map(|frame| bands(samples, frame * HOP))
@@ -188,7 +189,7 @@ fn bands(samples: &[f32], start: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The share of clips whose nearest neighbours name their digit, in all and digit by digit.
+/// The share of clips whose nearest neighbours vote for the right digit: overall and per digit.
 fn share(known: &[Clip], clips: &[Clip]) -> (f64, Vec<f64>) {
     let mut right = [0.0; 10];
     let mut asked = [0.0; 10];

@@ -1,26 +1,26 @@
-//! What scripts/gpu-check runs on a machine with a card: that the card computes what the CPU computes, and how many it
-//! makes a second.
+//! `scripts/gpu-check` runs this program on a machine with a GPU. It checks that the GPU computes the same results as
+//! the CPU, and measures the speed of generation.
 //!
-//! `gpu_check laws cuda` and `gpu_check making cuda` print a line of JSON for each thing they look at. With `cpu` instead of
-//! `cuda` the CPU is compared with itself, which checks this program only.
+//! `gpu_check laws cuda` and `gpu_check making cuda` print one line of JSON per result. With `cpu` instead of `cuda` it
+//! compares the CPU with itself, which only tests this program.
 
 use std::time::Instant;
 
 use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::device::{DeviceChoice, is_cpu};
-use ensuite::nets::{
+use ensuite::models::{Batch, Model, NetworkConfig};
+use ensuite::models::{
     Interface, RecurrentConfig, SentenceVaeConfig, SequenceModel, Unit, WaveNetConfig, device_of,
     parameters, with_values,
 };
-use ensuite::network::{Network, NetworkConfig};
+use ensuite::ops::device::{DeviceChoice, is_cpu};
 use ensuite::ops::{
     Cell, GateInput, ResidualStack, cross_entropy, embedding, linear, recurrent, residual_stack,
 };
 use ensuite::sequence::{Alphabet, Item, Sampler, Sampling, generate_many};
 use ensuite::train::{
-    AdamW, Batch, Elbo, ElboSettings, Length, MaximumLikelihood, Objective, OptimizerSettings,
-    Standing, Training,
+    AdamW, Budget, Elbo, ElboSettings, MaximumLikelihood, Objective, OptimizerSettings, TrainState,
+    Training,
 };
 use serde_json::json;
 
@@ -28,7 +28,7 @@ use serde_json::json;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    ensuite::memory::keep();
+    ensuite::base::allocator::keep();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [what, device, rest @ ..] = arguments.as_slice() else {
         eprintln!("usage: gpu_check laws|making DEVICE [--quick]");
@@ -53,13 +53,13 @@ fn main() {
 
 // --- laws ---
 
-/// Of the largest number: what sums in another order, and a card's shorter products, may differ by.
+/// Tolerance of an operation, relative to the largest value. Allows for another order of summation and for TF32.
 const OPERATION: f64 = 2e-3;
-/// Of the first loss, in the first steps and after many.
+/// Tolerances of the loss, relative to the first loss: in the first steps and in later steps.
 const FIRST_STEPS: f64 = 5e-3;
 const LAST_STEPS: f64 = 5e-2;
 const STEPS: usize = 60;
-/// Of the largest logit.
+/// Tolerance of the logits, relative to the largest logit.
 const LOGITS: f64 = 5e-3;
 
 fn laws(device: &Device) -> bool {
@@ -88,7 +88,7 @@ impl Laws {
     }
 }
 
-/// The largest difference beside the largest number.
+/// The largest absolute difference, relative to the largest value of `a`.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "as many numbers");
     let largest = a.iter().fold(1e-6_f32, |m, x| m.max(x.abs()));
@@ -98,7 +98,7 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, worse)
 }
 
-/// The larger difference; one that is no number is the largest.
+/// The larger difference; NaN counts as the largest.
 fn worse(a: f32, b: f32) -> f32 {
     if a.is_nan() || b <= a { a } else { b }
 }
@@ -109,11 +109,11 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 type GradientOf = Box<dyn Fn(&burn::tensor::Gradients) -> Vec<f32>>;
 
-/// Inputs of operations, the same on every device.
+/// Inputs of operations. They are the same on every device.
 struct Inputs {
     device: Device,
     state: u32,
-    /// How to find the gradient of each that was drawn.
+    /// Functions that return the gradient of each drawn tensor.
     gradients: Vec<GradientOf>,
 }
 
@@ -143,7 +143,7 @@ impl Inputs {
     }
 }
 
-/// An operation's output, and the gradients of all it was given.
+/// The output of an operation and the gradients of all its inputs.
 fn run<const D: usize>(
     device: &Device,
     operation: impl Fn(&mut Inputs) -> Tensor<D>,
@@ -255,8 +255,8 @@ const ALPHABET: Alphabet = Alphabet {
     stop: None,
 };
 
-/// One of each kind, on the CPU.
-fn networks() -> Vec<(&'static str, Network)> {
+/// One network of each kind, on the CPU.
+fn networks() -> Vec<(&'static str, Model)> {
     let recurrent = RecurrentConfig {
         embedding: 24,
         hidden: 64,
@@ -304,16 +304,16 @@ fn networks() -> Vec<(&'static str, Network)> {
         .collect()
 }
 
-/// The same network on a device.
-fn on(net: &Network, device: &Device) -> Network {
+/// A copy of the network on `device`.
+fn on(net: &Model, device: &Device) -> Model {
     net.clone().to_device(device)
 }
 
-fn batch(net: &Network) -> Batch {
+fn batch(net: &Model) -> Batch {
     let (rows, time) = (8, 30);
     let tune = |i: usize| (i * i % 37 + i / 50) as u32 % 40;
     let condition = match net {
-        Network::SentenceVae(_) => 0,
+        Model::SentenceVae(_) => 0,
         _ => net.interface().condition,
     };
     Batch {
@@ -337,9 +337,9 @@ fn batch(net: &Network) -> Batch {
     }
 }
 
-fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
-    let objective: Box<dyn Objective<Network>> = match net {
-        Network::SentenceVae(_) => Box::new(Elbo {
+fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
+    let objective: Box<dyn Objective<Model>> = match net {
+        Model::SentenceVae(_) => Box::new(Elbo {
             settings: ElboSettings {
                 autoencoder: 0.3,
                 ramp: 0.3,
@@ -355,7 +355,7 @@ fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     let losses = |device: &Device| -> Vec<f32> {
         let net = on(net, device);
         let batch = batch(&net);
-        let mut standing = Standing::start(Length::Steps(STEPS as u64));
+        let mut standing = TrainState::start(Budget::Steps(STEPS as u64));
         standing.planned = standing.total;
         let mut training = Training {
             optimizer: AdamW::new(&net),
@@ -408,8 +408,8 @@ fn training(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     );
 }
 
-/// The steppers of both, lane by lane.
-fn lanes(name: &str, net: &Network, device: &Device, all: &mut Laws) {
+/// Compares the steppers of both devices, lane by lane.
+fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
     let (lanes, steps) = (5, 25);
     let condition = net.interface().condition;
     let card = on(net, device);
@@ -444,8 +444,8 @@ fn lanes(name: &str, net: &Network, device: &Device, all: &mut Laws) {
     all.hold(&format!("{name}: step by step in lanes"), largest, LOGITS);
 }
 
-/// Weights that go to the device and back.
-fn moves(name: &str, net: &Network, device: &Device, all: &mut Laws) {
+/// Checks that weights do not change on the way to the device and back.
+fn moves(name: &str, net: &Model, device: &Device, all: &mut Laws) {
     let there = on(net, device);
     assert_eq!(
         is_cpu(&device_of(&there)),
@@ -549,7 +549,7 @@ fn make(
         generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("it makes");
         begun.elapsed().as_secs_f64()
     };
-    // Kernels are compiled and tuned at first sight.
+    // The first run compiles and tunes the kernels, so it is not timed.
     make(length.min(20));
     let seconds = make(length);
     println!(

@@ -1,13 +1,13 @@
 //! Two small tools for `scripts/lecture-pokemon`.
 //!
-//! usage: lecture rows FILE ROW…               writes row-N.png for rows of a file of colour indices
-//!        lecture nearest FILE SHEET.png PNG…  each picture beside the three of the file that are nearest to it
+//! usage: lecture rows FILE ROW…               writes row-N.png for the given rows of a file of colour indices
+//!        lecture nearest FILE SHEET.png PNG…  writes each picture beside the three nearest pictures of the file
 
 use std::path::Path;
 
-use ensuite::image::{ImportSettings, Picture, Pictures, Sheet};
+use ensuite::image::{ContactSheet, ImportSettings, Picture, Pictures};
 
-/// Pictures of the file shown beside each.
+/// Number of nearest pictures shown beside each picture.
 const SHOWN: usize = 3;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +32,7 @@ fn read(file: &str) -> ensuite::error::Result<Pictures> {
     Pictures::import(Path::new(file), &settings, &|_, _| {}, &|_| true)
 }
 
-/// Writes the sheet, and says how many pixels each picture shares with the one nearest to it.
+/// Writes the sheet and prints how many pixels each picture shares with its nearest neighbour.
 fn nearest(
     known: &Pictures,
     sheet: &str,
@@ -62,6 +62,6 @@ fn nearest(
         );
         rows.push(row);
     }
-    Sheet::new(rows).write_png(Path::new(sheet))?;
+    ContactSheet::new(rows).write_png(Path::new(sheet))?;
     Ok(())
 }

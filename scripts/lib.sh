@@ -1,8 +1,21 @@
-# What the scripts share. Sourced, not run.
+# Functions that several scripts use. Source this file; do not run it.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Installs packages of a Debian or Ubuntu machine; fails where that is not possible.
+# Prints cargo's target directory: CARGO_TARGET_DIR, build.target-dir of a cargo configuration, or $root/target.
+target_dir() {
+  (cd "$root" && cargo metadata --format-version 1 --no-deps) | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# Sets `target` to cargo's target directory and `ensuite` to the program in it. Builds the program only if it is
+# missing, because an existing one may have been built with CUDA.
+find_ensuite() {
+  target=$(target_dir)
+  ensuite=$target/release/ensuite
+  [ -x "$ensuite" ] || (cd "$root" && cargo build --release --locked --quiet --bin ensuite)
+}
+
+# Installs packages on Debian or Ubuntu; fails on other systems.
 install_packages() {
   command -v apt-get >/dev/null || return 1
   local as_root=()
@@ -12,7 +25,7 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "$@" >/dev/null
 }
 
-# Installs what building needs and a bare machine lacks. Elsewhere it says what is missing.
+# Installs the packages that a build needs. Where it cannot install them, it lists what is missing and exits.
 install_missing() {
   local missing=()
   command -v cc >/dev/null || missing+=(build-essential)
@@ -28,12 +41,12 @@ install_missing() {
   fi
 }
 
-# Installs a sound server that plays to nowhere, for the tests of live playback. Without one they are skipped, loudly.
+# Installs a sound server for the tests of live playback. Without one, prints a warning, and those tests are skipped.
 install_sound_server() {
   if command -v pulseaudio >/dev/null && command -v parec >/dev/null &&
     find /usr/lib -name 'libasound_module_pcm_pulse.so' 2>/dev/null | grep -q .; then
     return
   fi
   install_packages pulseaudio pulseaudio-utils libasound2-plugins ||
-    echo "warning: no sound server can be installed: live playback is not tested" >&2
+    echo "warning: cannot install a sound server: live playback is not tested" >&2
 }

@@ -1,4 +1,4 @@
-//! Makes the corpus of `scripts/demo`: short melodies on plucked strings (Karplus & Strong 1983), as WAV files.
+//! Writes the dataset of `scripts/demo`: short melodies of plucked strings (Karplus & Strong 1983) as WAV files.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             for sample in pluck(SCALE[note], length as usize, &mut chance) {
                 writer.write_sample((sample * 20_000.0) as i16)?;
             }
-            // A step or two up or down the scale.
+            // Move up to two steps up or down the scale.
             note = (note + chance.below(5)).clamp(2, SCALE.len() + 1) - 2;
         }
         writer.finalize()?;
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A burst of noise that runs round a string and loses its edges.
+/// Karplus-Strong: a noise burst in a delay line, low-pass filtered in each period.
 fn pluck(frequency: f32, length: usize, chance: &mut Chance) -> Vec<f32> {
     let period = (RATE as f32 / frequency).round() as usize;
     let mut string: VecDeque<f32> = (0..period).map(|_| chance.uniform()).collect();
@@ -50,7 +50,7 @@ fn pluck(frequency: f32, length: usize, chance: &mut Chance) -> Vec<f32> {
         .collect()
 }
 
-/// A linear congruential generator: the same corpus everywhere.
+/// A linear congruential generator, so that the dataset is the same on every machine.
 struct Chance(u32);
 
 impl Chance {
@@ -59,7 +59,7 @@ impl Chance {
         self.0 >> 8
     }
 
-    /// In -1..1.
+    /// A uniform number in -1..1.
     fn uniform(&mut self) -> f32 {
         self.next() as f32 / 8_388_608.0 - 1.0
     }

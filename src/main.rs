@@ -10,7 +10,7 @@ use ensuite::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ensuite::memory::keep();
+    ensuite::base::allocator::keep();
     let parsed = Cli::parse();
     match cli::run(parsed) {
         Ok(()) => ExitCode::SUCCESS,

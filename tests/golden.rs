@@ -36,10 +36,9 @@ impl Golden {
 
     fn note_hash(&mut self, name: &str, bytes: &[u8]) {
         let digest = Sha256::digest(bytes);
-        let hash: String = digest[..8]
+        let hash = digest[..8]
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         self.note(name, &hash);
     }
 

@@ -1,5 +1,5 @@
-"""One stream of sound from the WaveNets of benches/making.rs in PyTorch, sample by sample with a queue a layer, on one
-core, sampling included: `python making.py` prints a table of samples a second."""
+"""Times the WaveNets of benches/making.rs in PyTorch: one stream, sample by sample, with a queue per layer, on one
+core, sampling included. `python making.py` prints a table of samples per second."""
 
 import time
 
@@ -12,7 +12,7 @@ torch.manual_seed(1)
 
 
 class Stepper(nn.Module):
-    """The fast generation of Le Paine et al. (2016): each layer keeps what it saw `dilation` steps ago."""
+    """Fast generation of Le Paine et al. (2016): each layer keeps a queue of its last `dilation` inputs."""
 
     def __init__(self, layers, residual, skip, classes=256, head=256):
         super().__init__()

@@ -1,5 +1,5 @@
-"""The training steps of benches/steps.rs in PyTorch: `python steps.py a 5` prints one line of JSON; with `cuda` behind
-it, on a card, and with `tf32` behind that, with the products of float32 that a card's tensor cores have."""
+"""Times the training steps of benches/steps.rs in PyTorch. `python steps.py a 5` prints one line of JSON,
+`python steps.py a 5 cuda` runs on a GPU, and `python steps.py a 5 cuda tf32` allows TF32 matrix products."""
 
 import json
 import resource
@@ -15,7 +15,7 @@ torch.manual_seed(1)
 
 
 class WaveNet(nn.Module):
-    """Dilated convolutions as two matrix products over time-major rows: faster on a CPU than nn.Conv1d."""
+    """Dilated convolutions as two matrix products over time-major rows, which are faster on a CPU than nn.Conv1d."""
 
     def __init__(self, layers=20, residual=64, skip=128, classes=256, head=256):
         super().__init__()
@@ -68,8 +68,8 @@ class SentenceVae(nn.Module):
         divergence = 0.5 * (log_variance.exp() + mean**2 - log_variance - 1).sum()
         steps = torch.cat([x, z[:, None].expand(-1, x.shape[1], -1)], -1)
         h = self.decoder(steps, torch.tanh(self.initial(z))[None])[0]
-        surprise = F.cross_entropy(self.logits(h).flatten(0, 1), tokens.flatten(), reduction="sum")
-        return (surprise + divergence) / tokens.shape[0]
+        nll = F.cross_entropy(self.logits(h).flatten(0, 1), tokens.flatten(), reduction="sum")
+        return (nll + divergence) / tokens.shape[0]
 
 
 def likelihood(net, classes, rows, length):

@@ -22,8 +22,8 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::default::{get_codecs, get_probe};
 
-use super::fault::Fault;
-use super::riff::Wav;
+use crate::audio::decode_error::Fault;
+use crate::audio::riff::Wav;
 use crate::error::{Error, IoContext, Result};
 
 /// Extensions (in lower case) of the files that are taken for recordings when a folder is searched.

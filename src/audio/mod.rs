@@ -1,31 +1,33 @@
 /*!
 Sound in and out.
 
-[`import`] reads any recording as mono samples, [`resample`] and [`level`] bring them to one rate and loudness,
+[`import`] reads any recording as mono samples, [`resample`] and [`loudness`] bring them to one rate and loudness,
 [`MuLaw`] turns them into tokens, and [`Corpus`] keeps the tokens of a whole folder. On the way out [`WavSink`]
-writes while it is still being made, [`spectrogram`] draws and [`Character`] describes what came out.
+writes while it is still being made, [`spectrogram`] draws and [`SoundStatistics`] describes what came out.
 
 Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 */
 
-mod character;
 mod corpus;
-mod fault;
+mod decode_error;
+mod format;
 pub mod import;
-pub mod level;
+pub mod loudness;
 mod mulaw;
 #[cfg(feature = "play")]
 pub mod playback;
 pub mod resample;
 mod riff;
 pub mod spectrogram;
+mod statistics;
 pub mod stream;
 mod wav;
 
-pub use character::{Character, judge};
 pub use corpus::{Clip, Corpus, ImportSettings, Skipped, Summary};
+pub use format::{SoundCodec, SoundFormat};
 pub use import::Recording;
 pub use mulaw::MuLaw;
+pub use statistics::{SoundStatistics, verdict};
 pub use wav::{WavSink, wav_bytes};
 
 use crate::error::{Error, Result};

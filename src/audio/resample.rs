@@ -9,7 +9,7 @@ nothing here is played live.
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler, ResamplerConstructionError, WindowFunction};
 
-use super::check_rate;
+use crate::audio::check_rate;
 use crate::error::{Error, Result};
 
 /// A block is at least this long at either rate, in samples.
@@ -20,7 +20,7 @@ const MIN_BLOCK: usize = 2048;
 /// The result has round(n · to / from) samples and the same beginning: the delay of the filter is taken out.
 ///
 /// # Errors
-/// A usage error for a rate outside [`MIN_RATE`](super::MIN_RATE)..=[`MAX_RATE`](super::MAX_RATE).
+/// A usage error for a rate outside [`MIN_RATE`](crate::audio::MIN_RATE)..=[`MAX_RATE`](crate::audio::MAX_RATE).
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     check_rate(from)?;
     check_rate(to)?;

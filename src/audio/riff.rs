@@ -21,7 +21,7 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
-use super::fault::Fault;
+use crate::audio::decode_error::Fault;
 
 /// About this many bytes are decoded at a time.
 const PACKET_BYTES: u64 = 1 << 16;

@@ -11,8 +11,8 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 use realfft::RealFftPlanner;
 
+use crate::base::colormap::magma;
 use crate::error::{Error, Result};
-use crate::magma::magma;
 
 /// Rows of a picture.
 pub const HEIGHT: usize = 256;

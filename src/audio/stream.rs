@@ -1,7 +1,7 @@
 /*!
 From one sample rate to another while the sound is still being made.
 
-[`resample`](super::resample) takes a whole recording and may look far ahead; here every sample of look-ahead is heard
+[`resample`](crate::audio::resample) takes a whole recording and may look far ahead; here every sample of look-ahead is heard
 as delay. A windowed sinc of 128 samples at the lower rate (64 of look-ahead, 4 ms at 16 kHz) is enough to keep
 what lies below nine tenths of the lower Nyquist frequency and to drop what lies above it.
 
@@ -15,8 +15,8 @@ use rubato::{
     WindowFunction,
 };
 
-use super::check_rate;
-use super::resample::resampled_len;
+use crate::audio::check_rate;
+use crate::audio::resample::resampled_len;
 use crate::error::{Error, Result};
 
 /// Length of the filter, in samples of the lower rate.
@@ -54,7 +54,7 @@ impl StreamResampler {
     /// From `from` to `to`, both in Hz.
     ///
     /// # Errors
-    /// A usage error for a rate outside [`MIN_RATE`](super::MIN_RATE)..=[`MAX_RATE`](super::MAX_RATE).
+    /// A usage error for a rate outside [`MIN_RATE`](crate::audio::MIN_RATE)..=[`MAX_RATE`](crate::audio::MAX_RATE).
     pub fn new(from: u32, to: u32) -> Result<Self> {
         check_rate(from)?;
         check_rate(to)?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
-use super::check_rate;
+use crate::audio::check_rate;
 use crate::error::{Error, IoContext, Result};
 
 /// The header is brought up to date when this much time has passed, or this much sound was written.

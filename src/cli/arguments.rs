@@ -3,10 +3,10 @@
 use clap::Args;
 use rand_core::Rng;
 
-use crate::chance::chance;
-use crate::device::DeviceChoice;
+use crate::base::labels::{Classes, Label};
+use crate::base::rng::rng_stream;
 use crate::error::{Error, Result};
-use crate::labels::{Classes, Label};
+use crate::ops::device::DeviceChoice;
 use crate::sequence::Sampling;
 
 /// `--device`
@@ -93,8 +93,8 @@ pub(super) fn labels_of_item(
     seed: u64,
     item: u64,
 ) -> Vec<Label> {
-    let mut chance = chance(seed, b"classes ", item);
-    classes.complete(given, |count| (chance.next_u64() % count as u64) as usize)
+    let mut rng = rng_stream(seed, b"classes ", item);
+    classes.complete(given, |count| (rng.next_u64() % count as u64) as usize)
 }
 
 /// Refuses lengths of sound that mean nothing.

@@ -2,25 +2,25 @@
 
 use std::path::Path;
 
-use super::media::Verbs;
-use super::ui;
-use crate::checkpoint::Description;
-use crate::train::Standing;
+use crate::checkpoint::ModelManifest;
+use crate::cli::media::Verbs;
+use crate::cli::ui;
+use crate::train::TrainState;
 
 /// The card of a model, as Markdown.
 pub(super) fn of(
-    description: &Description,
+    manifest: &ModelManifest,
     source: &Path,
-    standing: &Standing,
+    standing: &TrainState,
     verbs: &dyn Verbs,
 ) -> String {
-    let (medium, recipe) = (&description.medium, &description.recipe);
-    let validation = description
+    let (medium, recipe) = (&manifest.medium, &manifest.recipe);
+    let validation = manifest
         .validation_bits
         .map_or("not measured".into(), |bits| {
             format!("{bits:.3} {}", medium.unit())
         });
-    let classes: Vec<String> = description
+    let classes: Vec<String> = manifest
         .classes
         .groups()
         .iter()
@@ -33,7 +33,7 @@ pub(super) fn of(
     };
     let row =
         |text: String, (name, value): &(&str, String)| text + &format!("| {name} | {value} |\n");
-    let facts = verbs.facts(description).iter().fold(String::new(), row);
+    let facts = verbs.facts(manifest).iter().fold(String::new(), row);
     let network = toml::to_string(&recipe.network).expect("a network's settings are TOML");
     format!(
         "# A model of {kind}\n\n\
@@ -45,17 +45,17 @@ pub(super) fn of(
          | held out | {rule} |\n\
          | validation, all of what is held out | {validation} at step {best} |\n\n\
          Classes:\n\n{classes}\n\
-         Network:\n\n```toml\n{network}```\n\n\
+         Model:\n\n```toml\n{network}```\n\n\
          {advice}\n",
-        advice = verbs.advice(description),
+        advice = verbs.advice(manifest),
         kind = medium.name(),
         token = medium.token_name(),
-        program = description.program,
+        program = manifest.program,
         source = source.display(),
         steps = standing.step,
         time = ui::duration(standing.seconds),
         tokens = ui::count(standing.tokens as f64),
-        rule = description.split.rule,
-        best = description.step,
+        rule = manifest.split.rule,
+        best = manifest.step,
     )
 }

@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::media;
-use super::ui::Ui;
 use crate::checkpoint::ModelFolder;
+use crate::cli::media;
+use crate::cli::ui::Ui;
 use crate::error::{Error, IoContext, Result};
 
 /// Say the codes of sentences, as JSON
@@ -35,13 +35,13 @@ pub(super) struct DecodeArgs {
 }
 
 pub(super) fn encode(args: &EncodeArgs, ui: &Ui) -> Result<()> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    media::verbs(&description.medium).encode(args, &folder, &description, ui)
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    media::verbs(&manifest.medium).encode(args, &folder, &manifest, ui)
 }
 
 pub(super) fn decode(args: &DecodeArgs) -> Result<()> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    media::verbs(&description.medium).decode(args, &folder, &description)
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    media::verbs(&manifest.medium).decode(args, &folder, &manifest)
 }
 
 impl EncodeArgs {

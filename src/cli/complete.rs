@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::arguments::{SamplingArgs, parse_label};
-use super::precision::Precision;
-use super::ui::Ui;
-use super::{media, pictures};
+use crate::base::labels::Label;
+use crate::checkpoint::Medium;
 use crate::checkpoint::ModelFolder;
+use crate::cli::arguments::{SamplingArgs, parse_label};
+use crate::cli::precision::Precision;
+use crate::cli::ui::Ui;
+use crate::cli::{media, pictures};
 use crate::error::{Error, Result};
-use crate::labels::Label;
-use crate::medium::Medium;
 
 /// Finish a picture of which a part is given
 ///
@@ -56,14 +56,14 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
                 .with_hint("it is a share between 0 and 1, such as 0.5 or 0.25"),
         );
     }
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    description.classes.check(&args.classes)?;
-    let Medium::Pictures(medium) = &description.medium else {
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    manifest.classes.check(&args.classes)?;
+    let Medium::Pictures(medium) = &manifest.medium else {
         return Err(media::other_medium(
             &args.model,
-            &description.medium,
+            &manifest.medium,
             "pictures",
         ));
     };
-    pictures::complete::run(args, medium, &folder, &description, ui)
+    pictures::complete::run(args, medium, &folder, &manifest, ui)
 }

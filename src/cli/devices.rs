@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::ui;
-use crate::device::list_cards;
+use crate::cli::ui;
 use crate::error::Result;
+use crate::ops::device::list_cards;
 
 /// List compute devices and audio outputs
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut compute = vec![Compute {
         name: "cpu".into(),
-        what: format!("{threads} threads, {:?}", crate::simd::Level::detect()),
+        what: format!(
+            "{threads} threads, {:?}",
+            crate::base::simd::InstructionSet::detect()
+        ),
         memory: None,
     }];
     compute.extend(list_cards().into_iter().map(|card| Compute {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arguments::DeviceArgs;
-use super::media;
-use super::ui::Ui;
 use crate::checkpoint::ModelFolder;
+use crate::cli::arguments::DeviceArgs;
+use crate::cli::media;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 
 /// Measure how well a model foresees given data
@@ -72,9 +72,9 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
     media::refuse_foreign(
-        &description.medium,
+        &manifest.medium,
         &[
             (
                 "--trained-on",
@@ -87,5 +87,5 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
             ("--colormap", args.colormap.is_some(), &["pictures"]),
         ],
     )?;
-    media::verbs(&description.medium).eval(args, &folder, &description, ui)
+    media::verbs(&manifest.medium).eval(args, &folder, &manifest, ui)
 }

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
 
-use super::arguments::{SamplingArgs, labels_of_item, parse_label};
-use super::media;
-use super::precision::{self, Precision};
-use super::ui::Ui;
-use crate::checkpoint::{Description, ModelFolder};
-use crate::device::{DeviceChoice, is_cpu};
+use crate::base::labels::{Label, describe};
+use crate::checkpoint::Medium;
+use crate::checkpoint::{ModelFolder, ModelManifest};
+use crate::cli::arguments::{SamplingArgs, labels_of_item, parse_label};
+use crate::cli::media;
+use crate::cli::precision;
+use crate::cli::precision::Precision;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::labels::{Label, describe};
-use crate::medium::Medium;
-use crate::nets::SequenceModel;
-use crate::network::Network;
+use crate::models::Model;
+use crate::models::SequenceModel;
+use crate::ops::device::{DeviceChoice, is_cpu};
 use crate::sequence::{Item, Sampler, Stepper, Token};
 
 /// Make something new
@@ -67,10 +68,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
     args.sampling.sampling()?;
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    args.refuse_foreign(&description.medium)?;
-    description.classes.check(&args.classes)?;
-    media::verbs(&description.medium).generate(args, &folder, &description, ui)
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    args.refuse_foreign(&manifest.medium)?;
+    manifest.classes.check(&args.classes)?;
+    media::verbs(&manifest.medium).generate(args, &folder, &manifest, ui)
 }
 
 impl Args {
@@ -95,18 +96,18 @@ impl Args {
     /// All that is to be made from one seed: the seed, and each item with its labels in words.
     pub(super) fn items(
         &self,
-        description: &Description,
+        manifest: &ModelManifest,
         prompt: &[Token],
     ) -> Result<(u64, Vec<Item>, Vec<String>)> {
         let seed = self.sampling.seed();
         let mut items = Vec::with_capacity(self.number as usize);
         let mut names = Vec::with_capacity(self.number as usize);
         for item in 0..self.number {
-            let labels = labels_of_item(&description.classes, &self.classes, seed, item);
+            let labels = labels_of_item(&manifest.classes, &self.classes, seed, item);
             items.push(Item {
                 sampler: Sampler::new(self.sampling.sampling()?, seed, item)?,
                 condition: (!labels.is_empty())
-                    .then(|| description.classes.vector(&labels))
+                    .then(|| manifest.classes.vector(&labels))
                     .transpose()?,
                 prompt: prompt.to_vec(),
             });
@@ -119,7 +120,7 @@ impl Args {
     pub(super) fn maker<'a>(
         &self,
         folder: &ModelFolder,
-        description: &'a Description,
+        manifest: &'a ModelManifest,
     ) -> Result<Maker<'a>> {
         // A card makes only when it is asked for: few at once are faster on the CPU.
         let device = match &self.device {
@@ -132,9 +133,9 @@ impl Args {
             );
         }
         Ok(Maker {
-            net: folder.load(description, &device)?,
+            net: folder.load(manifest, &device)?,
             on_card: !is_cpu(&device),
-            description,
+            manifest,
             precision: self.precision,
         })
     }
@@ -221,10 +222,10 @@ impl Args {
 
 /// A network that makes things.
 pub(super) struct Maker<'a> {
-    pub(super) net: Network,
+    pub(super) net: Model,
     /// Whether it works on a card.
     pub(super) on_card: bool,
-    description: &'a Description,
+    manifest: &'a ModelManifest,
     precision: Option<Precision>,
 }
 
@@ -234,7 +235,7 @@ impl Maker<'_> {
         if self.on_card {
             return self.net.lanes(lanes);
         }
-        precision::stepper(&self.net, self.description, self.precision, lanes)
+        precision::stepper(&self.net, self.manifest, self.precision, lanes)
     }
 
     /// How many items go side by side that need `each` lanes: up to `usual` lanes on the CPU, thousands on a card.

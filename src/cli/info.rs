@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 use serde::Serialize;
 
-use super::media::{self, Verbs};
-use super::{precision, ui};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::base::labels::Group;
+use crate::checkpoint::{ModelFolder, ModelManifest};
+use crate::cli::media;
+use crate::cli::media::Verbs;
+use crate::cli::{precision, ui};
 use crate::error::Result;
-use crate::labels::Group;
-use crate::nets::parameters;
+use crate::models::parameters;
 use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// Say what a model is, and how fast it is here
@@ -44,37 +45,37 @@ struct Info {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    let verbs = media::verbs(&description.medium);
-    let net = folder.load(&description, &Device::flex())?;
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    let verbs = media::verbs(&manifest.medium);
+    let net = folder.load(&manifest, &Device::flex())?;
     let info = Info {
-        medium: description.medium.name(),
-        network: description.recipe.network.name(),
-        classes: description.classes.groups().to_vec(),
-        receptive_field_tokens: description.recipe.network.receptive_field(),
+        medium: manifest.medium.name(),
+        network: manifest.recipe.network.name(),
+        classes: manifest.classes.groups().to_vec(),
+        receptive_field_tokens: manifest.recipe.network.receptive_field(),
         parameters: parameters(&net).iter().map(|p| p.values.len()).sum(),
         multiply_adds_per_token: net.multiply_adds(),
         megabytes: folder.size() as f64 / 1e6,
-        step: description.step,
-        validation_bits: description.validation_bits,
-        int8_cost_bits: description
+        step: manifest.step,
+        validation_bits: manifest.validation_bits,
+        int8_cost_bits: manifest
             .int8
             .as_ref()
             .map(|int8| int8.int8_bits - int8.f32_bits),
-        tokens_per_second: speed(precision::stepper(&net, &description, None, 1)?)?,
-        facts: verbs.facts(&description).into_iter().collect(),
+        tokens_per_second: speed(precision::stepper(&net, &manifest, None, 1)?)?,
+        facts: verbs.facts(&manifest).into_iter().collect(),
     };
     if args.json {
         return ui::print_json(&info);
     }
-    for (name, value) in lines(&info, &description, verbs) {
+    for (name, value) in lines(&info, &manifest, verbs) {
         ui::print(&format!("{name:<16} {value}"))?;
     }
     Ok(())
 }
 
-fn lines(info: &Info, description: &Description, verbs: &dyn Verbs) -> Vec<(&'static str, String)> {
-    let (unit, token) = (description.medium.unit(), description.medium.token_name());
+fn lines(info: &Info, manifest: &ModelManifest, verbs: &dyn Verbs) -> Vec<(&'static str, String)> {
+    let (unit, token) = (manifest.medium.unit(), manifest.medium.token_name());
     let classes: Vec<String> = info
         .classes
         .iter()
@@ -84,7 +85,7 @@ fn lines(info: &Info, description: &Description, verbs: &dyn Verbs) -> Vec<(&'st
         Some(bits) => format!("{} steps, {bits:.3} {unit} on what was held out", info.step),
         None => format!("{} steps", info.step),
     };
-    let eight_bits = match &description.int8 {
+    let eight_bits = match &manifest.int8 {
         Some(int8) => format!(
             "{}used: they cost {:.4} {unit}",
             if int8.is_good() { "" } else { "not " },
@@ -93,7 +94,7 @@ fn lines(info: &Info, description: &Description, verbs: &dyn Verbs) -> Vec<(&'st
         None => "none".into(),
     };
     let mut lines = vec![("medium", info.medium.to_owned())];
-    lines.extend(verbs.facts(description));
+    lines.extend(verbs.facts(manifest));
     lines.extend([
         (
             "network",

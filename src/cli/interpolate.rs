@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::media;
-use super::ui::Ui;
 use crate::checkpoint::ModelFolder;
+use crate::cli::media;
+use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::latent::Interpolation;
-use crate::train::Refinement;
+use crate::models::sentence_vae::Refinement;
 
 /// Walk from one sentence to another, through the sentences that lie between
 #[derive(Debug, clap::Args)]
@@ -38,8 +38,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    media::verbs(&description.medium).interpolate(args, &folder, &description, ui)
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    media::verbs(&manifest.medium).interpolate(args, &folder, &manifest, ui)
 }
 
 impl Args {

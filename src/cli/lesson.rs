@@ -6,28 +6,30 @@ use std::time::Instant;
 use burn::prelude::*;
 use indicatif::ProgressBar;
 
-use super::card;
-use super::media;
-use super::precision;
-use super::train::{TrainArgs, stop_flag};
-use super::ui::{self, Ui};
-use crate::checkpoint::{Description, FORMAT, ModelFolder, Split};
+use crate::base::labels::{Classes, LabelRule};
+use crate::base::split::Split;
+use crate::checkpoint::Medium;
+use crate::checkpoint::{FORMAT, ModelFolder, ModelManifest};
+use crate::cli::card;
+use crate::cli::media;
+use crate::cli::precision;
+use crate::cli::train::{TrainArgs, stop_flag};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::labels::{Classes, LabelRule};
-use crate::measure::{Point, draw_curve};
-use crate::medium::Medium;
-use crate::nets::parameters;
-use crate::network::Network;
-use crate::recipe::Recipe;
-use crate::sequence::Sequences;
+use crate::eval::{Point, draw_curve};
+use crate::models::Model;
+use crate::models::parameters;
+use crate::sequence::SequenceDataset;
+use crate::train::Recipe;
 use crate::train::{
-    AdamW, Batches, End, Length, Report, Reporter, Standing, Stepped, Training, fit,
+    AdamW, Budget, DataLoader, Report, Reporter, StepReport, StopReason, TrainState, Training, fit,
 };
 
 /// What a medium brings to its training.
 pub(super) trait Material {
     /// All sequences: those to learn from first, then those held out.
-    fn sequences(&self) -> &dyn Sequences;
+    fn sequences(&self) -> &dyn SequenceDataset;
 
     /// How many sequences train.
     fn training(&self) -> usize;
@@ -45,8 +47,8 @@ pub(super) trait Material {
     /// about it.
     fn sample(
         &self,
-        net: &Network,
-        description: &Description,
+        net: &Model,
+        manifest: &ModelManifest,
         base: &Path,
         step: u64,
     ) -> Result<String>;
@@ -60,8 +62,8 @@ pub(super) fn describe(
     classes: Classes,
     recipe: Recipe,
     split: Split,
-) -> Description {
-    Description {
+) -> ModelManifest {
+    ModelManifest {
         format: FORMAT,
         program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
         medium,
@@ -79,12 +81,12 @@ pub(super) fn describe(
 
 /// Refuses to go on with other data than the model began with.
 pub(super) fn check_same_data(
-    resumed: Option<&(ModelFolder, Description)>,
+    resumed: Option<&(ModelFolder, ModelManifest)>,
     split: &Split,
     source: &Path,
 ) -> Result<()> {
     match resumed {
-        Some((folder, description)) if description.split.hash != split.hash => Err(Error::model(
+        Some((folder, manifest)) if manifest.split.hash != split.hash => Err(Error::model(
             folder.path(),
             format!(
                 "it was trained on other data than what is in {} now",
@@ -114,7 +116,7 @@ const VALIDATED: u64 = 400_000;
 pub(super) fn learn(
     args: &TrainArgs,
     resumed: Option<ModelFolder>,
-    mut description: Description,
+    mut manifest: ModelManifest,
     material: &dyn Material,
     source: &Path,
     ui: &Ui,
@@ -124,25 +126,25 @@ pub(super) fn learn(
     let length = args.length()?;
     let (folder, mut training) = match resumed {
         Some(folder) => {
-            let mut training = folder.load_training(&description, &device)?;
+            let mut training = folder.load_training(&manifest, &device)?;
             continue_to(&mut training.standing, args, length);
             (folder, training)
         }
         None => {
-            description.half = args.half;
-            begin(args, &description, &material.files()?, length, &device)?
+            manifest.half = args.half;
+            begin(args, &manifest, &material.files()?, length, &device)?
         }
     };
     training.net = training.net.train();
 
-    let recipe = description.recipe.clone();
+    let recipe = manifest.recipe.clone();
     let sequences = material.sequences();
     let cut = |members: &[usize]| {
-        Batches::new(
+        DataLoader::new(
             sequences,
             members,
             material.conditions(),
-            description.medium.alphabet(),
+            manifest.medium.alphabet(),
             recipe.cut(),
             recipe.seed,
         )
@@ -172,7 +174,7 @@ pub(super) fn learn(
     }
 
     let objective = recipe.objective();
-    let mut reporter = ModelReporter::new(&folder, description.clone(), material, &training, ui)?;
+    let mut reporter = ModelReporter::new(&folder, manifest.clone(), material, &training, ui)?;
     let end = fit(
         &mut training,
         &batches,
@@ -198,7 +200,7 @@ pub(super) fn learn(
         }
     }
     trained.int8 = precision::measure(&net, sequences, &learned, &held_out, material.conditions())?;
-    folder.save_description(&trained)?;
+    folder.save_manifest(&trained)?;
     let verbs = media::verbs(&trained.medium);
     folder.write_text(
         "README.md",
@@ -213,26 +215,26 @@ pub(super) fn learn(
 /// A new model on disk and in memory.
 fn begin(
     args: &TrainArgs,
-    description: &Description,
+    manifest: &ModelManifest,
     files: &[(&str, Vec<u8>)],
-    length: Length,
+    length: Budget,
     device: &Device,
-) -> Result<(ModelFolder, Training<Network>)> {
-    let recipe = &description.recipe;
+) -> Result<(ModelFolder, Training<Model>)> {
+    let recipe = &manifest.recipe;
     let net = recipe
         .network
-        .build(description.interface(), recipe.seed, device)?;
+        .build(manifest.interface(), recipe.seed, device)?;
     let training = Training {
         optimizer: AdamW::new(&net),
-        standing: Standing::start(length),
+        standing: TrainState::start(length),
         net,
     };
-    let folder = ModelFolder::create(&args.out, args.force, description, &training, files)?;
+    let folder = ModelFolder::create(&args.out, args.force, manifest, &training, files)?;
     Ok((folder, training))
 }
 
 /// As many held-out sequences as a report has time for, spread evenly.
-fn enough(sequences: &dyn Sequences, members: &[usize]) -> Vec<usize> {
+fn enough(sequences: &dyn SequenceDataset, members: &[usize]) -> Vec<usize> {
     let total: u64 = members
         .iter()
         .map(|&member| sequences.length(member) as u64)
@@ -242,32 +244,32 @@ fn enough(sequences: &dyn Sequences, members: &[usize]) -> Vec<usize> {
 }
 
 /// How far a resumed run goes: as planned, or further where the person says so.
-fn continue_to(standing: &mut Standing, args: &TrainArgs, length: Length) {
+fn continue_to(standing: &mut TrainState, args: &TrainArgs, length: Budget) {
     let finished = standing.total == Some(standing.step);
     match length {
-        Length::Steps(steps) => standing.total = Some(steps.max(standing.step)),
+        Budget::Steps(steps) => standing.total = Some(steps.max(standing.step)),
         // More minutes after the end; before it, the plan stands.
-        Length::Minutes(_) if finished && args.minutes_given() => standing.total = None,
-        Length::Minutes(_) => {}
+        Budget::Minutes(_) if finished && args.minutes_given() => standing.total = None,
+        Budget::Minutes(_) => {}
     }
 }
 
-fn ending(end: End, standing: &Standing, unit: &str) -> String {
+fn ending(end: StopReason, standing: &TrainState, unit: &str) -> String {
     let best = standing
         .best
         .map(|(bits, step)| format!("; best validation {bits:.3} {unit} at step {step}"))
         .unwrap_or_default();
     match end {
-        End::Done => format!(
+        StopReason::Done => format!(
             "done: {} steps in {}{best}",
             standing.step,
             ui::duration(standing.seconds)
         ),
-        End::Early => format!(
+        StopReason::Early => format!(
             "stopped early at step {}: validation has not become better for a while{best}",
             standing.step
         ),
-        End::Interrupted => format!(
+        StopReason::Interrupted => format!(
             "stopped at step {} and saved; go on with --resume{best}",
             standing.step
         ),
@@ -280,7 +282,7 @@ const WORTH_SAYING: f64 = 0.02;
 /// Shows, samples and saves a run.
 struct ModelReporter<'a> {
     folder: &'a ModelFolder,
-    description: Description,
+    manifest: ModelManifest,
     material: &'a dyn Material,
     reports: Vec<Report>,
     live: ProgressBar,
@@ -291,16 +293,16 @@ struct ModelReporter<'a> {
 impl<'a> ModelReporter<'a> {
     fn new(
         folder: &'a ModelFolder,
-        description: Description,
+        manifest: ModelManifest,
         material: &'a dyn Material,
-        training: &Training<Network>,
+        training: &Training<Model>,
         ui: &'a Ui,
     ) -> Result<Self> {
         let reports = folder.reports(training.standing.step)?;
         folder.rewrite_log(&reports)?;
         Ok(Self {
             folder,
-            description,
+            manifest,
             material,
             reports,
             live: ui.live(),
@@ -310,18 +312,18 @@ impl<'a> ModelReporter<'a> {
     }
 
     /// Clears the live line; gives the description of the model that was kept.
-    fn finish(self) -> Description {
+    fn finish(self) -> ModelManifest {
         self.live.finish_and_clear();
-        self.description
+        self.manifest
     }
 
     fn tokens(&self) -> String {
-        format!("{}s/s", self.description.medium.token_name())
+        format!("{}s/s", self.manifest.medium.token_name())
     }
 }
 
-impl Reporter<Network> for ModelReporter<'_> {
-    fn stepped(&mut self, s: &Stepped) {
+impl Reporter<Model> for ModelReporter<'_> {
+    fn stepped(&mut self, s: &StepReport) {
         if self.shown.elapsed().as_millis() < 200 {
             return;
         }
@@ -341,32 +343,31 @@ impl Reporter<Network> for ModelReporter<'_> {
             "step {}{total}  {:.3} {}{validation}  {} {}{left}",
             s.step,
             s.bits,
-            self.description.medium.unit(),
+            self.manifest.medium.unit(),
             ui::count(s.tokens_per_second),
             self.tokens(),
         ));
     }
 
-    fn sample(&mut self, averaged: &Network, step: u64) -> Result<String> {
+    fn sample(&mut self, averaged: &Model, step: u64) -> Result<String> {
         let base: PathBuf = self.folder.samples().join(format!("step-{step:07}"));
-        self.material
-            .sample(averaged, &self.description, &base, step)
+        self.material.sample(averaged, &self.manifest, &base, step)
     }
 
     fn keep(
         &mut self,
         report: &Report,
-        training: &Training<Network>,
-        averaged: &Network,
+        training: &Training<Model>,
+        averaged: &Model,
         improved: bool,
     ) -> Result<()> {
         // First the model, then the state that remembers it as the best.
         if improved {
-            self.description.step = report.step;
-            self.description.validation_bits = report.validation_bits;
+            self.manifest.step = report.step;
+            self.manifest.validation_bits = report.validation_bits;
             // What was calibrated on other weights.
-            self.description.int8 = None;
-            self.folder.save_model(&self.description, averaged)?;
+            self.manifest.int8 = None;
+            self.folder.save_model(&self.manifest, averaged)?;
         }
         self.folder.save_training(training)?;
         self.folder.log(report)?;
@@ -380,7 +381,7 @@ impl Reporter<Network> for ModelReporter<'_> {
                 validation: r.validation_bits,
             })
             .collect();
-        let unit = self.description.medium.unit();
+        let unit = self.manifest.medium.unit();
         draw_curve(&points, &unit, &self.folder.samples().join("curve.png"))?;
         let validation = report
             .validation_bits
@@ -403,7 +404,7 @@ impl Reporter<Network> for ModelReporter<'_> {
         Ok(())
     }
 
-    fn save(&mut self, training: &Training<Network>) -> Result<()> {
+    fn save(&mut self, training: &Training<Model>) -> Result<()> {
         self.folder.save_training(training)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::codes::{DecodeArgs, EncodeArgs};
-use super::ui::Ui;
-use super::{eval, generate, interpolate, score};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::Medium;
+use crate::checkpoint::{ModelFolder, ModelManifest};
+use crate::cli::codes::{DecodeArgs, EncodeArgs};
+use crate::cli::ui::Ui;
+use crate::cli::{eval, generate, interpolate, score};
 use crate::error::{Error, Result};
-use crate::medium::Medium;
 
 /// A medium as the verbs see it. A model comes with its folder and its description.
 pub(super) trait Verbs {
@@ -16,7 +16,7 @@ pub(super) trait Verbs {
         &self,
         args: &generate::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()>;
 
@@ -25,7 +25,7 @@ pub(super) trait Verbs {
         &self,
         args: &eval::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()>;
 
@@ -34,7 +34,7 @@ pub(super) trait Verbs {
         &self,
         args: &score::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()>;
 
@@ -43,10 +43,10 @@ pub(super) trait Verbs {
         &self,
         _args: &interpolate::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         _ui: &Ui,
     ) -> Result<()> {
-        Err(no_codes(folder.path(), description))
+        Err(no_codes(folder.path(), manifest))
     }
 
     /// `ensuite encode`.
@@ -54,10 +54,10 @@ pub(super) trait Verbs {
         &self,
         _args: &EncodeArgs,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         _ui: &Ui,
     ) -> Result<()> {
-        Err(no_codes(folder.path(), description))
+        Err(no_codes(folder.path(), manifest))
     }
 
     /// `ensuite decode`.
@@ -65,13 +65,13 @@ pub(super) trait Verbs {
         &self,
         _args: &DecodeArgs,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
     ) -> Result<()> {
-        Err(no_codes(folder.path(), description))
+        Err(no_codes(folder.path(), manifest))
     }
 
     /// Lines for `ensuite info` that only this medium has: a name and a value each.
-    fn facts(&self, description: &Description) -> Vec<(&'static str, String)>;
+    fn facts(&self, manifest: &ModelManifest) -> Vec<(&'static str, String)>;
 
     /// How long the network's receptive field is, in the medium's own measure.
     fn extent(&self, tokens: usize) -> String;
@@ -80,10 +80,10 @@ pub(super) trait Verbs {
     fn pace(&self, tokens_per_second: f64) -> String;
 
     /// What the model card says one can do with it, as a sentence of Markdown.
-    fn advice(&self, description: &Description) -> &'static str;
+    fn advice(&self, manifest: &ModelManifest) -> &'static str;
 
     /// What to do with a trained model: the next command.
-    fn invitation(&self, model: &Path, description: &Description) -> String;
+    fn invitation(&self, model: &Path, manifest: &ModelManifest) -> String;
 }
 
 /// The verbs of a model's medium.
@@ -108,15 +108,15 @@ pub(super) fn other_medium(model: &Path, found: &Medium, wanted: &str) -> Error 
 }
 
 /// A model without codes where codes are needed.
-pub(super) fn no_codes(model: &Path, description: &Description) -> Error {
-    let medium = &description.medium;
+pub(super) fn no_codes(model: &Path, manifest: &ModelManifest) -> Error {
+    let medium = &manifest.medium;
     Error::model(
         model,
         format!("it is a model of {} without codes", medium.name()),
     )
     .with_hint(format!(
         "{}; codes are learned by: ensuite train sentence-vae",
-        verbs(medium).invitation(model, description)
+        verbs(medium).invitation(model, manifest)
     ))
 }
 

@@ -11,7 +11,6 @@ mod complete;
 mod devices;
 mod eval;
 mod generate;
-mod held_out;
 mod info;
 mod interpolate;
 mod lesson;

@@ -20,16 +20,18 @@ use std::time::{Duration, Instant};
 
 use burn::prelude::*;
 
-use super::arguments::{SamplingArgs, check_seconds, labels_of_item, parse_label};
-use super::media::other_medium;
-use super::precision::{self, Precision};
-use super::ui::Ui;
+use crate::audio::SoundFormat;
 use crate::audio::playback::{Output, Player, Settings};
 use crate::audio::{MuLaw, WavSink, import};
-use crate::checkpoint::{Description, ModelFolder, PROMPT};
+use crate::base::labels::Label;
+use crate::checkpoint::Medium;
+use crate::checkpoint::{ModelFolder, ModelManifest, PROMPT};
+use crate::cli::arguments::{SamplingArgs, check_seconds, labels_of_item, parse_label};
+use crate::cli::media::other_medium;
+use crate::cli::precision;
+use crate::cli::precision::Precision;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::labels::Label;
-use crate::medium::{Medium, Sound};
 use crate::sequence::{Codec, Guard, LiveGenerator, Sampler, Stepper};
 use controls::Controls;
 use keys::Keyboard;
@@ -186,26 +188,26 @@ fn check(args: &Args) -> Result<Settings> {
 
 /// Reads the model, checks that it is fast enough, and sets it to its beginning.
 fn prepare(args: &Args, ui: &Ui) -> Result<Made> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    description.classes.check(&args.classes)?;
-    let Medium::Sound(sound) = &description.medium else {
-        return Err(other_medium(&args.model, &description.medium, "sound"));
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    manifest.classes.check(&args.classes)?;
+    let Medium::Sound(sound) = &manifest.medium else {
+        return Err(other_medium(&args.model, &manifest.medium, "sound"));
     };
     let seed = args.sampling.seed();
-    let labels = labels_of_item(&description.classes, &args.classes, seed, 0);
+    let labels = labels_of_item(&manifest.classes, &args.classes, seed, 0);
     let condition = (!labels.is_empty())
-        .then(|| description.classes.vector(&labels))
+        .then(|| manifest.classes.vector(&labels))
         .transpose()?;
     let sampler = Sampler::new(args.sampling.sampling()?, seed, 0)?;
-    let net = folder.load(&description, &Device::flex())?;
-    let mut stepper = precision::stepper(&net, &description, args.precision, 1)?;
+    let net = folder.load(&manifest, &Device::flex())?;
+    let mut stepper = precision::stepper(&net, &manifest, args.precision, 1)?;
     let speed = speed(
         &mut *stepper,
         &sampler,
         condition.as_deref(),
         sound.sample_rate,
     );
-    judge_speed(speed, args, &description, ui)?;
+    judge_speed(speed, args, &manifest, ui)?;
     let prompt = prompt(&folder, sound)?;
     let rate = f64::from(sound.sample_rate);
     let guard = (!args.no_guard).then(|| Guard::new(rate, &prompt));
@@ -213,12 +215,12 @@ fn prepare(args: &Args, ui: &Ui) -> Result<Made> {
     Ok(Made {
         rate: sound.sample_rate,
         voice: Voice::new(generator, guard, MuLaw.encode(&prompt)?, sound.sample_rate),
-        controls: Controls::new(args.sampling.sampling()?, seed, labels, description.classes),
+        controls: Controls::new(args.sampling.sampling()?, seed, labels, manifest.classes),
     })
 }
 
 /// The prompt that the model keeps, at its own rate and loudness; nothing where it keeps none.
-fn prompt(folder: &ModelFolder, sound: &Sound) -> Result<Vec<f32>> {
+fn prompt(folder: &ModelFolder, sound: &SoundFormat) -> Result<Vec<f32>> {
     let path = folder.path().join(PROMPT);
     if !path.is_file() {
         return Ok(Vec::new());
@@ -257,7 +259,7 @@ fn speed(
 }
 
 /// Refuses a model that would stutter, and says what would not.
-fn judge_speed(speed: f64, args: &Args, description: &Description, ui: &Ui) -> Result<()> {
+fn judge_speed(speed: f64, args: &Args, manifest: &ModelManifest, ui: &Ui) -> Result<()> {
     let prebuffer = args.prebuffer.unwrap_or(0.0);
     if speed >= COMFORT {
         return Ok(());
@@ -276,7 +278,7 @@ fn judge_speed(speed: f64, args: &Args, description: &Description, ui: &Ui) -> R
         ));
         return Ok(());
     }
-    let eight_bits = match (&description.int8, args.precision) {
+    let eight_bits = match (&manifest.int8, args.precision) {
         (Some(int8), Some(Precision::F32)) if int8.is_good() => "leave --precision f32 away; ",
         (Some(int8), None) if !int8.is_good() => "try --precision int8; ",
         _ => "",

@@ -2,11 +2,11 @@
 
 use clap::ValueEnum;
 
-use crate::checkpoint::{Description, Int8};
+use crate::checkpoint::{Int8, ModelManifest};
 use crate::error::{Error, Result};
-use crate::nets::SequenceModel;
-use crate::network::Network;
-use crate::sequence::{Likelihood, Sequences, Stepper, Token, surprisals};
+use crate::models::Model;
+use crate::models::SequenceModel;
+use crate::sequence::{Likelihood, SequenceDataset, Stepper, Token, nll_per_token};
 
 /// Which numbers the weights are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,18 +19,18 @@ pub(super) enum Precision {
 
 /// The stepper of this precision; without one, what the model is good for.
 pub(super) fn stepper(
-    net: &Network,
-    description: &Description,
+    net: &Model,
+    manifest: &ModelManifest,
     precision: Option<Precision>,
     lanes: usize,
 ) -> Result<Box<dyn Stepper>> {
-    match (precision, &description.int8) {
+    match (precision, &manifest.int8) {
         (Some(Precision::Int8), None) => {
             Err(Error::usage("this model has no eight-bit weights").with_hint(match net {
-                Network::WaveNet(_) => {
+                Model::WaveNet(_) => {
                     "leave --precision away, or go on training it with --resume: they are made at the end"
                 }
-                Network::Recurrent(_) | Network::SentenceVae(_) => "leave --precision away: only a WaveNet has them",
+                Model::Recurrent(_) | Model::SentenceVae(_) => "leave --precision away: only a WaveNet has them",
             }))
         }
         (Some(Precision::Int8), Some(int8)) => net.int8_stepper(&int8.calibration, lanes),
@@ -45,8 +45,8 @@ const TOKENS: usize = 40_000;
 /// Calibrates on training sequences and compares both precisions on held-out ones (on training ones where none are
 /// held out).
 pub(super) fn measure(
-    net: &Network,
-    sequences: &dyn Sequences,
+    net: &Model,
+    sequences: &dyn SequenceDataset,
     training: &[usize],
     held_out: &[usize],
     conditions: &[Vec<f32>],
@@ -67,7 +67,7 @@ pub(super) fn measure(
     let bits = |mut stepper: Box<dyn Stepper>| {
         let mut total = Likelihood::default();
         for (tokens, condition) in &asked {
-            for nats in surprisals(&mut *stepper, *condition, tokens) {
+            for nats in nll_per_token(&mut *stepper, *condition, tokens) {
                 total.score(nats);
             }
         }
@@ -86,7 +86,7 @@ type Sample<'a> = (Vec<Token>, Option<&'a [f32]>);
 
 /// Whole sequences spread over the members, up to [`TOKENS`] in all; a very long one is cut.
 fn some<'a>(
-    sequences: &dyn Sequences,
+    sequences: &dyn SequenceDataset,
     members: &[usize],
     conditions: &'a [Vec<f32>],
 ) -> Result<Vec<Sample<'a>>> {

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arguments::parse_label;
-use super::media;
-use super::ui::Ui;
-use crate::checkpoint::{Description, ModelFolder};
+use crate::base::labels::{Label, describe};
+use crate::checkpoint::{ModelFolder, ModelManifest};
+use crate::cli::arguments::parse_label;
+use crate::cli::media;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::labels::{Label, describe};
 
 /// Show how surprising each part of something is
 #[derive(Debug, clap::Args)]
@@ -25,9 +25,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    let (folder, description) = ModelFolder::open(&args.model)?;
-    description.classes.check(&args.classes)?;
-    media::verbs(&description.medium).score(args, &folder, &description, ui)
+    let (folder, manifest) = ModelFolder::open(&args.model)?;
+    manifest.classes.check(&args.classes)?;
+    media::verbs(&manifest.medium).score(args, &folder, &manifest, ui)
 }
 
 impl Args {
@@ -52,8 +52,8 @@ impl Args {
     }
 
     /// The condition that belongs to the file: the classes given, and for the others what its name says.
-    pub(super) fn condition(&self, description: &Description) -> Result<Option<Vec<f32>>> {
-        let classes = &description.classes;
+    pub(super) fn condition(&self, manifest: &ModelManifest) -> Result<Option<Vec<f32>>> {
+        let classes = &manifest.classes;
         if classes.width() == 0 {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl Args {
             return classes.vector(&self.classes).map(Some);
         }
         let mut labels = self.classes.clone();
-        for label in named(description, &self.file)? {
+        for label in named(manifest, &self.file)? {
             if !labels.iter().any(|(name, _)| *name == label.0) {
                 labels.push(label);
             }
@@ -72,11 +72,11 @@ impl Args {
 
 /// What a file's path says about it. Where the corpus folder ends in the path is not known: every part of it may be
 /// the one, as long as all that make sense say the same.
-fn named(description: &Description, file: &Path) -> Result<Vec<Label>> {
+fn named(manifest: &ModelManifest, file: &Path) -> Result<Vec<Label>> {
     let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
     let mut found: Vec<Vec<Label>> = (0..parts.len())
-        .filter_map(|from| description.labels.labels(&parts[from..].join("/")).ok())
-        .filter(|labels| description.classes.check(labels).is_ok())
+        .filter_map(|from| manifest.labels.labels(&parts[from..].join("/")).ok())
+        .filter(|labels| manifest.classes.check(labels).is_ok())
         .collect();
     found.sort();
     found.dedup();

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Subcommand;
 
-use super::arguments::DeviceArgs;
-use super::ui::Ui;
-use super::{media, pictures, sound, text};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
+use crate::cli::arguments::DeviceArgs;
+use crate::cli::ui::Ui;
+use crate::cli::{media, pictures, sound, text};
 use crate::error::{Error, IoContext, Result};
-use crate::recipe::Recipe;
-use crate::train::Length;
+use crate::train::Budget;
+use crate::train::Recipe;
 
 /// Learn from your own data
 #[derive(Debug, clap::Args)]
@@ -131,16 +131,16 @@ impl TrainArgs {
     }
 
     /// How long to train.
-    pub(super) fn length(&self) -> Result<Length> {
+    pub(super) fn length(&self) -> Result<Budget> {
         match (self.steps, self.minutes) {
             (Some(0), _) => {
                 Err(Error::usage("--steps 0 trains nothing").with_hint("give 1 or more"))
             }
-            (Some(steps), _) => Ok(Length::Steps(steps)),
+            (Some(steps), _) => Ok(Budget::Steps(steps)),
             (None, minutes) => {
                 let minutes = minutes.unwrap_or(30.0);
                 if minutes.is_finite() && minutes > 0.0 && minutes <= 1e6 {
-                    return Ok(Length::Minutes(minutes));
+                    return Ok(Budget::Minutes(minutes));
                 }
                 Err(Error::usage(format!("--minutes {minutes} is not possible"))
                     .with_hint("give a number above 0, at most 1000000"))
@@ -156,7 +156,7 @@ impl TrainArgs {
     /// The model to go on with, or `None` for a new one. A second look at what the person asked for: with
     /// `--resume` the recipe is the saved one, so that flags which change it are refused. `medium` is what the model
     /// has to be of.
-    pub(super) fn resumed(&self, medium: &str) -> Result<Option<(ModelFolder, Description)>> {
+    pub(super) fn resumed(&self, medium: &str) -> Result<Option<(ModelFolder, ModelManifest)>> {
         if !self.resume {
             ModelFolder::check_free(&self.out, self.force)?;
             return Ok(None);

@@ -2,7 +2,7 @@
 Grey pictures in black and white, in the two ways under which likelihoods are published; they differ by about two
 nats a picture on MNIST, so that results of one are never to be compared with those of the other.
 
-*Static*: white from one half on; [`Palette::binary`](super::Palette::binary) does just that. *Dynamic*
+*Static*: white from one half on; [`Palette::binary`](crate::image::Palette::binary) does just that. *Dynamic*
 (Salakhutdinov and Murray 2008): each pixel is white with the probability that its grey value says, drawn anew in each
 epoch; a draw depends on the seed, the epoch and the picture alone.
 */
@@ -13,10 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::Pictures;
-use crate::chance::keyed;
+use crate::base::rng::keyed;
 use crate::error::Result;
-use crate::sequence::{Sequences, Token};
+use crate::image::Pictures;
+use crate::sequence::{SequenceDataset, Token};
 
 /// How grey becomes black and white.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,33 +52,33 @@ impl<'a> Drawn<'a> {
     /// If the range is not inside the picture, or `out` has another length.
     pub fn draw(&self, index: usize, range: Range<usize>, out: &mut [u8]) {
         assert_eq!(range.len(), out.len());
-        let mut chance = self.chance(index, range.start);
+        let mut rng = self.rng_stream(index, range.start);
         let mut greys = vec![0; range.len()];
         self.pictures.greys(index, range, &mut greys);
         for (white, grey) in out.iter_mut().zip(greys) {
-            *white = u8::from(is_white(grey, chance.next_u32()));
+            *white = u8::from(is_white(grey, rng.next_u32()));
         }
     }
 
     /// The random numbers of a picture, one for each pixel, from `pixel` on.
-    fn chance(&self, index: usize, pixel: usize) -> ChaCha8Rng {
+    fn rng_stream(&self, index: usize, pixel: usize) -> ChaCha8Rng {
         let key = [
             self.seed.to_le_bytes(),
             self.epoch.to_le_bytes(),
             *b"binarize",
         ];
-        let mut chance = keyed(&key, index as u64);
-        chance.set_word_pos(pixel as u128);
-        chance
+        let mut rng = keyed(&key, index as u64);
+        rng.set_word_pos(pixel as u128);
+        rng
     }
 }
 
 /// White with probability grey / 255, exactly: black never is, and white always.
-fn is_white(grey: u8, chance: u32) -> bool {
-    u64::from(chance) * 255 < u64::from(grey) << 32
+fn is_white(grey: u8, rng: u32) -> bool {
+    u64::from(rng) * 255 < u64::from(grey) << 32
 }
 
-impl Sequences for Drawn<'_> {
+impl SequenceDataset for Drawn<'_> {
     fn count(&self) -> usize {
         self.pictures.len()
     }

@@ -10,9 +10,9 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Color, Fit, Indexed, Palette, Picture, Pictures, Size};
 use crate::error::{Error, Result};
-use crate::sequence::{Alphabet, Codec, Sequences, Token};
+use crate::image::{Color, Fit, Indexed, Palette, Picture, Pictures, Size};
+use crate::sequence::{Alphabet, Codec, SequenceDataset, Token};
 
 /// Size and colours of a model's pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -240,7 +240,7 @@ impl IndexedPictures {
     }
 }
 
-impl Sequences for IndexedPictures {
+impl SequenceDataset for IndexedPictures {
     fn count(&self) -> usize {
         self.len()
     }

@@ -5,27 +5,29 @@ Pictures in and out.
 [`Palette`] gives their colours class numbers and [`PixelCodec`] makes a picture a sequence: its pixels in raster
 order, one token each (van den Oord et al., "Pixel Recurrent Neural Networks", 2016, §2), the classes being colours
 of a palette as in Hung-yi Lee's course of 2016. [`binarize`] makes grey pictures black and white. On the way out
-[`Sheet`] lays pictures out in rows, [`drawing`] shows one being drawn and [`heat`] how surprising each pixel is.
+[`ContactSheet`] lays pictures out in rows, [`mod@gif`] shows one being drawn and [`heatmap`] how surprising each pixel is.
 
 Colours are 8-bit sRGB; pixels are rows from the top, each from the left.
 */
 
 pub mod binarize;
 mod codec;
-pub mod drawing;
-pub mod fit;
-pub mod heat;
+mod contact_sheet;
+mod format;
+pub mod gif;
+pub mod heatmap;
 mod import;
 mod palette;
 mod picture;
-mod sheet;
+pub mod resize;
 mod size;
 mod write;
 
 pub use codec::{IndexedPictures, PixelCodec};
-pub use fit::Fit;
+pub use contact_sheet::{Cell, ContactSheet};
+pub use format::{Labelled, PictureFormat};
 pub use import::{ImportSettings, LabelSource, Pictures, PixelFormat, Skipped, Summary};
 pub use palette::{MAX_COLORS, Palette};
 pub use picture::{Color, Indexed, Picture, parse_color};
-pub use sheet::{Cell, Sheet};
+pub use resize::Fit;
 pub use size::Size;

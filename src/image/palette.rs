@@ -18,8 +18,8 @@ use quantette::kmeans::KmeansOptions;
 use quantette::{PaletteSize, Pipeline};
 use serde::{Deserialize, Serialize};
 
-use super::picture::{Color, Picture, grey, parse_color};
 use crate::error::{Error, IoContext, Result};
+use crate::image::picture::{Color, Picture, grey, parse_color};
 
 /// A palette has no more colours than one byte can number.
 pub const MAX_COLORS: usize = 256;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::import::decode;
-use super::write::{self, write_png};
-use super::{Size, fit};
 use crate::error::{Error, Result};
+use crate::image::import::decode;
+use crate::image::write;
+use crate::image::write::write_png;
+use crate::image::{Size, resize};
 
 /// Red, green and blue in 8-bit sRGB.
 pub type Color = [u8; 3];
@@ -55,10 +56,10 @@ impl Picture {
         write::png(self).map_err(|error| Error::usage(error.to_string()))
     }
 
-    /// The picture in the size of a model; see [`fit`](fit::fit).
+    /// The picture in the size of a model; see [`fit`](resize::fit).
     #[must_use]
-    pub fn fitted(&self, size: Size, how: fit::Fit, background: Color) -> Self {
-        fit::fit(self, size, how, background)
+    pub fn fitted(&self, size: Size, how: resize::Fit, background: Color) -> Self {
+        resize::fit(self, size, how, background)
     }
 
     /// True where it has the size of a model.

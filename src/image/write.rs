@@ -7,8 +7,8 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::Picture;
 use crate::error::{Error, IoContext, Result};
+use crate::image::Picture;
 
 /// Replaces the file at `path` by one with these bytes.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -8,8 +8,8 @@ multiplications, divisions and roots alone, since the system's logarithm differs
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use crate::chance::keyed;
-use crate::math;
+use crate::base::math;
+use crate::base::rng::keyed;
 
 /// N(mean, diag(exp(log_variance))).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +107,7 @@ const LN_TAU: f64 = 1.837_877_066_409_345_3;
 /// normal variables").
 #[derive(Debug, Clone)]
 pub struct Normals {
-    chance: ChaCha8Rng,
+    rng: ChaCha8Rng,
     /// They come in pairs.
     second: Option<f64>,
 }
@@ -116,7 +116,7 @@ impl Normals {
     /// Item number `item` of everything drawn with `seed` for this purpose gets a stream of its own.
     pub fn new(purpose: [u8; 8], seed: u64, item: u64) -> Self {
         Self {
-            chance: keyed(&[seed.to_le_bytes(), *b"normals ", purpose], item),
+            rng: keyed(&[seed.to_le_bytes(), *b"normals ", purpose], item),
             second: None,
         }
     }
@@ -129,7 +129,7 @@ impl Normals {
     /// Uniform in [−1, 1).
     fn uniform(&mut self) -> f64 {
         const STEP: f64 = 1.0 / (1_u64 << 52) as f64;
-        (self.chance.next_u64() >> 11) as f64 * STEP - 1.0
+        (self.rng.next_u64() >> 11) as f64 * STEP - 1.0
     }
 
     /// Two at a time.

@@ -4,9 +4,11 @@ and the choice of what to show along a walk. Nothing here knows a network.
 */
 
 mod gaussian;
-mod path;
-mod walk;
+mod interpolation;
+mod line_selection;
+mod posteriors;
 
 pub use gaussian::{Gaussian, Normals, standard_log_density};
-pub use path::{Choice, PathSettings, choose};
-pub use walk::{Interpolation, norm, walk};
+pub use interpolation::{Interpolation, interpolate, norm};
+pub use line_selection::{Choice, LineSelectionSettings, select_lines};
+pub use posteriors::{Information, Posteriors, importance_weighted_nll, nearest_code};

@@ -8,8 +8,8 @@ use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use super::fused::AS_ON_A_CARD;
-use super::*;
+use crate::ops::fused::AS_ON_A_CARD;
+use crate::ops::*;
 
 /// Of the largest value.
 const TOLERANCE: f32 = 1e-4;
@@ -104,7 +104,7 @@ fn residual_stack_agrees_with_its_composed_form() {
                 &dilations,
                 time
             ),
-            super::wavenet::composed(
+            crate::ops::wavenet::composed(
                 x.clone(),
                 &weights,
                 Some(steering.clone()),
@@ -121,7 +121,7 @@ fn residual_stack_agrees_with_its_composed_form() {
         agree!(
             "stack",
             residual_stack(x.clone(), &weights, None, &dilations, time),
-            super::wavenet::composed(x.clone(), &weights, None, &dilations, time),
+            crate::ops::wavenet::composed(x.clone(), &weights, None, &dilations, time),
             x,
             conv,
             conv_bias,
@@ -143,7 +143,7 @@ fn linear_agrees_with_its_composed_form() {
         agree!(
             "linear",
             linear(x.clone(), weight.clone(), bias.clone(), relu),
-            super::linear::composed(x.clone(), weight.clone(), bias.clone(), relu),
+            crate::ops::linear::composed(x.clone(), weight.clone(), bias.clone(), relu),
             x,
             weight,
             bias
@@ -184,7 +184,7 @@ fn cross_entropy_agrees_with_its_composed_form() {
     agree!(
         "cross entropy",
         cross_entropy(logits.clone(), &targets),
-        super::cross_entropy::composed(logits.clone(), &targets),
+        crate::ops::cross_entropy::composed(logits.clone(), &targets),
         logits
     );
     let all_ignored = cross_entropy(logits.clone(), &[IGNORED; 6]);
@@ -207,8 +207,8 @@ fn recurrent_by_autodiff(
         None => input,
     };
     let [_, width] = rows.dims();
-    let rows =
-        super::recurrent::steered(rows, condition.as_ref(), time).reshape([batch, time, width]);
+    let rows = crate::ops::recurrent::steered(rows, condition.as_ref(), time)
+        .reshape([batch, time, width]);
     let mut h = initial;
     let mut c = h.zeros_like();
     let mut states = Vec::with_capacity(time);

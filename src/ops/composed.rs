@@ -8,7 +8,8 @@ use std::fmt::Debug;
 use burn::backend::Flex;
 use burn::prelude::*;
 
-use super::node::{self, Home, NodeOp, Operand, Primitive};
+use crate::ops::node;
+use crate::ops::node::{Home, NodeOp, Operand, Primitive};
 
 /// An operation on `N` matrices with its own backward. All tensors are plain ones.
 pub(super) trait ComposedOp<const N: usize>: Send + Sync + Debug + 'static {

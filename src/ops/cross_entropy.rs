@@ -3,9 +3,10 @@
 use burn::prelude::*;
 use burn::tensor::activation;
 
-use super::fused::{self, FusedOp};
-use super::kernels::buffer::unwritten;
-use super::kernels::cross_entropy as kernel;
+use crate::kernels::buffer::unwritten;
+use crate::kernels::cross_entropy as kernel;
+use crate::ops::fused;
+use crate::ops::fused::FusedOp;
 
 /// The target of a position that is not scored.
 pub const IGNORED: i32 = -1;
@@ -34,7 +35,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
 ///
 /// * `logits`: `[rows, classes]`.
 /// * `targets`: as for [`cross_entropy`].
-pub fn surprise_of_rows(logits: Tensor<2>, targets: &[i32]) -> Vec<f32> {
+pub fn nll_per_row(logits: Tensor<2>, targets: &[i32]) -> Vec<f32> {
     let [_, classes] = logits.dims();
     let logits: Vec<f32> = logits.into_data().try_into_vec().expect("networks are f32");
     kernel::forward(&logits, classes, targets).rows

@@ -3,10 +3,12 @@
 use burn::prelude::*;
 use burn::tensor::IndexingUpdateOp;
 
-use super::composed::{self, ComposedOp};
-use super::fused::{self, FusedOp};
-use super::kernels::buffer::unwritten;
-use super::kernels::embedding as kernel;
+use crate::kernels::buffer::unwritten;
+use crate::kernels::embedding as kernel;
+use crate::ops::composed;
+use crate::ops::composed::ComposedOp;
+use crate::ops::fused;
+use crate::ops::fused::FusedOp;
 
 /// Row i of the result is the sum over all `sources` of the table's row `source[i]`.
 ///

@@ -9,7 +9,8 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::prelude::*;
 use burn_flex::FlexTensor;
 
-use super::node::{self, Home, NodeOp, Operand};
+use crate::ops::node;
+use crate::ops::node::{Home, NodeOp, Operand};
 
 /// An operation on `N` float tensors with its own backward, over row-major slices.
 pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {

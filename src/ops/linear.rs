@@ -3,9 +3,10 @@
 use burn::prelude::*;
 use burn::tensor::activation;
 
-use super::fused::{self, FusedOp};
-use super::kernels::buffer::unwritten;
-use super::kernels::linear as kernel;
+use crate::kernels::buffer::unwritten;
+use crate::kernels::linear as kernel;
+use crate::ops::fused;
+use crate::ops::fused::FusedOp;
 
 /// `f(x) W + b`, where f is the rectifier max(0, ·) if `relu` is set and nothing otherwise.
 ///

@@ -10,16 +10,16 @@ be slow. Both are tested against autodiff's.
 mod agreement;
 mod composed;
 mod cross_entropy;
+pub mod device;
 mod embedding;
 pub(crate) mod fused;
-pub mod kernels;
 mod linear;
 mod node;
 mod recurrent;
 mod unrolled;
 mod wavenet;
 
-pub use cross_entropy::{IGNORED, cross_entropy, surprise_of_rows};
+pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
 pub use embedding::embedding;
 pub use linear::linear;
 pub use recurrent::{Cell, GateInput, recurrent};

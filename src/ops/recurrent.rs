@@ -2,12 +2,13 @@
 
 use burn::prelude::*;
 
-use super::embedding::embedding;
-use super::fused::{self, FusedOp};
-use super::kernels::buffer::unwritten;
-use super::kernels::lstm as kernel;
-use super::kernels::{gru, lstm};
-use super::unrolled::unrolled;
+use crate::kernels::buffer::unwritten;
+use crate::kernels::lstm as kernel;
+use crate::kernels::{gru, lstm};
+use crate::ops::embedding::embedding;
+use crate::ops::fused;
+use crate::ops::fused::FusedOp;
+use crate::ops::unrolled::unrolled;
 
 /// What a recurrent layer is made of, with H units.
 #[derive(Debug, Clone)]

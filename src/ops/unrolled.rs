@@ -7,8 +7,9 @@ Left to autodiff, each step's slice of the input would get a gradient as large a
 use burn::prelude::*;
 use burn::tensor::activation::{sigmoid, tanh};
 
-use super::composed::{self, ComposedOp};
-use super::recurrent::Cell;
+use crate::ops::composed;
+use crate::ops::composed::ComposedOp;
+use crate::ops::recurrent::Cell;
 
 /// A layer over `batch` sequences of `time` steps.
 ///

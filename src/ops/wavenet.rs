@@ -3,9 +3,10 @@
 use burn::prelude::*;
 use burn::tensor::activation;
 
-use super::fused::{self, FusedOp};
-use super::kernels::buffer::unwritten;
-use super::kernels::wavenet as kernel;
+use crate::kernels::buffer::unwritten;
+use crate::kernels::wavenet as kernel;
+use crate::ops::fused;
+use crate::ops::fused::FusedOp;
 
 /// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
 #[derive(Debug, Clone)]

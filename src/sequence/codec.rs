@@ -1,7 +1,7 @@
 /*! The way from a medium to tokens and back. */
 
-use super::{Alphabet, Token};
 use crate::error::Result;
+use crate::sequence::{Alphabet, Token};
 
 /// Translates a medium into tokens and back; exact where the medium allows it.
 pub trait Codec {

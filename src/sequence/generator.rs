@@ -1,7 +1,7 @@
 /*! Goes round: feed a token, choose the next, feed that. After a prompt, or from nothing. */
 
-use super::{Alphabet, Sampler, Stepper, Token};
 use crate::error::{Error, Result};
+use crate::sequence::{Alphabet, Sampler, Stepper, Token};
 
 /// An endless (or, where the alphabet has a `stop`, ending) stream of tokens from one lane.
 ///

@@ -1,6 +1,6 @@
 /*! How well a network foresaw a given sequence, in nats and in bits a token. */
 
-use super::{Stepper, Token};
+use crate::sequence::{Stepper, Token};
 
 /// Surprise summed over scored tokens; add the ones of many sequences for a corpus.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -36,7 +36,7 @@ impl Likelihood {
 }
 
 /// −ln softmax(logits)\[token\], in nats.
-pub fn surprisal(logits: &[f32], token: Token) -> f64 {
+pub fn nll_of_token(logits: &[f32], token: Token) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|l| f64::from(l - highest).exp()).sum();
     total.ln() - f64::from(logits[token as usize] - highest)
@@ -44,7 +44,7 @@ pub fn surprisal(logits: &[f32], token: Token) -> f64 {
 
 /// The surprise of each of `tokens`, in nats, from a fresh lane 0: `start` is fed first and not scored. Give the
 /// `stop` as the last token where the end counts.
-pub fn surprisals(
+pub fn nll_per_token(
     stepper: &mut dyn Stepper,
     condition: Option<&[f32]>,
     tokens: &[Token],
@@ -55,7 +55,7 @@ pub fn surprisals(
     tokens
         .iter()
         .map(|&token| {
-            let nats = surprisal(&stepper.step(&inputs)[..alphabet.size], token);
+            let nats = nll_of_token(&stepper.step(&inputs)[..alphabet.size], token);
             inputs[0] = token;
             nats
         })
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn equal_logits_cost_the_logarithm_of_the_alphabet() {
-        let nats = surprisal(&[0.3; 256], 17);
+        let nats = nll_of_token(&[0.3; 256], 17);
         assert!((nats - 256_f64.ln()).abs() < 1e-9);
         let likelihood = Likelihood {
             nats: nats * 10.0,
@@ -86,7 +86,7 @@ mod tests {
         let mut total = 0.0;
         for first in 0..size {
             for second in 0..size {
-                let nats: f64 = surprisals(&mut stepper, None, &[first, second])
+                let nats: f64 = nll_per_token(&mut stepper, None, &[first, second])
                     .iter()
                     .sum();
                 total += (-nats).exp();

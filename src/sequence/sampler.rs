@@ -3,11 +3,11 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::Token;
-use crate::chance::keyed;
+use crate::base::math;
+use crate::base::rng::keyed;
+use crate::base::simd::{InstructionSet, multiversion};
 use crate::error::{Error, Result};
-use crate::math;
-use crate::simd::{Level, multiversion};
+use crate::sequence::Token;
 
 /// How freely the next token is chosen.
 ///
@@ -84,7 +84,7 @@ const BLOCK: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Sampler {
     settings: Sampling,
-    chance: ChaCha8Rng,
+    rng: ChaCha8Rng,
     weights: Vec<f32>,
     order: Vec<u32>,
 }
@@ -98,7 +98,7 @@ impl Sampler {
         settings.validate()?;
         Ok(Self {
             settings,
-            chance: chance(seed, item),
+            rng: rng_stream(seed, item),
             weights: Vec::new(),
             order: Vec::new(),
         })
@@ -116,7 +116,7 @@ impl Sampler {
 
     /// Another stream of chance from its beginning; the settings stay.
     pub fn reseed(&mut self, seed: u64, item: u64) {
-        self.chance = chance(seed, item);
+        self.rng = rng_stream(seed, item);
     }
 
     /// Chooses a token by its logits, `[alphabet.size]`.
@@ -137,7 +137,7 @@ impl Sampler {
         self.weights.resize(padded, 0.0);
         self.weights[..logits.len()].copy_from_slice(logits);
         exponentiate(
-            Level::detect(),
+            InstructionSet::detect(),
             &mut self.weights[..logits.len()],
             highest,
             1.0 / self.settings.temperature,
@@ -200,7 +200,7 @@ impl Sampler {
     fn draw(&mut self, best: usize) -> Token {
         let total: f32 = self.weights.chunks(BLOCK).map(block_sum).sum();
         // 24 bits: as many as an f32 holds.
-        let uniform = (self.chance.next_u32() >> 8) as f32 / 16_777_216.0;
+        let uniform = (self.rng.next_u32() >> 8) as f32 / 16_777_216.0;
         let mut left = uniform * total;
         for (index, block) in self.weights.chunks(BLOCK).enumerate() {
             let sum = block_sum(block);
@@ -220,7 +220,7 @@ impl Sampler {
     }
 }
 
-fn chance(seed: u64, item: u64) -> ChaCha8Rng {
+fn rng_stream(seed: u64, item: u64) -> ChaCha8Rng {
     keyed(&[seed.to_le_bytes()], item)
 }
 

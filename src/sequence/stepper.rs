@@ -1,6 +1,6 @@
 /*! One step at a time: the contract between the core and every network. */
 
-use super::{Alphabet, Token};
+use crate::sequence::{Alphabet, Token};
 
 /// A network in its making form: one token in, the logits of the next one out, in each lane.
 ///

@@ -1,6 +1,7 @@
 /*! The smallest network that has a past, a condition and lanes: the first to pass the laws. Tests only. */
 
-use super::{Alphabet, Stepper, Token, laws::Subject};
+use crate::sequence::conformance::Subject;
+use crate::sequence::{Alphabet, Stepper, Token};
 
 const SIZE: usize = 5;
 const STATE: usize = 3;
@@ -152,17 +153,20 @@ impl Stepper for ToyStepper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::laws;
+    use crate::sequence::conformance;
 
     #[test]
     fn the_toy_passes_every_law() {
-        laws::check_all(&Toy::new());
+        conformance::check_all(&Toy::new());
     }
 
     #[test]
     fn one_generator_equals_one_of_many() {
-        laws::generator_equals_generate_many(&|| Box::new(Toy::new().stepper(1)), &[]);
-        laws::generator_equals_generate_many(&|| Box::new(Toy::new().stepper(1)), &[1, 3, 0]);
+        conformance::generator_equals_generate_many(&|| Box::new(Toy::new().stepper(1)), &[]);
+        conformance::generator_equals_generate_many(
+            &|| Box::new(Toy::new().stepper(1)),
+            &[1, 3, 0],
+        );
     }
 
     /// A law that no fault can break is no law: each deliberate fault must be caught.
@@ -180,8 +184,9 @@ mod tests {
                 toy: Toy::new(),
                 fault,
             };
-            let outcome =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| laws::check_all(&faulty)));
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                conformance::check_all(&faulty);
+            }));
             assert!(outcome.is_err(), "{fault:?} went unnoticed");
         }
     }

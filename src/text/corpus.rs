@@ -15,8 +15,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use super::lines::{Line, Lines, MAX_SENTENCE};
 use crate::error::{Error, IoContext, Result};
+use crate::text::lines::{Line, Lines, MAX_SENTENCE};
 
 /// How a file becomes sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]

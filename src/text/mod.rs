@@ -9,8 +9,9 @@ A sentence is any Unicode text. With the two open tokenizers it comes back exact
 */
 
 mod corpus;
+mod format;
+mod highlight;
 mod lines;
-mod marks;
 mod split;
 mod stream;
 mod tokenizer;
@@ -18,8 +19,9 @@ mod tokens;
 mod vocabulary;
 
 pub use corpus::{ReadSettings, Sentences, Skipped, Summary};
+pub use format::TextFormat;
+pub use highlight::{Mark, Marks, Style};
 pub use lines::MAX_SENTENCE;
-pub use marks::{Mark, Marks, Style};
 pub use split::HeldOut;
 pub use stream::TextStream;
 pub use tokenizer::TextCodec;

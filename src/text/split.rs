@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ReadSettings, Sentences};
 use crate::error::{Error, Result};
+use crate::text::{ReadSettings, Sentences};
 
 /// The part of a corpus that is never trained on; saved as text: `one-in:20`, `last:3370` or `file:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 /*! Text while it is being made: token by token in, whole characters out. */
 
-use super::TextCodec;
 use crate::error::Result;
 use crate::sequence::Token;
+use crate::text::TextCodec;
 
 /// Turns tokens into text as they come, and never gives half a character.
 ///

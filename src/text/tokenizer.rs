@@ -9,10 +9,10 @@ use std::path::Path;
 use tokenizers::models::ModelWrapper;
 use tokenizers::{DecoderWrapper, PreTokenizerWrapper, Tokenizer};
 
-use super::vocabulary::{UNKNOWN, learn, named_byte, refused};
-use super::{TextStream, TokenizerKind, TokenizerSettings};
 use crate::error::{Error, IoContext, Result};
 use crate::sequence::{Alphabet, Codec, Token};
+use crate::text::vocabulary::{UNKNOWN, learn, named_byte, refused};
+use crate::text::{TextStream, TokenizerKind, TokenizerSettings};
 
 /// Tokens of a vocabulary of V: `0..V` are pieces of text, V is `stop` (the end of a sentence), and V + 1 the `start`
 /// that is only ever read. Neither of these two is in `tokenizer.json`: no text that a person types can mean them.

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Sentences, TextCodec};
 use crate::error::Result;
-use crate::sequence::{Codec, Sequences, Token};
+use crate::sequence::{Codec, SequenceDataset, Token};
+use crate::text::{Sentences, TextCodec};
 
 /// So many sentences are turned into tokens at a time by one thread.
 const CHUNK: usize = 1_024;
@@ -118,7 +118,7 @@ impl Tokenized {
     }
 }
 
-impl Sequences for Tokenized {
+impl SequenceDataset for Tokenized {
     fn count(&self) -> usize {
         self.ends.len()
     }

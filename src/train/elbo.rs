@@ -10,15 +10,19 @@ use burn::prelude::*;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::objective::{inputs, seed_of_batch, surprise_at};
-use super::{Batch, Batches, Moment, Objective, Training, Validation};
-use crate::chance::chance;
+use crate::base::rng::rng_stream;
 use crate::error::{Error, Result};
 use crate::latent::Normals;
-use crate::measure::Posteriors;
-use crate::nets::{DECODER, Encoded, SentenceVae, SequenceModel, parameters, values, with_values};
-use crate::network::Network;
+use crate::latent::Posteriors;
+use crate::models::Batch;
+use crate::models::Model;
+use crate::models::{
+    DECODER, Encoded, SentenceVae, SequenceModel, parameters, values, with_values,
+};
+use crate::models::{inputs, nll_of_logits};
 use crate::sequence::{Likelihood, Token};
+use crate::train::likelihood::seed_of_batch;
+use crate::train::{DataLoader, Objective, StepContext, Training, Validation};
 
 /// The course of training a VAE.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -84,13 +88,13 @@ impl ElboSettings {
     }
 
     /// How far along this step is, from 0 to 1; 0 while that is unknown.
-    fn progress(now: Moment) -> f64 {
+    fn progress(now: StepContext) -> f64 {
         now.planned
             .map_or(0.0, |planned| now.step as f64 / planned.max(1) as f64)
     }
 
     /// The weight of the KL divergence.
-    fn weight(&self, now: Moment) -> f64 {
+    fn weight(&self, now: StepContext) -> f64 {
         let beyond = Self::progress(now) - self.autoencoder;
         if beyond < 0.0 || now.planned.is_none() {
             LEAST
@@ -102,7 +106,7 @@ impl ElboSettings {
     }
 
     /// The weight of the bag of words.
-    fn bag_weight(&self, now: Moment) -> f64 {
+    fn bag_weight(&self, now: StepContext) -> f64 {
         let end = self.autoencoder + self.ramp;
         let left = 1.0 - Self::progress(now) / end.max(f64::MIN_POSITIVE);
         self.bag_of_words * left.max(0.0)
@@ -129,10 +133,10 @@ impl Elbo {
     fn hide_words(&self, batch: &Batch, start: Token, number: u64) -> Batch {
         let mut batch = batch.clone();
         if self.settings.word_dropout > 0.0 {
-            let mut chance = chance(self.seed, b"words   ", number);
+            let mut rng = rng_stream(self.seed, b"words   ", number);
             let border = (self.settings.word_dropout * 4_294_967_296.0) as u64;
             for token in &mut batch.tokens {
-                if u64::from(chance.next_u32()) < border {
+                if u64::from(rng.next_u32()) < border {
                     *token = start;
                 }
             }
@@ -141,7 +145,7 @@ impl Elbo {
     }
 }
 
-fn vae(net: &Network) -> &SentenceVae {
+fn vae(net: &Model) -> &SentenceVae {
     net.vae().expect("the ELBO is a VAE's")
 }
 
@@ -159,15 +163,15 @@ fn divergence(encoded: &Encoded) -> Tensor<2> {
     (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5
 }
 
-impl Objective<Network> for Elbo {
-    fn loss(&self, net: &Network, batch: &Batch, now: Moment, device: &Device) -> Tensor<1> {
+impl Objective<Model> for Elbo {
+    fn loss(&self, net: &Model, batch: &Batch, now: StepContext, device: &Device) -> Tensor<1> {
         let (vae, settings) = (vae(net), &self.settings);
         let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
         let codes = draw(&encoded, self.seed, now.batch, device);
         let start = vae.interface().alphabet.start;
         let (tokens, _) = inputs(&self.hide_words(batch, start, now.batch), device);
         let seed = seed_of_batch(self.seed, now.batch);
-        let reconstruction = surprise_at(
+        let reconstruction = nll_of_logits(
             vae.training_logits(tokens, Some(codes.clone()), seed),
             batch,
         );
@@ -185,9 +189,9 @@ impl Objective<Network> for Elbo {
 
     fn validate(
         &self,
-        net: &Network,
-        held_out: &Batches,
-        now: Moment,
+        net: &Model,
+        held_out: &DataLoader,
+        now: StepContext,
         device: &Device,
     ) -> Result<Validation> {
         let vae = vae(net);
@@ -201,7 +205,7 @@ impl Objective<Network> for Elbo {
             let (tokens, _) = inputs(&batch, device);
             let nats = |codes| {
                 let logits = vae.logits(tokens.clone(), Some(codes));
-                f64::from(surprise_at(logits, &batch).into_scalar::<f32>())
+                f64::from(nll_of_logits(logits, &batch).into_scalar::<f32>())
             };
             let own = nats(codes.clone());
             reconstruction.add(Likelihood {
@@ -257,7 +261,7 @@ impl Objective<Network> for Elbo {
         })
     }
 
-    fn prepare(&self, training: &mut Training<Network>) -> Result<bool> {
+    fn prepare(&self, training: &mut Training<Model>) -> Result<bool> {
         let standing = &training.standing;
         let reset = standing
             .planned
@@ -291,10 +295,10 @@ mod tests {
 
     use super::*;
     use crate::latent::Gaussian;
-    use crate::nets::{Interface, SentenceVaeConfig, Unit};
-    use crate::network::NetworkConfig;
+    use crate::models::NetworkConfig;
+    use crate::models::{Interface, SentenceVaeConfig, Unit};
     use crate::sequence::Alphabet;
-    use crate::train::{AdamW, Cut, Length, OptimizerSettings, Standing};
+    use crate::train::{AdamW, Budget, OptimizerSettings, TrainState, WindowConfig};
 
     const SETTINGS: ElboSettings = ElboSettings {
         autoencoder: 0.25,
@@ -305,8 +309,8 @@ mod tests {
         bag_of_words: 0.5,
     };
 
-    fn at(step: u64, planned: u64) -> Moment {
-        Moment {
+    fn at(step: u64, planned: u64) -> StepContext {
+        StepContext {
             step,
             batch: step,
             planned: Some(planned),
@@ -325,7 +329,7 @@ mod tests {
             (SETTINGS.bag_of_words, 0.0, 0.0)
         );
         assert!((0..75).all(|step| bag(step) > bag(step + 1)));
-        let unknown = Moment {
+        let unknown = StepContext {
             batch: 0,
             step: 90,
             planned: None,
@@ -364,7 +368,7 @@ mod tests {
         stop: Some(7),
     };
 
-    fn training() -> Training<Network> {
+    fn training() -> Training<Model> {
         let config = NetworkConfig::SentenceVae(SentenceVaeConfig {
             unit: Unit::Lstm,
             embedding: 6,
@@ -381,9 +385,9 @@ mod tests {
         let net = config.build(interface, 3, &Device::flex()).unwrap();
         Training {
             optimizer: AdamW::new(&net),
-            standing: Standing {
+            standing: TrainState {
                 planned: Some(100),
-                ..Standing::start(Length::Steps(100))
+                ..TrainState::start(Budget::Steps(100))
             },
             net: net.train(),
         }
@@ -424,7 +428,7 @@ mod tests {
     /// Sentences of which each has its own two words, three times.
     struct Sentences;
 
-    impl crate::sequence::Sequences for Sentences {
+    impl crate::sequence::SequenceDataset for Sentences {
         fn count(&self) -> usize {
             49
         }
@@ -456,16 +460,16 @@ mod tests {
         };
         let conditions = vec![Vec::new(); 49];
         let members: Vec<usize> = (0..49).collect();
-        let cut = Cut {
+        let cut = WindowConfig {
             window: 16,
             context: 4,
             budget: 256,
         };
-        let batches = Batches::new(&Sentences, &members, &conditions, ALPHABET, cut, 1);
+        let batches = DataLoader::new(&Sentences, &members, &conditions, ALPHABET, cut, 1);
         let device = Device::flex().autodiff();
         let mut training = training();
         let plain = Device::flex();
-        let look = |training: &Training<Network>, step| {
+        let look = |training: &Training<Model>, step| {
             let net = training.net.valid();
             elbo.validate(&net, &batches, at(step, 300), &plain)
                 .unwrap()

@@ -1,25 +1,25 @@
 /*!
 Training: batches, objective, optimizer, the loop.
 
-Nothing here knows a medium. A medium's sequences come in as [`crate::sequence::Sequences`], and go out through a [`Reporter`].
+Nothing here knows a medium. A medium's sequences come in as [`crate::sequence::SequenceDataset`], and go out through a [`Reporter`].
 */
 
-mod ahead;
-mod batches;
-mod codes;
+mod adamw_gpu;
+mod data_parallel;
 mod elbo;
-mod fit;
-mod flat;
-mod objective;
+mod likelihood;
+mod loader;
 mod optimizer;
-mod refine;
+mod prefetch;
+mod recipe;
 mod schedule;
-mod together;
+mod trainer;
 
-pub use batches::{Batch, Batches, Cut, shuffle};
-pub use codes::{encode, surprises};
 pub use elbo::{Elbo, ElboSettings};
-pub use fit::{End, FitSettings, Length, Report, Reporter, Standing, Stepped, Training, fit};
-pub use objective::{MaximumLikelihood, Moment, Objective, Validation, likelihood, surprise};
+pub use likelihood::{MaximumLikelihood, Objective, StepContext, Validation, likelihood};
+pub use loader::{DataLoader, WindowConfig};
 pub use optimizer::{AdamW, OptimizerSettings, OptimizerState};
-pub use refine::{Refinement, refine};
+pub use recipe::{BatchSettings, PRESETS, Recipe};
+pub use trainer::{
+    Budget, Report, Reporter, StepReport, StopReason, TrainState, TrainerSettings, Training, fit,
+};

@@ -8,11 +8,11 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::flat::FlatState;
-use super::together::Exchange;
-use crate::device::is_cpu;
-use crate::nets::{device_of, parameters, with_values};
-use crate::ops::kernels::adamw;
+use crate::kernels::adamw;
+use crate::models::{device_of, parameters, with_values};
+use crate::ops::device::is_cpu;
+use crate::train::adamw_gpu::GpuState;
+use crate::train::data_parallel::AllReduce;
 
 /// How the optimizer goes; the defaults are AdamW's own.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -59,13 +59,13 @@ pub struct OptimizerState {
 }
 
 /// The optimizer of a network, its memory where the network lies.
-pub struct AdamW(Place);
+pub struct AdamW(OptimizerBackend);
 
-enum Place {
+enum OptimizerBackend {
     /// On the CPU.
-    Arrays(OptimizerState),
+    Cpu(OptimizerState),
     /// On a card.
-    Tensors(FlatState),
+    Gpu(GpuState),
 }
 
 impl AdamW {
@@ -89,25 +89,25 @@ impl AdamW {
     pub fn resume<M: Module>(state: OptimizerState, net: &M) -> Self {
         let device = device_of(net);
         Self(if is_cpu(&device) {
-            Place::Arrays(state)
+            OptimizerBackend::Cpu(state)
         } else {
-            Place::Tensors(FlatState::new(&state, &device))
+            OptimizerBackend::Gpu(GpuState::new(&state, &device))
         })
     }
 
     /// What is needed to go on.
     pub fn state(&self) -> Cow<'_, OptimizerState> {
         match &self.0 {
-            Place::Arrays(state) => Cow::Borrowed(state),
-            Place::Tensors(state) => Cow::Owned(state.arrays()),
+            OptimizerBackend::Cpu(state) => Cow::Borrowed(state),
+            OptimizerBackend::Gpu(state) => Cow::Owned(state.arrays()),
         }
     }
 
     /// Changes the memory.
     pub fn change(&mut self, change: impl FnOnce(&mut OptimizerState)) {
         match &mut self.0 {
-            Place::Arrays(state) => change(state),
-            Place::Tensors(flat) => {
+            OptimizerBackend::Cpu(state) => change(state),
+            OptimizerBackend::Gpu(flat) => {
                 let mut state = flat.arrays();
                 change(&mut state);
                 flat.put(&state);
@@ -116,11 +116,11 @@ impl AdamW {
     }
 
     /// From now on takes the mean of several devices' gradients, as tensors wherever it was.
-    pub(super) fn share(&mut self, exchange: Arc<dyn Exchange>) {
-        if let Place::Arrays(state) = &self.0 {
-            self.0 = Place::Tensors(FlatState::new(state, &Device::flex()));
+    pub(super) fn share(&mut self, exchange: Arc<dyn AllReduce>) {
+        if let OptimizerBackend::Cpu(state) = &self.0 {
+            self.0 = OptimizerBackend::Gpu(GpuState::new(state, &Device::flex()));
         }
-        if let Place::Tensors(flat) = &mut self.0 {
+        if let OptimizerBackend::Gpu(flat) = &mut self.0 {
             flat.share(exchange);
         }
     }
@@ -136,16 +136,18 @@ impl AdamW {
         settings: &OptimizerSettings,
     ) -> (M, f64) {
         match &mut self.0 {
-            Place::Arrays(state) => step_of_arrays(state, net, gradients, learning_rate, settings),
-            Place::Tensors(state) => state.step(net, gradients, learning_rate, settings),
+            OptimizerBackend::Cpu(state) => {
+                step_of_arrays(state, net, gradients, learning_rate, settings)
+            }
+            OptimizerBackend::Gpu(state) => state.step(net, gradients, learning_rate, settings),
         }
     }
 
     /// The network with its averaged weights: the one to make with.
     pub fn averaged<M: Module>(&self, net: &M) -> M {
         match &self.0 {
-            Place::Arrays(state) => with_values(net.valid(), state.average.iter().cloned()),
-            Place::Tensors(state) => state.averaged(net),
+            OptimizerBackend::Cpu(state) => with_values(net.valid(), state.average.iter().cloned()),
+            OptimizerBackend::Gpu(state) => state.averaged(net),
         }
     }
 }
@@ -214,7 +216,7 @@ fn collect<M: Module>(net: &M, gradients: GradientsParams) -> Vec<Vec<f32>> {
     impl ModuleVisitor for Collector {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.found.push(match self.gradients.remove::<D>(param.id) {
-                Some(gradient) => crate::nets::values(gradient),
+                Some(gradient) => crate::models::values(gradient),
                 None => vec![0.0; param.val().shape().num_elements()],
             });
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::Skipped;
+use crate::audio::corpus::Skipped;
 use crate::audio::import::EXTENSIONS;
 use crate::error::{IoContext, Result};
 

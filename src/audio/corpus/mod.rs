@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use self::find::{Candidate, Found, find};
-use self::summary::group;
-use super::import;
-use super::level::{even_loudness, trim_silence};
-use super::resample::resample;
-use super::{MuLaw, check_rate};
+use crate::audio::corpus::find::{Candidate, Found, find};
+use crate::audio::corpus::summary::group;
+use crate::audio::import;
+use crate::audio::loudness::{even_loudness, trim_silence};
+use crate::audio::resample::resample;
+use crate::audio::{MuLaw, check_rate};
 use crate::error::{Error, IoContext, Result};
 
 pub use summary::Summary;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Skipped;
+use crate::audio::corpus::Skipped;
 
 /// What was found in a folder and made of it. Displays as a few lines for people.
 #[derive(Debug, Clone, PartialEq)]

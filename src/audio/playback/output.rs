@@ -10,7 +10,7 @@ use cpal::{
     SupportedBufferSize, SupportedStreamConfig,
 };
 
-use super::callback::{Callback, Gauge};
+use crate::audio::playback::callback::{Callback, Gauge};
 use crate::error::{Error, Result};
 
 /// The way out of every trouble with loudspeakers.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rtrb::{Producer, RingBuffer};
 
-use super::callback::{Callback, Gauge};
-use super::output::{Format, Output, Playing};
+use crate::audio::playback::callback::{Callback, Gauge};
+use crate::audio::playback::output::{Format, Output, Playing};
 use crate::error::{Error, Result};
 
 /// How long the producer sleeps where the ring is full.

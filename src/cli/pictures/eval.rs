@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::set::{PictureSet, fingerprint, import, label_source};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::eval::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::pictures::set::{PictureSet, fingerprint, import, label_source};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
+use crate::eval::{order_zero, pixel_baselines};
 use crate::image::ImportSettings;
-use crate::measure::{order_zero, pixel_baselines};
-use crate::medium::Pictures;
-use crate::sequence::Sequences;
-use crate::train::{Batches, likelihood};
+use crate::image::PictureFormat;
+use crate::sequence::SequenceDataset;
+use crate::train::{DataLoader, likelihood};
 
 #[derive(Serialize)]
 struct Measures {
@@ -31,13 +32,13 @@ struct Measures {
 
 pub(super) fn run(
     args: &Args,
-    form: &Pictures,
+    form: &PictureFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let device = args.device.device.resolve_one()?;
-    if args.labels.is_some() && description.classes.width() == 0 {
+    if args.labels.is_some() && manifest.classes.width() == 0 {
         return Err(
             Error::usage("--labels means nothing: this model knows no classes")
                 .with_hint("leave it away"),
@@ -45,18 +46,18 @@ pub(super) fn run(
     }
     let settings = ImportSettings {
         colormap: args.colormap.clone(),
-        labels: label_source(form.labelled, &description.labels, args.labels.as_ref())?,
+        labels: label_source(form.labelled, &manifest.labels, args.labels.as_ref())?,
         ..form.import_settings()
     };
     let pictures = import(&args.path, &settings, ui)?;
-    let listed: HashSet<&str> = description
+    let listed: HashSet<&str> = manifest
         .split
         .validation
         .iter()
         .map(String::as_str)
         .collect();
     let held_out = |name: &String| listed.contains(name.as_str());
-    let whole = fingerprint(&pictures) == description.split.hash;
+    let whole = fingerprint(&pictures) == manifest.split.hash;
     let members: Vec<usize> = (0..pictures.len())
         .filter(|&index| !args.held_out || held_out(&pictures.names()[index]))
         .collect();
@@ -70,21 +71,21 @@ pub(super) fn run(
     if !args.held_out && whole {
         ui.warn("these are the very pictures the model was trained on; --held-out measures what it has not seen");
     }
-    let net = folder.load(description, &device)?;
-    let seed = description.recipe.seed;
+    let net = folder.load(manifest, &device)?;
+    let seed = manifest.recipe.seed;
     let set = PictureSet::new(&pictures, form, members, seed)?;
-    let conditions = set.conditions(&description.classes)?;
+    let conditions = set.conditions(&manifest.classes)?;
     let all: Vec<usize> = (0..set.count()).collect();
-    let batches = Batches::new(
+    let batches = DataLoader::new(
         &set,
         &all,
         &conditions,
-        description.medium.alphabet(),
-        description.recipe.cut_to_measure(),
+        manifest.medium.alphabet(),
+        manifest.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(&net, &batches, &device)?;
-    let known = training(args, &settings, form, description, &held_out, &pictures, ui)?;
+    let known = training(args, &settings, form, manifest, &held_out, &pictures, ui)?;
     let measures = measures(form, &set, known.as_deref(), &found)?;
     if args.json {
         return ui::print_json(&measures);
@@ -96,13 +97,13 @@ pub(super) fn run(
 fn training(
     args: &Args,
     settings: &ImportSettings,
-    form: &Pictures,
-    description: &Description,
+    form: &PictureFormat,
+    manifest: &ModelManifest,
     held_out: &dyn Fn(&String) -> bool,
     pictures: &crate::image::Pictures,
     ui: &Ui,
 ) -> Result<Option<Vec<Vec<u8>>>> {
-    let seed = description.recipe.seed;
+    let seed = manifest.recipe.seed;
     let read = |pictures: &crate::image::Pictures| -> Result<Vec<Vec<u8>>> {
         let trained = (0..pictures.len()).filter(|&index| !held_out(&pictures.names()[index]));
         let set = PictureSet::new(pictures, form, trained.collect(), seed)?;
@@ -111,7 +112,7 @@ fn training(
     match &args.trained_on {
         Some(path) => {
             let known = import(path, settings, ui)?;
-            if fingerprint(&known) != description.split.hash {
+            if fingerprint(&known) != manifest.split.hash {
                 return Err(Error::input(
                     path,
                     "these are not the pictures the model was trained on",
@@ -125,7 +126,7 @@ fn training(
 }
 
 fn measures(
-    form: &Pictures,
+    form: &PictureFormat,
     set: &PictureSet<'_>,
     known: Option<&[Vec<u8>]>,
     found: &crate::sequence::Likelihood,
@@ -155,7 +156,7 @@ fn measures(
     })
 }
 
-fn say(measures: &Measures, form: &Pictures) -> Result<()> {
+fn say(measures: &Measures, form: &PictureFormat) -> Result<()> {
     let how = form.binarize.map_or(String::new(), |how| {
         format!(", {how:?} binarisation").to_lowercase()
     });

@@ -4,20 +4,20 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{LANES, check_extension, check_scale, comfortable, write_png};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::generate::{Args, shown};
+use crate::cli::pictures::{LANES, check_extension, check_scale, comfortable, write_png};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::image::{Indexed, Picture, Sheet, drawing};
-use crate::medium::Pictures;
+use crate::image::PictureFormat;
+use crate::image::{ContactSheet, Indexed, Picture, gif};
 use crate::sequence::{Codec, Item, Stepper, Token, generate_many};
 
 pub(super) fn run(
     args: &Args,
-    pictures: &Pictures,
+    pictures: &PictureFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     if args.prompt.is_some() {
@@ -45,8 +45,8 @@ pub(super) fn run(
         )
         .check()?;
     }
-    let maker = args.maker(folder, description)?;
-    let (seed, mut items, _) = args.items(description, &[])?;
+    let maker = args.maker(folder, manifest)?;
+    let (seed, mut items, _) = args.items(manifest, &[])?;
     let begun = Instant::now();
     let made = if maker.on_card {
         let mut stepper = maker.stepper(maker.side_by_side(items.len(), LANES, 1))?;
@@ -59,7 +59,7 @@ pub(super) fn run(
         .scale
         .unwrap_or_else(|| comfortable(size.width(), size.height()));
     if args.gif {
-        drawing::write_gif(&made[0], codec.palette(), 0, scale, &outputs[0])?;
+        gif::write_gif(&made[0], codec.palette(), 0, scale, &outputs[0])?;
     } else if args.separate || args.number == 1 {
         for (path, picture) in outputs.iter().zip(&made) {
             write_png(&codec.paint(picture).enlarged(scale), path)?;
@@ -82,8 +82,8 @@ pub(super) fn run(
 }
 
 /// All pictures on one sheet.
-fn sheet(args: &Args, pictures: Vec<Picture>) -> Sheet {
-    let mut sheet = Sheet::grid(pictures, None);
+fn sheet(args: &Args, pictures: Vec<Picture>) -> ContactSheet {
+    let mut sheet = ContactSheet::grid(pictures, None);
     sheet.scale = args.scale.unwrap_or(sheet.scale);
     sheet
 }
@@ -96,7 +96,7 @@ const WORTH_A_THREAD: usize = 4;
 pub(super) fn draw(
     stepper: &(dyn Fn(usize) -> Result<Box<dyn Stepper>> + Sync),
     items: &mut [Item],
-    pictures: &Pictures,
+    pictures: &PictureFormat,
 ) -> Result<Vec<Indexed>> {
     let threads = rayon::current_num_threads().min(items.len() / WORTH_A_THREAD);
     let share = items.len().div_ceil(threads.max(1)).max(1);
@@ -110,7 +110,7 @@ pub(super) fn draw(
 fn draw_side_by_side(
     stepper: &mut dyn Stepper,
     items: &mut [Item],
-    pictures: &Pictures,
+    pictures: &PictureFormat,
 ) -> Result<Vec<Indexed>> {
     let area = pictures.codec.size().area();
     let mut tokens: Vec<Vec<Token>> = items.iter().map(|item| item.prompt.clone()).collect();

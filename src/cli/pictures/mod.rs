@@ -11,7 +11,7 @@ mod verbs;
 use std::io::Write;
 use std::path::Path;
 
-use crate::checkpoint::write_aside;
+use crate::base::files::write_atomic;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{Picture, Size};
 
@@ -70,5 +70,5 @@ fn write_png(picture: &Picture, path: &Path) -> Result<()> {
             .write_all(&bytes)
             .writing(Path::new("standard output"));
     }
-    write_aside(path, &bytes)
+    write_atomic(path, &bytes)
 }

@@ -4,25 +4,27 @@ use std::fmt::Write as _;
 
 use burn::prelude::*;
 
-use super::comfortable;
-use crate::checkpoint::{Description, ModelFolder, write_aside};
+use crate::base::files::write_atomic;
+use crate::checkpoint::{ModelFolder, ModelManifest};
+use crate::cli::pictures::comfortable;
 use crate::cli::score::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::image::{Picture, Sheet, heat};
-use crate::medium::Pictures;
-use crate::nets::SequenceModel;
-use crate::sequence::{Codec, surprisals};
+use crate::image::PictureFormat;
+use crate::image::{ContactSheet, Picture, heatmap};
+use crate::models::SequenceModel;
+use crate::sequence::{Codec, nll_per_token};
 
 pub(super) fn run(
     args: &Args,
-    pictures: &Pictures,
+    pictures: &PictureFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let format = args.format(&["png", "csv"])?;
-    let condition = args.condition(description)?;
+    let condition = args.condition(manifest)?;
     let codec = &pictures.codec;
     let picture = Picture::read(&args.file, pictures.background)?;
     let (indexed, warnings) = codec.adapt(
@@ -35,9 +37,9 @@ pub(super) fn run(
     for warning in warnings {
         ui.warn(format!("{}: {warning}", args.file.display()));
     }
-    let net = folder.load(description, &Device::flex())?;
+    let net = folder.load(manifest, &Device::flex())?;
     let tokens = codec.encode(&indexed)?;
-    let bits: Vec<f32> = surprisals(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
+    let bits: Vec<f32> = nll_per_token(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
         .into_iter()
         .map(|nats| (nats / std::f64::consts::LN_2) as f32)
         .collect();
@@ -49,16 +51,16 @@ pub(super) fn run(
                 let width = size.width() as usize;
                 let _ = writeln!(table, "{},{},{bits:.4}", index / width, index % width);
             }
-            write_aside(&args.output, table.as_bytes())?;
+            write_atomic(&args.output, table.as_bytes())?;
         }
         _ => {
-            let most = heat::greatest(&bits);
-            let drawn = heat::draw(&bits, size, most);
-            let mut sheet = Sheet::grid(vec![codec.paint(&indexed), drawn], Some(2));
+            let most = heatmap::greatest(&bits);
+            let drawn = heatmap::draw(&bits, size, most);
+            let mut sheet = ContactSheet::grid(vec![codec.paint(&indexed), drawn], Some(2));
             sheet.scale = comfortable(size.width(), size.height());
             sheet.write_png(&args.output)?;
             ui.say(format!(
-                "{}: the picture, and its surprise from 0 (black) to {most:.1} bits (lightest)",
+                "{}: the picture, and its nll from 0 (black) to {most:.1} bits (lightest)",
                 args.output.display()
             ));
         }

@@ -1,16 +1,17 @@
 /*! Pictures as sequences: what `train pictures` and `eval` share. */
 
+use crate::base::files::hash_parts;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::Split;
+use crate::base::labels::{Classes, LabelRule};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
+use crate::image;
 use crate::image::binarize::{Binarize, Drawn};
-use crate::image::{self, ImportSettings, IndexedPictures, LabelSource};
-use crate::labels::{Classes, LabelRule};
-use crate::medium::{Labelled, Pictures};
-use crate::sequence::{Sequences, Token};
+use crate::image::{ImportSettings, IndexedPictures, LabelSource};
+use crate::image::{Labelled, PictureFormat};
+use crate::sequence::{SequenceDataset, Token};
 
 /// Pictures of a model, in an order of our own.
 pub(super) struct PictureSet<'a> {
@@ -25,7 +26,7 @@ impl<'a> PictureSet<'a> {
     /// The pictures `order` of a library, in the model's colours.
     pub(super) fn new(
         pictures: &'a image::Pictures,
-        form: &Pictures,
+        form: &PictureFormat,
         order: Vec<usize>,
         seed: u64,
     ) -> Result<Self> {
@@ -76,7 +77,7 @@ impl<'a> PictureSet<'a> {
     }
 }
 
-impl Sequences for PictureSet<'_> {
+impl SequenceDataset for PictureSet<'_> {
     fn count(&self) -> usize {
         self.order.len()
     }
@@ -129,7 +130,7 @@ pub(super) fn label_source(
 pub(super) fn fingerprint(pictures: &image::Pictures) -> String {
     let labels = pictures.labels().iter().flatten();
     let labels = labels.flat_map(|(name, value)| [name.as_str(), value]);
-    Split::hash_of(std::iter::once(pictures.digest()).chain(labels))
+    hash_parts(std::iter::once(pictures.digest()).chain(labels))
 }
 
 /// Reads pictures and says what was found.

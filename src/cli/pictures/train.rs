@@ -4,26 +4,30 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::generate::draw;
-use super::set::{PictureSet, fingerprint, import, label_source};
-use crate::checkpoint::{Description, Split};
+use crate::base::labels::{Classes, LabelRule};
+use crate::base::split::Split;
+use crate::base::split::SplitRule;
+use crate::checkpoint::Medium;
+use crate::checkpoint::ModelManifest;
 use crate::cli::arguments::labels_of_item;
-use crate::cli::held_out::HeldOut;
-use crate::cli::lesson::{self, Material};
+use crate::cli::lesson;
+use crate::cli::lesson::Material;
+use crate::cli::pictures::generate::draw;
+use crate::cli::pictures::set::{PictureSet, fingerprint, import, label_source};
 use crate::cli::train::TrainArgs;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
+use crate::image;
 use crate::image::binarize::Binarize;
 use crate::image::{
-    self, Color, Fit, ImportSettings, Indexed, Palette, PixelCodec, PixelFormat, Sheet, Size,
+    Color, ContactSheet, Fit, ImportSettings, Indexed, Palette, PixelCodec, PixelFormat, Size,
     parse_color,
 };
-use crate::labels::{Classes, LabelRule};
-use crate::medium::{Labelled, Medium, Pictures};
-use crate::nets::SequenceModel;
-use crate::network::Network;
-use crate::recipe::Recipe;
-use crate::sequence::{Codec, Item, Sampler, Sampling, Sequences, Token};
+use crate::image::{Labelled, PictureFormat};
+use crate::models::Model;
+use crate::models::SequenceModel;
+use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
+use crate::train::Recipe;
 
 /// Learn pictures, pixel by pixel (PNG, JPEG, GIF, WebP; IDX; rows of colour indices)
 ///
@@ -108,32 +112,32 @@ const WAYS: usize = 4;
 pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
     args.check()?;
     let resumed = args.train.resumed("pictures")?;
-    let settings = args.settings(resumed.as_ref().map(|(_, description)| description))?;
+    let settings = args.settings(resumed.as_ref().map(|(_, manifest)| manifest))?;
     let held_out = match &resumed {
-        Some((_, description)) => HeldOut::Listed(description.split.clone()),
-        None => HeldOut::new(args.validation.as_deref())?,
+        Some((_, manifest)) => SplitRule::Listed(manifest.split.clone()),
+        None => SplitRule::new(args.validation.as_deref())?,
     };
-    if let Some((_, description)) = &resumed {
-        args.refuse_changes(description)?;
+    if let Some((_, manifest)) = &resumed {
+        args.refuse_changes(manifest)?;
     }
     let pictures = import(&args.pictures, &settings, ui)?;
     args.check_format(&pictures)?;
     let (order, split) = held_out.split(pictures.names(), &fingerprint(&pictures))?;
     lesson::check_same_data(resumed.as_ref(), &split, &args.pictures)?;
     let training = split.training;
-    let (folder, description) = match resumed {
-        Some((folder, description)) => (Some(folder), description),
+    let (folder, manifest) = match resumed {
+        Some((folder, manifest)) => (Some(folder), manifest),
         None => (
             None,
             args.describe(&pictures, &order[..training], &settings, split)?,
         ),
     };
-    let Medium::Pictures(form) = &description.medium else {
+    let Medium::Pictures(form) = &manifest.medium else {
         unreachable!("resumed() asked for pictures");
     };
-    let set = PictureSet::new(&pictures, form, order, description.recipe.seed)?;
+    let set = PictureSet::new(&pictures, form, order, manifest.recipe.seed)?;
     let material = PictureMaterial {
-        conditions: set.conditions(&description.classes)?,
+        conditions: set.conditions(&manifest.classes)?,
         smoothness: smoothness_of(&set)?,
         form,
         set,
@@ -142,7 +146,7 @@ pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
     lesson::learn(
         &args.train,
         folder,
-        description.clone(),
+        manifest.clone(),
         &material,
         &args.pictures,
         ui,
@@ -214,9 +218,9 @@ impl Args {
     }
 
     /// How the pictures are read: as the person says, or as a resumed model did.
-    fn settings(&self, resumed: Option<&Description>) -> Result<ImportSettings> {
+    fn settings(&self, resumed: Option<&ModelManifest>) -> Result<ImportSettings> {
         let file = self.labels.as_ref();
-        if let Some(Description {
+        if let Some(ModelManifest {
             medium: Medium::Pictures(form),
             labels,
             ..
@@ -241,9 +245,9 @@ impl Args {
         })
     }
 
-    fn refuse_changes(&self, description: &Description) -> Result<()> {
+    fn refuse_changes(&self, manifest: &ModelManifest) -> Result<()> {
         let by_file = matches!(
-            &description.medium,
+            &manifest.medium,
             Medium::Pictures(form) if form.labelled == Labelled::ByFile
         );
         lesson::refuse_changes(&[
@@ -267,7 +271,7 @@ impl Args {
         training: &[usize],
         settings: &ImportSettings,
         split: Split,
-    ) -> Result<Description> {
+    ) -> Result<ModelManifest> {
         let size = pictures.size();
         let recipe = self.train.recipe(
             |name, network| Recipe::pictures(name, network, size.area()),
@@ -278,7 +282,7 @@ impl Args {
             Some(_) => Palette::binary(),
             None => pictures.palette(training, self.colors, recipe.seed)?,
         };
-        let form = Pictures {
+        let form = PictureFormat {
             codec: PixelCodec::new(size, palette),
             fit: settings.fit,
             background: settings.background,
@@ -299,7 +303,7 @@ impl Args {
         let lags = if self.no_above {
             Vec::new()
         } else {
-            Pictures::lags_above(size.width())
+            PictureFormat::lags_above(size.width())
         };
         Ok(lesson::describe(
             Medium::Pictures(form),
@@ -317,12 +321,12 @@ struct PictureMaterial<'a> {
     set: PictureSet<'a>,
     training: usize,
     conditions: Vec<Vec<f32>>,
-    form: &'a Pictures,
+    form: &'a PictureFormat,
     smoothness: f64,
 }
 
 impl Material for PictureMaterial<'_> {
-    fn sequences(&self) -> &dyn Sequences {
+    fn sequences(&self) -> &dyn SequenceDataset {
         &self.set
     }
 
@@ -345,17 +349,17 @@ impl Material for PictureMaterial<'_> {
 
     fn sample(
         &self,
-        net: &Network,
-        description: &Description,
+        net: &Model,
+        manifest: &ModelManifest,
         base: &Path,
         step: u64,
     ) -> Result<String> {
-        let made = self.draw_some(net, description, step)?;
+        let made = self.draw_some(net, manifest, step)?;
         let codec = &self.form.codec;
         let painted = made.iter().map(|picture| codec.paint(picture)).collect();
-        Sheet::grid(painted, Some(8)).write_png(&base.with_extension("png"))?;
+        ContactSheet::grid(painted, Some(8)).write_png(&base.with_extension("png"))?;
         if self.training < self.set.count() {
-            let completed = self.complete_some(net, description, step)?;
+            let completed = self.complete_some(net, manifest, step)?;
             let name = format!(
                 "{}-completions.png",
                 base.file_name().unwrap_or_default().to_string_lossy()
@@ -368,16 +372,16 @@ impl Material for PictureMaterial<'_> {
 
 impl PictureMaterial<'_> {
     fn item(
-        description: &Description,
+        manifest: &ModelManifest,
         step: u64,
         item: u64,
         condition: Option<&Vec<f32>>,
         prompt: Vec<Token>,
     ) -> Result<Item> {
-        let seed = description.recipe.seed;
+        let seed = manifest.recipe.seed;
         let drawn = || {
-            let labels = labels_of_item(&description.classes, &[], seed, step * 1000 + item);
-            description.classes.vector(&labels)
+            let labels = labels_of_item(&manifest.classes, &[], seed, step * 1000 + item);
+            manifest.classes.vector(&labels)
         };
         let condition = condition.cloned().map_or_else(drawn, Ok)?;
         Ok(Item {
@@ -387,20 +391,20 @@ impl PictureMaterial<'_> {
         })
     }
 
-    fn draw_some(
-        &self,
-        net: &Network,
-        description: &Description,
-        step: u64,
-    ) -> Result<Vec<Indexed>> {
+    fn draw_some(&self, net: &Model, manifest: &ModelManifest, step: u64) -> Result<Vec<Indexed>> {
         let mut items = (0..SHEET as u64)
-            .map(|item| Self::item(description, step, item, None, Vec::new()))
+            .map(|item| Self::item(manifest, step, item, None, Vec::new()))
             .collect::<Result<Vec<_>>>()?;
         draw(&|lanes| net.stepper(lanes), &mut items, self.form)
     }
 
     /// Held-out pictures, their upper halves continued.
-    fn complete_some(&self, net: &Network, description: &Description, step: u64) -> Result<Sheet> {
+    fn complete_some(
+        &self,
+        net: &Model,
+        manifest: &ModelManifest,
+        step: u64,
+    ) -> Result<ContactSheet> {
         let codec = &self.form.codec;
         let given = codec.size().area() / 2;
         let held_out = self.training..self.set.count();
@@ -419,7 +423,7 @@ impl PictureMaterial<'_> {
                 let number = (SHEET + items.len()) as u64;
                 let condition = Some(&self.conditions[index]);
                 items.push(Self::item(
-                    description,
+                    manifest,
                     step,
                     number,
                     condition,
@@ -431,7 +435,7 @@ impl PictureMaterial<'_> {
         let made = draw(&|lanes| net.stepper(lanes), &mut items, self.form)?;
         let rows = truths.into_iter().zip(made.chunks(WAYS));
         let rows = rows.map(|(truth, made)| (truth, made.iter().map(|m| codec.paint(m)).collect()));
-        Ok(Sheet::completions(rows.collect(), given))
+        Ok(ContactSheet::completions(rows.collect(), given))
     }
 
     /// One sentence about pictures that were drawn.

@@ -2,45 +2,46 @@
 
 use std::path::Path;
 
-use super::{eval, generate, score};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::media::Verbs;
-use crate::cli::ui::{self, Ui};
+use crate::cli::pictures::{eval, generate, score};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::medium::Pictures;
+use crate::image::PictureFormat;
 
-impl Verbs for Pictures {
+impl Verbs for PictureFormat {
     fn generate(
         &self,
         args: &crate::cli::generate::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        generate::run(args, self, folder, description, ui)
+        generate::run(args, self, folder, manifest, ui)
     }
 
     fn eval(
         &self,
         args: &crate::cli::eval::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        eval::run(args, self, folder, description, ui)
+        eval::run(args, self, folder, manifest, ui)
     }
 
     fn score(
         &self,
         args: &crate::cli::score::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        score::run(args, self, folder, description, ui)
+        score::run(args, self, folder, manifest, ui)
     }
 
-    fn facts(&self, _: &Description) -> Vec<(&'static str, String)> {
+    fn facts(&self, _: &ModelManifest) -> Vec<(&'static str, String)> {
         vec![
             ("size", format!("{} pixels", self.codec.size())),
             ("palette", format!("{} colours", self.codec.palette().len())),
@@ -61,11 +62,11 @@ impl Verbs for Pictures {
         )
     }
 
-    fn advice(&self, _: &Description) -> &'static str {
+    fn advice(&self, _: &ModelManifest) -> &'static str {
         "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`."
     }
 
-    fn invitation(&self, model: &Path, _: &Description) -> String {
+    fn invitation(&self, model: &Path, _: &ModelManifest) -> String {
         format!(
             "draw with: ensuite generate {} -n 64 -o sheet.png",
             ui::quoted(model)

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::keys::Key;
-use crate::labels::{Classes, Label, describe};
+use crate::base::labels::{Classes, Label, describe};
+use crate::cli::play::keys::Key;
 use crate::sequence::Sampling;
 
 /// One step of temperature or top-p.

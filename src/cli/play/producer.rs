@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use super::controls::Command;
-use super::voice::Voice;
 use crate::audio::WavSink;
 use crate::audio::playback::Player;
 use crate::audio::stream::StreamResampler;
+use crate::cli::play::controls::Command;
+use crate::cli::play::voice::Voice;
 use crate::error::{Error, Result};
-use crate::sequence::Trouble;
+use crate::sequence::Degeneration;
 
 /// Pieces a second: orders are obeyed between two of them.
 const PIECES: u32 = 250;
@@ -35,7 +35,7 @@ pub(super) struct Meters {
 #[derive(Debug)]
 pub(super) enum Event {
     /// The guard has acted.
-    Trouble(Trouble),
+    Degeneration(Degeneration),
     /// A recording has ended, after so many seconds.
     Recorded(PathBuf, f64),
     /// A recording had to be ended, or could not be begun; the sound goes on.
@@ -45,7 +45,7 @@ pub(super) enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Trouble(trouble) => write!(
+            Self::Degeneration(trouble) => write!(
                 f,
                 "guard: {trouble}; starting again from the model's own prompt"
             ),
@@ -140,7 +140,7 @@ impl Producer {
                 let (sample, trouble) = self.voice.sample()?;
                 samples.push(sample);
                 if let Some(trouble) = trouble {
-                    self.tell(Event::Trouble(trouble));
+                    self.tell(Event::Degeneration(trouble));
                 }
             }
             resampled.clear();

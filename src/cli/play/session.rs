@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::controls::{Action, Command, Controls};
-use super::keys::{Key, Keyboard};
-use super::producer::{Event, Meters};
-use super::status::{Screen, Status};
 use crate::audio::playback::Gauge;
+use crate::cli::play::controls::{Action, Command, Controls};
+use crate::cli::play::keys::{Key, Keyboard};
+use crate::cli::play::producer::{Event, Meters};
+use crate::cli::play::status::{Screen, Status};
 use crate::error::Result;
 
 /// Between two looks at the keyboard.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::controls::Controls;
+use crate::base::labels::describe;
+use crate::cli::play::controls::Controls;
 use crate::cli::ui;
-use crate::labels::describe;
 
 /// Between two drawings on a terminal, and between two lines elsewhere.
 const LIVE: Duration = Duration::from_millis(100);
@@ -144,7 +144,7 @@ impl Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::Classes;
+    use crate::base::labels::Classes;
     use crate::sequence::Sampling;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::audio::MuLaw;
 use crate::error::Result;
-use crate::sequence::{Guard, LiveGenerator, Token, Trouble};
+use crate::sequence::{Degeneration, Guard, LiveGenerator, Token};
 
 /// Seconds in which the old continuation gives way to the new one.
 const CROSSFADE: f64 = 0.02;
@@ -52,7 +52,7 @@ impl Voice {
     ///
     /// # Errors
     /// When the model's prompt is not of its alphabet.
-    pub(super) fn sample(&mut self) -> Result<(f32, Option<Trouble>)> {
+    pub(super) fn sample(&mut self) -> Result<(f32, Option<Degeneration>)> {
         let fresh = self.fresh()?;
         let sample = match self.fading.get(self.faded) {
             Some(&old) => {

@@ -2,17 +2,18 @@
 
 use serde::Serialize;
 
-use super::train::{TAILS, split};
-use super::{Part, Parts, Recordings, token_values};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::audio::SoundFormat;
+use crate::base::split::SplitRule;
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::eval::Args;
-use crate::cli::held_out::HeldOut;
-use crate::cli::ui::{self, Ui};
+use crate::cli::sound::train::{TAILS, split};
+use crate::cli::sound::{Part, Parts, Recordings, token_values};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::measure::{LinearPrediction, order_zero};
-use crate::medium::Sound;
-use crate::sequence::Sequences;
-use crate::train::{Batches, likelihood};
+use crate::eval::{LinearPrediction, order_zero};
+use crate::sequence::SequenceDataset;
+use crate::train::{DataLoader, likelihood};
 
 #[derive(Serialize)]
 struct Measures {
@@ -26,24 +27,22 @@ struct Measures {
 
 pub(super) fn run(
     args: &Args,
-    sound: &Sound,
+    sound: &SoundFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let device = args.device.device.resolve_one()?;
-    let net = folder.load(description, &device)?;
+    let net = folder.load(manifest, &device)?;
     let recordings = Recordings::import(
         &args.path,
         &sound.import_settings(),
-        &description.labels,
+        &manifest.labels,
         &std::env::temp_dir(),
         ui,
     )?;
-    let tails =
-        description.split.rule == TAILS && recordings.corpus.digest() == description.split.hash;
-    let held_out =
-        |path: &str| tails || description.split.validation.iter().any(|name| name == path);
+    let tails = manifest.split.rule == TAILS && recordings.corpus.digest() == manifest.split.hash;
+    let held_out = |path: &str| tails || manifest.split.validation.iter().any(|name| name == path);
     let clips: Vec<usize> = (0..recordings.corpus.clips().len())
         .filter(|&clip| !args.held_out || held_out(&recordings.corpus.clips()[clip].path))
         .collect();
@@ -54,25 +53,25 @@ pub(super) fn run(
         )
         .with_hint("give the folder the model was trained on, or leave --held-out away"));
     }
-    if !args.held_out && recordings.corpus.digest() == description.split.hash {
+    if !args.held_out && recordings.corpus.digest() == manifest.split.hash {
         ui.warn("this is the very data the model was trained on; --held-out measures what it has not seen");
     }
-    let parts = if args.held_out && description.split.rule == TAILS {
-        held_out_tails(description, &recordings, sound)?
+    let parts = if args.held_out && manifest.split.rule == TAILS {
+        held_out_tails(manifest, &recordings, sound)?
     } else {
         let settings = sound.import_settings();
         let recorded = |clip| recordings.recorded(clip, &settings);
         clips.into_iter().map(recorded).collect()
     };
     let sequences = Parts::new(&recordings.corpus, parts);
-    let conditions = sequences.conditions(&recordings, &description.classes)?;
+    let conditions = sequences.conditions(&recordings, &manifest.classes)?;
     let members: Vec<usize> = (0..sequences.count()).collect();
-    let batches = Batches::new(
+    let batches = DataLoader::new(
         &sequences,
         &members,
         &conditions,
-        description.medium.alphabet(),
-        description.recipe.cut_to_measure(),
+        manifest.medium.alphabet(),
+        manifest.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(&net, &batches, &device)?;
@@ -102,11 +101,11 @@ pub(super) fn run(
 
 /// The ends of the recordings of a small corpus.
 fn held_out_tails(
-    description: &Description,
+    manifest: &ModelManifest,
     recordings: &Recordings,
-    sound: &Sound,
+    sound: &SoundFormat,
 ) -> Result<Vec<Part>> {
-    let listed = HeldOut::Listed(description.split.clone());
+    let listed = SplitRule::Listed(manifest.split.clone());
     let (mut parts, split) = split(&listed, recordings, &sound.import_settings())?;
     Ok(parts.split_off(split.training))
 }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::read_tokens;
+use crate::audio::SoundFormat;
 use crate::audio::{MuLaw, WavSink};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::arguments::check_seconds;
 use crate::cli::generate::{Args, shown};
+use crate::cli::sound::read_tokens;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::medium::Sound;
 use crate::sequence::{Codec, Token, generate_many};
 
 /// At most so many go side by side.
@@ -20,20 +20,20 @@ const CHUNK: usize = 2048;
 
 pub(super) fn run(
     args: &Args,
-    sound: &Sound,
+    sound: &SoundFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let asked = args.seconds.unwrap_or(5.0);
     check_seconds(asked)?;
     let outputs: Vec<PathBuf> = args.outputs(args.number, "wav")?;
-    let maker = args.maker(folder, description)?;
+    let maker = args.maker(folder, manifest)?;
     let prompt = match &args.prompt {
         Some(path) => read_tokens(path, sound)?,
         None => Vec::new(),
     };
-    let (seed, mut items, names) = args.items(description, &prompt)?;
+    let (seed, mut items, names) = args.items(manifest, &prompt)?;
     let length = (asked * f64::from(sound.sample_rate)).round().max(1.0) as usize;
     let mut stepper = maker.stepper(maker.side_by_side(outputs.len(), LANES, 1))?;
     let begun = Instant::now();

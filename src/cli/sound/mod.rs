@@ -9,12 +9,13 @@ mod verbs;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::audio::{self, Corpus, ImportSettings, MuLaw, Skipped};
+use crate::audio;
+use crate::audio::SoundFormat;
+use crate::audio::{Corpus, ImportSettings, MuLaw, Skipped};
+use crate::base::labels::{Classes, Label, LabelRule};
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::labels::{Classes, Label, LabelRule};
-use crate::medium::Sound;
-use crate::sequence::{Codec, Sequences, Token};
+use crate::sequence::{Codec, SequenceDataset, Token};
 
 /// A corpus of recordings, with what their names say about them.
 pub(super) struct Recordings {
@@ -130,7 +131,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-impl Sequences for Parts<'_> {
+impl SequenceDataset for Parts<'_> {
     fn count(&self) -> usize {
         self.parts.len()
     }
@@ -153,12 +154,12 @@ impl Sequences for Parts<'_> {
 }
 
 /// A recording as the model's tokens, treated as the training data was.
-pub(super) fn read_tokens(path: &Path, sound: &Sound) -> Result<Vec<Token>> {
+pub(super) fn read_tokens(path: &Path, sound: &SoundFormat) -> Result<Vec<Token>> {
     let recording = audio::import::read(path)?;
     let mut samples =
         audio::resample::resample(&recording.samples, recording.rate, sound.sample_rate)?;
     if sound.even_loudness {
-        audio::level::even_loudness(&mut samples, sound.sample_rate);
+        audio::loudness::even_loudness(&mut samples, sound.sample_rate);
     }
     MuLaw.encode(&samples)
 }

@@ -4,31 +4,33 @@ use std::fmt::Write as _;
 
 use burn::prelude::*;
 
-use super::read_tokens;
-use crate::checkpoint::{Description, ModelFolder, write_aside};
+use crate::audio::SoundFormat;
+use crate::base::files::write_atomic;
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::score::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::sound::read_tokens;
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::measure::{Line, draw_lines};
-use crate::medium::Sound;
-use crate::nets::SequenceModel;
-use crate::sequence::surprisals;
+use crate::eval::{Line, draw_lines};
+use crate::models::SequenceModel;
+use crate::sequence::nll_per_token;
 
 /// A point of the curve is the mean over so many seconds.
 const FRAME: f64 = 0.01;
 
 pub(super) fn run(
     args: &Args,
-    sound: &Sound,
+    sound: &SoundFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let format = args.format(&["png", "csv"])?;
-    let condition = args.condition(description)?;
+    let condition = args.condition(manifest)?;
     let tokens = read_tokens(&args.file, sound)?;
-    let net = folder.load(description, &Device::flex())?;
-    let bits: Vec<f64> = surprisals(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
+    let net = folder.load(manifest, &Device::flex())?;
+    let bits: Vec<f64> = nll_per_token(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
         .into_iter()
         .map(|nats| nats / std::f64::consts::LN_2)
         .collect();
@@ -39,7 +41,7 @@ pub(super) fn run(
             for (index, bits) in bits.iter().enumerate() {
                 let _ = writeln!(table, "{:.6},{bits:.4}", index as f64 / rate);
             }
-            write_aside(&args.output, table.as_bytes())?;
+            write_atomic(&args.output, table.as_bytes())?;
         }
         _ => {
             if bits.len() < 2 {
@@ -51,7 +53,7 @@ pub(super) fn run(
                 (seconds, bits.iter().sum::<f64>() / bits.len() as f64)
             });
             let line = Line {
-                name: "surprise",
+                name: "nll",
                 points: points.collect(),
             };
             draw_lines(&[line], "seconds", "bits/sample", &args.output)?;

@@ -2,21 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Part, Parts, Recordings};
-use crate::audio::{self, Character, ImportSettings, MuLaw, WavSink};
-use crate::checkpoint::{Description, ModelFolder, PROMPT, Split};
+use crate::audio;
+use crate::audio::{ImportSettings, MuLaw, SoundStatistics, WavSink};
+use crate::audio::{SoundCodec, SoundFormat};
+use crate::base::labels::{Classes, LabelRule, describe};
+use crate::base::split::Split;
+use crate::base::split::SplitRule;
+use crate::checkpoint::Medium;
+use crate::checkpoint::{ModelFolder, ModelManifest, PROMPT};
 use crate::cli::arguments::labels_of_item;
-use crate::cli::held_out::HeldOut;
-use crate::cli::lesson::{self, Material};
+use crate::cli::lesson;
+use crate::cli::lesson::Material;
+use crate::cli::sound::{Part, Parts, Recordings};
 use crate::cli::train::{TrainArgs, parent_of};
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::labels::{Classes, LabelRule, describe};
-use crate::medium::{Medium, Sound, SoundCodec};
-use crate::nets::SequenceModel;
-use crate::network::Network;
-use crate::recipe::Recipe;
-use crate::sequence::{Codec, Generator, Sampler, Sampling, Sequences, Token};
+use crate::models::Model;
+use crate::models::SequenceModel;
+use crate::sequence::{Codec, Generator, Sampler, Sampling, SequenceDataset, Token};
+use crate::train::Recipe;
 
 /// Learn sound from a folder of recordings (WAV, FLAC, MP3, OGG)
 ///
@@ -68,22 +72,22 @@ pub(in crate::cli) fn run(args: &Args, ui: &Ui) -> Result<()> {
         suggest_labels(&recordings.corpus, ui);
     }
     let training = split.training;
-    let (folder, description) = match plan.resumed {
-        Some((folder, description)) => (Some(folder), description),
+    let (folder, manifest) = match plan.resumed {
+        Some((folder, manifest)) => (Some(folder), manifest),
         None => (None, plan.describe(&recordings, split)),
     };
     let sequences = Parts::new(&recordings.corpus, parts);
     let material = SoundMaterial {
-        conditions: sequences.conditions(&recordings, &description.classes)?,
+        conditions: sequences.conditions(&recordings, &manifest.classes)?,
         sequences,
         training,
-        character: Character::of_corpus(&recordings.corpus)?,
+        character: SoundStatistics::of_corpus(&recordings.corpus)?,
         rate: recordings.corpus.sample_rate(),
     };
     lesson::learn(
         &args.train,
         folder,
-        description,
+        manifest,
         &material,
         &args.recordings,
         ui,
@@ -95,12 +99,12 @@ struct SoundMaterial<'a> {
     sequences: Parts<'a>,
     training: usize,
     conditions: Vec<Vec<f32>>,
-    character: Character,
+    character: SoundStatistics,
     rate: u32,
 }
 
 impl Material for SoundMaterial<'_> {
-    fn sequences(&self) -> &dyn Sequences {
+    fn sequences(&self) -> &dyn SequenceDataset {
         &self.sequences
     }
 
@@ -127,14 +131,14 @@ impl Material for SoundMaterial<'_> {
 
     fn sample(
         &self,
-        net: &Network,
-        description: &Description,
+        net: &Model,
+        manifest: &ModelManifest,
         base: &Path,
         step: u64,
     ) -> Result<String> {
-        let seed = description.recipe.seed;
-        let labels = labels_of_item(&description.classes, &[], seed, step);
-        let condition = description.classes.vector(&labels)?;
+        let seed = manifest.recipe.seed;
+        let labels = labels_of_item(&manifest.classes, &[], seed, step);
+        let condition = manifest.classes.vector(&labels)?;
         let sampler = Sampler::new(Sampling::default(), seed, step)?;
         let condition = (!labels.is_empty()).then_some(condition.as_slice());
         let tokens: Vec<_> = Generator::new(net.stepper(1)?, sampler, condition, &[])?
@@ -145,7 +149,7 @@ impl Material for SoundMaterial<'_> {
         sink.write(&sound)?;
         sink.finish()?;
         audio::spectrogram::write_png(&base.with_extension("png"), &sound, self.rate)?;
-        let said = audio::judge(&Character::of(&sound, self.rate), &self.character);
+        let said = audio::verdict(&SoundStatistics::of(&sound, self.rate), &self.character);
         Ok(if labels.is_empty() {
             said
         } else {
@@ -156,26 +160,26 @@ impl Material for SoundMaterial<'_> {
 
 /// What is decided before any recording is read.
 struct Plan {
-    resumed: Option<(ModelFolder, Description)>,
+    resumed: Option<(ModelFolder, ModelManifest)>,
     rule: LabelRule,
     recipe: Recipe,
     settings: ImportSettings,
-    held_out: HeldOut,
+    held_out: SplitRule,
 }
 
 impl Plan {
     fn new(args: &Args) -> Result<Self> {
         let resumed = args.train.resumed("sound")?;
-        if let Some((_, description)) = &resumed {
+        if let Some((_, manifest)) = &resumed {
             args.refuse_changes()?;
-            let Medium::Sound(sound) = &description.medium else {
+            let Medium::Sound(sound) = &manifest.medium else {
                 unreachable!("resumed() asked for sound");
             };
             return Ok(Self {
-                rule: description.labels.clone(),
-                recipe: description.recipe.clone(),
+                rule: manifest.labels.clone(),
+                recipe: manifest.recipe.clone(),
                 settings: sound.import_settings(),
-                held_out: HeldOut::Listed(description.split.clone()),
+                held_out: SplitRule::Listed(manifest.split.clone()),
                 resumed,
             });
         }
@@ -192,14 +196,14 @@ impl Plan {
                     0.0
                 },
             },
-            held_out: HeldOut::new(args.validation.as_deref())?,
+            held_out: SplitRule::new(args.validation.as_deref())?,
             rule,
             resumed,
         })
     }
 
-    fn describe(&self, recordings: &Recordings, split: Split) -> Description {
-        let sound = Sound {
+    fn describe(&self, recordings: &Recordings, split: Split) -> ModelManifest {
+        let sound = SoundFormat {
             sample_rate: recordings.corpus.sample_rate(),
             codec: SoundCodec::MuLaw,
             even_loudness: self.settings.even_loudness,
@@ -275,15 +279,15 @@ pub(super) const TAILS: &str = "the last tenth of each recording";
 
 /// Parts to train on, then parts held out, and the record of it.
 pub(super) fn split(
-    held_out: &HeldOut,
+    held_out: &SplitRule,
     recordings: &Recordings,
     settings: &ImportSettings,
 ) -> Result<(Vec<Part>, Split)> {
     let clips = recordings.corpus.clips();
     let by_tails = match held_out {
-        HeldOut::Matching(_) => false,
-        HeldOut::OneInTen => clips.len() < FEW,
-        HeldOut::Listed(split) => split.rule == TAILS,
+        SplitRule::Matching(_) => false,
+        SplitRule::OneInTen => clips.len() < FEW,
+        SplitRule::Listed(split) => split.rule == TAILS,
     };
     let hash = recordings.corpus.digest();
     if !by_tails {

@@ -2,45 +2,46 @@
 
 use std::path::Path;
 
-use super::{eval, generate, score};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::audio::SoundFormat;
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::media::Verbs;
-use crate::cli::ui::{self, Ui};
+use crate::cli::sound::{eval, generate, score};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::medium::Sound;
 
-impl Verbs for Sound {
+impl Verbs for SoundFormat {
     fn generate(
         &self,
         args: &crate::cli::generate::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        generate::run(args, self, folder, description, ui)
+        generate::run(args, self, folder, manifest, ui)
     }
 
     fn eval(
         &self,
         args: &crate::cli::eval::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        eval::run(args, self, folder, description, ui)
+        eval::run(args, self, folder, manifest, ui)
     }
 
     fn score(
         &self,
         args: &crate::cli::score::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        score::run(args, self, folder, description, ui)
+        score::run(args, self, folder, manifest, ui)
     }
 
-    fn facts(&self, _: &Description) -> Vec<(&'static str, String)> {
+    fn facts(&self, _: &ModelManifest) -> Vec<(&'static str, String)> {
         vec![("sample rate", format!("{} Hz", self.sample_rate))]
     }
 
@@ -56,11 +57,11 @@ impl Verbs for Sound {
         )
     }
 
-    fn advice(&self, _: &Description) -> &'static str {
+    fn advice(&self, _: &ModelManifest) -> &'static str {
         "Make sound with it: `ensuite generate MODEL -o more.wav --seconds 10`."
     }
 
-    fn invitation(&self, model: &Path, _: &Description) -> String {
+    fn invitation(&self, model: &Path, _: &ModelManifest) -> String {
         format!(
             "make sound with: ensuite generate {} -o more.wav",
             ui::quoted(model)

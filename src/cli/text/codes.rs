@@ -3,13 +3,14 @@
 use burn::prelude::*;
 use serde::Serialize;
 
-use super::space::Space;
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::codes::{DecodeArgs, EncodeArgs};
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::space::SentenceSpace;
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::medium::Text;
-use crate::train::Refinement;
+use crate::models::sentence_vae::Refinement;
+use crate::text::TextFormat;
 
 #[derive(Serialize)]
 struct Code {
@@ -22,12 +23,12 @@ struct Code {
 
 pub(super) fn encode(
     args: &EncodeArgs,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
-    let space = Space::open(folder, description, text, 1, Device::flex())?;
+    let space = SentenceSpace::open(folder, manifest, text, 1, Device::flex())?;
     let sentences = args.sentences()?;
     let views: Vec<&str> = sentences.iter().map(String::as_str).collect();
     let tokens = space.typed(&views, ui)?;
@@ -52,17 +53,11 @@ pub(super) fn encode(
 
 pub(super) fn decode(
     args: &DecodeArgs,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
 ) -> Result<()> {
-    let space = Space::open(
-        folder,
-        description,
-        text,
-        args.beam as usize,
-        Device::flex(),
-    )?;
+    let space = SentenceSpace::open(folder, manifest, text, args.beam as usize, Device::flex())?;
     let codes = args.codes(space.vae.latent())?;
     space
         .say(&codes)?

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::{asked_and_known, codec};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::eval::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::{asked_and_known, codec};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::measure::{Ngram, TextLikelihood};
-use crate::medium::Text;
+use crate::eval::{Ngram, TextLikelihood};
+use crate::text::TextFormat;
 use crate::text::{Sentences, Tokenized};
-use crate::train::{Batches, likelihood};
+use crate::train::{DataLoader, likelihood};
 
 /// The order of the n-gram baseline.
 const ORDER: usize = 5;
@@ -33,24 +34,24 @@ struct Measures {
 
 pub(super) fn run(
     args: &Args,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let device = args.device.device.resolve_one()?;
     let codec = codec(folder, text)?;
-    let (asked, known) = asked_and_known(args, text, description, ui)?;
+    let (asked, known) = asked_and_known(args, text, manifest, ui)?;
     let asked_tokens = Tokenized::new(&codec, &asked)?;
-    let net = folder.load(description, &device)?;
+    let net = folder.load(manifest, &device)?;
     let conditions = vec![Vec::new(); asked.len()];
     let members: Vec<usize> = (0..asked.len()).collect();
-    let batches = Batches::new(
+    let batches = DataLoader::new(
         &asked_tokens,
         &members,
         &conditions,
         text.alphabet(),
-        description.recipe.cut_to_measure(),
+        manifest.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(&net, &batches, &device)?;

@@ -4,13 +4,15 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{codec, drawn_code, warn_of_unknown};
-use crate::checkpoint::{Description, ModelFolder, write_aside};
+use crate::base::files::write_atomic;
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::generate::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::{codec, drawn_code, warn_of_unknown};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, IoContext, Result};
-use crate::medium::Text;
 use crate::sequence::{BeamSettings, Codec, Query, Stepper, Token, beam_search, generate_many};
+use crate::text::TextFormat;
 use crate::text::{MAX_SENTENCE, TextCodec, TextStream};
 
 /// At most so many go side by side.
@@ -18,9 +20,9 @@ const LANES: usize = 64;
 
 pub(super) fn run(
     args: &Args,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let longest = args.max_length.unwrap_or(200);
@@ -30,7 +32,7 @@ pub(super) fn run(
     let codec = codec(folder, text)?;
     let prompt = prompt(args, &codec, ui)?;
     let tokens = codec.encode(&prompt)?;
-    let maker = args.maker(folder, description)?;
+    let maker = args.maker(folder, manifest)?;
     let net = &maker.net;
     if let Some(beams) = args.beam {
         let mut codes = Vec::new();
@@ -58,7 +60,7 @@ pub(super) fn run(
         let mut stepper = maker.stepper(lanes)?;
         return search(args, &mut *stepper, &codec, &tokens, &settings, &codes);
     }
-    let (seed, mut items, _) = args.items(description, &tokens)?;
+    let (seed, mut items, _) = args.items(manifest, &tokens)?;
     for (item, stream) in items.iter_mut().zip(0..) {
         item.condition = drawn_code(net, seed, stream);
     }
@@ -147,7 +149,7 @@ fn write_lines(
     }
     match file(path) {
         None => show(&text),
-        Some(path) => write_aside(path, text.as_bytes()),
+        Some(path) => write_atomic(path, text.as_bytes()),
     }
 }
 
@@ -193,7 +195,7 @@ impl<'a> Stream<'a> {
         let rest = format!("{}\n", self.stream.finish());
         match self.path {
             None => show(&rest)?,
-            Some(path) => write_aside(path, (self.text + &rest).as_bytes())?,
+            Some(path) => write_atomic(path, (self.text + &rest).as_bytes())?,
         }
         Ok(self.made)
     }

@@ -3,13 +3,14 @@
 use burn::prelude::*;
 use serde::Serialize;
 
-use super::space::{Space, unit_of};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::interpolate::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::space::{SentenceSpace, unit_of};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::latent::{norm, walk};
-use crate::medium::Text;
+use crate::latent::{interpolate, norm};
+use crate::text::TextFormat;
 
 #[derive(Serialize)]
 struct Walk {
@@ -36,25 +37,19 @@ struct Point {
 
 pub(super) fn run(
     args: &Args,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
-    let space = Space::open(
-        folder,
-        description,
-        text,
-        args.beam as usize,
-        Device::flex(),
-    )?;
+    let space = SentenceSpace::open(folder, manifest, text, args.beam as usize, Device::flex())?;
     let ends = [args.from.trim(), args.to.trim()];
     let tokens = space.typed(&ends, ui)?;
     if ends[0] == ends[1] {
         ui.warn("both sentences are the same: nothing lies between");
     }
     let codes = space.codes(&tokens, &args.refinement());
-    let codes = walk(args.path, &codes[0], &codes[1], args.points as usize)?;
+    let codes = interpolate(args.path, &codes[0], &codes[1], args.points as usize)?;
     let unit = unit_of(text);
     let lines = space.walks(std::slice::from_ref(&codes), unit)?.remove(0);
     let mut exact = true;

@@ -7,23 +7,24 @@ use burn::prelude::*;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::space::{Space, unit_of};
-use super::{asked_and_known, codec};
-use crate::chance::chance;
-use crate::checkpoint::{Description, ModelFolder};
+use crate::base::rng::rng_stream;
+use crate::base::rng::shuffle;
+use crate::checkpoint::Medium;
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::eval::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::space::{SentenceSpace, unit_of};
+use crate::cli::text::{asked_and_known, codec};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::latent::{Interpolation, Normals, standard_log_density, walk};
-use crate::measure::{
-    Posteriors, TextLikelihood, Unit, Walk, WalkSummary, importance_weighted_nll, nearest_code,
-    token_splice,
-};
-use crate::medium::{Medium, Text};
-use crate::network::Network;
+use crate::eval::{TextLikelihood, Unit, Walk, WalkSummary, token_splice};
+use crate::latent::{Interpolation, Normals, interpolate, standard_log_density};
+use crate::latent::{Posteriors, importance_weighted_nll, nearest_code};
+use crate::models::Model;
+use crate::models::sentence_vae::{Refinement, conditional_nll};
 use crate::sequence::{Codec, Token};
+use crate::text::TextFormat;
 use crate::text::{Sentences, TextCodec};
-use crate::train::{Refinement, shuffle, surprises};
 
 /// Codes drawn for each sentence of the importance-weighted bound.
 const SAMPLES: usize = 500;
@@ -85,15 +86,15 @@ struct Summary {
 
 pub(super) fn run(
     args: &Args,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let device = args.device.device.resolve_one()?;
-    let space = Space::open(folder, description, text, BEAMS, device)?;
+    let space = SentenceSpace::open(folder, manifest, text, BEAMS, device)?;
     let judge = args.judge.as_deref().map(Judge::open).transpose()?;
-    let (asked, known) = asked_and_known(args, text, description, ui)?;
+    let (asked, known) = asked_and_known(args, text, manifest, ui)?;
     let mut lines: Vec<&str> = Vec::new();
     let mut tokens = Vec::new();
     for line in asked.iter().map(str::trim) {
@@ -137,7 +138,7 @@ pub(super) fn run(
 
 fn measures(
     args: &Args,
-    space: &Space,
+    space: &SentenceSpace,
     lines: &[&str],
     tokens: &[Vec<Token>],
     posteriors: &Posteriors,
@@ -155,7 +156,7 @@ fn measures(
         .zip(&codes)
         .map(|(tokens, code)| (tokens.as_slice(), code.as_slice()))
         .collect();
-    let reconstruction = surprises(&space.vae, &pairs, &space.device)
+    let reconstruction = conditional_nll(&space.vae, &pairs, &space.device)
         .iter()
         .sum::<f64>()
         / count as f64;
@@ -195,7 +196,7 @@ fn measures(
 
 /// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, "Importance weighted autoencoders", eq. 8).
 fn importance_weighted(
-    space: &Space,
+    space: &SentenceSpace,
     sentence: &[Token],
     posteriors: &Posteriors,
     index: usize,
@@ -210,7 +211,7 @@ fn importance_weighted(
         .iter()
         .map(|code| (sentence, code.as_slice()))
         .collect();
-    let weights: Vec<f64> = surprises(&space.vae, &pairs, &space.device)
+    let weights: Vec<f64> = conditional_nll(&space.vae, &pairs, &space.device)
         .iter()
         .zip(&codes)
         .map(|(nats, code)| standard_log_density(code) - posterior.log_density(code) - nats)
@@ -228,16 +229,16 @@ fn chosen(count: usize, most: usize, seed: u64) -> Vec<usize> {
 
 /// All numbers below `count` in an order drawn with a seed for a purpose; each round has its own.
 fn shuffled(purpose: [u8; 8], count: usize, seed: u64, round: u64) -> Vec<usize> {
-    let mut chance = chance(seed, &purpose, round);
+    let mut rng = rng_stream(seed, &purpose, round);
     let mut order: Vec<usize> = (0..count).collect();
-    shuffle(&mut order, &mut chance);
+    shuffle(&mut order, &mut rng);
     order
 }
 
 fn walks(
     (count, seed): (usize, u64),
     unit: Unit,
-    space: &Space,
+    space: &SentenceSpace,
     lines: &[&str],
     known: Option<&Sentences>,
     judge: Option<&Judge>,
@@ -287,7 +288,7 @@ fn walks(
     ui.say(format!("{count} walks: what lies between"));
     let points = codes
         .chunks_exact(2)
-        .map(|ends| walk(Interpolation::Lerp, &ends[0], &ends[1], POINTS))
+        .map(|ends| interpolate(Interpolation::Lerp, &ends[0], &ends[1], POINTS))
         .collect::<Result<Vec<_>>>()?;
     let ours: Vec<Walk> = space
         .walks(&points, unit)?
@@ -359,7 +360,12 @@ fn walk_of(ends: &[&str], lines: impl Iterator<Item = String>) -> Walk {
 }
 
 /// Walks that show, at each point, the training sentence whose code is nearest.
-fn quoted(space: &Space, known: &Sentences, ends: &[&str], walks: &[Vec<Vec<f32>>]) -> Vec<Walk> {
+fn quoted(
+    space: &SentenceSpace,
+    known: &Sentences,
+    ends: &[&str],
+    walks: &[Vec<Vec<f32>>],
+) -> Vec<Walk> {
     let mut lines = Vec::new();
     let mut tokens = Vec::new();
     for line in known.iter() {
@@ -385,16 +391,16 @@ fn quoted(space: &Space, known: &Sentences, ends: &[&str], walks: &[Vec<Vec<f32>
 
 /// A language model that says how natural lines are.
 struct Judge {
-    net: Network,
+    net: Model,
     codec: TextCodec,
 }
 
 impl Judge {
     fn open(path: &Path) -> Result<Self> {
-        let (folder, description) = ModelFolder::open(path)?;
-        match &description.medium {
-            Medium::Text(text) if description.recipe.elbo.is_none() => Ok(Self {
-                net: folder.load(&description, &Device::flex())?,
+        let (folder, manifest) = ModelFolder::open(path)?;
+        match &manifest.medium {
+            Medium::Text(text) if manifest.recipe.elbo.is_none() => Ok(Self {
+                net: folder.load(&manifest, &Device::flex())?,
                 codec: codec(&folder, text)?,
             }),
             _ => Err(
@@ -422,7 +428,7 @@ impl Judge {
         let mut total = TextLikelihood::default();
         for (line, nats) in lines
             .iter()
-            .zip(surprises(&self.net, &pairs, &Device::flex()))
+            .zip(conditional_nll(&self.net, &pairs, &Device::flex()))
         {
             total.score(line, nats);
         }

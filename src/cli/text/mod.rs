@@ -10,21 +10,22 @@ mod space;
 pub(super) mod train;
 mod verbs;
 
+use crate::base::files::hash_parts;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::checkpoint::{Description, ModelFolder, Split, TOKENIZER};
+use crate::checkpoint::{ModelFolder, ModelManifest, TOKENIZER};
 use crate::cli::eval as eval_verb;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::latent::Normals;
-use crate::medium::Text;
-use crate::network::Network;
-use crate::sequence::{Sequences, Token};
+use crate::models::Model;
+use crate::sequence::{SequenceDataset, Token};
+use crate::text::TextFormat;
 use crate::text::{ReadSettings, Sentences, TextCodec, Tokenized};
 
 /// A model's own tokenizer.
-fn codec(folder: &ModelFolder, text: &Text) -> Result<TextCodec> {
+fn codec(folder: &ModelFolder, text: &TextFormat) -> Result<TextCodec> {
     let path = folder.path().join(TOKENIZER);
     let codec = TextCodec::load(&path)?;
     if (codec.kind(), codec.vocabulary()) != (text.tokenizer, text.vocabulary) {
@@ -45,14 +46,14 @@ fn warn_of_unknown(codec: &TextCodec, sentence: &str, ui: &Ui) {
 }
 
 /// A code for a VAE to begin from, drawn from the prior with a stream of the seed; none for a language model.
-fn drawn_code(net: &Network, seed: u64, stream: u64) -> Option<Vec<f32>> {
+fn drawn_code(net: &Model, seed: u64, stream: u64) -> Option<Vec<f32>> {
     net.vae()
         .map(|vae| Normals::new(*b"prior   ", seed, stream).code(vae.latent()))
 }
 
 /// What tells the data of a model from any other: a hash over what it learned from and what was held out.
 fn fingerprint(learned: &Sentences, held_out: &Sentences) -> String {
-    Split::hash_of([learned.digest(), held_out.digest()])
+    hash_parts([learned.digest(), held_out.digest()])
 }
 
 /// Reads sentences and says what was found.
@@ -69,8 +70,8 @@ fn read(path: &Path, field: &str, ui: &Ui) -> Result<Sentences> {
 /// What is asked about, and what trained the model, as far as it is at hand.
 fn asked_and_known(
     args: &eval_verb::Args,
-    text: &Text,
-    description: &Description,
+    text: &TextFormat,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<(Sentences, Option<Sentences>)> {
     let settings = ReadSettings {
@@ -80,7 +81,7 @@ fn asked_and_known(
     // The two parts of the data the model was trained on; an error if it is other data.
     let parts = |path: &Path, whole: Sentences| {
         let (learned, held_out) = text.held_out.split(whole, &settings)?;
-        if fingerprint(&learned, &held_out) == description.split.hash {
+        if fingerprint(&learned, &held_out) == manifest.split.hash {
             return Ok((learned, held_out));
         }
         Err(
@@ -104,12 +105,12 @@ fn asked_and_known(
 }
 
 /// Sentences to learn from, and behind them those held out.
-struct Both {
+struct TrainValSplit {
     learned: Tokenized,
     held_out: Tokenized,
 }
 
-impl Both {
+impl TrainValSplit {
     fn of(&self, index: usize) -> (&Tokenized, usize) {
         match index.checked_sub(self.learned.count()) {
             None => (&self.learned, index),
@@ -118,7 +119,7 @@ impl Both {
     }
 }
 
-impl Sequences for Both {
+impl SequenceDataset for TrainValSplit {
     fn count(&self) -> usize {
         self.learned.count() + self.held_out.count()
     }

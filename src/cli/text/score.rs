@@ -2,23 +2,25 @@
 
 use burn::prelude::*;
 
-use super::{codec, read};
-use crate::checkpoint::{Description, ModelFolder, write_aside};
+use crate::base::files::write_atomic;
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::score::Args;
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::{codec, read};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::measure::TextLikelihood;
-use crate::medium::Text;
-use crate::nets::SequenceModel;
-use crate::sequence::{Token, surprisals};
+use crate::eval::TextLikelihood;
+use crate::models::SequenceModel;
+use crate::models::sentence_vae::encode;
+use crate::sequence::{Token, nll_per_token};
+use crate::text::TextFormat;
 use crate::text::{Marks, Style};
-use crate::train::encode;
 
 pub(super) fn run(
     args: &Args,
-    text: &Text,
+    text: &TextFormat,
     folder: &ModelFolder,
-    description: &Description,
+    manifest: &ModelManifest,
     ui: &Ui,
 ) -> Result<()> {
     let style = match args.format(&["html", "tsv", "txt"])? {
@@ -28,7 +30,7 @@ pub(super) fn run(
     };
     let codec = codec(folder, text)?;
     let sentences = read(&args.file, &text.field, ui)?;
-    let net = folder.load(description, &Device::flex())?;
+    let net = folder.load(manifest, &Device::flex())?;
     let mut stepper = net.stepper(1)?;
     let mut shown = style.head().to_owned();
     let mut total = TextLikelihood::default();
@@ -40,12 +42,12 @@ pub(super) fn run(
         let code = net
             .vae()
             .map(|vae| encode(vae, &[&tokens]).means().to_vec());
-        let nats = surprisals(&mut *stepper, code.as_deref(), &tokens);
+        let nats = nll_per_token(&mut *stepper, code.as_deref(), &tokens);
         total.score(sentence, nats.iter().sum());
         shown += &Marks::new(sentence, &spans, &nats).show(style, index + 1);
     }
     shown += style.foot();
-    write_aside(&args.output, shown.as_bytes())?;
+    write_atomic(&args.output, shown.as_bytes())?;
     ui.say(format!("{}", args.output.display()));
     let given = net.vae().map_or("", |_| ", given their codes");
     ui::print(&format!(

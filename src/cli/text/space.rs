@@ -5,23 +5,24 @@ use std::sync::Arc;
 use burn::prelude::*;
 use rayon::prelude::*;
 
-use super::{codec, warn_of_unknown};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::media::no_codes;
+use crate::cli::text::{codec, warn_of_unknown};
 use crate::cli::ui::Ui;
-use crate::engine::{RecurrentEngine, RecurrentWeights};
 use crate::error::{Error, Result};
-use crate::latent::{Choice, PathSettings, choose};
-use crate::measure::{Posteriors, Unit};
-use crate::medium::Text;
-use crate::nets::SentenceVae;
-use crate::network::Network;
+use crate::eval::Unit;
+use crate::latent::Posteriors;
+use crate::latent::{Choice, LineSelectionSettings, select_lines};
+use crate::models::Model;
+use crate::models::SentenceVae;
+use crate::models::rnn::{RecurrentEngine, RecurrentWeights};
+use crate::models::sentence_vae::{Refinement, encode, refine};
 use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
+use crate::text::TextFormat;
 use crate::text::{TextCodec, TokenizerKind};
-use crate::train::{Refinement, encode, refine};
 
 /// A model whose codes stand for sentences.
-pub(super) struct Space {
+pub(super) struct SentenceSpace {
     pub(super) vae: SentenceVae,
     pub(super) codec: TextCodec,
     /// The decoder as the engine has it.
@@ -47,23 +48,23 @@ pub(super) struct Line {
 /// At most so many lanes search in one thread.
 const LANES: usize = 320;
 
-impl Space {
+impl SentenceSpace {
     /// Opens a model; `beams` lanes search each code.
     pub(super) fn open(
         folder: &ModelFolder,
-        description: &Description,
-        text: &Text,
+        manifest: &ModelManifest,
+        text: &TextFormat,
         beams: usize,
         device: Device,
     ) -> Result<Self> {
-        let Network::SentenceVae(vae) = folder.load(description, &device)? else {
-            return Err(no_codes(folder.path(), description));
+        let Model::SentenceVae(vae) = folder.load(manifest, &device)? else {
+            return Err(no_codes(folder.path(), manifest));
         };
         Ok(Self {
             decoder: Arc::new(vae.decoder().weights()),
             vae,
             codec: codec(folder, text)?,
-            window: description.recipe.batches.window,
+            window: manifest.recipe.batches.window,
             beams,
             device,
         })
@@ -333,7 +334,7 @@ fn choose_lines(offered: &[Vec<Line>], unit: Unit) -> Result<Vec<Line>> {
                 .collect()
         })
         .collect();
-    let chosen = choose(&choices, &PathSettings::default())?;
+    let chosen = select_lines(&choices, &LineSelectionSettings::default())?;
     Ok(offered
         .iter()
         .zip(chosen)
@@ -342,7 +343,7 @@ fn choose_lines(offered: &[Vec<Line>], unit: Unit) -> Result<Vec<Line>> {
 }
 
 /// What edits of lines are counted in: characters where they are the tokens, else words.
-pub(super) fn unit_of(text: &Text) -> Unit {
+pub(super) fn unit_of(text: &TextFormat) -> Unit {
     match text.tokenizer {
         TokenizerKind::Characters => Unit::Characters,
         TokenizerKind::Bpe | TokenizerKind::Words => Unit::Words,

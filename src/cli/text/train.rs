@@ -2,21 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Both, codec, drawn_code, fingerprint, read};
-use crate::checkpoint::{Description, ModelFolder, Split, TOKENIZER};
-use crate::cli::lesson::{self, Material};
+use crate::base::labels::{Classes, LabelRule};
+use crate::base::split::Split;
+use crate::checkpoint::Medium;
+use crate::checkpoint::{ModelFolder, ModelManifest, TOKENIZER};
+use crate::cli::lesson;
+use crate::cli::lesson::Material;
+use crate::cli::text::{TrainValSplit, codec, drawn_code, fingerprint, read};
 use crate::cli::train::TrainArgs;
 use crate::cli::ui::Ui;
 use crate::error::{Error, IoContext, Result};
-use crate::labels::{Classes, LabelRule};
-use crate::medium::{Medium, Text};
-use crate::nets::SequenceModel;
-use crate::network::Network;
-use crate::recipe::Recipe;
-use crate::sequence::{Codec, Item, Sampler, Sampling, Sequences, generate_many};
+use crate::models::Model;
+use crate::models::SequenceModel;
+use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, generate_many};
+use crate::text::TextFormat;
 use crate::text::{
     HeldOut, ReadSettings, Sentences, TextCodec, Tokenized, TokenizerKind, TokenizerSettings,
 };
+use crate::train::Recipe;
 
 /// Sentences, one a line (.txt, .jsonl, also .gz; a file or a folder of them)
 ///
@@ -42,7 +45,7 @@ pub(in crate::cli) struct Args {
 }
 
 /// What is to be learned from sentences.
-pub(in crate::cli) struct Kind {
+pub(in crate::cli) struct TextTask {
     /// The recipe by the names of a preset and a network.
     recipe: fn(&str, &str) -> Result<Recipe>,
     /// The usual preset.
@@ -52,14 +55,14 @@ pub(in crate::cli) struct Kind {
 }
 
 /// What comes next in a sentence.
-pub(in crate::cli) const LANGUAGE_MODEL: Kind = Kind {
+pub(in crate::cli) const LANGUAGE_MODEL: TextTask = TextTask {
     recipe: Recipe::text,
     preset: "small",
     whole: false,
 };
 
 /// A code for each sentence.
-pub(in crate::cli) const SENTENCE_VAE: Kind = Kind {
+pub(in crate::cli) const SENTENCE_VAE: TextTask = TextTask {
     recipe: Recipe::sentence_vae,
     preset: "poem",
     whole: true,
@@ -72,11 +75,11 @@ const LINES: usize = 12;
 /// Their greatest length, in tokens.
 const LONGEST: usize = 100;
 
-pub(in crate::cli) fn run(args: &Args, kind: &Kind, ui: &Ui) -> Result<()> {
+pub(in crate::cli) fn run(args: &Args, kind: &TextTask, ui: &Ui) -> Result<()> {
     args.train.check(kind.recipe, kind.preset, "lstm")?;
     let resumed = args.train.resumed("text")?;
-    if let Some((folder, description)) = &resumed
-        && description.recipe.elbo.is_some() != kind.whole
+    if let Some((folder, manifest)) = &resumed
+        && manifest.recipe.elbo.is_some() != kind.whole
     {
         let (is, with) = if kind.whole {
             ("a language model", "ensuite train text")
@@ -88,7 +91,7 @@ pub(in crate::cli) fn run(args: &Args, kind: &Kind, ui: &Ui) -> Result<()> {
     }
     let plan = Plan::new(args, resumed.as_ref())?;
     let recipe = match &resumed {
-        Some((_, description)) => description.recipe.clone(),
+        Some((_, manifest)) => manifest.recipe.clone(),
         None => args.train.recipe(kind.recipe, kind.preset, "lstm")?,
     };
     let sentences = read(&args.text, &plan.field, ui)?;
@@ -104,8 +107,8 @@ pub(in crate::cli) fn run(args: &Args, kind: &Kind, ui: &Ui) -> Result<()> {
         ));
     }
     let codec = match &resumed {
-        Some((folder, description)) => {
-            let Medium::Text(text) = &description.medium else {
+        Some((folder, manifest)) => {
+            let Medium::Text(text) = &manifest.medium else {
                 unreachable!("resumed() asked for text");
             };
             codec(folder, text)?
@@ -114,16 +117,16 @@ pub(in crate::cli) fn run(args: &Args, kind: &Kind, ui: &Ui) -> Result<()> {
     };
     let split = plan.split(&learned, &held_out);
     lesson::check_same_data(resumed.as_ref(), &split, &args.text)?;
-    let (folder, description) = match resumed {
-        Some((folder, description)) => (Some(folder), description),
+    let (folder, manifest) = match resumed {
+        Some((folder, manifest)) => (Some(folder), manifest),
         None => (None, plan.describe(&codec, recipe, split)),
     };
-    let mut both = Both {
+    let mut both = TrainValSplit {
         learned: Tokenized::new(&codec, &learned)?,
         held_out: Tokenized::new(&codec, &held_out)?,
     };
     if kind.whole {
-        let window = description.recipe.batches.window;
+        let window = manifest.recipe.batches.window;
         let all = both.count();
         both.learned.keep_up_to(window);
         both.held_out.keep_up_to(window);
@@ -147,7 +150,7 @@ pub(in crate::cli) fn run(args: &Args, kind: &Kind, ui: &Ui) -> Result<()> {
         both,
         codec,
     };
-    lesson::learn(&args.train, folder, description, &material, &args.text, ui)
+    lesson::learn(&args.train, folder, manifest, &material, &args.text, ui)
 }
 
 /// What is decided before any sentence is read.
@@ -158,18 +161,18 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(args: &Args, resumed: Option<&(ModelFolder, Description)>) -> Result<Self> {
+    fn new(args: &Args, resumed: Option<&(ModelFolder, ModelManifest)>) -> Result<Self> {
         let kind = args.tokenizer.unwrap_or(TokenizerKind::Bpe);
         let mut tokenizer = TokenizerSettings::usual(kind);
         tokenizer.vocabulary = args.vocabulary.unwrap_or(tokenizer.vocabulary);
-        if let Some((_, description)) = resumed {
+        if let Some((_, manifest)) = resumed {
             lesson::refuse_changes(&[
                 ("--tokenizer", args.tokenizer.is_some()),
                 ("--vocabulary", args.vocabulary.is_some()),
                 ("--field", args.field.is_some()),
                 ("--validation", args.validation.is_some()),
             ])?;
-            if let Medium::Text(text) = &description.medium {
+            if let Medium::Text(text) = &manifest.medium {
                 return Ok(Self {
                     field: text.field.clone(),
                     held_out: text.held_out.clone(),
@@ -197,8 +200,8 @@ impl Plan {
         }
     }
 
-    fn describe(&self, codec: &TextCodec, recipe: Recipe, split: Split) -> Description {
-        let text = Text {
+    fn describe(&self, codec: &TextCodec, recipe: Recipe, split: Split) -> ModelManifest {
+        let text = TextFormat {
             tokenizer: codec.kind(),
             vocabulary: codec.vocabulary(),
             field: self.field.clone(),
@@ -217,7 +220,7 @@ impl Plan {
 
 /// Sentences to learn from.
 struct TextMaterial {
-    both: Both,
+    both: TrainValSplit,
     conditions: Vec<Vec<f32>>,
     codec: TextCodec,
     /// Mean words a sentence of the corpus.
@@ -225,7 +228,7 @@ struct TextMaterial {
 }
 
 impl Material for TextMaterial {
-    fn sequences(&self) -> &dyn Sequences {
+    fn sequences(&self) -> &dyn SequenceDataset {
         &self.both
     }
 
@@ -250,12 +253,12 @@ impl Material for TextMaterial {
 
     fn sample(
         &self,
-        net: &Network,
-        description: &Description,
+        net: &Model,
+        manifest: &ModelManifest,
         base: &Path,
         step: u64,
     ) -> Result<String> {
-        let seed = description.recipe.seed;
+        let seed = manifest.recipe.seed;
         let mut items = (0..LINES as u64)
             .map(|item| {
                 let stream = step * 1000 + item;

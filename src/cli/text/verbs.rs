@@ -2,84 +2,85 @@
 
 use std::path::Path;
 
-use super::{codes, eval, generate, interpolate, latent_eval, score};
-use crate::checkpoint::{Description, ModelFolder};
+use crate::checkpoint::{ModelFolder, ModelManifest};
 use crate::cli::media::Verbs;
-use crate::cli::ui::{self, Ui};
+use crate::cli::text::{codes, eval, generate, interpolate, latent_eval, score};
+use crate::cli::ui;
+use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::medium::Text;
-use crate::network::NetworkConfig;
+use crate::models::NetworkConfig;
+use crate::text::TextFormat;
 
-impl Verbs for Text {
+impl Verbs for TextFormat {
     fn generate(
         &self,
         args: &crate::cli::generate::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        generate::run(args, self, folder, description, ui)
+        generate::run(args, self, folder, manifest, ui)
     }
 
     fn eval(
         &self,
         args: &crate::cli::eval::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        if description.recipe.elbo.is_some() {
-            return latent_eval::run(args, self, folder, description, ui);
+        if manifest.recipe.elbo.is_some() {
+            return latent_eval::run(args, self, folder, manifest, ui);
         }
         args.refuse_codes(folder.path())?;
-        eval::run(args, self, folder, description, ui)
+        eval::run(args, self, folder, manifest, ui)
     }
 
     fn score(
         &self,
         args: &crate::cli::score::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        score::run(args, self, folder, description, ui)
+        score::run(args, self, folder, manifest, ui)
     }
 
     fn interpolate(
         &self,
         args: &crate::cli::interpolate::Args,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        interpolate::run(args, self, folder, description, ui)
+        interpolate::run(args, self, folder, manifest, ui)
     }
 
     fn encode(
         &self,
         args: &crate::cli::codes::EncodeArgs,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        codes::encode(args, self, folder, description, ui)
+        codes::encode(args, self, folder, manifest, ui)
     }
 
     fn decode(
         &self,
         args: &crate::cli::codes::DecodeArgs,
         folder: &ModelFolder,
-        description: &Description,
+        manifest: &ModelManifest,
     ) -> Result<()> {
-        codes::decode(args, self, folder, description)
+        codes::decode(args, self, folder, manifest)
     }
 
-    fn facts(&self, description: &Description) -> Vec<(&'static str, String)> {
+    fn facts(&self, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
         let mut facts = vec![(
             "tokenizer",
             format!("{}, {} tokens", self.tokenizer, self.vocabulary),
         )];
-        if let NetworkConfig::SentenceVae(vae) = &description.recipe.network {
+        if let NetworkConfig::SentenceVae(vae) = &manifest.recipe.network {
             facts.push((
                 "codes",
                 format!(
@@ -99,15 +100,15 @@ impl Verbs for Text {
         "one sentence after the other".into()
     }
 
-    fn advice(&self, description: &Description) -> &'static str {
-        if description.recipe.elbo.is_some() {
+    fn advice(&self, manifest: &ModelManifest) -> &'static str {
+        if manifest.recipe.elbo.is_some() {
             return "Walk with it: `ensuite interpolate MODEL \"one sentence\" \"another one\"`.";
         }
         "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`."
     }
 
-    fn invitation(&self, model: &Path, description: &Description) -> String {
-        if description.recipe.elbo.is_some() {
+    fn invitation(&self, model: &Path, manifest: &ModelManifest) -> String {
+        if manifest.recipe.elbo.is_some() {
             let model = ui::quoted(model);
             return format!(
                 "walk with: ensuite interpolate {model} \"one sentence\" \"another one\""

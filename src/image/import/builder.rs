@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::summary::{Summary, group};
-use super::{Pictures, PixelFormat, Skipped};
+use crate::base::labels::Label;
 use crate::error::{Error, Result};
+use crate::image::import::summary::{Summary, group};
+use crate::image::import::{Pictures, PixelFormat, Skipped};
 use crate::image::picture::grey;
 use crate::image::{Color, Palette, Size};
-use crate::labels::Label;
 
 /// The most that all pictures together may take, in bytes.
 const MAX_BYTES: u64 = 1 << 32;

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::builder::Builder;
-use super::decode::{self, Decoded};
-use super::labels::Labels;
-use super::{ImportSettings, Skipped};
 use crate::error::{Error, IoContext, Result};
+use crate::image::import::builder::Builder;
+use crate::image::import::decode;
+use crate::image::import::decode::Decoded;
+use crate::image::import::labels::Labels;
+use crate::image::import::{ImportSettings, Skipped};
 use crate::image::{Picture, Size};
 
 /// Extensions (in lower case) of the files that are taken for pictures when a folder is searched.

@@ -8,10 +8,10 @@ the numbers. Pictures are `[count, height, width]`, and in colour `[count, heigh
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use super::builder::Builder;
-use super::labels::Labels;
-use super::{ImportSettings, stream};
 use crate::error::{Error, Result};
+use crate::image::import::builder::Builder;
+use crate::image::import::labels::Labels;
+use crate::image::import::{ImportSettings, stream};
 use crate::image::{Color, Picture, Size};
 
 /// The kind of numbers that is read: unsigned bytes.
@@ -99,7 +99,7 @@ pub(super) fn import(
 fn push(
     builder: &mut Builder,
     name: String,
-    labels: Vec<crate::labels::Label>,
+    labels: Vec<crate::base::labels::Label>,
     shape: Shape,
     bytes: &[u8],
     settings: &ImportSettings,

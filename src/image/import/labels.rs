@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::{idx, stream};
+use crate::base::labels::{Label, LabelRule};
 use crate::error::{Error, Result};
-use crate::labels::{Label, LabelRule};
+use crate::image::import::{idx, stream};
 
 /// The group of labels that have no name of their own.
 const GROUP: &str = "class";

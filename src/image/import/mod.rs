@@ -19,12 +19,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use self::builder::Builder;
-use self::labels::Labels;
-use super::picture::grey;
-use super::{Color, Fit, Palette, Picture, Size};
+use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
-use crate::labels::Label;
+use crate::image::import::builder::Builder;
+use crate::image::import::labels::Labels;
+use crate::image::picture::grey;
+use crate::image::{Color, Fit, Palette, Picture, Size};
 
 pub use labels::LabelSource;
 pub use summary::Summary;

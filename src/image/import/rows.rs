@@ -6,10 +6,10 @@ pixels' colour numbers in raster order separated by spaces, with the colours in 
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use super::builder::Builder;
-use super::labels::Labels;
-use super::{ImportSettings, stream};
 use crate::error::{Error, Result};
+use crate::image::import::builder::Builder;
+use crate::image::import::labels::Labels;
+use crate::image::import::{ImportSettings, stream};
 use crate::image::{Palette, Size};
 
 /// The longest row, in bytes: four for each pixel of the largest picture, and some more.

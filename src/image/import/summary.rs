@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{PixelFormat, Skipped};
 use crate::image::Size;
+use crate::image::import::{PixelFormat, Skipped};
 
 /// What was found and made of it. Displays as a few lines for people.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,10 +9,10 @@ use flate2::write::GzEncoder;
 use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
-use super::*;
+use crate::base::labels::LabelRule;
+use crate::image::import::*;
 use crate::image::{IndexedPictures, PixelCodec};
-use crate::labels::LabelRule;
-use crate::sequence::Sequences;
+use crate::sequence::SequenceDataset;
 
 fn import(path: &Path, settings: &ImportSettings) -> Result<Pictures> {
     Pictures::import(path, settings, &|_, _| {}, &|_| true)

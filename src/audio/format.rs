@@ -1,0 +1,41 @@
+/*! What a sound model's tokens stand for. */
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::ImportSettings;
+
+/// Mono sound in 8-bit µ-law tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoundFormat {
+    /// Samples a second.
+    pub sample_rate: u32,
+    /// How samples become tokens.
+    pub codec: SoundCodec,
+    /// Whether every recording was brought to the same loudness.
+    pub even_loudness: bool,
+    /// Whether silence at both ends was cut off.
+    pub trim_silence: bool,
+    /// Seconds of silence added behind each recording.
+    pub trailing_silence: f32,
+}
+
+impl SoundFormat {
+    /// How recordings are read for this model, so that they are what it was trained on.
+    pub fn import_settings(&self) -> ImportSettings {
+        ImportSettings {
+            sample_rate: Some(self.sample_rate),
+            even_loudness: self.even_loudness,
+            trim_silence: self.trim_silence,
+            trailing_silence: self.trailing_silence,
+        }
+    }
+}
+
+/// How samples become tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SoundCodec {
+    /// Companding with µ = 255 to 256 classes.
+    #[serde(rename = "mu-law-8")]
+    MuLaw,
+}

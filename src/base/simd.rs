@@ -1,0 +1,86 @@
+/*!
+One source, several instruction sets, chosen at run time.
+
+`multiversion!` compiles the body of a function three times (AVX-512, AVX2 with FMA, and plain) and calls the
+widest the processor has. The plain version is the scalar twin the others are tested against. Bodies must
+give the same bits whatever their width: every output is one chain of [`f32::mul_add`] in index order.
+*/
+
+use std::sync::OnceLock;
+
+/// An instruction set the kernels are compiled for, narrowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InstructionSet {
+    /// No vector instructions beyond the platform's baseline.
+    Scalar,
+    /// AVX2 and FMA: 8 floats at a time.
+    Avx2,
+    /// AVX-512 F, VL, DQ and BW: 16 floats at a time.
+    Avx512,
+}
+
+impl InstructionSet {
+    /// The widest set this processor runs; detected once.
+    pub fn detect() -> Self {
+        static LEVEL: OnceLock<InstructionSet> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            {
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("fma")
+                {
+                    return Self::Avx512;
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    return Self::Avx2;
+                }
+            }
+            Self::Scalar
+        })
+    }
+
+    /// Every set this processor runs: what equivalence tests walk through.
+    pub fn available() -> Vec<Self> {
+        [Self::Scalar, Self::Avx2, Self::Avx512]
+            .into_iter()
+            .filter(|level| *level <= Self::detect())
+            .collect()
+    }
+}
+
+/// Defines `fn name(level, arguments…)` whose body is compiled once for each [`InstructionSet`].
+///
+/// The level given must not be wider than [`InstructionSet::detect`]; it is clamped, so that no caller can reach an
+/// instruction the processor lacks.
+macro_rules! multiversion {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name(level: $crate::base::simd::InstructionSet, $($arg: $type),*) $(-> $ret)? {
+            #[inline(always)]
+            fn body($($arg: $type),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+            fn avx512($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+
+            match level.min($crate::base::simd::InstructionSet::detect()) {
+                // SAFETY: `detect` has seen every feature that `avx512` is compiled with.
+                #[cfg(target_arch = "x86_64")]
+                $crate::base::simd::InstructionSet::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: `detect` has seen every feature that `avx2` is compiled with.
+                #[cfg(target_arch = "x86_64")]
+                $crate::base::simd::InstructionSet::Avx2 => unsafe { avx2($($arg),*) },
+                _ => body($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use multiversion;

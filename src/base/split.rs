@@ -1,0 +1,159 @@
+/*! The split of a dataset into training and validation items, by their names. */
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Which data trains and which is held out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// How it was made, in words.
+    pub rule: String,
+    /// How many sequences train.
+    pub training: usize,
+    /// The sequences held out, as paths relative to the corpus folder.
+    pub validation: Vec<String>,
+    /// SHA-256 over the names and tokens of all of the data.
+    pub hash: String,
+}
+
+/// How what is held out is chosen, by name.
+pub enum SplitRule {
+    /// Those whose name matches.
+    Matching(Regex),
+    /// One in ten, chosen by the hashes of their names: scattered, and the same on every machine.
+    OneInTen,
+    /// Those a resumed model names.
+    Listed(Split),
+}
+
+impl SplitRule {
+    /// The rule of `--validation`; without a pattern, one in ten.
+    ///
+    /// # Errors
+    /// A usage error when the pattern is not a regular expression.
+    pub fn new(pattern: Option<&str>) -> Result<Self> {
+        match pattern {
+            None => Ok(Self::OneInTen),
+            Some(text) => Regex::new(text).map(Self::Matching).map_err(|error| {
+                Error::usage(format!("--validation is no regular expression: {error}"))
+            }),
+        }
+    }
+
+    /// True for each name that is held out.
+    ///
+    /// # Errors
+    /// A usage error when the pattern matches everything or nothing.
+    pub fn choose(&self, names: &[&str]) -> Result<Vec<bool>> {
+        let chosen: Vec<bool> = match self {
+            Self::Matching(regex) => names.iter().map(|name| regex.is_match(name)).collect(),
+            Self::OneInTen => lowest_tenth(names),
+            Self::Listed(split) => {
+                let listed: std::collections::HashSet<&str> =
+                    split.validation.iter().map(String::as_str).collect();
+                names.iter().map(|name| listed.contains(name)).collect()
+            }
+        };
+        if !matches!(self, Self::Listed(_)) && chosen.iter().all(|&out| out) {
+            return Err(Error::usage(
+                "--validation holds out everything, so that nothing is left to learn from",
+            )
+            .with_hint(example(names)));
+        }
+        if matches!(self, Self::Matching(_)) && !chosen.contains(&true) {
+            return Err(Error::usage("--validation matches nothing").with_hint(example(names)));
+        }
+        Ok(chosen)
+    }
+
+    /// The rule in words.
+    pub fn rule(&self) -> String {
+        match self {
+            Self::Matching(regex) => format!("names matching {regex}"),
+            Self::OneInTen => "the tenth whose names have the lowest hashes".into(),
+            Self::Listed(split) => split.rule.clone(),
+        }
+    }
+
+    /// The numbers of those that train, then of those held out; and the record of it. `hash` is over all of the data.
+    ///
+    /// # Errors
+    /// As for [`choose`](Self::choose).
+    pub fn split(&self, names: &[String], hash: &str) -> Result<(Vec<usize>, Split)> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let chosen = self.choose(&names)?;
+        let (mut order, out): (Vec<usize>, Vec<usize>) =
+            (0..names.len()).partition(|&index| !chosen[index]);
+        let training = order.len();
+        order.extend(out);
+        let split = Split {
+            rule: self.rule(),
+            training,
+            validation: order[training..]
+                .iter()
+                .map(|&index| names[index].to_owned())
+                .collect(),
+            hash: hash.to_owned(),
+        };
+        Ok((order, split))
+    }
+}
+
+/// What it is matched against.
+fn example(names: &[&str]) -> String {
+    match names.first() {
+        Some(name) => format!("it is matched against names such as {name}"),
+        None => "it is matched against names".into(),
+    }
+}
+
+/// The tenth with the lowest hashes; nothing of fewer than two.
+fn lowest_tenth(names: &[&str]) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|&index| Sha256::digest(names[index].as_bytes()));
+    let mut chosen = vec![false; names.len()];
+    if names.len() > 1 {
+        for &index in &order[..names.len().div_ceil(10)] {
+            chosen[index] = true;
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|index| format!("name {index}")).collect()
+    }
+
+    #[test]
+    fn one_in_ten_is_held_out_and_listing_them_gives_the_same() {
+        let names = names(95);
+        let (order, split) = SplitRule::OneInTen.split(&names, "h").unwrap();
+        assert_eq!((split.training, split.validation.len()), (85, 10));
+        let mut all = order.clone();
+        all.sort_unstable();
+        assert_eq!(all, (0..95).collect::<Vec<_>>());
+        let again = SplitRule::Listed(split.clone()).split(&names, "h").unwrap();
+        assert_eq!(again, (order, split));
+    }
+
+    #[test]
+    fn holding_out_all_or_nothing_is_refused() {
+        for pattern in ["name", "nothing like it", "("] {
+            let split = SplitRule::new(Some(pattern)).and_then(|h| h.split(&names(5), "h"));
+            assert!(split.unwrap_err().is_usage(), "{pattern}");
+        }
+        let (order, split) = SplitRule::new(Some("[34]$"))
+            .unwrap()
+            .split(&names(5), "h")
+            .unwrap();
+        assert_eq!((order, split.training), (vec![0, 1, 2, 3, 4], 3));
+    }
+}

@@ -1,0 +1,54 @@
+/*! The only list of media. To add one: a variant here, its floor beside `audio`, its trainer in `cli`. */
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::{MuLaw, SoundFormat};
+use crate::image::PictureFormat;
+use crate::sequence::{Alphabet, Codec};
+use crate::text::TextFormat;
+
+/// What a model's tokens stand for; saved with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Medium {
+    /// Mono sound.
+    Sound(SoundFormat),
+    /// Pictures as sequences of pixels.
+    Pictures(PictureFormat),
+    /// Sentences.
+    Text(TextFormat),
+}
+
+impl Medium {
+    /// The tokens of this medium.
+    pub fn alphabet(&self) -> Alphabet {
+        match self {
+            Self::Sound(_) => MuLaw.alphabet(),
+            Self::Pictures(pictures) => pictures.codec.alphabet(),
+            Self::Text(text) => text.alphabet(),
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sound(_) => "sound",
+            Self::Pictures(_) => "pictures",
+            Self::Text(_) => "text",
+        }
+    }
+
+    /// The unit of its likelihoods.
+    pub fn unit(&self) -> String {
+        format!("bits/{}", self.token_name())
+    }
+
+    /// What one token is.
+    pub fn token_name(&self) -> &'static str {
+        match self {
+            Self::Sound(_) => "sample",
+            Self::Pictures(_) => "pixel",
+            Self::Text(_) => "token",
+        }
+    }
+}

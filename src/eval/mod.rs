@@ -1,0 +1,15 @@
+/*! What `eval` sets beside a network's likelihood: trivial baselines on the same tokens. And the picture of a run. */
+
+mod baselines;
+mod interpolations;
+mod ngram;
+mod pixel_baselines;
+mod plots;
+mod text_likelihood;
+
+pub use baselines::{LinearPrediction, order_zero};
+pub use interpolations::{Unit, Walk, WalkSummary, token_splice};
+pub use ngram::Ngram;
+pub use pixel_baselines::{PixelBaselines, pixel_baselines};
+pub use plots::{Line, Point, draw_curve, draw_lines};
+pub use text_likelihood::TextLikelihood;

@@ -1,0 +1,440 @@
+/*!
+Matrices of bytes: quantised once, multiplied by quantised activations, the sums exact integers.
+
+Weights are signed bytes with one scale per output, activations unsigned bytes. As integer sums are exact, every
+[`Dot`] gives the same bits whatever its order.
+*/
+
+use std::ops::Range;
+
+use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, panels};
+use crate::kernels::step::vector::{Dot, DotWork, Weights};
+
+/// What zero becomes where activations are signed; 1 and 255 stand for the ends of their range.
+pub(crate) const ZERO: u8 = 128;
+/// Quantisation steps from zero to the end of a symmetric range.
+pub(crate) const STEPS: f32 = 127.0;
+
+/// A constant matrix of bytes, packed in panels as [`Matrix`](crate::kernels::step::matrix::Matrix) is, and what makes numbers of the
+/// sums.
+#[derive(Debug)]
+pub(crate) struct IntMatrix {
+    /// Inputs in fours.
+    fours: usize,
+    weights: Vec<Weights>,
+    /// Numbers are sums · scale + bias.
+    scale: Vec<Block>,
+    bias: Vec<Block>,
+}
+
+/// Row-major weights, `[inputs, outputs]`, and the size of one step of each output's weights.
+#[derive(Debug)]
+pub(crate) struct Quantised {
+    values: Vec<i8>,
+    scales: Vec<f32>,
+}
+
+impl Quantised {
+    /// Rounds row-major `weights`, `[inputs, outputs]`, so that each output's largest becomes ±127.
+    pub fn new(weights: &[f32], outputs: usize) -> Self {
+        let mut largest = vec![0.0_f32; outputs];
+        for row in weights.chunks_exact(outputs) {
+            largest
+                .iter_mut()
+                .zip(row)
+                .for_each(|(l, w)| *l = l.max(w.abs()));
+        }
+        let scales: Vec<f32> = largest
+            .iter()
+            .map(|l| l.max(f32::MIN_POSITIVE * STEPS) / STEPS)
+            .collect();
+        let rows = weights.chunks_exact(outputs);
+        let quantise = |row: &[f32]| -> Vec<i8> {
+            row.iter()
+                .zip(&scales)
+                .map(|(w, scale)| (w / scale).round() as i8)
+                .collect()
+        };
+        Self {
+            values: rows.flat_map(quantise).collect(),
+            scales,
+        }
+    }
+
+    /// Packs the rows `inputs` with the given columns in each block of outputs. Inputs come in `steps` per unit, and
+    /// `zero` stands for zero in all rows, which the bias makes up for.
+    pub fn pack(
+        &self,
+        inputs: Range<usize>,
+        columns: &[Range<usize>],
+        steps: f32,
+        zero: u8,
+        bias: &[f32],
+    ) -> IntMatrix {
+        let outputs = self.scales.len();
+        let rows = &self.values[inputs.start * outputs..inputs.end * outputs];
+        let fours = inputs.len().div_ceil(Weights::INPUTS);
+        let mut weights = Vec::with_capacity(fours * columns.len());
+        let mut rest = columns;
+        for width in panels(columns.len()) {
+            let panel;
+            (panel, rest) = rest.split_at(width);
+            for four in rows.chunks(Weights::INPUTS * outputs) {
+                weights.extend(panel.iter().map(|block| weave(four, outputs, block)));
+            }
+        }
+        let scales: Vec<f32> = self.scales.iter().map(|scale| scale / steps).collect();
+        let mut biases = bias.to_vec();
+        for (o, (bias, scale)) in biases.iter_mut().zip(&scales).enumerate() {
+            let column = self.values.iter().skip(o).step_by(outputs);
+            let sum: i64 = column.map(|&w| i64::from(w)).sum();
+            *bias -= (f64::from(*scale) * (i64::from(zero) * sum) as f64) as f32;
+        }
+        let pick = |values: &[f32]| -> Vec<Block> {
+            let block = |c: &Range<usize>| Block::from_slice(&values[c.clone()]);
+            columns.iter().map(block).collect()
+        };
+        IntMatrix {
+            fours,
+            weights,
+            scale: pick(&scales),
+            bias: pick(&biases),
+        }
+    }
+}
+
+/// Up to four rows of weights for the outputs `columns`, each output's weights side by side.
+fn weave(rows: &[i8], outputs: usize, columns: &Range<usize>) -> Weights {
+    let mut woven = Weights::ZERO;
+    for (i, row) in rows.chunks_exact(outputs).enumerate() {
+        for (o, &weight) in row[columns.clone()].iter().enumerate() {
+            woven.0[o * Weights::INPUTS + i] = weight;
+        }
+    }
+    woven
+}
+
+impl IntMatrix {
+    /// The most inputs whose sum of products fits 32 bits.
+    pub const MAX_INPUTS: usize = 1 << 16;
+
+    /// What makes up the numbers beside the sums.
+    pub fn bias(&self) -> &[Block] {
+        &self.bias
+    }
+
+    /// Writes the sums input · weights for the first `rows` rows.
+    #[inline(always)]
+    pub fn sums(
+        &self,
+        dot: impl Dot,
+        rows: usize,
+        input: View<'_, Bytes>,
+        output: &mut Rows<Ints>,
+    ) {
+        let output = Sums(output);
+        dot.call(Product {
+            matrix: self,
+            rows,
+            input,
+            start: None,
+            output,
+        });
+    }
+
+    /// Writes the numbers that the sums (start or else zero) + input · weights stand for, for the first `rows` rows.
+    #[inline(always)]
+    pub fn numbers(
+        &self,
+        dot: impl Dot,
+        rows: usize,
+        input: View<'_, Bytes>,
+        start: Option<View<'_, Ints>>,
+        output: &mut Rows<Block>,
+    ) {
+        let output = Numbers::<false>(output);
+        dot.call(Product {
+            matrix: self,
+            rows,
+            input,
+            start,
+            output,
+        });
+    }
+
+    /// Adds the numbers, but for their bias, to the first `rows` rows.
+    #[inline(always)]
+    pub fn add(
+        &self,
+        dot: impl Dot,
+        rows: usize,
+        input: View<'_, Bytes>,
+        output: &mut Rows<Block>,
+    ) {
+        let output = Numbers::<true>(output);
+        dot.call(Product {
+            matrix: self,
+            rows,
+            input,
+            start: None,
+            output,
+        });
+    }
+}
+
+/// start (or else zero) + input · weights.
+struct Product<'a, O> {
+    matrix: &'a IntMatrix,
+    rows: usize,
+    input: View<'a, Bytes>,
+    start: Option<View<'a, Ints>>,
+    output: O,
+}
+
+/// What becomes of sums while they are in registers.
+trait Output {
+    /// Takes the sums of `N` blocks of row `row` from block `first` on.
+    fn put<D: Dot, const N: usize>(
+        &mut self,
+        dot: D,
+        matrix: &IntMatrix,
+        row: usize,
+        first: usize,
+        sums: [D::Sums; N],
+    );
+}
+
+/// Stores the sums themselves.
+struct Sums<'a>(&'a mut Rows<Ints>);
+
+impl Output for Sums<'_> {
+    #[inline(always)]
+    fn put<D: Dot, const N: usize>(
+        &mut self,
+        dot: D,
+        _: &IntMatrix,
+        row: usize,
+        first: usize,
+        sums: [D::Sums; N],
+    ) {
+        let output = &mut self.0.blocks_mut(row)[first..][..N];
+        for i in 0..N {
+            dot.store(sums[i], &mut output[i]);
+        }
+    }
+}
+
+/// Stores the numbers or, with `ADD`, adds them but for their bias.
+struct Numbers<'a, const ADD: bool>(&'a mut Rows<Block>);
+
+impl<const ADD: bool> Output for Numbers<'_, ADD> {
+    #[inline(always)]
+    fn put<D: Dot, const N: usize>(
+        &mut self,
+        dot: D,
+        matrix: &IntMatrix,
+        row: usize,
+        first: usize,
+        sums: [D::Sums; N],
+    ) {
+        let (scale, bias) = (&matrix.scale[first..][..N], &matrix.bias[first..][..N]);
+        let output = &mut self.0.blocks_mut(row)[first..][..N];
+        for i in 0..N {
+            let onto = if ADD { output[i] } else { bias[i] };
+            dot.numbers(sums[i], &scale[i], &onto, &mut output[i]);
+        }
+    }
+}
+
+impl<O: Output> DotWork for Product<'_, O> {
+    #[inline(always)]
+    fn run<D: Dot>(mut self, dot: D) {
+        let (mut weights, mut first) = (self.matrix.weights.as_slice(), 0);
+        for width in panels(self.matrix.bias.len()) {
+            let panel;
+            (panel, weights) = weights.split_at(width * self.matrix.fours);
+            match width {
+                1 => self.panel::<D, 1>(dot, panel, first),
+                2 => self.panel::<D, 2>(dot, panel, first),
+                3 => self.panel::<D, 3>(dot, panel, first),
+                4 => self.panel::<D, 4>(dot, panel, first),
+                5 => self.panel::<D, 5>(dot, panel, first),
+                _ => self.panel::<D, 6>(dot, panel, first),
+            }
+            first += width;
+        }
+    }
+}
+
+impl<O: Output> Product<'_, O> {
+    /// All rows through the panel of `BLOCKS` blocks that begins with block `first`.
+    #[inline(always)]
+    fn panel<D: Dot, const BLOCKS: usize>(&mut self, dot: D, panel: &[Weights], first: usize) {
+        let weights = &panel.as_chunks::<BLOCKS>().0[..self.matrix.fours];
+        let mut row = 0;
+        while D::ROWS == 4 && row + 4 <= self.rows {
+            self.tile::<D, 4, BLOCKS>(dot, weights, first, row);
+            row += 4;
+        }
+        while row < self.rows {
+            self.tile::<D, 1, BLOCKS>(dot, weights, first, row);
+            row += 1;
+        }
+    }
+
+    /// `ROWS` rows through a panel, the sums in registers.
+    #[inline(always)]
+    fn tile<D: Dot, const ROWS: usize, const BLOCKS: usize>(
+        &mut self,
+        dot: D,
+        weights: &[[Weights; BLOCKS]],
+        first: usize,
+        row: usize,
+    ) {
+        let mut inputs: [&[[u8; 4]]; ROWS] = [&[]; ROWS];
+        let mut sums = [[dot.load(&Ints::ZERO); BLOCKS]; ROWS];
+        for r in 0..ROWS {
+            inputs[r] = &self.input.bytes(row + r).as_chunks::<4>().0[..weights.len()];
+            if let Some(start) = self.start {
+                let start = &start.blocks(row + r)[first..][..BLOCKS];
+                for b in 0..BLOCKS {
+                    sums[r][b] = dot.load(&start[b]);
+                }
+            }
+        }
+        if ROWS == 1 && D::CHAINS == 2 {
+            sums[0] = two_chains(dot, weights, inputs[0], sums[0]);
+        } else {
+            for (i, weights) in weights.iter().enumerate() {
+                for r in 0..ROWS {
+                    for b in 0..BLOCKS {
+                        sums[r][b] = dot.dot(sums[r][b], &weights[b], inputs[r][i]);
+                    }
+                }
+            }
+        }
+        for r in 0..ROWS {
+            self.output.put(dot, self.matrix, row + r, first, sums[r]);
+        }
+    }
+}
+
+/// Goes on with the sums of one row through a panel, every other four inputs in a chain of their own.
+#[inline(always)]
+fn two_chains<D: Dot, const BLOCKS: usize>(
+    dot: D,
+    weights: &[[Weights; BLOCKS]],
+    inputs: &[[u8; 4]],
+    mut sums: [D::Sums; BLOCKS],
+) -> [D::Sums; BLOCKS] {
+    let mut more = [dot.load(&Ints::ZERO); BLOCKS];
+    let (pairs, last) = weights.as_chunks::<2>();
+    let (input_pairs, last_input) = inputs.as_chunks::<2>();
+    for ([one, other], [x, y]) in pairs.iter().zip(input_pairs) {
+        for b in 0..BLOCKS {
+            sums[b] = dot.dot(sums[b], &one[b], *x);
+            more[b] = dot.dot(more[b], &other[b], *y);
+        }
+    }
+    for (weights, x) in last.iter().zip(last_input) {
+        for b in 0..BLOCKS {
+            sums[b] = dot.dot(sums[b], &weights[b], *x);
+        }
+    }
+    for b in 0..BLOCKS {
+        sums[b] = dot.join(sums[b], more[b]);
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::testing::Lcg;
+    use crate::kernels::step::blocks::columns;
+    use crate::kernels::step::vector::Scalar;
+    #[cfg(target_arch = "x86_64")]
+    use crate::kernels::step::vector::{Avx2, Vnni256, Vnni512};
+
+    /// `input · weights` with one way of multiplying: the sums, and the numbers stored and then added once more.
+    fn product(dot: impl Dot, matrix: &IntMatrix, rows: &Rows<Bytes>) -> (Vec<Ints>, Vec<Block>) {
+        let (n, blocks) = (rows.len(), matrix.bias.len());
+        let mut sums = Rows::filled(n, blocks, Ints::ZERO);
+        let mut numbers = Rows::filled(n, blocks, Block::ZERO);
+        matrix.sums(dot, n, rows.view(0), &mut sums);
+        matrix.numbers(dot, n, rows.view(0), None, &mut numbers);
+        matrix.add(dot, n, rows.view(0), &mut numbers);
+        (
+            sums.view(0).blocks(0).to_vec(),
+            numbers.view(0).blocks(0).to_vec(),
+        )
+    }
+
+    #[test]
+    fn every_way_of_multiplying_gives_the_same_integers() {
+        let mut random = Lcg(3);
+        for (inputs, outputs, rows) in
+            [(1, 1, 1), (7, 33, 3), (20, 64, 4), (5, 130, 9), (64, 96, 7)]
+        {
+            let quantised = Quantised::new(&random.values(inputs * outputs, 1.0), outputs);
+            let columns: Vec<_> = columns(0..outputs).collect();
+            let bias = random.values(outputs, 1.0);
+            let matrix = quantised.pack(0..inputs, &columns, 9.0, 128, &bias);
+            let mut bytes = Rows::filled(rows, Bytes::count(inputs), Bytes([255; Bytes::WIDTH]));
+            for row in 1..rows {
+                let values = random.tokens(Bytes::WIDTH, 256);
+                bytes
+                    .bytes_mut(row)
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(b, v)| *b = v as u8);
+            }
+            let (sums, numbers) = product(Scalar, &matrix, &bytes);
+            for row in 0..rows {
+                for o in 0..outputs {
+                    let weight = |i: usize| i32::from(quantised.values[i * outputs + o]);
+                    let input = |i: usize| i32::from(bytes.view(row).bytes(0)[i]);
+                    let wanted: i32 = (0..inputs).map(|i| weight(i) * input(i)).sum();
+                    let (block, i) = (row * columns.len() + o / Block::WIDTH, o % Block::WIDTH);
+                    assert_eq!(sums[block].0[i], wanted);
+                    let signed: i32 = (0..inputs).map(|i| weight(i) * (input(i) - 128)).sum();
+                    let scale = quantised.scales[o] / 9.0;
+                    let number =
+                        2.0 * scale * signed as f32 + bias[o] + scale * (wanted - signed) as f32;
+                    assert!((numbers[block].0[i] - number).abs() < 1e-4 * (1.0 + number.abs()));
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                let wanted = (sums, numbers);
+                if let Some(dot) = Avx2::detect() {
+                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX2");
+                }
+                if let Some(dot) = Vnni256::detect() {
+                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX-VNNI");
+                }
+                if let Some(dot) = Vnni512::detect() {
+                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX-512 VNNI");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quantised_weights_are_within_half_a_step() {
+        let weights = Lcg(4).values(60, 3.0);
+        let quantised = Quantised::new(&weights, 5);
+        for (i, &weight) in weights.iter().enumerate() {
+            let scale = quantised.scales[i % 5];
+            let back = f32::from(quantised.values[i]) * scale;
+            assert!(
+                (back - weight).abs() <= 0.501 * scale,
+                "{weight} became {back}"
+            );
+        }
+        let silent = Quantised::new(&[0.0; 4], 2);
+        assert!(
+            silent.values.iter().all(|&v| v == 0) && silent.scales.iter().all(|s| s.is_finite())
+        );
+    }
+}

@@ -1,0 +1,524 @@
+/*!
+What the codes of a data set tell: how far they are from the prior, how much they know of what they stand for, how many of
+their dimensions are in use; and a bound on the likelihood that is tighter than the ELBO.
+*/
+
+use rayon::prelude::*;
+
+use crate::base::math;
+use crate::base::simd::{InstructionSet, multiversion};
+use crate::latent::{Gaussian, Normals};
+
+/// The variance of a dimension's posterior means from which on it counts as active (Burda et al. 2016, "Importance
+/// weighted autoencoders", §5.2).
+pub const ACTIVE_VARIANCE: f64 = 0.01;
+
+/// What an encoder says of each item of a data set: q(z|x), Gaussians with independent dimensions.
+#[derive(Debug, Clone)]
+pub struct Posteriors {
+    dims: usize,
+    /// `[items, dims]`, and so the log variances.
+    means: Vec<f32>,
+    log_variances: Vec<f32>,
+}
+
+/// How far the codes of a data set are from the prior, parted in two: E KL(q(z|x) ‖ p(z)) is the sum of both (Hoffman &
+/// Johnson 2016, "ELBO surgery").
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Information {
+    /// I(x; z) under q in nats: what a code tells of which item it stands for. Between 0 and ln(items).
+    pub mutual_information: f64,
+    /// KL(q(z) ‖ p(z)) in nats: how far all codes together, q(z) = 1/N Σ q(z|xₙ), are from the prior they are drawn
+    /// from when nothing is encoded.
+    pub marginal_kl: f64,
+}
+
+impl Posteriors {
+    /// None yet, of codes with `dims` dimensions.
+    ///
+    /// # Panics
+    /// If codes have no dimensions.
+    pub fn new(dims: usize) -> Self {
+        assert!(dims > 0, "codes have dimensions");
+        Self {
+            dims,
+            means: Vec::new(),
+            log_variances: Vec::new(),
+        }
+    }
+
+    /// One more item, or several: `[items, dims]` both.
+    ///
+    /// # Panics
+    /// If these are not whole rows, and as many.
+    pub fn extend(&mut self, means: &[f32], log_variances: &[f32]) {
+        assert_eq!(
+            means.len(),
+            log_variances.len(),
+            "as many means as variances"
+        );
+        assert!(
+            means.len().is_multiple_of(self.dims),
+            "codes of another length"
+        );
+        self.means.extend_from_slice(means);
+        self.log_variances.extend_from_slice(log_variances);
+    }
+
+    /// How many items there are.
+    pub fn items(&self) -> usize {
+        self.means.len() / self.dims
+    }
+
+    /// The posterior means of all items, `[items, dims]`.
+    pub fn means(&self) -> &[f32] {
+        &self.means
+    }
+
+    /// Every `step`-th item alone, from the first.
+    #[must_use]
+    pub fn every(&self, step: usize) -> Self {
+        let thin = |numbers: &[f32]| {
+            numbers
+                .chunks(self.dims)
+                .step_by(step.max(1))
+                .flatten()
+                .copied()
+                .collect()
+        };
+        Self {
+            dims: self.dims,
+            means: thin(&self.means),
+            log_variances: thin(&self.log_variances),
+        }
+    }
+
+    /// The posterior of item `index`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn posterior(&self, index: usize) -> Gaussian<'_> {
+        let row = index * self.dims..(index + 1) * self.dims;
+        Gaussian::new(&self.means[row.clone()], &self.log_variances[row])
+    }
+
+    /// E KL(q(z|x) ‖ N(0, I)) of each dimension in nats. Not a number without items; so are the others.
+    pub fn kl_per_dimension(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.dims];
+        for index in 0..self.items() {
+            for (sum, kl) in sums
+                .iter_mut()
+                .zip(self.posterior(index).kl_per_dimension())
+            {
+                *sum += kl;
+            }
+        }
+        sums.iter().map(|sum| sum / self.items() as f64).collect()
+    }
+
+    /// E KL(q(z|x) ‖ N(0, I)) in nats an item: the sum over dimensions.
+    pub fn kl(&self) -> f64 {
+        self.kl_per_dimension().iter().sum()
+    }
+
+    /// The variance over items of each dimension's posterior mean, with items − 1 in the denominator.
+    pub fn mean_variances(&self) -> Vec<f64> {
+        let items = self.items() as f64;
+        let column = |dim: usize| {
+            let means = self.means.iter().skip(dim).step_by(self.dims);
+            means.map(|&mean| f64::from(mean))
+        };
+        (0..self.dims)
+            .map(|dim| {
+                let centre = column(dim).sum::<f64>() / items;
+                column(dim).map(|x| (x - centre).powi(2)).sum::<f64>() / (items - 1.0)
+            })
+            .collect()
+    }
+
+    /// How many dimensions say something of what they stand for: Burda et al. 2016, §5.2.
+    pub fn active_units(&self) -> usize {
+        let variances = self.mean_variances();
+        variances.iter().filter(|&&v| v >= ACTIVE_VARIANCE).count()
+    }
+
+    /// Mutual information and marginal KL, with `samples` codes drawn from each item's posterior.
+    ///
+    /// I = E ln q(z|x) − ln q(z), with q(z) summed over all items and not a batch of them (He et al. 2019, "Lagging
+    /// inference networks and posterior collapse"; their estimate differs in that the first term is taken in
+    /// closed form). Both terms are taken at the same code, so that the estimate is exactly 0 where all posteriors are
+    /// the same, exactly ln(items) where none meets another, and never above that. The time goes with
+    /// samples · items² · dims. The numbers depend on the seed, not on threads or vector width.
+    pub fn information(&self, samples: usize, seed: u64) -> Information {
+        let kernels = Kernels::new(self);
+        let items: Vec<usize> = (0..self.items()).collect();
+        let each: Vec<f64> = items
+            .par_chunks(Kernels::ITEMS)
+            .flat_map_iter(|items| self.information_of(items, samples, seed, &kernels))
+            .collect();
+        let mutual_information = each.iter().sum::<f64>() / each.len() as f64;
+        Information {
+            mutual_information,
+            marginal_kl: self.kl() - mutual_information,
+        }
+    }
+
+    /// ln q(z|x) − ln q(z) of codes drawn for `items`, at most [`Kernels::ITEMS`]: of each in turn, `samples` times.
+    fn information_of(
+        &self,
+        items: &[usize],
+        samples: usize,
+        seed: u64,
+        kernels: &Kernels,
+    ) -> Vec<f64> {
+        let mut streams: Vec<Normals> = items
+            .iter()
+            .map(|&item| Normals::new(*b"informed", seed, item as u64))
+            .collect();
+        let mut gains = Vec::with_capacity(items.len() * samples);
+        for _ in 0..samples {
+            let codes: Vec<f32> = items
+                .iter()
+                .zip(&mut streams)
+                .flat_map(|(&item, normals)| self.posterior(item).sample(normals))
+                .collect();
+            let densities = kernels.log_densities(&codes);
+            for (&item, densities) in items.iter().zip(densities.chunks(self.items())) {
+                gains.push(densities[item] - log_mean_exp(densities));
+            }
+        }
+        gains
+    }
+}
+
+/// The posteriors in the form in which many densities are computed at once.
+struct Kernels<'a> {
+    dims: usize,
+    means: &'a [f32],
+    /// 1 / σ² of each item and dimension.
+    precisions: Vec<f32>,
+    /// −½ Σ ln σ² of each item.
+    offsets: Vec<f64>,
+}
+
+impl<'a> Kernels<'a> {
+    /// So many codes are compared with an item while that is in the cache.
+    const ITEMS: usize = 16;
+
+    fn new(posteriors: &'a Posteriors) -> Self {
+        let log_variances = &posteriors.log_variances;
+        Self {
+            dims: posteriors.dims,
+            means: &posteriors.means,
+            precisions: log_variances.iter().map(|&v| math::exp(-v)).collect(),
+            offsets: log_variances
+                .chunks(posteriors.dims)
+                .map(|row| -0.5 * row.iter().map(|&v| f64::from(v)).sum::<f64>())
+                .collect(),
+        }
+    }
+
+    /// ln q(z|x) but for a constant, of each of `codes` under each item, `[codes, items]`.
+    fn log_densities(&self, codes: &[f32]) -> Vec<f64> {
+        let level = InstructionSet::detect();
+        let items = self.offsets.len();
+        let mut densities = vec![0.0; codes.len() / self.dims * items];
+        let rows = self.means.chunks(self.dims);
+        let rows = rows.zip(self.precisions.chunks(self.dims));
+        for (item, (mean, precision)) in rows.enumerate() {
+            for (index, code) in codes.chunks(self.dims).enumerate() {
+                let square = squared_distance(level, code, mean, precision);
+                densities[index * items + item] = self.offsets[item] - 0.5 * f64::from(square);
+            }
+        }
+        densities
+    }
+}
+
+/// How many dimensions are worked on together.
+const BLOCK: usize = 16;
+
+multiversion! {
+    /// Σ (code − mean)² · precision, in sixteen parts that are then added, whatever the width.
+    fn squared_distance(code: &[f32], mean: &[f32], precision: &[f32]) -> f32 {
+        let mut parts = [0.0_f32; BLOCK];
+        let (codes, code) = code.as_chunks::<BLOCK>();
+        let (means, mean) = mean.as_chunks::<BLOCK>();
+        let (precisions, precision) = precision.as_chunks::<BLOCK>();
+        for ((code, mean), precision) in codes.iter().zip(means).zip(precisions) {
+            for i in 0..BLOCK {
+                let away = code[i] - mean[i];
+                parts[i] = (away * away).mul_add(precision[i], parts[i]);
+            }
+        }
+        for (i, part) in parts[..code.len()].iter_mut().enumerate() {
+            let away = code[i] - mean[i];
+            *part = (away * away).mul_add(precision[i], *part);
+        }
+        parts.iter().fold(0.0, |sum, part| sum + part)
+    }
+}
+
+/// The number of the code nearest to a point: a walk through the training lines of these codes can only quote, and is the
+/// trivial one to set beside a model's. `codes` is `[lines, dims]`; of equals the first; none where there are no codes.
+///
+/// # Panics
+/// If the point has no dimensions.
+pub fn nearest_code(point: &[f32], codes: &[f32]) -> Option<usize> {
+    let level = InstructionSet::detect();
+    let even = vec![1.0; point.len()];
+    codes
+        .chunks_exact(point.len())
+        .map(|code| squared_distance(level, code, point, &even))
+        .enumerate()
+        .min_by(|(_, a), (_, b)| a.total_cmp(b))
+        .map(|(index, _)| index)
+}
+
+/// ln (1/K Σ exp(xₖ)), however large or small they are. Not a number for none.
+pub fn log_mean_exp(numbers: &[f64]) -> f64 {
+    let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if highest.is_infinite() {
+        return highest;
+    }
+    let sum: f64 = numbers.iter().map(|x| (x - highest).exp()).sum();
+    highest + (sum / numbers.len() as f64).ln()
+}
+
+/// −ln of the probability of one item, estimated from K codes drawn from its posterior, in nats: −ln 1/K Σ wₖ (Burda et al.
+/// 2016, eq. 8). `log_weights` are ln p(x|zₖ) + ln p(zₖ) − ln q(zₖ|x). In expectation it is an upper bound that falls
+/// with K to the true value; with one code it is −ELBO.
+pub fn importance_weighted_nll(log_weights: &[f64]) -> f64 {
+    -log_mean_exp(log_weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::standard_log_density;
+
+    fn posteriors(dims: usize, rows: &[(Vec<f32>, Vec<f32>)]) -> Posteriors {
+        let mut posteriors = Posteriors::new(dims);
+        for (mean, log_variance) in rows {
+            posteriors.extend(mean, log_variance);
+        }
+        posteriors
+    }
+
+    /// Means drawn from N(0, spread²), the same variance for all.
+    fn drawn(items: usize, dims: usize, spread: f32, variance: f32) -> Posteriors {
+        let mut normals = Normals::new(*b"testing ", 2, 9);
+        let row = |_| {
+            let mean = normals.code(dims).iter().map(|x| spread * x).collect();
+            (mean, vec![variance.ln(); dims])
+        };
+        posteriors(dims, &(0..items).map(row).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn collapsed_posteriors_tell_nothing() {
+        for dims in [1, 5, 33] {
+            let same = posteriors(dims, &vec![(vec![0.3; dims], vec![-1.0; dims]); 40]);
+            let found = same.information(2, 1);
+            assert!(found.mutual_information.abs() < 1e-12);
+            assert!((found.marginal_kl - same.kl()).abs() < 1e-12);
+            assert_eq!(same.active_units(), 0);
+            assert!((same.kl() - same.posterior(7).kl()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn codes_that_cannot_be_confused_tell_all_there_is() {
+        // Twelve items; where three of them share a posterior, a code tells which of four groups.
+        for (alike, told) in [(1, 12.0_f64), (3, 4.0), (12, 1.0)] {
+            let rows: Vec<_> = (0..12)
+                .map(|item| (vec![50.0 * (item / alike) as f32, 1.0], vec![-1.0, 0.5]))
+                .collect();
+            let found = posteriors(2, &rows).information(4, 1);
+            assert!((found.mutual_information - told.ln()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn two_gaussians_that_overlap_give_what_the_integral_gives() {
+        for away in [0.2_f32, 1.0, 2.0] {
+            // Many of each, so that one sample of each item is enough.
+            let rows: Vec<_> = (0..2000)
+                .map(|item| {
+                    let side = if item % 2 == 0 { away } else { -away };
+                    (vec![side], vec![0.0])
+                })
+                .collect();
+            let found = posteriors(1, &rows).information(4, 5);
+            // ln 2 − E ln(1 + exp(−2a(a + ε))), by the trapezoidal rule.
+            let a = f64::from(away);
+            let lost: f64 = (-8000..=8000)
+                .map(|i| {
+                    let noise = f64::from(i) * 1e-3;
+                    let density = standard_log_density(&[noise as f32]).exp();
+                    1e-3 * density * (-2.0 * a * (a + noise)).exp().ln_1p()
+                })
+                .sum();
+            let expected = 2_f64.ln() - lost;
+            assert!(
+                (found.mutual_information - expected).abs() < 0.02,
+                "{found:?}: {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_nears_the_capacity_of_a_gaussian_channel() {
+        // z = μ + ε with μ from N(0, τ²): I = dims · ½ ln(1 + τ²/σ²). With τ² + σ² = 1, all together are the prior.
+        let variance = 0.4_f32;
+        for dims in [1, 2] {
+            let channel = drawn(3000, dims, (1.0 - variance).sqrt(), variance);
+            let found = channel.information(1, 3);
+            let expected = dims as f64 * 0.5 * (1.0 / f64::from(variance)).ln();
+            assert!(
+                (found.mutual_information - expected).abs() < 0.05 * dims as f64,
+                "{found:?}: {expected}"
+            );
+            assert!(found.marginal_kl.abs() < 0.06 * dims as f64, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn information_is_never_more_than_there_are_items_nor_than_the_kl_allows() {
+        for (spread, variance) in [(0.1, 0.9), (1.0, 0.5), (3.0, 0.1), (0.5, 1e-4)] {
+            let some = drawn(300, 20, spread, variance);
+            let found = some.information(2, 1);
+            assert!(found.mutual_information <= 300_f64.ln() + 1e-9);
+            // Below zero only by chance.
+            assert!(found.mutual_information > -0.02 && found.marginal_kl > -0.3);
+            let sum = found.mutual_information + found.marginal_kl;
+            assert!((sum - some.kl()).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_seed_means_the_same_number() {
+        let some = drawn(100, 8, 1.0, 0.5);
+        assert_eq!(some.information(2, 1), some.information(2, 1));
+        assert_ne!(some.information(2, 1), some.information(2, 2));
+    }
+
+    #[test]
+    fn log_densities_are_those_of_the_gaussians_at_every_width() {
+        for dims in [1, 15, 16, 33, 128] {
+            let some = drawn(20, dims, 1.0, 0.3);
+            let codes = Normals::new(*b"testing ", 1, 1).code(3 * dims);
+            let found = Kernels::new(&some).log_densities(&codes);
+            let constant = some.dims as f64 * 0.5 * std::f64::consts::TAU.ln();
+            for (index, code) in codes.chunks(dims).enumerate() {
+                for item in 0..20 {
+                    let expected = some.posterior(item).log_density(code) + constant;
+                    let found = found[index * 20 + item];
+                    assert!((found - expected).abs() < 1e-5 * expected.abs().max(1.0));
+                }
+            }
+            let precision = vec![1.5; dims];
+            let narrow = squared_distance(
+                InstructionSet::Scalar,
+                &codes[..dims],
+                &some.means[..dims],
+                &precision,
+            );
+            for level in InstructionSet::available() {
+                let wide = squared_distance(level, &codes[..dims], &some.means[..dims], &precision);
+                assert_eq!(narrow, wide);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dimension_is_active_from_a_variance_of_one_hundredth() {
+        // Means of ±s have the variance s² · items / (items − 1).
+        let deviation = |variance: f64| (variance * 0.9).sqrt() as f32;
+        let scales = [deviation(0.0101), deviation(0.0099), 0.0, 1.0];
+        let rows: Vec<_> = (0..10)
+            .map(|item| {
+                let sign = if item % 2 == 0 { 1.0 } else { -1.0 };
+                // A mean far from zero is no activity.
+                (scales.map(|s| 5.0 + sign * s).to_vec(), vec![0.0; 4])
+            })
+            .collect();
+        let some = posteriors(4, &rows);
+        let variances = some.mean_variances();
+        for (found, expected) in variances.iter().zip([0.0101, 0.0099, 0.0, 1.0 / 0.9]) {
+            assert!((found - expected).abs() < 1e-5);
+        }
+        assert_eq!(some.active_units(), 2);
+    }
+
+    #[test]
+    fn kl_is_the_mean_over_items_and_the_sum_over_dimensions() {
+        let some = drawn(7, 3, 1.0, 0.5);
+        let expected = (0..7).map(|item| some.posterior(item).kl()).sum::<f64>() / 7.0;
+        assert!((some.kl() - expected).abs() < 1e-12);
+        assert_eq!(some.kl_per_dimension().len(), 3);
+        assert_eq!((some.items(), some.means().len()), (7, 21));
+    }
+
+    #[test]
+    fn the_mean_of_exponentials_is_right_at_any_size() {
+        let plain = [0.5_f64, -1.0, 2.0];
+        let expected = (plain.iter().map(|x| x.exp()).sum::<f64>() / 3.0).ln();
+        for shift in [0.0, 1e4, -1e4] {
+            let shifted = plain.map(|x| x + shift);
+            assert!((log_mean_exp(&shifted) - expected - shift).abs() < 1e-9);
+        }
+        assert_eq!(log_mean_exp(&[-3.0; 500]), -3.0);
+        assert_eq!(log_mean_exp(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
+        assert!((log_mean_exp(&[f64::NEG_INFINITY, 0.0]) + 2_f64.ln()).abs() < 1e-12);
+    }
+
+    /// p(z) = N(0, 1), p(x|z) = N(z, 1/2): p(x) = N(0, 3/2), and the true posterior is N(2x/3, 1/3).
+    fn log_weights(x: f32, posterior: Gaussian, codes: usize, normals: &mut Normals) -> Vec<f64> {
+        (0..codes)
+            .map(|_| {
+                let code = posterior.sample(normals);
+                Gaussian::new(&code, &[0.5_f32.ln()]).log_density(&[x])
+                    + standard_log_density(&code)
+                    - posterior.log_density(&code)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn weights_of_the_true_posterior_give_the_likelihood_at_once_and_others_in_the_limit() {
+        let x = 0.9_f32;
+        let exact = -Gaussian::new(&[0.0], &[1.5_f32.ln()]).log_density(&[x]);
+        let mut normals = Normals::new(*b"testing ", 6, 0);
+        let (mean, log_variance) = ([0.6], [(1.0_f32 / 3.0).ln()]);
+        let truth = Gaussian::new(&mean, &log_variance);
+        for _ in 0..5 {
+            let weights = log_weights(x, truth, 1, &mut normals);
+            assert!((importance_weighted_nll(&weights) - exact).abs() < 1e-5);
+        }
+        // A wrong posterior: the bound of one code is looser by KL(q ‖ truth), and tightens with more codes.
+        let (mean, log_variance) = ([0.0], [0.0]);
+        let prior = Gaussian::new(&mean, &log_variance);
+        let mut bound = |codes: usize| {
+            let repeats = 40_000 / codes;
+            let nlls = (0..repeats)
+                .map(|_| importance_weighted_nll(&log_weights(x, prior, codes, &mut normals)));
+            nlls.sum::<f64>() / repeats as f64
+        };
+        let bounds = [1, 5, 500].map(&mut bound);
+        let kl = 0.5 * (3.0 + 3.0 * 0.36 - 1.0 - 3_f64.ln());
+        assert!((bounds[0] - exact - kl).abs() < 0.03, "{bounds:?}: {exact}");
+        assert!(bounds[0] > bounds[1] + 0.1 && bounds[1] > bounds[2] + 0.02);
+        assert!((bounds[2] - exact).abs() < 0.02, "{bounds:?}: {exact}");
+    }
+
+    #[test]
+    fn nearest_is_by_distance_and_first_among_equals() {
+        let codes = [0.0, 0.0, 1.0, 0.0, 0.0, 3.0, 1.0, 0.0];
+        assert_eq!(nearest_code(&[0.9, 0.2], &codes), Some(1));
+        assert_eq!(nearest_code(&[0.0, 2.0], &codes), Some(2));
+        assert_eq!(nearest_code(&[-9.0, -9.0], &codes), Some(0));
+        assert_eq!(nearest_code(&[1.0, 0.0], &codes), Some(1));
+        assert_eq!(nearest_code(&[0.0, 2.0], &[]), None);
+    }
+}

@@ -1,0 +1,157 @@
+/*!
+A network one step at a time as burn tensors, where it lies: hundreds to thousands of lanes side by side on a card. One
+lane, or a few, are faster on [`crate::kernels::step`].
+*/
+
+use burn::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::kernels::step::Embedding;
+use crate::models::values;
+use crate::sequence::{Alphabet, Stepper, Token};
+
+use crate::models::Interface;
+
+/// What differs from network to network. The first dimension of all states is the lane.
+pub(crate) trait LaneNet: Send {
+    /// Makes `conditions` `[lanes, condition]` count from the next step on.
+    fn recondition(&mut self, conditions: Tensor<2>);
+
+    /// Begins anew where `kept` `[lanes, 1]` is 0, and goes on where it is 1.
+    fn forget(&mut self, kept: Tensor<2>);
+
+    /// Lane i goes on from lane `parents[i]`.
+    fn gather(&mut self, parents: Tensor<1, Int>);
+
+    /// The logits `[lanes, alphabet.size]` after these rows of the embedding, `[lanes · sources]`.
+    fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2>;
+}
+
+/// A [`LaneNet`] as a [`Stepper`].
+pub(crate) struct Lanes<N> {
+    net: N,
+    alphabet: Alphabet,
+    device: Device,
+    sources: Embedding,
+    /// `[lanes, condition]`, and whether the network knows them.
+    conditions: Vec<f32>,
+    conditions_known: bool,
+    /// The length of one lane's condition.
+    condition: usize,
+    /// 0 for each lane that is to begin anew, 1 for the others.
+    kept: Vec<f32>,
+    logits: Vec<f32>,
+}
+
+impl<N: LaneNet> Lanes<N> {
+    /// `net` is made for so many lanes.
+    pub(crate) fn new(net: N, interface: &Interface, lanes: usize, device: Device) -> Result<Self> {
+        if lanes == 0 {
+            return Err(Error::usage("no lanes make nothing"));
+        }
+        let Interface {
+            alphabet,
+            lags,
+            condition,
+        } = interface;
+        Ok(Self {
+            net,
+            alphabet: *alphabet,
+            device,
+            sources: Embedding::new(*alphabet, lags, lanes),
+            conditions: vec![0.0; lanes * condition],
+            conditions_known: false,
+            condition: *condition,
+            kept: vec![0.0; lanes],
+            logits: Vec::new(),
+        })
+    }
+
+    fn upload(&self, numbers: &[f32], width: usize) -> Tensor<2> {
+        let shape = [self.kept.len(), width];
+        Tensor::from_data(TensorData::new(numbers.to_vec(), shape), &self.device)
+    }
+
+    fn indices(&self, numbers: &[usize]) -> Tensor<1, Int> {
+        let numbers: Vec<i32> = numbers.iter().map(|&number| number as i32).collect();
+        let count = numbers.len();
+        Tensor::from_data(TensorData::new(numbers, [count]), &self.device)
+    }
+}
+
+impl<N: LaneNet> Stepper for Lanes<N> {
+    fn alphabet(&self) -> Alphabet {
+        self.alphabet
+    }
+
+    fn lanes(&self) -> usize {
+        self.kept.len()
+    }
+
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.recondition(lane, condition);
+        self.sources.reset(lane);
+        self.kept[lane] = 0.0;
+    }
+
+    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        let place = &mut self.conditions[lane * self.condition..][..self.condition];
+        match condition {
+            Some(condition) => place.copy_from_slice(condition),
+            None => place.fill(0.0),
+        }
+        self.conditions_known = false;
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> &[f32] {
+        if !self.conditions_known && self.condition > 0 {
+            let conditions = self.upload(&self.conditions, self.condition);
+            self.net.recondition(conditions);
+        }
+        self.conditions_known = true;
+        if self.kept.contains(&0.0) {
+            let kept = self.upload(&self.kept, 1);
+            self.net.forget(kept);
+            self.kept.fill(1.0);
+        }
+        let rows = self.sources.look_up(tokens).to_vec();
+        let rows = self.indices(&rows);
+        self.logits = values(self.net.step(rows));
+        &self.logits
+    }
+
+    fn gather(&mut self, parents: &[usize]) {
+        self.sources.gather(parents);
+        let indices = self.indices(parents);
+        self.net.gather(indices);
+        let kept = self.kept.clone();
+        let conditions = self.conditions.clone();
+        for (lane, &parent) in parents.iter().enumerate() {
+            self.kept[lane] = kept[parent];
+            let of_parent = &conditions[parent * self.condition..][..self.condition];
+            self.conditions[lane * self.condition..][..self.condition].copy_from_slice(of_parent);
+        }
+        self.conditions_known = false;
+    }
+}
+
+/// The sum over the sources of each lane's rows of `table`, `[lanes, width]`.
+pub(crate) fn look_up(table: &Tensor<2>, rows: Tensor<1, Int>, lanes: usize) -> Tensor<2> {
+    let [_, width] = table.dims();
+    let [count] = rows.dims();
+    let found = table.clone().select(0, rows);
+    if count == lanes {
+        return found;
+    }
+    let by_lane = found.reshape([lanes, count / lanes, width]);
+    by_lane.sum_dim(1).reshape([lanes, width])
+}
+
+/// A lane's own state where `kept` is 1, and `first` where it is 0.
+pub(crate) fn keep(state: Tensor<2>, kept: &Tensor<2>, first: Option<Tensor<2>>) -> Tensor<2> {
+    let state = state * kept.clone();
+    match first {
+        Some(first) => state + first * (kept.clone().neg() + 1.0),
+        None => state,
+    }
+}

@@ -1,0 +1,70 @@
+/*! First weights, drawn from our own generator so that a seed means the same network on every machine and device. */
+
+use burn::module::Param;
+use burn::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+use crate::base::rng::rng_stream;
+
+/// Draws first weights, one parameter after the other.
+pub(crate) struct Init<'a> {
+    rng: ChaCha8Rng,
+    device: &'a Device,
+}
+
+impl<'a> Init<'a> {
+    pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
+        Self {
+            rng: rng_stream(seed, b"weights ", 0),
+            device,
+        }
+    }
+
+    /// Uniform in [−1/√fan_in, 1/√fan_in].
+    pub(crate) fn dense<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        fan_in: usize,
+    ) -> Param<Tensor<D>> {
+        let bound = 1.0 / (fan_in as f32).sqrt();
+        self.fill(shape, |uniform| bound * (2.0 * uniform - 1.0))
+    }
+
+    /// Uniform with standard deviation 1.
+    pub(crate) fn embedding<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
+        self.fill(shape, |uniform| 3_f32.sqrt() * (2.0 * uniform - 1.0))
+    }
+
+    pub(crate) fn zeros<const D: usize>(&self, shape: [usize; D]) -> Param<Tensor<D>> {
+        Param::from_tensor(Tensor::zeros(shape, self.device))
+    }
+
+    /// Each element by its index.
+    pub(crate) fn constant<const D: usize>(
+        &self,
+        shape: [usize; D],
+        value: impl Fn(usize) -> f32,
+    ) -> Param<Tensor<D>> {
+        let numbers: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+        Param::from_tensor(Tensor::from_data(
+            TensorData::new(numbers, shape),
+            self.device,
+        ))
+    }
+
+    fn fill<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        map: impl Fn(f32) -> f32,
+    ) -> Param<Tensor<D>> {
+        let count = shape.iter().product();
+        let numbers: Vec<f32> = (0..count)
+            .map(|_| map((self.rng.next_u32() >> 8) as f32 / 16_777_216.0))
+            .collect();
+        Param::from_tensor(Tensor::from_data(
+            TensorData::new(numbers, shape),
+            self.device,
+        ))
+    }
+}

@@ -1,0 +1,116 @@
+/*! LSTM and GRU networks in many lanes, as burn tensors. */
+
+use burn::prelude::*;
+
+use crate::error::Result;
+use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
+use crate::models::device_of;
+use crate::models::rnn::{Recurrent, SequenceModel};
+use crate::ops::{Cell, recurrent_step};
+use crate::sequence::Stepper;
+
+/// A layer and its lanes' states.
+struct Layer {
+    cell: Cell,
+    /// `[inputs, G · hidden]` and `[G · hidden]`; the first layer's are in the table.
+    input: Option<(Tensor<2>, Tensor<2>)>,
+    /// `[hidden, G · hidden]`.
+    recurrent: Tensor<2>,
+    /// The hidden state and the cell, `[lanes, hidden]`.
+    state: [Tensor<2>; 2],
+    /// The hidden state a lane begins with, `[lanes, hidden]`, where a condition says.
+    first: Option<Tensor<2>>,
+    /// What the condition adds to the gates, `[lanes, G · hidden]`.
+    steering: Option<Tensor<2>>,
+}
+
+struct RecurrentLanes {
+    lanes: usize,
+    /// `[entries, G · hidden]`.
+    table: Tensor<2>,
+    layers: Vec<Layer>,
+    /// `[condition, layers · hidden]` and `[condition, layers · G · hidden]`.
+    steered_by: Option<[Tensor<2>; 2]>,
+    head: Tensor<2>,
+    head_bias: Tensor<2>,
+}
+
+impl Recurrent {
+    /// The network in so many lanes, as tensors where it lies.
+    ///
+    /// # Errors
+    /// Without a lane.
+    pub(crate) fn in_lanes(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        let device = device_of(self);
+        let net = self.valid();
+        let layer = |(index, layer): (usize, &crate::models::rnn::Layer)| Layer {
+            cell: layer.cell(),
+            input: (index > 0).then(|| (layer.input.val(), layer.bias.val().unsqueeze())),
+            recurrent: layer.recurrent.val(),
+            state: [(); 2].map(|()| Tensor::zeros([lanes, self.config.hidden], &device)),
+            first: None,
+            steering: None,
+        };
+        let lanes_of = RecurrentLanes {
+            lanes,
+            table: net.table(),
+            layers: net.layers.iter().enumerate().map(layer).collect(),
+            steered_by: net
+                .initial
+                .as_ref()
+                .zip(net.conditioning.as_ref())
+                .map(|(initial, conditioning)| [initial.val(), conditioning.val()]),
+            head: net.head(),
+            head_bias: net.logits_bias.val().unsqueeze(),
+        };
+        let interface = self.interface();
+        Ok(Box::new(Lanes::new(lanes_of, interface, lanes, device)?))
+    }
+}
+
+impl LaneNet for RecurrentLanes {
+    fn recondition(&mut self, conditions: Tensor<2>) {
+        let Some([initial, conditioning]) = &self.steered_by else {
+            return;
+        };
+        let initial = conditions.clone().matmul(initial.clone()).tanh();
+        let steering = conditions.matmul(conditioning.clone());
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let [hidden, width] = layer.recurrent.dims();
+            layer.first = Some(initial.clone().narrow(1, index * hidden, hidden));
+            layer.steering = Some(steering.clone().narrow(1, index * width, width));
+        }
+    }
+
+    fn forget(&mut self, kept: Tensor<2>) {
+        for layer in &mut self.layers {
+            let [h, c] = layer.state.clone();
+            layer.state = [keep(h, &kept, layer.first.clone()), keep(c, &kept, None)];
+        }
+    }
+
+    fn gather(&mut self, parents: Tensor<1, Int>) {
+        for layer in &mut self.layers {
+            layer.state = layer
+                .state
+                .each_ref()
+                .map(|state| state.clone().select(0, parents.clone()));
+        }
+    }
+
+    fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2> {
+        let mut below = look_up(&self.table, rows, self.lanes);
+        for layer in &mut self.layers {
+            let mut x = match &layer.input {
+                Some((weight, bias)) => below.matmul(weight.clone()) + bias.clone(),
+                None => below,
+            };
+            if let Some(steering) = &layer.steering {
+                x = x + steering.clone();
+            }
+            layer.state = recurrent_step(&layer.cell, x, layer.state.clone(), &layer.recurrent);
+            below = layer.state[0].clone();
+        }
+        below.matmul(self.head.clone()) + self.head_bias.clone()
+    }
+}

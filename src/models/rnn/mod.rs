@@ -1,0 +1,452 @@
+/*! LSTM and GRU networks over tokens. */
+
+mod batched_stepper;
+pub(crate) mod stepper;
+
+pub use stepper::{RecurrentEngine, RecurrentLayer, RecurrentWeights};
+
+use std::sync::Arc;
+
+use burn::module::Param;
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::models::dropout::Dropout;
+use crate::models::init::Init;
+use crate::models::{Interface, SequenceModel, sources, values};
+use crate::ops::{Cell, GateInput, embedding, linear, recurrent};
+use crate::sequence::Stepper;
+
+/// The size of a recurrent network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecurrentConfig {
+    /// Width of the embedding.
+    pub embedding: usize,
+    /// Units of each layer.
+    pub hidden: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Whether the embedding of a token is also how it is foreseen (Press & Wolf 2017): the last hidden state is
+    /// projected to the embedding's width and compared with every token's row.
+    #[serde(default)]
+    pub tied: bool,
+    /// The share of the embedding's and of each layer's units that are dropped in training, the same ones over the whole
+    /// of a sequence (Gal & Ghahramani 2016).
+    #[serde(default)]
+    pub dropout: f64,
+}
+
+impl RecurrentConfig {
+    /// Refuses sizes that make no network.
+    ///
+    /// # Errors
+    /// A usage error naming the size, its value and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value, most) in [
+            ("embedding", self.embedding, 8192),
+            ("hidden", self.hidden, 8192),
+            ("layers", self.layers, 32),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(Error::usage(format!(
+                    "a recurrent network with {name} = {value} is not possible"
+                ))
+                .with_hint(format!("{name} is a whole number from 1 to {most}")));
+            }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(
+                Error::usage(format!("a dropout of {} is not possible", self.dropout))
+                    .with_hint("it is a share from 0 to below 1"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Which unit a recurrent network is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Long short-term memory: four gates i, f, g, o.
+    Lstm,
+    /// Gated recurrent unit: three gates r, z, n.
+    Gru,
+}
+
+impl Unit {
+    fn gates(self) -> usize {
+        match self {
+            Self::Lstm => 4,
+            Self::Gru => 3,
+        }
+    }
+}
+
+/// A stack of recurrent layers over any alphabet. A condition enters the first state and every step.
+#[derive(Module, Debug)]
+pub struct Recurrent {
+    /// `[(1 + lags) · inputs, embedding]`: one table for the current token, then one a lag.
+    embedding: Param<Tensor<2>>,
+    layers: Vec<Layer>,
+    /// `[condition, layers · hidden]`: a sequence begins with tanh(condition · initial).
+    initial: Option<Param<Tensor<2>>>,
+    /// `[condition, layers · G · hidden]`: added to the gates at every step.
+    conditioning: Option<Param<Tensor<2>>>,
+    /// `[hidden, alphabet.size]`, or `[hidden, embedding]` where the embedding is tied.
+    logits: Param<Tensor<2>>,
+    logits_bias: Param<Tensor<1>>,
+    #[module(skip)]
+    unit: Unit,
+    #[module(skip)]
+    config: RecurrentConfig,
+    #[module(skip)]
+    interface: Interface,
+}
+
+/// One layer; columns are the unit's gates.
+#[derive(Module, Debug)]
+pub(crate) struct Layer {
+    /// `[inputs, G · hidden]`.
+    pub(crate) input: Param<Tensor<2>>,
+    /// `[G · hidden]`.
+    pub(crate) bias: Param<Tensor<1>>,
+    /// `[hidden, G · hidden]`.
+    pub(crate) recurrent: Param<Tensor<2>>,
+    /// `[hidden]`, inside a GRU's reset gate.
+    recurrent_bias: Option<Param<Tensor<1>>>,
+}
+
+impl Layer {
+    pub(crate) fn new(unit: Unit, inputs: usize, hidden: usize, init: &mut Init) -> Self {
+        let width = unit.gates() * hidden;
+        Self {
+            input: init.dense([inputs, width], hidden),
+            // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
+            bias: match unit {
+                Unit::Lstm => {
+                    init.constant([width], |column| f32::from(u8::from(column / hidden == 1)))
+                }
+                Unit::Gru => init.zeros([width]),
+            },
+            recurrent: init.dense([hidden, width], hidden),
+            recurrent_bias: (unit == Unit::Gru).then(|| init.zeros([hidden])),
+        }
+    }
+
+    /// Its unit, as the operation takes it.
+    pub(crate) fn cell(&self) -> Cell {
+        match &self.recurrent_bias {
+            None => Cell::Lstm,
+            Some(bias) => Cell::Gru { bias: bias.val() },
+        }
+    }
+}
+
+impl Recurrent {
+    /// A new network with first weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// When the sizes make no network.
+    pub fn new(
+        unit: Unit,
+        config: RecurrentConfig,
+        interface: Interface,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        config.validate()?;
+        let RecurrentConfig {
+            embedding,
+            hidden,
+            layers,
+            tied,
+            dropout: _,
+        } = config;
+        let Interface {
+            alphabet,
+            lags,
+            condition,
+        } = &interface;
+        let (condition, width) = (*condition, unit.gates() * hidden);
+        let mut init = Init::new(seed, device);
+        let entries = (1 + lags.len()) * alphabet.inputs();
+        let table = if tied {
+            // As large as it may be without making the first logits wild.
+            init.dense([entries, embedding], embedding)
+        } else {
+            init.embedding([entries, embedding])
+        };
+        let stack = (0..layers)
+            .map(|l| {
+                let inputs = if l == 0 { embedding } else { hidden };
+                Layer::new(unit, inputs, hidden, &mut init)
+            })
+            .collect();
+        Ok(Self {
+            embedding: table,
+            layers: stack,
+            initial: (condition > 0).then(|| init.dense([condition, layers * hidden], condition)),
+            conditioning: (condition > 0)
+                .then(|| init.dense([condition, layers * width], condition)),
+            logits: init.dense(
+                [hidden, if tied { embedding } else { alphabet.size }],
+                hidden,
+            ),
+            logits_bias: init.zeros([alphabet.size]),
+            unit,
+            config,
+            interface,
+        })
+    }
+
+    /// The first layer's table: embedding and input matrix folded into one, `[entries, G · hidden]`. The bias goes into
+    /// the current token's rows only, so that lags do not add it again.
+    fn table(&self) -> Tensor<2> {
+        let first = &self.layers[0];
+        let folded = self.embedding.val().matmul(first.input.val());
+        let [entries, width] = folded.dims();
+        let inputs = self.interface.alphabet.inputs();
+        let current = folded.clone().narrow(0, 0, inputs) + first.bias.val().unsqueeze();
+        if entries == inputs {
+            return current;
+        }
+        let lagged: Tensor<2> = folded.narrow(0, inputs, entries - inputs);
+        Tensor::cat(vec![current, lagged], 0).reshape([entries, width])
+    }
+
+    /// What a hidden state is compared with, `[hidden, alphabet.size]`.
+    fn head(&self) -> Tensor<2> {
+        if self.config.tied {
+            self.logits.val().matmul(self.tokens().transpose())
+        } else {
+            self.logits.val()
+        }
+    }
+
+    /// The rows of the tokens that can be foreseen, `[alphabet.size, embedding]`.
+    pub(crate) fn tokens(&self) -> Tensor<2> {
+        self.embedding
+            .val()
+            .narrow(0, 0, self.interface.alphabet.size)
+    }
+
+    /// The logits of hidden states `[rows, hidden]`.
+    fn foresee(&self, states: Tensor<2>) -> Tensor<2> {
+        let bias = self.logits_bias.val();
+        if !self.config.tied {
+            return linear(states, self.logits.val(), bias, false);
+        }
+        let device = states.device();
+        let zeros = Tensor::zeros([self.config.embedding], &device);
+        let projected = linear(states, self.logits.val(), zeros, false);
+        linear(projected, self.tokens().transpose(), bias, false)
+    }
+
+    /// What enters the first layer's gates. Folding embedding and input matrix into one table is the faster way where
+    /// the table has fewer rows than there are tokens to look up; dropout needs the embedding by itself.
+    fn first_input(&self, tokens: Tensor<2, Int>, dropout: Option<&mut Dropout>) -> GateInput {
+        let shape = tokens.dims();
+        let sources = sources(tokens, &self.interface);
+        let [entries, _] = self.embedding.val().dims();
+        if dropout.is_some() || entries > shape[0] * shape[1] {
+            let first = &self.layers[0];
+            let mut rows = embedding(self.embedding.val(), sources);
+            if let Some(dropout) = dropout {
+                rows = dropout.apply(rows, shape);
+            }
+            let input = linear(rows, first.input.val(), first.bias.val(), false);
+            return GateInput::Rows(input);
+        }
+        match <[_; 1]>::try_from(sources) {
+            Ok([tokens]) => GateInput::Table(self.table(), tokens),
+            Err(sources) => GateInput::Rows(embedding(self.table(), sources)),
+        }
+    }
+
+    fn run(
+        &self,
+        tokens: Tensor<2, Int>,
+        condition: Option<Tensor<2>>,
+        mut dropout: Option<Dropout>,
+    ) -> Tensor<3> {
+        let [batch, time] = tokens.dims();
+        let hidden = self.config.hidden;
+        let width = self.unit.gates() * hidden;
+        let condition = condition.as_ref();
+        let steering = |weights: &Option<Param<Tensor<2>>>| {
+            Some(condition?.clone().matmul(weights.as_ref()?.val()))
+        };
+        let first_states = steering(&self.initial).map(Tensor::tanh);
+        let conditions = steering(&self.conditioning);
+        let mut input = self.first_input(tokens, dropout.as_mut());
+        let mut states = None;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if let Some(below) = states.take() {
+                input = GateInput::Rows(linear(below, layer.input.val(), layer.bias.val(), false));
+            }
+            let cell = layer.cell();
+            let part = |all: &Option<Tensor<2>>, width: usize| {
+                Some(all.as_ref()?.clone().narrow(1, index * width, width))
+            };
+            let device = layer.recurrent.val().device();
+            let initial = part(&first_states, hidden)
+                .unwrap_or_else(|| Tensor::zeros([batch, hidden], &device));
+            let mut output = recurrent(
+                &cell,
+                input.clone(),
+                part(&conditions, width),
+                layer.recurrent.val(),
+                initial,
+                time,
+            );
+            if let Some(dropout) = &mut dropout {
+                output = dropout.apply(output, [batch, time]);
+            }
+            states = Some(output);
+        }
+        let states = states.expect("at least one layer");
+        self.foresee(states)
+            .reshape([batch, time, self.interface.alphabet.size])
+    }
+
+    /// The weights as plain arrays.
+    pub fn weights(&self) -> RecurrentWeights {
+        let width = self.unit.gates() * self.config.hidden;
+        let layers = self
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| RecurrentLayer {
+                input: if index == 0 {
+                    values(self.table())
+                } else {
+                    values(layer.input.val())
+                },
+                bias: if index == 0 {
+                    vec![0.0; width]
+                } else {
+                    values(layer.bias.val())
+                },
+                recurrent: values(layer.recurrent.val()),
+                recurrent_bias: layer
+                    .recurrent_bias
+                    .as_ref()
+                    .map(|b| values(b.val()))
+                    .unwrap_or_default(),
+            });
+        let optional = |param: &Option<Param<Tensor<2>>>| {
+            param.as_ref().map(|p| values(p.val())).unwrap_or_default()
+        };
+        RecurrentWeights {
+            cell: match self.unit {
+                Unit::Lstm => stepper::Cell::Lstm,
+                Unit::Gru => stepper::Cell::Gru,
+            },
+            alphabet: self.interface.alphabet,
+            lags: self.interface.lags.clone(),
+            hidden: self.config.hidden,
+            condition: self.interface.condition,
+            layers: layers.collect(),
+            initial: optional(&self.initial),
+            conditioning: optional(&self.conditioning),
+            logits: values(self.head()),
+            logits_bias: values(self.logits_bias.val()),
+        }
+    }
+}
+
+impl SequenceModel for Recurrent {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
+        self.run(tokens, condition, None)
+    }
+
+    fn training_logits(
+        &self,
+        tokens: Tensor<2, Int>,
+        condition: Option<Tensor<2>>,
+        seed: u64,
+    ) -> Tensor<3> {
+        let dropout = (self.config.dropout > 0.0).then(|| Dropout::new(self.config.dropout, seed));
+        self.run(tokens, condition, dropout)
+    }
+
+    fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        Ok(Box::new(RecurrentEngine::new(
+            Arc::new(self.weights()),
+            lanes,
+        )?))
+    }
+
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
+        self.in_lanes(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
+    use crate::sequence::conformance;
+
+    fn net(unit: Unit, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
+        let config = RecurrentConfig {
+            embedding: 5,
+            hidden: 9,
+            layers,
+            tied: lags.is_empty(),
+            dropout: 0.3,
+        };
+        let interface = Interface {
+            alphabet: ALPHABET,
+            lags,
+            condition,
+        };
+        scrambled(Recurrent::new(unit, config, interface, 1, &Device::flex()).unwrap())
+    }
+
+    #[test]
+    fn lstm_and_gru_pass_every_law() {
+        for unit in [Unit::Lstm, Unit::Gru] {
+            conformance::check_all(&Both(net(unit, 1, vec![], 0)));
+            conformance::check_all(&Both(net(unit, 1, vec![], 3)));
+            conformance::check_all(&Both(net(unit, 2, vec![5, 12], 3)));
+            conformance::check_all(&InLanes(net(unit, 1, vec![], 0)));
+            conformance::check_all(&InLanes(net(unit, 2, vec![5, 12], 3)));
+        }
+    }
+
+    #[test]
+    fn dropout_depends_on_the_seed_alone_and_a_rate_of_0_drops_nothing() {
+        let net = net(Unit::Lstm, 2, vec![], 3);
+        let device = Device::flex();
+        let tokens = Tensor::<2, Int>::from_data([[11, 1, 2, 3], [11, 4, 4, 0]], &device);
+        let logits = |seed| values(net.training_logits(tokens.clone(), None, seed));
+        assert_eq!(logits(5), logits(5));
+        assert_ne!(logits(5), logits(6));
+        let mut kept = net.clone();
+        kept.config.dropout = 0.0;
+        assert_eq!(
+            values(kept.training_logits(tokens.clone(), None, 5)),
+            values(kept.logits(tokens.clone(), None))
+        );
+    }
+
+    #[test]
+    fn impossible_sizes_are_usage_errors() {
+        let config = RecurrentConfig {
+            embedding: 5,
+            hidden: 0,
+            layers: 1,
+            tied: false,
+            dropout: 0.0,
+        };
+        assert!(config.validate().unwrap_err().is_usage());
+    }
+}

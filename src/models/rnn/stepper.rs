@@ -1,0 +1,565 @@
+/*!
+Recurrent networks, one token at a time: what LSTM and GRU share.
+
+The embedding is folded into the first layer's input matrix, so that a token costs one table row. **Order of
+operations** of every pre-activation: the bias; the looked-up rows one by one, or (deeper layers) one fused chain
+over the layer below; then the same chain goes on over the layer's own last output; last the condition's part,
+one chain over the condition begun at zero when the condition is set.
+*/
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::math::tanh;
+use crate::base::simd::InstructionSet;
+use crate::error::Result;
+use crate::kernels::step::Embedding;
+use crate::kernels::step::blocks::{Block, Rows, View, columns};
+use crate::kernels::step::matrix::Matrix;
+use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
+use crate::kernels::step::{gru, lstm};
+use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
+use crate::sequence::{Alphabet, Stepper, Token};
+
+/// The kind of recurrent unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell {
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997), gates in the order input, forget, candidate, output.
+    Lstm,
+    /// Gated recurrent unit (Cho et al. 2014, in the variant with the reset gate after the product), gates in the order
+    /// reset, update, new.
+    Gru,
+}
+
+impl Cell {
+    /// Gates per unit: the columns of a matrix for one unit.
+    pub const fn gates(self) -> usize {
+        match self {
+            Self::Lstm => 4,
+            Self::Gru => 3,
+        }
+    }
+
+    /// The gate whose recurrent part stands apart, with a bias of its own.
+    const fn separate(self) -> Option<usize> {
+        match self {
+            Self::Lstm => None,
+            Self::Gru => Some(gru::NEW),
+        }
+    }
+}
+
+/// A trained recurrent network as plain row-major arrays; G is [`Cell::gates`].
+#[derive(Debug, Clone)]
+pub struct RecurrentWeights {
+    /// What its units are.
+    pub cell: Cell,
+    /// The tokens read and predicted.
+    pub alphabet: Alphabet,
+    /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
+    pub lags: Vec<usize>,
+    /// Units of every layer.
+    pub hidden: usize,
+    /// Length of the condition vector; 0 for none.
+    pub condition: usize,
+    /// From the tokens up.
+    pub layers: Vec<RecurrentLayer>,
+    /// `[condition, layers · hidden]`: a sequence begins with outputs tanh(condition · initial).
+    pub initial: Vec<f32>,
+    /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
+    pub conditioning: Vec<f32>,
+    /// `[hidden, alphabet.size]`.
+    pub logits: Vec<f32>,
+    /// `[alphabet.size]`.
+    pub logits_bias: Vec<f32>,
+}
+
+/// One layer; the columns of every matrix are the cell's gates, one after the other.
+#[derive(Debug, Clone)]
+pub struct RecurrentLayer {
+    /// First layer: `[(1 + lags) · inputs, G · hidden]`, a table per source with the embedding folded in, the current
+    /// token's first. Deeper layers: `[hidden, G · hidden]`.
+    pub input: Vec<f32>,
+    /// `[G · hidden]`: of a GRU's new gate the input's bias, of every other gate the only one (PyTorch has two; add
+    /// them up).
+    pub bias: Vec<f32>,
+    /// `[hidden, G · hidden]`.
+    pub recurrent: Vec<f32>,
+    /// Bias of the recurrent part alone: `[hidden]` for a GRU (of its new gate), empty for an LSTM.
+    pub recurrent_bias: Vec<f32>,
+}
+
+impl RecurrentWeights {
+    /// Checks every length against the widths and the cell's gates.
+    ///
+    /// # Errors
+    /// If a width is zero, a lag out of range, or a tensor has another length than its shape says.
+    pub fn validate(&self) -> Result<()> {
+        let (layers, hidden, size) = (self.layers.len(), self.hidden, self.alphabet.size);
+        let gates = self.cell.gates();
+        check_inputs(self.alphabet, &self.lags)?;
+        check_width("the number of layers", layers)?;
+        check_width("the number of hidden units", hidden)?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let of = |name: &str| format!("layers.{i}.{name}");
+            let table = [1 + self.lags.len(), self.alphabet.inputs(), gates, hidden];
+            let matrix = [hidden, gates, hidden];
+            let input: &[usize] = if i == 0 { &table } else { &matrix };
+            let separate = usize::from(self.cell.separate().is_some());
+            check_shape(&of("input"), &layer.input, input)?;
+            check_shape(&of("bias"), &layer.bias, &[gates, hidden])?;
+            check_shape(&of("recurrent"), &layer.recurrent, &matrix)?;
+            let recurrent_bias = [separate, hidden];
+            check_shape(
+                &of("recurrent_bias"),
+                &layer.recurrent_bias,
+                &recurrent_bias,
+            )?;
+        }
+        check_shape("initial", &self.initial, &[self.condition, layers, hidden])?;
+        let conditioning = [self.condition, layers, gates, hidden];
+        check_shape("conditioning", &self.conditioning, &conditioning)?;
+        check_shape("logits", &self.logits, &[hidden, size])?;
+        check_shape("logits_bias", &self.logits_bias, &[size])
+    }
+
+    /// Multiply-adds of one step in one lane; table rows are looked up and cost none.
+    pub fn multiply_adds_per_step(&self) -> usize {
+        let matrices = (2 * self.layers.len()).saturating_sub(1);
+        matrices * self.cell.gates() * self.hidden * self.hidden + self.hidden * self.alphabet.size
+    }
+}
+
+/// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
+#[derive(Debug)]
+pub struct RecurrentEngine {
+    weights: Arc<RecurrentWeights>,
+    level: InstructionSet,
+    lanes: usize,
+    embedding: Embedding,
+    layers: Vec<Layer>,
+    logits_matrix: Matrix,
+    initial: Matrix,
+    conditioning: Matrix,
+    /// `[lanes, layers, G · hidden]`: what the condition adds to the pre-activations.
+    conditions: Rows<Block>,
+    /// `[lanes, alphabet.size]`, rows padded.
+    scratch: Rows<Block>,
+    logits: Vec<f32>,
+}
+
+/// One layer: its weights and its state. Pre-activations lie unit block by unit block, the gates side by side.
+#[derive(Debug)]
+struct Layer {
+    /// `None` for the first layer, whose inputs are looked up.
+    input: Option<Matrix>,
+    bias: Vec<Block>,
+    recurrent: Matrix,
+    /// `[lanes, hidden]`: the last outputs.
+    output: Rows<Block>,
+    /// `[lanes, hidden]`: an LSTM's cell state; zeros in a GRU.
+    memory: Rows<Block>,
+    /// `[lanes, G · hidden]`: bias and input.
+    from_below: Rows<Block>,
+    /// `[lanes, hidden]`: the same of a GRU's new gate, whose recurrent part stands apart.
+    apart: Rows<Block>,
+    /// `[lanes, G · hidden]`: bias and input with the recurrent part; of a GRU's new gate the recurrent part alone.
+    sums: Rows<Block>,
+}
+
+impl RecurrentEngine {
+    /// An engine at the processor's widest level.
+    ///
+    /// # Errors
+    /// If `lanes` is 0 or the weights do not pass [`RecurrentWeights::validate`].
+    pub fn new(weights: Arc<RecurrentWeights>, lanes: usize) -> Result<Self> {
+        Self::with_level(weights, lanes, InstructionSet::detect())
+    }
+
+    /// An engine at a given level: what tests compare.
+    ///
+    /// # Errors
+    /// As for [`RecurrentEngine::new`].
+    pub fn with_level(
+        weights: Arc<RecurrentWeights>,
+        lanes: usize,
+        level: InstructionSet,
+    ) -> Result<Self> {
+        weights.validate()?;
+        check_lanes(lanes)?;
+        let w = &*weights;
+        let (hidden, size, gates) = (w.hidden, w.alphabet.size, w.cell.gates());
+        let all_gates: Vec<_> = (0..w.layers.len())
+            .flat_map(|i| gate_columns(i * gates * hidden, gates, hidden))
+            .collect();
+        let all_units: Vec<_> = (0..w.layers.len())
+            .flat_map(|i| columns(i * hidden..(i + 1) * hidden))
+            .collect();
+        let zeros = vec![0.0; w.layers.len() * gates * hidden];
+        let units = &zeros[..w.layers.len() * hidden];
+        let whole: Vec<_> = columns(0..size).collect();
+        let layers = w.layers.iter().enumerate();
+        Ok(Self {
+            level,
+            lanes,
+            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
+            layers: layers
+                .map(|(i, layer)| Layer::new(layer, i, w, lanes))
+                .collect(),
+            logits_matrix: Matrix::pack(hidden, &w.logits, &w.logits_bias, &whole),
+            initial: Matrix::pack(w.condition, &w.initial, units, &all_units),
+            conditioning: Matrix::pack(w.condition, &w.conditioning, &zeros, &all_gates),
+            conditions: Rows::zeros(lanes, all_gates.len() * Block::WIDTH),
+            scratch: Rows::zeros(lanes, size),
+            logits: vec![0.0; lanes * size],
+            weights,
+        })
+    }
+}
+
+/// The columns of a layer's gates from column `first`: unit block by unit block, gate by gate.
+fn gate_columns(first: usize, gates: usize, hidden: usize) -> impl Iterator<Item = Range<usize>> {
+    columns(0..hidden).flat_map(move |units| {
+        (0..gates).map(move |gate| {
+            let start = first + gate * hidden;
+            start + units.start..start + units.end
+        })
+    })
+}
+
+impl Layer {
+    fn new(layer: &RecurrentLayer, index: usize, w: &RecurrentWeights, lanes: usize) -> Self {
+        let (hidden, gates) = (w.hidden, w.cell.gates());
+        let columns: Vec<_> = gate_columns(0, gates, hidden).collect();
+        let mut apart = vec![0.0; gates * hidden];
+        if let Some(gate) = w.cell.separate() {
+            apart[gate * hidden..][..hidden].copy_from_slice(&layer.recurrent_bias);
+        }
+        let sums = Rows::zeros(lanes, columns.len() * Block::WIDTH);
+        Self {
+            input: (index > 0).then(|| Matrix::pack(hidden, &layer.input, &layer.bias, &columns)),
+            bias: columns
+                .iter()
+                .map(|c| Block::from_slice(&layer.bias[c.clone()]))
+                .collect(),
+            recurrent: Matrix::pack(hidden, &layer.recurrent, &apart, &columns),
+            output: Rows::zeros(lanes, hidden),
+            memory: Rows::zeros(lanes, hidden),
+            from_below: sums.clone(),
+            apart: Rows::zeros(lanes, hidden),
+            sums,
+        }
+    }
+
+    /// The input part of every pre-activation of `lane`, from rows of the first layer's table.
+    #[inline(always)]
+    fn look_up(&mut self, weights: &RecurrentWeights, rows: &[usize], lane: usize) {
+        let (gates, hidden) = (weights.cell.gates(), weights.hidden);
+        let sums = self.from_below.blocks_mut(lane);
+        sums.copy_from_slice(&self.bias);
+        for row in rows {
+            let row = &weights.layers[0].input[row * gates * hidden..][..gates * hidden];
+            for (sum, columns) in sums.iter_mut().zip(gate_columns(0, gates, hidden)) {
+                *sum = sum.add(&Block::from_slice(&row[columns]));
+            }
+        }
+    }
+
+    /// The input part of every pre-activation, from the outputs of the layer below.
+    #[inline(always)]
+    fn take<F: Fma>(&mut self, fma: F, below: &Rows<Block>, lanes: usize) {
+        if let Some(input) = &self.input {
+            input.multiply(
+                fma,
+                lanes,
+                below.view(0),
+                input.bias(),
+                &mut self.from_below,
+            );
+        }
+    }
+
+    /// The recurrent part, then the new state; `conditions` are this layer's.
+    #[inline(always)]
+    fn step<F: Fma>(&mut self, fma: F, cell: Cell, lanes: usize, conditions: View<'_, Block>) {
+        let Self {
+            output,
+            memory,
+            from_below,
+            apart,
+            sums,
+            recurrent,
+            ..
+        } = self;
+        if cell == Cell::Gru {
+            for lane in 0..lanes {
+                let bias = recurrent.bias().blocks(0);
+                gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
+            }
+        }
+        recurrent.multiply(fma, lanes, output.view(0), from_below.view(0), sums);
+        for lane in 0..lanes {
+            let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
+            let condition = &conditions.blocks(lane)[..sums.len()];
+            match cell {
+                Cell::Lstm => lstm::update(sums, condition, output, memory.blocks_mut(lane)),
+                Cell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
+            }
+        }
+    }
+}
+
+/// One step of every lane.
+struct Step<'a> {
+    engine: &'a mut RecurrentEngine,
+    tokens: &'a [Token],
+}
+
+impl FmaWork for Step<'_> {
+    #[inline(always)]
+    fn run<F: Fma>(self, fma: F) {
+        let Self { engine, tokens } = self;
+        let RecurrentEngine {
+            weights,
+            layers,
+            conditions,
+            scratch,
+            lanes,
+            ..
+        } = engine;
+        let lanes = *lanes;
+        let sources = 1 + weights.lags.len();
+        for (lane, rows) in engine
+            .embedding
+            .look_up(tokens)
+            .chunks_exact(sources)
+            .enumerate()
+        {
+            layers[0].look_up(weights, rows, lane);
+        }
+        let mut first = 0;
+        for i in 0..layers.len() {
+            let (below, above) = layers.split_at_mut(i);
+            let layer = &mut above[0];
+            if let Some(below) = below.last() {
+                layer.take(fma, &below.output, lanes);
+            }
+            layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
+            first += layer.bias.len();
+        }
+        let top = layers[layers.len() - 1].output.view(0);
+        let bias = engine.logits_matrix.bias();
+        engine
+            .logits_matrix
+            .multiply(fma, lanes, top, bias, scratch);
+        scratch.copy_to(&mut engine.logits);
+    }
+}
+
+impl Stepper for RecurrentEngine {
+    fn alphabet(&self) -> Alphabet {
+        self.weights.alphabet
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.recondition(lane, condition);
+        self.embedding.reset(lane);
+        let initial = match condition {
+            None => vec![Block::ZERO; self.initial.blocks()],
+            Some(condition) => self.initial.apply(self.level, condition),
+        };
+        let per_layer = Block::count(self.weights.hidden);
+        for (layer, initial) in self.layers.iter_mut().zip(initial.chunks(per_layer)) {
+            layer.memory.blocks_mut(lane).fill(Block::ZERO);
+            for (output, initial) in layer.output.blocks_mut(lane).iter_mut().zip(initial) {
+                *output = Block(initial.0.map(tanh));
+            }
+        }
+    }
+
+    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        let sums = self.conditions.blocks_mut(lane);
+        match condition {
+            None => sums.fill(Block::ZERO),
+            Some(condition) => {
+                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
+            }
+        }
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> &[f32] {
+        let engine = &mut *self;
+        with_fma(engine.level, Step { engine, tokens });
+        &self.logits
+    }
+
+    fn gather(&mut self, parents: &[usize]) {
+        assert_eq!(parents.len(), self.lanes, "one parent per lane");
+        self.embedding.gather(parents);
+        self.conditions.gather(parents);
+        for layer in &mut self.layers {
+            layer.output.gather(parents);
+            layer.memory.gather(parents);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::testing::Lcg;
+    use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+
+    fn network(cell: Cell, hidden: usize, condition: usize, lags: &[usize]) -> RecurrentWeights {
+        let alphabet = Alphabet {
+            size: 21,
+            start: 21,
+            stop: None,
+        };
+        let mut random = Lcg(17);
+        let (layers, width) = (2, cell.gates() * hidden);
+        let scale = (1.0 / hidden as f32).sqrt() * 2.0;
+        let layer = |i, random: &mut Lcg| {
+            let rows = if i == 0 {
+                (1 + lags.len()) * alphabet.inputs()
+            } else {
+                hidden
+            };
+            let apart = if cell == Cell::Gru { hidden } else { 0 };
+            RecurrentLayer {
+                input: random.values(rows * width, scale),
+                bias: random.values(width, 0.5),
+                recurrent: random.values(hidden * width, scale),
+                recurrent_bias: random.values(apart, 0.5),
+            }
+        };
+        RecurrentWeights {
+            cell,
+            alphabet,
+            lags: lags.to_vec(),
+            hidden,
+            condition,
+            layers: (0..layers).map(|i| layer(i, &mut random)).collect(),
+            initial: random.values(condition * layers * hidden, 1.0),
+            conditioning: random.values(condition * layers * width, 0.5),
+            logits: random.values(hidden * alphabet.size, 1.0),
+            logits_bias: random.values(alphabet.size, 0.5),
+        }
+    }
+
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    /// The networks as PyTorch's documentation writes them, in f64: logits after every token.
+    fn direct(w: &RecurrentWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
+        let (n, inputs, width) = (w.hidden, w.alphabet.inputs(), w.cell.gates() * w.hidden);
+        let wide: Vec<f64> = condition.iter().map(|&c| f64::from(c)).collect();
+        let initial = affine(&wide, &w.initial, &vec![0.0; w.layers.len() * n]);
+        let extra = affine(&wide, &w.conditioning, &vec![0.0; w.layers.len() * width]);
+        let mut h: Vec<Vec<f64>> = initial
+            .chunks(n)
+            .map(|h| h.iter().map(|v| v.tanh()).collect())
+            .collect();
+        let mut c = vec![vec![0.0; n]; w.layers.len()];
+        let step = |t: usize| {
+            let mut below = vec![0.0; (1 + w.lags.len()) * inputs];
+            for (source, lag) in [0].iter().chain(&w.lags).enumerate() {
+                below[source * inputs + lagged(tokens, t, *lag, w.alphabet.start)] = 1.0;
+            }
+            for (i, layer) in w.layers.iter().enumerate() {
+                let mut x = affine(&below, &layer.input, &layer.bias);
+                x.iter_mut()
+                    .zip(&extra[i * width..])
+                    .for_each(|(x, e)| *x += e);
+                let u = affine(&h[i], &layer.recurrent, &vec![0.0; width]);
+                for j in 0..n {
+                    let sum = |gate: usize| x[gate * n + j] + u[gate * n + j];
+                    h[i][j] = match w.cell {
+                        Cell::Lstm => {
+                            c[i][j] = sigmoid(sum(1)) * c[i][j] + sigmoid(sum(0)) * sum(2).tanh();
+                            sigmoid(sum(3)) * c[i][j].tanh()
+                        }
+                        Cell::Gru => {
+                            let apart = u[2 * n + j] + f64::from(layer.recurrent_bias[j]);
+                            let new = (x[2 * n + j] + sigmoid(sum(0)) * apart).tanh();
+                            (1.0 - sigmoid(sum(1))) * new + sigmoid(sum(1)) * h[i][j]
+                        }
+                    };
+                }
+                below.clone_from(&h[i]);
+            }
+            affine(&below, &w.logits, &w.logits_bias)
+        };
+        (0..tokens.len()).map(step).collect()
+    }
+
+    #[test]
+    fn the_engine_equals_the_direct_evaluation() {
+        for cell in [Cell::Lstm, Cell::Gru] {
+            for (hidden, condition, lags) in
+                [(19, 0, vec![]), (32, 3, vec![5]), (16, 1, vec![1, 7])]
+            {
+                let w = network(cell, hidden, condition, &lags);
+                let mut random = Lcg(5);
+                let tokens = random.tokens(50, w.alphabet.inputs());
+                let c = random.values(condition, 1.0);
+                let wanted = direct(&w, &tokens, &c);
+                let mut engine = RecurrentEngine::new(Arc::new(w), 1).unwrap();
+                engine.reset(0, Some(&c));
+                for (t, wanted) in wanted.iter().enumerate() {
+                    assert_close(
+                        engine.step(&tokens[t..=t]),
+                        wanted,
+                        &format!("{cell:?}, step {t}"),
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_laws_hold() {
+        for (cell, hidden) in [
+            (Cell::Lstm, 19),
+            (Cell::Lstm, 32),
+            (Cell::Gru, 37),
+            (Cell::Gru, 16),
+        ] {
+            let w = Arc::new(network(cell, hidden, 2, &[6]));
+            let subject = Subject {
+                engine: &|lanes, level| {
+                    Box::new(RecurrentEngine::with_level(w.clone(), lanes, level).unwrap())
+                },
+                condition: 2,
+                steps: 30,
+            };
+            subject.keeps_the_laws();
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_are_errors() {
+        let break_one: [fn(&mut RecurrentWeights); 6] = [
+            |w| w.layers[1].input.truncate(1),
+            |w| w.layers[0].recurrent_bias.push(0.0),
+            |w| w.layers.truncate(0),
+            |w| w.lags.push(0),
+            |w| w.hidden = usize::MAX,
+            |w| w.initial.push(0.0),
+        ];
+        for cell in [Cell::Lstm, Cell::Gru] {
+            for change in break_one {
+                let mut w = network(cell, 8, 2, &[4]);
+                assert!(w.validate().is_ok());
+                change(&mut w);
+                assert!(RecurrentEngine::new(Arc::new(w), 1).is_err());
+            }
+            assert!(RecurrentEngine::new(Arc::new(network(cell, 8, 0, &[])), 0).is_err());
+        }
+    }
+}

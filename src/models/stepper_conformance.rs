@@ -1,0 +1,202 @@
+/*! The laws every engine keeps, as tests that each of them passes. */
+
+use crate::base::rng::testing::Lcg;
+use crate::base::simd::InstructionSet;
+use crate::sequence::{Stepper, Token};
+
+/// How to build the engine under test, and what it is fed.
+pub(crate) struct Subject<'a> {
+    pub engine: &'a dyn Fn(usize, InstructionSet) -> Box<dyn Stepper>,
+    /// Length of its condition vector, at least 1.
+    pub condition: usize,
+    /// More steps than the longest path by which the past is kept piecewise (queues, work done ahead).
+    pub steps: usize,
+}
+
+type Bits = Vec<Vec<u32>>;
+
+impl Subject<'_> {
+    /// Checks every law.
+    pub fn keeps_the_laws(&self) {
+        self.lanes_and_levels_do_not_change_a_bit();
+        self.reset_forgets_one_lane_and_leaves_the_others();
+        self.recondition_changes_what_comes_and_keeps_what_was();
+        self.gather_regroups_past_and_condition();
+        self.no_condition_is_a_condition_of_zeros();
+    }
+
+    fn build(&self, lanes: usize) -> Box<dyn Stepper> {
+        (self.engine)(lanes, InstructionSet::detect())
+    }
+
+    fn songs(&self, n: usize, steps: usize) -> Vec<Vec<Token>> {
+        let inputs = self.build(1).alphabet().inputs();
+        let mut random = Lcg(6);
+        (0..n).map(|_| random.tokens(steps, inputs)).collect()
+    }
+
+    fn conditions(&self, n: usize) -> Vec<Vec<f32>> {
+        let mut random = Lcg(7);
+        (0..n).map(|_| random.values(self.condition, 1.0)).collect()
+    }
+
+    /// The bits of the logits after every token of one lane fed alone.
+    fn alone(&self, tokens: &[Token], condition: Option<&[f32]>) -> Bits {
+        let mut engine = self.build(1);
+        engine.reset(0, condition);
+        feed(&mut *engine, tokens)
+    }
+
+    fn lanes_and_levels_do_not_change_a_bit(&self) {
+        let songs = self.songs(16, 25);
+        let conditions = self.conditions(16);
+        let both = songs.iter().zip(&conditions);
+        let wanted: Vec<_> = both.map(|(s, c)| self.alone(s, Some(c))).collect();
+        for level in InstructionSet::available() {
+            for lanes in [1, 2, 3, 7, 16] {
+                let mut engine = (self.engine)(lanes, level);
+                (0..lanes).for_each(|lane| engine.reset(lane, Some(&conditions[lane])));
+                for t in 0..25 {
+                    let tokens: Vec<_> = songs[..lanes].iter().map(|s| s[t]).collect();
+                    let wanted: Vec<_> =
+                        wanted[..lanes].iter().flat_map(|w| w[t].clone()).collect();
+                    let logits = bits(engine.step(&tokens));
+                    assert_eq!(logits, wanted, "{level:?}, {lanes} lanes, step {t}");
+                }
+            }
+        }
+    }
+
+    fn reset_forgets_one_lane_and_leaves_the_others(&self) {
+        let songs = self.songs(3, 2 * self.steps);
+        let condition = &self.conditions(1)[0];
+        let others = [self.alone(&songs[0], None), self.alone(&songs[2], None)];
+        for cut in [1, 13, self.steps] {
+            let fresh = self.alone(&songs[1][cut..], Some(condition));
+            let mut engine = self.build(3);
+            let size = engine.alphabet().size;
+            for t in 0..2 * self.steps {
+                if t == cut {
+                    engine.reset(1, Some(condition));
+                }
+                let logits = bits(engine.step(&[songs[0][t], songs[1][t], songs[2][t]]));
+                assert_eq!(logits[..size], others[0][t]);
+                assert_eq!(logits[2 * size..], others[1][t]);
+                if t >= cut {
+                    assert_eq!(
+                        logits[size..2 * size],
+                        fresh[t - cut],
+                        "cut {cut}, step {t}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn recondition_changes_what_comes_and_keeps_what_was(&self) {
+        let tokens = &self.songs(1, 40)[0];
+        let conditions = self.conditions(2);
+        let [a, b] = [Some(&*conditions[0]), Some(&*conditions[1])];
+        let unsteered = self.alone(tokens, a);
+        let mut engine = self.build(1);
+        engine.reset(0, a);
+        assert_eq!(feed(&mut *engine, &tokens[..20]), unsteered[..20]);
+        engine.recondition(0, b);
+        let steered = feed(&mut *engine, &tokens[20..]);
+        assert_ne!(
+            steered[0], unsteered[20],
+            "the new condition is heard at once"
+        );
+        assert_ne!(
+            steered[0],
+            self.alone(&tokens[20..], b)[0],
+            "the past is kept"
+        );
+        engine.reset(0, a);
+        feed(&mut *engine, &tokens[..20]);
+        engine.recondition(0, b);
+        engine.recondition(0, a);
+        let back = feed(&mut *engine, &tokens[20..]);
+        assert_eq!(
+            back,
+            unsteered[20..],
+            "there and back within a step leaves no trace"
+        );
+    }
+
+    fn gather_regroups_past_and_condition(&self) {
+        let songs = self.songs(4, self.steps);
+        let conditions = self.conditions(3);
+        let (tail, songs) = songs.split_last().expect("four songs");
+        for (parents, cut) in [([2, 0, 1], 21), ([1, 1, 0], 6), ([0, 1, 2], 3)] {
+            let mut engine = self.build(3);
+            let size = engine.alphabet().size;
+            (0..3).for_each(|lane| engine.reset(lane, Some(&conditions[lane])));
+            for t in 0..cut {
+                engine.step(&[songs[0][t], songs[1][t], songs[2][t]]);
+            }
+            engine.gather(&parents);
+            let wanted = parents.map(|p| {
+                let tokens: Vec<_> = songs[p][..cut].iter().chain(tail).copied().collect();
+                self.alone(&tokens, Some(&conditions[p]))
+            });
+            for (t, &token) in tail.iter().enumerate() {
+                let logits = bits(engine.step(&[token; 3]));
+                for (lane, wanted) in wanted.iter().enumerate() {
+                    let logits = &logits[lane * size..][..size];
+                    assert_eq!(
+                        logits,
+                        wanted[cut + t],
+                        "{parents:?}, lane {lane}, step {t}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn no_condition_is_a_condition_of_zeros(&self) {
+        let tokens = &self.songs(1, 20)[0];
+        let none = self.alone(tokens, None);
+        assert_eq!(none, self.alone(tokens, Some(&vec![0.0; self.condition])));
+        assert_eq!(
+            none,
+            feed(&mut *self.build(1), tokens),
+            "as a fresh engine is"
+        );
+    }
+}
+
+fn feed(engine: &mut dyn Stepper, tokens: &[Token]) -> Bits {
+    tokens.iter().map(|&t| bits(engine.step(&[t]))).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// Asserts that `got` is within 1e-5 of the largest |logit| of `wanted`.
+pub(crate) fn assert_close(got: &[f32], wanted: &[f64], what: &str) {
+    assert_eq!(got.len(), wanted.len());
+    let largest = wanted.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    for (got, wanted) in got.iter().zip(wanted) {
+        let error = (f64::from(*got) - wanted).abs();
+        assert!(error <= 1e-5 * largest, "{what}: {got} for {wanted}");
+    }
+}
+
+/// `bias + x · matrix`, `[x.len(), bias.len()]`, in f64.
+pub(crate) fn affine(x: &[f64], matrix: &[f32], bias: &[f32]) -> Vec<f64> {
+    let mut sums: Vec<f64> = bias.iter().map(|&b| f64::from(b)).collect();
+    for (x, row) in x.iter().zip(matrix.chunks_exact(bias.len())) {
+        let terms = row.iter().map(|&w| x * f64::from(w));
+        sums.iter_mut()
+            .zip(terms)
+            .for_each(|(sum, term)| *sum += term);
+    }
+    sums
+}
+
+/// The token that a source of lag `lag` (0: the current one) sees at step `t`.
+pub(crate) fn lagged(tokens: &[Token], t: usize, lag: usize, start: Token) -> usize {
+    (if lag > t { start } else { tokens[t - lag] }) as usize
+}

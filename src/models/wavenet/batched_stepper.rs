@@ -1,0 +1,126 @@
+/*! A WaveNet in many lanes, as burn tensors. */
+
+use std::collections::VecDeque;
+
+use burn::prelude::*;
+use burn::tensor::activation::{relu, sigmoid, tanh};
+
+use crate::error::Result;
+use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
+use crate::models::device_of;
+use crate::models::wavenet::{SequenceModel, WaveNet};
+use crate::sequence::Stepper;
+
+/// A layer and its lanes' past.
+struct Layer {
+    /// `[2R, 2R]`, rows the past frame then the current one; `[1, 2R]`.
+    conv: Tensor<2>,
+    conv_bias: Tensor<2>,
+    /// `[R, R + S]`, `[1, R + S]`.
+    out: Tensor<2>,
+    out_bias: Tensor<2>,
+    /// The frames `[lanes, R]` of as many steps as the dilation, oldest first. Handles move; no frame is copied.
+    past: VecDeque<Tensor<2>>,
+    /// What the condition adds to the pre-activations, `[lanes, 2R]`.
+    steering: Option<Tensor<2>>,
+}
+
+struct WaveNetLanes {
+    lanes: usize,
+    residual: usize,
+    embedding: Tensor<2>,
+    layers: Vec<Layer>,
+    /// `[condition, L · 2R]`.
+    conditioning: Option<Tensor<2>>,
+    head: [Tensor<2>; 2],
+    logits: [Tensor<2>; 2],
+}
+
+impl WaveNet {
+    /// The network in so many lanes, as tensors where it lies.
+    ///
+    /// # Errors
+    /// Without a lane.
+    pub(crate) fn in_lanes(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        let device = device_of(self);
+        let net = self.valid();
+        let of_layer = |all: &Tensor<3>, index: usize| -> Tensor<2> {
+            all.clone().narrow(0, index, 1).squeeze_dim(0)
+        };
+        let silence = Tensor::zeros([lanes, self.config.residual], &device);
+        let layer = |(index, dilation): (usize, usize)| Layer {
+            conv: of_layer(&net.conv.val(), index),
+            conv_bias: net.conv_bias.val().narrow(0, index, 1),
+            out: of_layer(&net.out.val(), index),
+            out_bias: net.out_bias.val().narrow(0, index, 1),
+            past: std::iter::repeat_n(silence.clone(), dilation).collect(),
+            steering: None,
+        };
+        let dilations = self.config.dilations().into_iter();
+        let lanes_of = WaveNetLanes {
+            lanes,
+            residual: self.config.residual,
+            embedding: net.embedding.val(),
+            layers: dilations.enumerate().map(layer).collect(),
+            conditioning: net.conditioning.as_ref().map(burn::module::Param::val),
+            head: [net.head.val(), net.head_bias.val().unsqueeze()],
+            logits: [net.logits.val(), net.logits_bias.val().unsqueeze()],
+        };
+        let interface = self.interface();
+        Ok(Box::new(Lanes::new(lanes_of, interface, lanes, device)?))
+    }
+}
+
+impl LaneNet for WaveNetLanes {
+    fn recondition(&mut self, conditions: Tensor<2>) {
+        let Some(conditioning) = &self.conditioning else {
+            return;
+        };
+        let steering = conditions.matmul(conditioning.clone());
+        let width = 2 * self.residual;
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            layer.steering = Some(steering.clone().narrow(1, index * width, width));
+        }
+    }
+
+    fn forget(&mut self, kept: Tensor<2>) {
+        for frame in self.layers.iter_mut().flat_map(|layer| &mut layer.past) {
+            *frame = keep(frame.clone(), &kept, None);
+        }
+    }
+
+    fn gather(&mut self, parents: Tensor<1, Int>) {
+        for frame in self.layers.iter_mut().flat_map(|layer| &mut layer.past) {
+            *frame = frame.clone().select(0, parents.clone());
+        }
+    }
+
+    fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2> {
+        let r = self.residual;
+        let mut x = look_up(&self.embedding, rows, self.lanes);
+        let mut skip: Option<Tensor<2>> = None;
+        for layer in &mut self.layers {
+            let past = layer.past.pop_front().expect("a dilation is at least 1");
+            layer.past.push_back(x.clone());
+            let both = Tensor::cat(vec![past, x.clone()], 1);
+            let mut p = both.matmul(layer.conv.clone()) + layer.conv_bias.clone();
+            if let Some(steering) = &layer.steering {
+                p = p + steering.clone();
+            }
+            let z = tanh(p.clone().narrow(1, 0, r)) * sigmoid(p.narrow(1, r, r));
+            let joined = z.matmul(layer.out.clone()) + layer.out_bias.clone();
+            let [_, width] = joined.dims();
+            x = x + joined.clone().narrow(1, 0, r);
+            let new = joined.narrow(1, r, width - r);
+            skip = Some(match skip {
+                Some(skip) => skip + new,
+                None => new,
+            });
+        }
+        let mut hidden = skip.expect("a stack has at least one layer");
+        for [weight, bias] in [&self.head, &self.logits] {
+            hidden = relu(hidden).matmul(weight.clone()) + bias.clone();
+        }
+        hidden
+    }
+}

@@ -1,0 +1,104 @@
+/*! How large a WaveNet's activations become: what fixes the steps of their quantisation. */
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::models::wavenet::stepper::{WaveNetEngine, WaveNetWeights};
+use crate::sequence::{Stepper, Token};
+
+/// The absolute maxima of a WaveNet's activations on typical sequences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Of the residual stream where it enters each layer.
+    pub x: Vec<f32>,
+    /// Of the rectified sum of skips.
+    pub skip: f32,
+    /// Of the rectified hidden units of the head.
+    pub hidden: f32,
+}
+
+impl Calibration {
+    /// Runs the f32 engine over `sequences`, each with its condition, and keeps the largest values met.
+    ///
+    /// # Errors
+    /// If the weights do not pass [`WaveNetWeights::validate`], a token is none of the alphabet's inputs, a condition
+    /// has another length than the network's, or there is no token at all.
+    pub fn collect(
+        weights: &Arc<WaveNetWeights>,
+        sequences: &[(&[Token], Option<&[f32]>)],
+    ) -> Result<Self> {
+        let mut engine = WaveNetEngine::new(weights.clone(), 1)?;
+        let mut calibration = Self {
+            x: vec![0.0; weights.dilations.len()],
+            skip: 0.0,
+            hidden: 0.0,
+        };
+        if sequences.iter().all(|(tokens, _)| tokens.is_empty()) {
+            return Err(Error::usage("calibration needs at least one token"));
+        }
+        for (tokens, condition) in sequences {
+            check_sequence(weights, tokens, *condition)?;
+            engine.reset(0, *condition);
+            for &token in *tokens {
+                engine.step(&[token]);
+                engine.activations(|layer, values| {
+                    let maximum = match layer {
+                        Activation::Layer(i) => &mut calibration.x[i],
+                        Activation::Skip => &mut calibration.skip,
+                        Activation::Hidden => &mut calibration.hidden,
+                    };
+                    *maximum = values.iter().fold(*maximum, |m, v| m.max(v.abs()));
+                });
+            }
+        }
+        Ok(calibration)
+    }
+
+    /// Refuses maxima that do not belong to a network of `layers` layers, or are no sizes.
+    pub(crate) fn validate(&self, layers: usize) -> Result<()> {
+        if self.x.len() != layers {
+            return Err(Error::usage(format!(
+                "the calibration is for {} layers, but the network has {layers}",
+                self.x.len()
+            )));
+        }
+        let maxima = self.x.iter().chain([&self.skip, &self.hidden]);
+        match maxima.into_iter().find(|m| !(m.is_finite() && **m >= 0.0)) {
+            None => Ok(()),
+            Some(bad) => Err(Error::usage(format!(
+                "the calibration has {bad} for a largest value"
+            ))),
+        }
+    }
+}
+
+/// The places that a calibration looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Activation {
+    /// What enters a layer.
+    Layer(usize),
+    /// The rectified sum of skips.
+    Skip,
+    /// The rectified hidden units.
+    Hidden,
+}
+
+fn check_sequence(w: &WaveNetWeights, tokens: &[Token], condition: Option<&[f32]>) -> Result<()> {
+    let inputs = w.alphabet.inputs();
+    if let Some(token) = tokens.iter().find(|t| **t as usize >= inputs) {
+        return Err(Error::usage(format!(
+            "token {token} of the calibration is not among the {inputs} inputs"
+        )));
+    }
+    let length = condition.map_or(w.condition, <[f32]>::len);
+    if length != w.condition {
+        return Err(Error::usage(format!(
+            "a condition of the calibration has {length} values, the network's has {}",
+            w.condition
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+/*! WaveNet (van den Oord et al. 2016): gated dilated causal convolutions over tokens. */
+
+mod batched_stepper;
+mod calibration;
+pub(crate) mod stepper;
+mod stepper_int8;
+
+pub use calibration::Calibration;
+pub use stepper::{WaveNetEngine, WaveNetWeights};
+pub use stepper_int8::WaveNetInt8Engine;
+
+use std::sync::Arc;
+
+use burn::module::Param;
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::models::init::Init;
+use crate::models::{Interface, SequenceModel, sources, values};
+use crate::ops::{ResidualStack, embedding, linear, residual_stack};
+use crate::sequence::Stepper;
+
+/// The size of a WaveNet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaveNetConfig {
+    /// Gated convolution layers.
+    pub layers: usize,
+    /// Layers until the dilation starts again at 1; it doubles from layer to layer.
+    pub cycle: usize,
+    /// Channels that run through the stack.
+    pub residual: usize,
+    /// Channels collected from every layer.
+    pub skip: usize,
+    /// Width of the hidden layer between the skip sum and the logits.
+    pub head: usize,
+}
+
+impl WaveNetConfig {
+    /// The dilation of each layer.
+    pub fn dilations(&self) -> Vec<usize> {
+        (0..self.layers)
+            .map(|layer| 1 << (layer % self.cycle))
+            .collect()
+    }
+
+    /// How many tokens, the current one included, reach the logits of one position.
+    pub fn receptive_field(&self) -> usize {
+        1 + self.dilations().iter().sum::<usize>()
+    }
+
+    /// Refuses sizes that make no network.
+    ///
+    /// # Errors
+    /// A usage error naming the size, its value and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value, most) in [
+            ("layers", self.layers, 200),
+            ("cycle", self.cycle, 16),
+            ("residual", self.residual, 4096),
+            ("skip", self.skip, 4096),
+            ("head", self.head, 4096),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(Error::usage(format!(
+                    "a WaveNet with {name} = {value} is not possible"
+                ))
+                .with_hint(format!("{name} is a whole number from 1 to {most}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A WaveNet over any alphabet. Before its first token lies nothing: zeros in every layer.
+#[derive(Module, Debug)]
+pub struct WaveNet {
+    /// `[(1 + lags) · inputs, residual]`: one table for the current token, then one a lag.
+    embedding: Param<Tensor<2>>,
+    /// See [`ResidualStack`].
+    conv: Param<Tensor<3>>,
+    conv_bias: Param<Tensor<2>>,
+    /// `[condition, layers · 2 · residual]` (paper §2.5, global conditioning).
+    conditioning: Option<Param<Tensor<2>>>,
+    out: Param<Tensor<3>>,
+    out_bias: Param<Tensor<2>>,
+    /// `[skip, head]`.
+    head: Param<Tensor<2>>,
+    head_bias: Param<Tensor<1>>,
+    /// `[head, alphabet.size]`.
+    logits: Param<Tensor<2>>,
+    logits_bias: Param<Tensor<1>>,
+    #[module(skip)]
+    config: WaveNetConfig,
+    #[module(skip)]
+    interface: Interface,
+}
+
+impl WaveNet {
+    /// A new network with first weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// When the sizes make no network.
+    pub fn new(
+        config: WaveNetConfig,
+        interface: Interface,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        config.validate()?;
+        let WaveNetConfig {
+            layers,
+            residual: r,
+            skip: s,
+            head,
+            ..
+        } = config;
+        let Interface {
+            alphabet,
+            lags,
+            condition,
+        } = &interface;
+        let mut init = Init::new(seed, device);
+        Ok(Self {
+            embedding: init.embedding([(1 + lags.len()) * alphabet.inputs(), r]),
+            conv: init.dense([layers, 2 * r, 2 * r], 2 * r),
+            conv_bias: init.zeros([layers, 2 * r]),
+            conditioning: (*condition > 0)
+                .then(|| init.dense([*condition, layers * 2 * r], *condition)),
+            out: init.dense([layers, r, r + s], r),
+            out_bias: init.zeros([layers, r + s]),
+            head: init.dense([s, head], s),
+            head_bias: init.zeros([head]),
+            logits: init.dense([head, alphabet.size], head),
+            logits_bias: init.zeros([alphabet.size]),
+            config,
+            interface,
+        })
+    }
+
+    /// Its size.
+    pub fn config(&self) -> &WaveNetConfig {
+        &self.config
+    }
+
+    /// The weights as plain arrays.
+    pub fn weights(&self) -> WaveNetWeights {
+        WaveNetWeights {
+            alphabet: self.interface.alphabet,
+            lags: self.interface.lags.clone(),
+            residual: self.config.residual,
+            skip: self.config.skip,
+            hidden: self.config.head,
+            condition: self.interface.condition,
+            dilations: self.config.dilations(),
+            embedding: values(self.embedding.val()),
+            conv: values(self.conv.val()),
+            conv_bias: values(self.conv_bias.val()),
+            conditioning: self
+                .conditioning
+                .as_ref()
+                .map(|c| values(c.val()))
+                .unwrap_or_default(),
+            out: values(self.out.val()),
+            out_bias: values(self.out_bias.val()),
+            head: values(self.head.val()),
+            head_bias: values(self.head_bias.val()),
+            logits: values(self.logits.val()),
+            logits_bias: values(self.logits_bias.val()),
+        }
+    }
+}
+
+impl SequenceModel for WaveNet {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
+        let [batch, time] = tokens.dims();
+        let stack = ResidualStack {
+            conv: self.conv.val(),
+            conv_bias: self.conv_bias.val(),
+            out: self.out.val(),
+            out_bias: self.out_bias.val(),
+        };
+        let steering = match (condition, &self.conditioning) {
+            (Some(condition), Some(conditioning)) => Some(condition.matmul(conditioning.val())),
+            _ => None,
+        };
+        let skip = residual_stack(
+            embedding(self.embedding.val(), sources(tokens, &self.interface)),
+            &stack,
+            steering,
+            &self.config.dilations(),
+            time,
+        );
+        let hidden = linear(skip, self.head.val(), self.head_bias.val(), true);
+        let logits = linear(hidden, self.logits.val(), self.logits_bias.val(), true);
+        logits.reshape([batch, time, self.interface.alphabet.size])
+    }
+
+    fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        Ok(Box::new(WaveNetEngine::new(
+            Arc::new(self.weights()),
+            lanes,
+        )?))
+    }
+
+    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
+        self.in_lanes(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
+    use crate::sequence::conformance;
+
+    fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
+        let config = WaveNetConfig {
+            layers,
+            cycle: 3,
+            residual: 6,
+            skip: 10,
+            head: 9,
+        };
+        let interface = Interface {
+            alphabet: ALPHABET,
+            lags,
+            condition,
+        };
+        scrambled(WaveNet::new(config, interface, 1, &Device::flex()).unwrap())
+    }
+
+    #[test]
+    fn it_passes_every_law() {
+        conformance::check_all(&Both(net(7, vec![], 0)));
+        conformance::check_all(&Both(net(4, vec![5, 12], 3)));
+        conformance::check_all(&Both(net(1, vec![], 2)));
+        conformance::check_all(&InLanes(net(7, vec![], 0)));
+        conformance::check_all(&InLanes(net(4, vec![5, 12], 3)));
+    }
+
+    #[test]
+    fn one_generator_equals_one_of_many() {
+        let net = net(4, vec![], 0);
+        conformance::generator_equals_generate_many(&|| net.stepper(1).unwrap(), &[]);
+        conformance::generator_equals_generate_many(&|| net.stepper(1).unwrap(), &[1, 3, 0, 10]);
+    }
+
+    #[test]
+    fn nothing_before_the_receptive_field_matters_and_all_of_it_does() {
+        let net = Both(net(6, vec![], 0));
+        let field = net.0.config().receptive_field();
+        assert_eq!(field, 15);
+        let tokens: Vec<u32> = (0..30).map(|i| (i * 7 % 11) as u32).collect();
+        let logits = |tokens: &[u32]| conformance::Subject::logits(&net, tokens, None)[29].clone();
+        let before = logits(&tokens);
+        let changed = |position: usize| {
+            let mut other = tokens.clone();
+            other[position] = (other[position] + 1) % 11;
+            logits(&other)
+        };
+        assert_eq!(
+            before,
+            changed(29 - field),
+            "a token before the receptive field changed something"
+        );
+        assert_ne!(
+            before,
+            changed(30 - field),
+            "the first token of the receptive field changed nothing"
+        );
+    }
+
+    #[test]
+    fn the_seed_fixes_the_first_weights() {
+        let make = |seed| {
+            let config = WaveNetConfig {
+                layers: 2,
+                cycle: 2,
+                residual: 4,
+                skip: 4,
+                head: 4,
+            };
+            let interface = Interface {
+                alphabet: ALPHABET,
+                lags: vec![],
+                condition: 0,
+            };
+            crate::models::parameters(
+                &WaveNet::new(config, interface, seed, &Device::flex()).unwrap(),
+            )
+        };
+        assert_eq!(make(1), make(1));
+        assert_ne!(make(1), make(2));
+    }
+
+    #[test]
+    fn impossible_sizes_are_usage_errors() {
+        let config = WaveNetConfig {
+            layers: 0,
+            cycle: 3,
+            residual: 6,
+            skip: 10,
+            head: 9,
+        };
+        assert!(config.validate().unwrap_err().is_usage());
+    }
+}

@@ -1,0 +1,597 @@
+/*!
+WaveNet, one sample at a time (van den Oord et al. 2016, "WaveNet: a generative model for raw audio", §2).
+
+Each dilated convolution of width 2 remembers its own past in a queue (Le Paine et al. 2016, "Fast WaveNet
+generation algorithm"), so that a step costs one pass over the weights, whatever the receptive field.
+
+**Order of operations.** Pre-activation = (one fused chain from the bias over x_{t-d}, then over x_t) + the
+condition's part, which is itself one chain over the condition, begun at zero when the condition is set. What
+x_{t-d} adds is known d steps ahead: it is made for several steps in one pass over those weights.
+*/
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::math::exp;
+use crate::base::simd::InstructionSet;
+use crate::error::Result;
+use crate::kernels::step::Embedding;
+use crate::kernels::step::blocks::{Block, Rows, View, add, columns, rectify};
+use crate::kernels::step::delay::Delay;
+use crate::kernels::step::matrix::Matrix;
+use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
+use crate::models::wavenet::calibration::Activation;
+use crate::models::weights::{check_inputs, check_lanes, check_reach, check_shape, check_width};
+use crate::sequence::{Alphabet, Stepper, Token};
+
+/// A trained WaveNet as plain row-major arrays.
+#[derive(Debug, Clone)]
+pub struct WaveNetWeights {
+    /// The tokens read and predicted.
+    pub alphabet: Alphabet,
+    /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
+    pub lags: Vec<usize>,
+    /// Width of the residual stream.
+    pub residual: usize,
+    /// Width of the sum of skip connections.
+    pub skip: usize,
+    /// Width of the head between the skip sum and the logits.
+    pub hidden: usize,
+    /// Length of the condition vector; 0 for none.
+    pub condition: usize,
+    /// Steps between the two frames each layer sees, one number per layer.
+    pub dilations: Vec<usize>,
+    /// `[(1 + lags) · inputs, residual]`: a table per source, the current token's first.
+    pub embedding: Vec<f32>,
+    /// `[layers, 2 · residual, 2 · residual]`: rows x_{t-d} then x_t; columns filter then gate.
+    pub conv: Vec<f32>,
+    /// `[layers, 2 · residual]`.
+    pub conv_bias: Vec<f32>,
+    /// `[condition, layers · 2 · residual]`: global conditioning (§2.5), added to the pre-activations.
+    pub conditioning: Vec<f32>,
+    /// `[layers, residual, residual + skip]`: columns residual then skip.
+    pub out: Vec<f32>,
+    /// `[layers, residual + skip]`.
+    pub out_bias: Vec<f32>,
+    /// `[skip, hidden]`.
+    pub head: Vec<f32>,
+    /// `[hidden]`.
+    pub head_bias: Vec<f32>,
+    /// `[hidden, alphabet.size]`.
+    pub logits: Vec<f32>,
+    /// `[alphabet.size]`.
+    pub logits_bias: Vec<f32>,
+}
+
+impl WaveNetWeights {
+    /// Checks every length against the widths.
+    ///
+    /// # Errors
+    /// If a width is zero, a lag or dilation out of range, or a tensor has another length than its shape says.
+    pub fn validate(&self) -> Result<()> {
+        let layers = self.dilations.len();
+        let (residual, skip, hidden) = (self.residual, self.skip, self.hidden);
+        check_inputs(self.alphabet, &self.lags)?;
+        check_width("the number of layers", layers)?;
+        check_width("the residual width", residual)?;
+        check_width("the skip width", skip)?;
+        check_width("the width of the head", hidden)?;
+        check_reach("a dilation", &self.dilations)?;
+        let (sources, inputs) = (1 + self.lags.len(), self.alphabet.inputs());
+        let size = self.alphabet.size;
+        check_shape("embedding", &self.embedding, &[sources, inputs, residual])?;
+        check_shape("conv", &self.conv, &[layers, 2, residual, 2, residual])?;
+        check_shape("conv_bias", &self.conv_bias, &[layers, 2, residual])?;
+        let conditioning = [self.condition, layers, 2, residual];
+        check_shape("conditioning", &self.conditioning, &conditioning)?;
+        let columns = residual.saturating_add(skip);
+        check_shape("out", &self.out, &[layers, residual, columns])?;
+        check_shape("out_bias", &self.out_bias, &[layers, columns])?;
+        check_shape("head", &self.head, &[skip, hidden])?;
+        check_shape("head_bias", &self.head_bias, &[hidden])?;
+        check_shape("logits", &self.logits, &[hidden, size])?;
+        check_shape("logits_bias", &self.logits_bias, &[size])
+    }
+
+    /// Multiply-adds of one step in one lane; embeddings are looked up and cost none.
+    pub fn multiply_adds_per_step(&self) -> usize {
+        let (residual, skip) = (self.residual, self.skip);
+        let layer = 4 * residual * residual + residual * (residual + skip);
+        self.dilations.len() * layer + self.hidden * (skip + self.alphabet.size)
+    }
+}
+
+/// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
+#[derive(Debug)]
+pub struct WaveNetEngine {
+    weights: Arc<WaveNetWeights>,
+    level: InstructionSet,
+    lanes: usize,
+    embedding: Embedding,
+    layers: Vec<Layer>,
+    head: Matrix,
+    logits_matrix: Matrix,
+    conditioning: Matrix,
+    /// `[lanes, layers, 2 · residual]`: what the condition adds to the pre-activations.
+    conditions: Rows<Block>,
+    scratch: Scratch,
+    logits: Vec<f32>,
+}
+
+/// One residual layer: its weights and its past. Pre-activations lie in pairs of blocks, filter beside gate.
+#[derive(Debug)]
+struct Layer {
+    past_weights: Matrix,
+    weights: Matrix,
+    out: Matrix,
+    /// Frames x, and what bias and x_{t-d} contribute to the pre-activations.
+    delay: Delay<Block, Block>,
+}
+
+/// What a step writes and the next one forgets.
+#[derive(Debug)]
+struct Scratch {
+    /// `[lanes, residual + skip]`: the residual stream, then the sum of skips.
+    streams: Rows<Block>,
+    /// `[lanes, 2 · residual]`.
+    pre: Rows<Block>,
+    /// `[lanes, residual]`: tanh(filter) · sigmoid(gate).
+    gated: Rows<Block>,
+    /// `[lanes, hidden]`.
+    hidden: Rows<Block>,
+    /// `[lanes, alphabet.size]`, rows padded.
+    logits: Rows<Block>,
+}
+
+impl WaveNetEngine {
+    /// An engine at the processor's widest level.
+    ///
+    /// # Errors
+    /// If `lanes` is 0 or the weights do not pass [`WaveNetWeights::validate`].
+    pub fn new(weights: Arc<WaveNetWeights>, lanes: usize) -> Result<Self> {
+        Self::with_level(weights, lanes, InstructionSet::detect())
+    }
+
+    /// An engine at a given level: what tests compare.
+    ///
+    /// # Errors
+    /// As for [`WaveNetEngine::new`].
+    pub fn with_level(
+        weights: Arc<WaveNetWeights>,
+        lanes: usize,
+        level: InstructionSet,
+    ) -> Result<Self> {
+        weights.validate()?;
+        check_lanes(lanes)?;
+        let w = &*weights;
+        let (layers, residual) = (w.dilations.len(), w.residual);
+        let pairs: Vec<_> = (0..layers)
+            .flat_map(|i| pairs(i * 2 * residual, residual))
+            .collect();
+        let both = Block::count(residual) + Block::count(w.skip);
+        let no_bias = vec![0.0; layers * 2 * residual];
+        let whole = |width| columns(0..width).collect::<Vec<_>>();
+        Ok(Self {
+            level,
+            lanes,
+            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
+            layers: (0..layers)
+                .map(|i| Layer::new(w, i, lanes, level))
+                .collect(),
+            head: Matrix::pack(w.skip, &w.head, &w.head_bias, &whole(w.hidden)),
+            logits_matrix: Matrix::pack(
+                w.hidden,
+                &w.logits,
+                &w.logits_bias,
+                &whole(w.alphabet.size),
+            ),
+            conditioning: Matrix::pack(w.condition, &w.conditioning, &no_bias, &pairs),
+            conditions: Rows::zeros(lanes, pairs.len() * Block::WIDTH),
+            scratch: Scratch {
+                streams: Rows::filled(lanes, both, Block::ZERO),
+                pre: Rows::filled(lanes, 2 * Block::count(residual), Block::ZERO),
+                gated: Rows::zeros(lanes, residual),
+                hidden: Rows::zeros(lanes, w.hidden),
+                logits: Rows::zeros(lanes, w.alphabet.size),
+            },
+            logits: vec![0.0; lanes * w.alphabet.size],
+            weights,
+        })
+    }
+
+    /// Shows what the last step of lane 0 came by: what entered each layer, then the head.
+    pub(crate) fn activations(&self, mut see: impl FnMut(Activation, &[f32])) {
+        let w = &*self.weights;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let frame = layer.delay.last_frames().floats(0);
+            see(Activation::Layer(i), &frame[..w.residual]);
+        }
+        let residual = self.scratch.gated.blocks(0).len();
+        let skip = self.scratch.streams.view(0).skip(residual).floats(0);
+        see(Activation::Skip, &skip[..w.skip]);
+        let hidden = self.scratch.hidden.view(0).floats(0);
+        see(Activation::Hidden, &hidden[..w.hidden]);
+    }
+}
+
+/// The columns of a layer's pre-activations from column `first`: block by block, filter then gate.
+pub(crate) fn pairs(first: usize, residual: usize) -> impl Iterator<Item = Range<usize>> {
+    let gate = first + residual;
+    columns(first..gate)
+        .zip(columns(gate..gate + residual))
+        .flat_map(|(f, g)| [f, g])
+}
+
+impl Layer {
+    fn new(w: &WaveNetWeights, index: usize, lanes: usize, level: InstructionSet) -> Self {
+        let (residual, both) = (w.residual, w.residual + w.skip);
+        let conv = &w.conv[index * 4 * residual * residual..][..4 * residual * residual];
+        let (past, now) = conv.split_at(2 * residual * residual);
+        let bias = &w.conv_bias[index * 2 * residual..][..2 * residual];
+        let pairs: Vec<_> = pairs(0, residual).collect();
+        let out = &w.out[index * residual * both..][..residual * both];
+        let out_bias = &w.out_bias[index * both..][..both];
+        let out_columns: Vec<_> = columns(0..residual)
+            .chain(columns(residual..both))
+            .collect();
+        let dilation = w.dilations[index];
+        let past_weights = Matrix::pack(residual, past, bias, &pairs);
+        let silence = past_weights.apply(level, &vec![0.0; residual]);
+        Self {
+            past_weights,
+            weights: Matrix::pack(residual, now, bias, &pairs),
+            out: Matrix::pack(residual, out, out_bias, &out_columns),
+            delay: Delay::new(
+                dilation,
+                lanes,
+                Block::count(residual),
+                Block::ZERO,
+                silence,
+            ),
+        }
+    }
+
+    /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
+    #[inline(always)]
+    fn step<F: Fma>(&mut self, fma: F, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
+        let Scratch {
+            streams,
+            pre,
+            gated,
+            ..
+        } = scratch;
+        let lanes = streams.len();
+        if let Some((rows, frames, past)) = self.delay.due() {
+            let bias = self.past_weights.bias();
+            self.past_weights.multiply(fma, rows, frames, bias, past);
+        }
+        let (frames, first) = self.delay.frames_mut();
+        for lane in 0..lanes {
+            let frame = frames.blocks_mut(first + lane);
+            frame.copy_from_slice(&streams.blocks(lane)[..frame.len()]);
+        }
+        let (x, past) = (streams.view(0), self.delay.past());
+        self.weights.multiply(fma, lanes, x, past, pre);
+        for lane in 0..lanes {
+            let pre = pre.blocks_mut(lane);
+            if let Some(conditions) = conditions {
+                add(pre, conditions.blocks(lane));
+            }
+            let gated = gated.blocks_mut(lane).iter_mut();
+            for (z, [filter, gate]) in gated.zip(pre.as_chunks::<2>().0) {
+                *z = gated_unit(filter, gate);
+            }
+        }
+        self.out.add(fma, lanes, gated.view(0), streams);
+        self.delay.advance();
+    }
+}
+
+/// tanh(filter) · sigmoid(gate) with one division: (e^2f - 1) / ((e^2f + 1)(1 + e^-g)), absolute error below 3e-7.
+#[inline(always)]
+fn gated_unit(filter: &Block, gate: &Block) -> Block {
+    let mut z = Block::ZERO;
+    for i in 0..Block::WIDTH {
+        // Beyond 10, tanh is 1 in f32; the bound keeps the product of the denominators from overflowing too early.
+        let e = exp(2.0 * filter.0[i].clamp(-10.0, 10.0));
+        z.0[i] = (e - 1.0) / ((e + 1.0) * (1.0 + exp(-gate.0[i])));
+    }
+    z
+}
+
+/// One step of every lane.
+struct Step<'a> {
+    engine: &'a mut WaveNetEngine,
+    tokens: &'a [Token],
+}
+
+impl FmaWork for Step<'_> {
+    #[inline(always)]
+    fn run<F: Fma>(self, fma: F) {
+        let Self { engine, tokens } = self;
+        let WaveNetEngine {
+            weights,
+            scratch,
+            conditions,
+            lanes,
+            ..
+        } = engine;
+        let lanes = *lanes;
+        for lane in 0..lanes {
+            scratch.streams.blocks_mut(lane).fill(Block::ZERO);
+        }
+        engine.embedding.embed(
+            &weights.embedding,
+            weights.residual,
+            tokens,
+            &mut scratch.streams,
+        );
+        let per_layer = scratch.pre.blocks(0).len();
+        for (i, layer) in engine.layers.iter_mut().enumerate() {
+            let conditions =
+                (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
+            layer.step(fma, scratch, conditions);
+        }
+        let Scratch {
+            streams,
+            gated,
+            hidden,
+            logits,
+            ..
+        } = scratch;
+        let residual = gated.blocks(0).len();
+        for lane in 0..lanes {
+            rectify(&mut streams.blocks_mut(lane)[residual..]);
+        }
+        let skip = streams.view(0).skip(residual);
+        engine
+            .head
+            .multiply(fma, lanes, skip, engine.head.bias(), hidden);
+        for lane in 0..lanes {
+            rectify(hidden.blocks_mut(lane));
+        }
+        let bias = engine.logits_matrix.bias();
+        engine
+            .logits_matrix
+            .multiply(fma, lanes, hidden.view(0), bias, logits);
+        logits.copy_to(&mut engine.logits);
+    }
+}
+
+impl Stepper for WaveNetEngine {
+    fn alphabet(&self) -> Alphabet {
+        self.weights.alphabet
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.recondition(lane, condition);
+        self.embedding.reset(lane);
+        for layer in &mut self.layers {
+            layer.delay.reset(lane);
+        }
+    }
+
+    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        let sums = self.conditions.blocks_mut(lane);
+        match condition {
+            None => sums.fill(Block::ZERO),
+            Some(condition) => {
+                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
+            }
+        }
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> &[f32] {
+        let engine = &mut *self;
+        with_fma(engine.level, Step { engine, tokens });
+        &self.logits
+    }
+
+    fn gather(&mut self, parents: &[usize]) {
+        assert_eq!(parents.len(), self.lanes, "one parent per lane");
+        self.embedding.gather(parents);
+        self.conditions.gather(parents);
+        for layer in &mut self.layers {
+            layer.delay.gather(parents);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::base::rng::testing::Lcg;
+    use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+
+    /// A small network whose widths are no multiples of a block.
+    pub fn small(condition: usize, lags: &[usize]) -> WaveNetWeights {
+        network(&Shape {
+            size: 19,
+            start: 19,
+            residual: 18,
+            skip: 37,
+            hidden: 23,
+            condition,
+            lags,
+            dilations: &[1, 2, 4, 11, 1, 3, 16],
+        })
+    }
+
+    pub struct Shape<'a> {
+        pub size: usize,
+        pub start: Token,
+        pub residual: usize,
+        pub skip: usize,
+        pub hidden: usize,
+        pub condition: usize,
+        pub lags: &'a [usize],
+        pub dilations: &'a [usize],
+    }
+
+    pub fn network(shape: &Shape) -> WaveNetWeights {
+        let (r, s, h, size) = (shape.residual, shape.skip, shape.hidden, shape.size);
+        let layers = shape.dilations.len();
+        let alphabet = Alphabet {
+            size,
+            start: shape.start,
+            stop: None,
+        };
+        let mut random = Lcg(11);
+        let scale = |fan: usize| (3.0 / fan as f32).sqrt();
+        WaveNetWeights {
+            alphabet,
+            lags: shape.lags.to_vec(),
+            residual: r,
+            skip: s,
+            hidden: h,
+            condition: shape.condition,
+            dilations: shape.dilations.to_vec(),
+            embedding: random.values((1 + shape.lags.len()) * alphabet.inputs() * r, 1.0),
+            conv: random.values(layers * 4 * r * r, scale(2 * r)),
+            conv_bias: random.values(layers * 2 * r, 0.3),
+            conditioning: random.values(shape.condition * layers * 2 * r, 0.5),
+            out: random.values(layers * r * (r + s), scale(r)),
+            out_bias: random.values(layers * (r + s), 0.3),
+            head: random.values(s * h, scale(s)),
+            head_bias: random.values(h, 0.3),
+            logits: random.values(h * size, scale(h)),
+            logits_bias: random.values(size, 0.3),
+        }
+    }
+
+    fn relu(x: &[f64]) -> Vec<f64> {
+        x.iter().map(|v| v.max(0.0)).collect()
+    }
+
+    /// The network as the paper draws it: full causal convolutions over the whole sequence, no queues, in f64.
+    fn direct(w: &WaveNetWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
+        let (r, s, inputs) = (w.residual, w.skip, w.alphabet.inputs());
+        let mut x: Vec<Vec<f64>> = (0..tokens.len())
+            .map(|t| {
+                let mut sum = vec![0.0; r];
+                for source in 0..=w.lags.len() {
+                    let lag = if source == 0 { 0 } else { w.lags[source - 1] };
+                    let token = lagged(tokens, t, lag, w.alphabet.start);
+                    let row = &w.embedding[(source * inputs + token) * r..][..r];
+                    sum.iter_mut()
+                        .zip(row)
+                        .for_each(|(a, &b)| *a += f64::from(b));
+                }
+                sum
+            })
+            .collect();
+        let mut skips = vec![vec![0.0; s]; tokens.len()];
+        for (layer, &dilation) in w.dilations.iter().enumerate() {
+            let before = x.clone();
+            for t in 0..tokens.len() {
+                let mut frames = if dilation > t {
+                    vec![0.0; r]
+                } else {
+                    before[t - dilation].clone()
+                };
+                frames.extend(&before[t]);
+                let bias = &w.conv_bias[layer * 2 * r..][..2 * r];
+                let mut pre = affine(&frames, &w.conv[layer * 4 * r * r..][..4 * r * r], bias);
+                for (c, &value) in condition.iter().enumerate() {
+                    let row = &w.conditioning[(c * w.dilations.len() + layer) * 2 * r..][..2 * r];
+                    pre.iter_mut()
+                        .zip(row)
+                        .for_each(|(p, &k)| *p += f64::from(value * k));
+                }
+                let z: Vec<f64> = (0..r)
+                    .map(|i| pre[i].tanh() / (1.0 + (-pre[r + i]).exp()))
+                    .collect();
+                let matrix = &w.out[layer * r * (r + s)..][..r * (r + s)];
+                let y = affine(&z, matrix, &w.out_bias[layer * (r + s)..][..r + s]);
+                x[t].iter_mut().zip(&y).for_each(|(x, y)| *x += y);
+                skips[t].iter_mut().zip(&y[r..]).for_each(|(s, y)| *s += y);
+            }
+        }
+        skips
+            .iter()
+            .map(|sum| {
+                let hidden = relu(&affine(&relu(sum), &w.head, &w.head_bias));
+                affine(&hidden, &w.logits, &w.logits_bias)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_engine_equals_the_direct_evaluation() {
+        for (condition, lags) in [(0, vec![]), (3, vec![5]), (0, vec![1, 7])] {
+            let w = small(condition, &lags);
+            let mut random = Lcg(5);
+            let tokens = random.tokens(60, 20);
+            let c = random.values(condition, 1.0);
+            let wanted = direct(&w, &tokens, &c);
+            let mut engine = WaveNetEngine::new(Arc::new(w), 1).unwrap();
+            engine.reset(0, Some(&c));
+            for (t, wanted) in wanted.iter().enumerate() {
+                assert_close(engine.step(&tokens[t..=t]), wanted, &format!("step {t}"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_laws_hold() {
+        let blocks = Shape {
+            size: 64,
+            start: 3,
+            residual: 32,
+            skip: 64,
+            hidden: 64,
+            condition: 1,
+            lags: &[],
+            dilations: &[1, 2, 4, 8, 9],
+        };
+        for w in [small(2, &[4]), network(&blocks)] {
+            let w = Arc::new(w);
+            let subject = Subject {
+                engine: &|lanes, level| {
+                    Box::new(WaveNetEngine::with_level(w.clone(), lanes, level).unwrap())
+                },
+                condition: w.condition,
+                steps: 40,
+            };
+            subject.keeps_the_laws();
+        }
+    }
+
+    #[test]
+    fn the_gated_unit_is_tanh_times_sigmoid() {
+        for i in -300..=300 {
+            for j in -300..=300 {
+                let (filter, gate) = (i as f32 * 0.05, j as f32 * 0.4);
+                let z = gated_unit(&Block([filter; 16]), &Block([gate; 16]));
+                let (f, g) = (f64::from(filter), f64::from(gate));
+                let error = (f64::from(z.0[0]) - f.tanh() / (1.0 + (-g).exp())).abs();
+                assert!(error < 3e-7, "tanh({f}) · sigmoid({g}) is off by {error:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_are_errors() {
+        let break_one: [fn(&mut WaveNetWeights); 8] = [
+            |w| w.conv.truncate(1),
+            |w| w.embedding.truncate(1),
+            |w| w.logits.push(0.0),
+            |w| w.dilations[2] = 0,
+            |w| w.dilations[2] = usize::MAX,
+            |w| w.dilations.truncate(1),
+            |w| w.lags.push(3),
+            |w| w.skip = usize::MAX,
+        ];
+        for change in break_one {
+            let mut w = small(2, &[4]);
+            assert!(w.validate().is_ok());
+            change(&mut w);
+            assert!(WaveNetEngine::new(Arc::new(w), 1).is_err());
+        }
+        assert!(WaveNetEngine::new(Arc::new(small(0, &[])), 0).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+/*! What every network asks of the weights it is given, before it indexes into them. */
+
+use crate::error::{Error, Result};
+use crate::sequence::Alphabet;
+
+/// The longest lag or dilation accepted, in steps: it bounds the memory that a damaged model file can ask for.
+pub(crate) const LONGEST_REACH: usize = 1 << 20;
+
+/// Refuses a tensor whose length is not the product of `shape`.
+pub(crate) fn check_shape(name: &str, values: &[f32], shape: &[usize]) -> Result<()> {
+    let wanted = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
+    if wanted == Some(values.len()) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the weights {name} have {} values, but the shape {shape:?} was declared",
+        values.len()
+    )))
+}
+
+/// Refuses a width of zero.
+pub(crate) fn check_width(name: &str, width: usize) -> Result<()> {
+    if width > 0 {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{name} must be at least 1, not 0")))
+}
+
+/// Refuses a lag or a dilation of zero, or one beyond [`LONGEST_REACH`].
+pub(crate) fn check_reach(name: &str, steps: &[usize]) -> Result<()> {
+    match steps.iter().find(|s| !(1..=LONGEST_REACH).contains(*s)) {
+        None => Ok(()),
+        Some(step) => Err(Error::usage(format!(
+            "{name} must lie between 1 and {LONGEST_REACH} steps, not {step}"
+        ))),
+    }
+}
+
+/// Refuses an alphabet without classes, and lags out of range.
+pub(crate) fn check_inputs(alphabet: Alphabet, lags: &[usize]) -> Result<()> {
+    check_width("the size of the alphabet", alphabet.size)?;
+    check_reach("a lag", lags)
+}
+
+/// Refuses an engine without lanes.
+pub(crate) fn check_lanes(lanes: usize) -> Result<()> {
+    check_width("the number of lanes", lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_length_is_refused_and_the_right_one_is_not() {
+        assert!(check_shape("w", &[0.0; 6], &[2, 3]).is_ok());
+        let error = check_shape("w", &[0.0; 5], &[2, 3]).unwrap_err();
+        assert!(error.to_string().contains("w have 5"), "{error}");
+        assert!(check_shape("w", &[], &[usize::MAX, 2]).is_err());
+    }
+
+    #[test]
+    fn reaches_of_zero_and_beyond_memory_are_refused() {
+        assert!(check_reach("a lag", &[1, 20, LONGEST_REACH]).is_ok());
+        assert!(check_reach("a lag", &[1, 0]).is_err());
+        assert!(check_reach("a lag", &[LONGEST_REACH + 1]).is_err());
+    }
+}

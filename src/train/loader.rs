@@ -1,0 +1,412 @@
+/*!
+From a library of sequences to training batches: teacher forcing over windows, each token scored once an epoch.
+
+A sequence no longer than the window is one row. A longer one is cut into segments; a segment that starts inside the
+sequence is given real left context that is read and not scored: as much as a network with a receptive field can see, so
+that every scored token sees exactly what it would see in the whole sequence, and some for a recurrent one. The first row
+element is `start` where a row begins with its sequence.
+Rows of like length share a batch; what is still missing behind a row is `start`, not scored.
+
+Which rows make batch number `step` is a function of the seed and the step alone.
+*/
+
+use std::sync::Mutex;
+
+use crate::base::rng::rng_stream;
+use crate::base::rng::shuffle;
+use crate::error::Result;
+use crate::models::Batch;
+use crate::ops::IGNORED;
+use crate::sequence::{Alphabet, SequenceDataset};
+
+/// How rows are cut and gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowConfig {
+    /// The longest row, in tokens, context included.
+    pub window: usize,
+    /// Real tokens before the first scored one in rows that start inside a sequence.
+    pub context: usize,
+    /// About how many tokens make a batch: rows × time.
+    pub budget: usize,
+}
+
+/// One row: the targets `from..to` of a sequence, read from `read_from` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Segment {
+    sequence: usize,
+    read_from: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Segment {
+    fn time(&self) -> usize {
+        self.to - self.read_from
+    }
+}
+
+/// A library of sequences, cut into batches.
+pub struct DataLoader<'a> {
+    sequences: &'a dyn SequenceDataset,
+    /// One condition vector for each sequence of the library; empty vectors for none.
+    conditions: &'a [Vec<f32>],
+    alphabet: Alphabet,
+    cut: WindowConfig,
+    seed: u64,
+    segments: Vec<Segment>,
+    plan: Mutex<Plan>,
+}
+
+/// The batches of one epoch, kept until another epoch is asked for.
+struct Plan {
+    epoch: u64,
+    /// The step at which the epoch begins.
+    first: u64,
+    batches: Vec<Vec<Segment>>,
+}
+
+/// So many batches are sorted by length together: enough that rows are alike, few enough that chance remains.
+const POOL: usize = 32;
+
+impl<'a> DataLoader<'a> {
+    /// Cuts the sequences `members` of the library. A sequence without tokens gives no row.
+    ///
+    /// # Panics
+    /// If the context leaves no room in the window.
+    pub fn new(
+        sequences: &'a dyn SequenceDataset,
+        members: &[usize],
+        conditions: &'a [Vec<f32>],
+        alphabet: Alphabet,
+        cut: WindowConfig,
+        seed: u64,
+    ) -> Self {
+        assert!(
+            cut.window > cut.context,
+            "a window of {} tokens is all context",
+            cut.window
+        );
+        let segments: Vec<Segment> = members
+            .iter()
+            .flat_map(|&sequence| segments(sequence, sequences.length(sequence), cut))
+            .collect();
+        let first = batches_of_epoch(&segments, cut, seed, 0);
+        Self {
+            sequences,
+            conditions,
+            alphabet,
+            cut,
+            seed,
+            segments,
+            plan: Mutex::new(Plan {
+                epoch: 0,
+                first: 0,
+                batches: first,
+            }),
+        }
+    }
+
+    /// How many tokens are scored in an epoch.
+    pub fn tokens(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|segment| (segment.to - segment.from) as u64)
+            .sum()
+    }
+
+    /// The share of an epoch's batches that is padding, from 0 to below 1.
+    pub fn padding(&self) -> f64 {
+        let plan = self
+            .plan
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut read, mut all) = (0, 0);
+        for rows in &plan.batches {
+            let time = rows.iter().map(Segment::time).max().unwrap_or(0);
+            read += rows.iter().map(Segment::time).sum::<usize>();
+            all += rows.len() * time;
+        }
+        if all == 0 {
+            0.0
+        } else {
+            1.0 - read as f64 / all as f64
+        }
+    }
+
+    /// True where there is nothing to learn from.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// The batch of training step `step`.
+    ///
+    /// # Errors
+    /// When reading fails.
+    ///
+    /// # Panics
+    /// If there are no sequences.
+    pub fn at(&self, step: u64) -> Result<Batch> {
+        assert!(!self.is_empty(), "no sequences to train on");
+        let (rows, epoch) = {
+            let mut plan = self
+                .plan
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if step < plan.first {
+                *plan = Plan {
+                    epoch: 0,
+                    first: 0,
+                    batches: batches_of_epoch(&self.segments, self.cut, self.seed, 0),
+                };
+            }
+            while step >= plan.first + plan.batches.len() as u64 {
+                plan.first += plan.batches.len() as u64;
+                plan.epoch += 1;
+                plan.batches = batches_of_epoch(&self.segments, self.cut, self.seed, plan.epoch);
+            }
+            let batch = plan.batches[(step - plan.first) as usize].clone();
+            (batch, plan.epoch)
+        };
+        self.read(&rows, Some(epoch))
+    }
+
+    /// All batches of one pass in a fixed order, for measuring.
+    pub fn pass(&self) -> impl Iterator<Item = Result<Batch>> {
+        let mut rows = self.segments.clone();
+        rows.sort_by_key(|segment| (segment.time(), segment.sequence, segment.from));
+        gather(&rows, self.cut.budget)
+            .into_iter()
+            .map(|rows| self.read(&rows, None))
+    }
+
+    /// The rows as training sees them in this epoch; without one, as they are.
+    fn read(&self, rows: &[Segment], epoch: Option<u64>) -> Result<Batch> {
+        let time = rows.iter().map(Segment::time).max().unwrap_or(0);
+        let mut tokens = Vec::with_capacity(rows.len() * time);
+        let mut targets = Vec::with_capacity(rows.len() * time);
+        let mut piece = Vec::new();
+        for row in rows {
+            // The target before the first one read is the first input; before the sequence there is `start`.
+            let before = usize::from(row.read_from > 0);
+            piece.resize(row.time() + before, 0);
+            let range = row.read_from - before..row.to;
+            match epoch {
+                Some(epoch) => {
+                    self.sequences
+                        .read_in_epoch(epoch, row.sequence, range, &mut piece)?;
+                }
+                None => self.sequences.read(row.sequence, range, &mut piece)?,
+            }
+            let end = tokens.len() + time;
+            if before == 0 {
+                tokens.push(self.alphabet.start);
+            }
+            tokens.extend_from_slice(&piece[..piece.len() - 1]);
+            tokens.resize(end, self.alphabet.start);
+            targets.extend(std::iter::repeat_n(IGNORED, row.from - row.read_from));
+            targets.extend(
+                piece[before + row.from - row.read_from..]
+                    .iter()
+                    .map(|&token| token as i32),
+            );
+            targets.resize(end, IGNORED);
+        }
+        let width = rows
+            .first()
+            .map_or(0, |row| self.conditions[row.sequence].len());
+        let condition = (width > 0).then(|| {
+            rows.iter()
+                .flat_map(|row| self.conditions[row.sequence].iter().copied())
+                .collect()
+        });
+        Ok(Batch {
+            rows: rows.len(),
+            time,
+            tokens,
+            targets,
+            condition,
+        })
+    }
+}
+
+fn segments(sequence: usize, length: usize, cut: WindowConfig) -> impl Iterator<Item = Segment> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        if from >= length {
+            return None;
+        }
+        // The first row needs no context: nothing lies before it.
+        let read_from = from.saturating_sub(if from == 0 { 0 } else { cut.context });
+        let to = (read_from + cut.window).min(length);
+        let segment = Segment {
+            sequence,
+            read_from,
+            from,
+            to,
+        };
+        from = to;
+        Some(segment)
+    })
+}
+
+fn batches_of_epoch(
+    segments: &[Segment],
+    cut: WindowConfig,
+    seed: u64,
+    epoch: u64,
+) -> Vec<Vec<Segment>> {
+    let mut rng = rng_stream(seed, b"batches ", epoch);
+    let mut order = segments.to_vec();
+    shuffle(&mut order, &mut rng);
+    let longest = order.iter().map(Segment::time).max().unwrap_or(1);
+    let pool = POOL * (cut.budget / longest).max(1);
+    let mut batches: Vec<_> = order
+        .chunks_mut(pool)
+        .flat_map(|pool| {
+            pool.sort_by_key(Segment::time);
+            gather(pool, cut.budget)
+        })
+        .collect();
+    shuffle(&mut batches, &mut rng);
+    batches
+}
+
+/// Groups rows, sorted by length, so that rows × longest stays within the budget.
+fn gather(rows: &[Segment], budget: usize) -> Vec<Vec<Segment>> {
+    let mut batches = Vec::new();
+    let mut batch: Vec<Segment> = Vec::new();
+    for &row in rows {
+        if !batch.is_empty() && (batch.len() + 1) * row.time() > budget {
+            batches.push(std::mem::take(&mut batch));
+        }
+        batch.push(row);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequence::Token;
+    use std::collections::HashMap;
+    use std::ops::Range;
+
+    const ALPHABET: Alphabet = Alphabet {
+        size: 1000,
+        start: 1000,
+        stop: None,
+    };
+
+    /// Sequence s has the tokens s·100 + (position mod 100).
+    struct Library(Vec<usize>);
+
+    impl Library {
+        fn token(sequence: usize, position: usize) -> Token {
+            (sequence * 100 + position % 100) as Token
+        }
+    }
+
+    impl SequenceDataset for Library {
+        fn count(&self) -> usize {
+            self.0.len()
+        }
+        fn length(&self, index: usize) -> usize {
+            self.0[index]
+        }
+        fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
+            assert!(range.end <= self.0[index]);
+            for (out, position) in out.iter_mut().zip(range) {
+                *out = Self::token(index, position);
+            }
+            Ok(())
+        }
+    }
+
+    const CUT: WindowConfig = WindowConfig {
+        window: 50,
+        context: 20,
+        budget: 120,
+    };
+
+    fn check(lengths: &[usize], batches: impl Iterator<Item = Batch>) {
+        let mut scored: HashMap<Token, usize> = HashMap::new();
+        for batch in batches {
+            assert_eq!(batch.tokens.len(), batch.rows * batch.time);
+            assert_eq!(batch.targets.len(), batch.tokens.len());
+            assert!(
+                batch.time <= CUT.window
+                    && (batch.rows == 1 || batch.rows * batch.time <= CUT.budget)
+            );
+            let condition = batch.condition.as_ref().unwrap();
+            for row in 0..batch.rows {
+                let range = row * batch.time..(row + 1) * batch.time;
+                let (tokens, targets) = (&batch.tokens[range.clone()], &batch.targets[range]);
+                let first = targets
+                    .iter()
+                    .position(|&t| t >= 0)
+                    .expect("a row without a target");
+                let sequence = targets[first] as usize / 100;
+                assert_eq!(
+                    condition[row], sequence as f32,
+                    "a row has another sequence's condition"
+                );
+                let starts = tokens[0] == ALPHABET.start;
+                assert!(
+                    first == if starts { 0 } else { CUT.context },
+                    "context {first}, starts {starts}"
+                );
+                for (t, &target) in targets.iter().enumerate() {
+                    if target >= 0 {
+                        *scored.entry(target as Token).or_default() += 1;
+                        if t > 0 {
+                            // What is read is what stands before the target in the same sequence.
+                            assert_eq!(tokens[t] as usize % 100, (target as usize + 99) % 100);
+                            assert_eq!(tokens[t] as usize / 100, sequence);
+                        }
+                    }
+                }
+            }
+        }
+        for (sequence, &length) in lengths.iter().enumerate() {
+            for residue in 0..100.min(length) {
+                let times = (length - residue).div_ceil(100);
+                assert_eq!(
+                    scored[&Library::token(sequence, residue)],
+                    times,
+                    "sequence {sequence}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_token_is_scored_once_an_epoch_with_its_true_past() {
+        let lengths = [7, 50, 51, 333, 1, 49, 90];
+        let library = Library(lengths.to_vec());
+        let members: Vec<usize> = (0..lengths.len()).collect();
+        let conditions: Vec<Vec<f32>> = members.iter().map(|&m| vec![m as f32]).collect();
+        let batches = DataLoader::new(&library, &members, &conditions, ALPHABET, CUT, 5);
+        assert_eq!(batches.tokens(), lengths.iter().sum::<usize>() as u64);
+        check(&lengths, batches.pass().map(Result::unwrap));
+        let epoch = batches_of_epoch(&batches.segments, CUT, 5, 0).len() as u64;
+        check(&lengths, (0..epoch).map(|step| batches.at(step).unwrap()));
+    }
+
+    #[test]
+    fn a_batch_is_a_function_of_seed_and_step() {
+        let library = Library(vec![60; 40]);
+        let members: Vec<usize> = (0..10).collect();
+        let conditions = vec![Vec::new(); 40];
+        let make = |seed| DataLoader::new(&library, &members, &conditions, ALPHABET, CUT, seed);
+        let (a, b, other) = (make(1), make(1), make(2));
+        let ahead: Vec<Batch> = (0..60).map(|step| a.at(step).unwrap()).collect();
+        for step in [59, 3, 40, 0] {
+            assert_eq!(b.at(step).unwrap(), ahead[step as usize], "step {step}");
+        }
+        assert!((0..20).any(|step| other.at(step).unwrap() != ahead[step as usize]));
+        assert!(ahead[0].condition.is_none());
+    }
+}

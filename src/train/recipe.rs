@@ -1,0 +1,460 @@
+/*!
+How a model is made: which network, and how it is trained. Every default lives here, in a named recipe (a preset);
+a config file and flags change it, in this order, and the result is saved with the model.
+*/
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::models::{Model, NetworkConfig};
+use crate::models::{RecurrentConfig, SentenceVaeConfig, Unit, WaveNetConfig};
+use crate::train::{
+    Elbo, ElboSettings, MaximumLikelihood, Objective, OptimizerSettings, TrainerSettings,
+    WindowConfig,
+};
+
+/// Everything that decides what comes out of a run, beside the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The network and its size.
+    pub network: NetworkConfig,
+    /// The training loop.
+    pub training: TrainerSettings,
+    /// How sequences are cut into batches.
+    pub batches: BatchSettings,
+    /// The course of training a VAE; none for other networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elbo: Option<ElboSettings>,
+    /// The seed of first weights and of the order of batches.
+    pub seed: u64,
+}
+
+/// How sequences are cut into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchSettings {
+    /// SequenceDataset side by side; more where they are shorter than the window.
+    pub rows: usize,
+    /// Tokens in a row that are scored, at most; a row that starts inside a sequence reads its context besides.
+    pub window: usize,
+}
+
+/// The sizes a network comes in: name, what it is for.
+pub const PRESETS: [(&str, &str); 4] = [
+    (
+        "tiny",
+        "a first impression within a minute or two; low fidelity",
+    ),
+    (
+        "small",
+        "the default: learns fast on two cores and makes fast",
+    ),
+    ("medium", "twice the width: better after some hours"),
+    ("large", "for long training, or a card"),
+];
+
+const WAVENETS: [WaveNetConfig; 4] = {
+    const fn wavenet(
+        layers: usize,
+        cycle: usize,
+        residual: usize,
+        skip: usize,
+        head: usize,
+    ) -> WaveNetConfig {
+        WaveNetConfig {
+            layers,
+            cycle,
+            residual,
+            skip,
+            head,
+        }
+    }
+    [
+        wavenet(16, 8, 16, 64, 128),
+        wavenet(20, 10, 32, 128, 256),
+        wavenet(20, 10, 64, 128, 256),
+        wavenet(40, 10, 64, 256, 256),
+    ]
+};
+
+fn size_of(preset: &str) -> Result<usize> {
+    let names = PRESETS.map(|(name, _)| name);
+    names
+        .iter()
+        .position(|name| *name == preset)
+        .ok_or_else(|| {
+            Error::usage(format!("there is no preset '{preset}'"))
+                .with_hint(format!("presets: {}", names.join(", ")))
+        })
+}
+
+fn network_of(
+    name: &str,
+    wavenet: WaveNetConfig,
+    recurrent: RecurrentConfig,
+) -> Result<NetworkConfig> {
+    match name {
+        "wavenet" => Ok(NetworkConfig::WaveNet(wavenet)),
+        "lstm" => Ok(NetworkConfig::Lstm(recurrent)),
+        "gru" => Ok(NetworkConfig::Gru(recurrent)),
+        _ => Err(Error::usage(format!("there is no network '{name}'"))
+            .with_hint("networks: wavenet, lstm, gru")),
+    }
+}
+
+fn recurrent(embedding: usize, hidden: usize) -> RecurrentConfig {
+    RecurrentConfig {
+        embedding,
+        hidden,
+        layers: 1,
+        tied: false,
+        dropout: 0.0,
+    }
+}
+
+impl Recipe {
+    /// The recipe of this name for sound, with this network.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn sound(name: &str, network: &str) -> Result<Self> {
+        let size = size_of(name)?;
+        let rows = |rows, window| BatchSettings { rows, window };
+        let hidden = [96, 192, 384, 768][size];
+        // Recurrent layers go through time step by step: many short rows keep the processor busier.
+        let batches = match network {
+            "wavenet" => rows(2, 4096),
+            _ => rows(32, 512),
+        };
+        let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
+        Ok(Self::new(
+            network,
+            batches,
+            [4e-3, 4e-3, 2e-3, 1e-3][size],
+            200,
+        ))
+    }
+
+    /// The recipe of this name for pictures of `pixels` pixels, with this network.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn pictures(name: &str, network: &str, pixels: usize) -> Result<Self> {
+        let size = size_of(name)?;
+        let hidden = [128, 256, 512, 1024][size];
+        // A row is a whole picture, and a batch about so many pixels.
+        let batches = BatchSettings {
+            rows: 12_800_usize.div_ceil(pixels),
+            window: pixels.max(16),
+        };
+        let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
+        Ok(Self::new(
+            network,
+            batches,
+            [4e-3, 4e-3, 2e-3, 1e-3][size],
+            200,
+        ))
+    }
+
+    /// The recipe of this name for text, with this network.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn text(name: &str, network: &str) -> Result<Self> {
+        let size = size_of(name)?;
+        let network = network_of(
+            network,
+            WAVENETS[size].clone(),
+            RecurrentConfig {
+                tied: true,
+                dropout: [0.1, 0.2, 0.4, 0.5][size],
+                ..recurrent([96, 192, 256, 512][size], [192, 384, 512, 1024][size])
+            },
+        )?;
+        // A row is mostly a whole sentence.
+        let batches = BatchSettings {
+            rows: 16,
+            window: 128,
+        };
+        Ok(Self::new(
+            network,
+            batches,
+            [4e-3, 4e-3, 3e-3, 2e-3][size],
+            200,
+        ))
+    }
+
+    /// The recipe of this name for a sentence VAE, with a decoder of this unit.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn sentence_vae(name: &str, unit: &str) -> Result<Self> {
+        let unit = match unit {
+            "lstm" => Unit::Lstm,
+            "gru" => Unit::Gru,
+            _ => {
+                return Err(
+                    Error::usage(format!("a sentence VAE has no decoder '{unit}'"))
+                        .with_hint("decoders: lstm, gru"),
+                );
+            }
+        };
+        let sizes = SentenceVaeConfig {
+            unit,
+            embedding: 256,
+            hidden: 512,
+            encoder: 256,
+            latent: 32,
+            dropout: 0.5,
+        };
+        let course = ElboSettings {
+            autoencoder: 0.2,
+            ramp: 0.3,
+            reset_decoder: true,
+            free_nats: 8.0,
+            word_dropout: 0.3,
+            bag_of_words: 0.5,
+        };
+        let (network, course, rate, rows) = match name {
+            "anchor" => (sizes, course, 3e-3, 16),
+            "poem" => (
+                SentenceVaeConfig {
+                    latent: 128,
+                    dropout: 0.1,
+                    ..sizes
+                },
+                ElboSettings {
+                    reset_decoder: false,
+                    free_nats: 28.0,
+                    word_dropout: 0.2,
+                    ..course
+                },
+                3e-3,
+                16,
+            ),
+            _ => {
+                return Err(Error::usage(format!(
+                    "there is no preset '{name}' for a sentence VAE"
+                ))
+                .with_hint("presets: anchor, poem"));
+            }
+        };
+        let batches = BatchSettings { rows, window: 96 };
+        let mut recipe = Self::new(NetworkConfig::SentenceVae(network), batches, rate, 200);
+        // Before the course is through, a report is not better than the one before.
+        recipe.training.patience = 0;
+        recipe.elbo = Some(course);
+        Ok(recipe)
+    }
+
+    /// What training makes small.
+    pub fn objective(&self) -> Box<dyn Objective<Model>> {
+        match self.elbo {
+            Some(settings) => Box::new(Elbo {
+                settings,
+                seed: self.seed,
+            }),
+            None => Box::new(MaximumLikelihood { seed: self.seed }),
+        }
+    }
+
+    fn new(
+        network: NetworkConfig,
+        batches: BatchSettings,
+        learning_rate: f64,
+        warmup: u64,
+    ) -> Self {
+        Self {
+            network,
+            training: TrainerSettings {
+                learning_rate,
+                warmup,
+                report_every: 500,
+                patience: 10,
+                optimizer: OptimizerSettings::default(),
+            },
+            batches,
+            elbo: None,
+            seed: 0,
+        }
+    }
+
+    /// Changes what a TOML text names; unknown names are refused.
+    ///
+    /// # Errors
+    /// A reason, when it is no TOML, names what there is not, or gives a value of the wrong kind.
+    pub fn overridden(&self, text: &str) -> std::result::Result<Self, String> {
+        let mut table = toml::Table::try_from(self).expect("a recipe is a table");
+        let changes: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| error.to_string())?;
+        merge(&mut table, changes);
+        table
+            .try_into()
+            .map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    /// Refuses numbers that cannot work.
+    ///
+    /// # Errors
+    /// A usage error naming the number and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        self.network.validate()?;
+        if let Some(elbo) = &self.elbo {
+            elbo.validate()?;
+        }
+        let vae = matches!(self.network, NetworkConfig::SentenceVae(_));
+        if vae != self.elbo.is_some() {
+            return Err(
+                Error::usage("the network and [elbo] do not belong together")
+                    .with_hint("a VAE has the section [elbo], and no other network"),
+            );
+        }
+        let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
+        let rate = self.training.learning_rate;
+        if !(rate.is_finite() && rate > 0.0 && rate <= 1.0) {
+            return refuse(
+                format!("a learning rate of {rate} cannot work"),
+                "it is above 0 and at most 1; try 0.001",
+            );
+        }
+        if !(1..=65_536).contains(&self.batches.rows) {
+            return refuse(
+                format!("a batch of {} rows cannot work", self.batches.rows),
+                "it is from 1 to 65536",
+            );
+        }
+        if !(16..=1 << 20).contains(&self.batches.window) {
+            return refuse(
+                format!("a window of {} tokens cannot work", self.batches.window),
+                "it is from 16 to 1048576",
+            );
+        }
+        if self.training.report_every == 0 {
+            return refuse(
+                "a report every 0 steps cannot work".into(),
+                "it is 1 or more",
+            );
+        }
+        let OptimizerSettings {
+            beta1,
+            beta2,
+            epsilon,
+            clip_norm,
+            average_decay,
+            weight_decay,
+        } = self.training.optimizer;
+        let shares = [beta1, beta2, average_decay]
+            .iter()
+            .all(|b| (0.0..1.0).contains(b));
+        if !(shares && epsilon > 0.0 && clip_norm > 0.0 && weight_decay >= 0.0) {
+            return refuse(
+                "the optimizer's settings cannot work".into(),
+                "beta1, beta2 and average_decay are from 0 to below 1, epsilon and clip_norm above 0, weight_decay not below 0",
+            );
+        }
+        Ok(())
+    }
+
+    /// How sequences are cut where they are measured: like [`cut`](Self::cut), but networks that see everything see all
+    /// of any sequence up to 16,384 tokens.
+    pub fn cut_to_measure(&self) -> WindowConfig {
+        const WHOLE: usize = 1 << 14;
+        let cut = self.cut();
+        if self.network.receptive_field().is_some() {
+            return cut;
+        }
+        WindowConfig {
+            window: WHOLE.max(cut.window),
+            context: (WHOLE / 4).max(cut.context),
+            budget: cut.budget.max(WHOLE),
+        }
+    }
+
+    /// How sequences are cut for this network.
+    pub fn cut(&self) -> WindowConfig {
+        // A network that sees everything warms up on half a window's worth of past.
+        let context = self
+            .network
+            .receptive_field()
+            .map_or(self.batches.window / 2, |field| field - 1);
+        WindowConfig {
+            window: context + self.batches.window,
+            context,
+            budget: self.batches.rows * self.batches.window,
+        }
+    }
+}
+
+fn merge(into: &mut toml::Table, from: toml::Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(into)), toml::Value::Table(from)) => merge(into, from),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_recipe_exists_and_is_valid() {
+        for (name, _) in PRESETS {
+            for network in ["wavenet", "lstm", "gru"] {
+                for recipe in [
+                    Recipe::sound(name, network).unwrap(),
+                    Recipe::pictures(name, network, 400).unwrap(),
+                    Recipe::text(name, network).unwrap(),
+                ] {
+                    recipe.validate().unwrap();
+                    assert_eq!(recipe.network.name(), network);
+                }
+            }
+        }
+        assert!(Recipe::sound("huge", "wavenet").unwrap_err().is_usage());
+        assert!(
+            Recipe::sound("small", "transformer")
+                .unwrap_err()
+                .is_usage()
+        );
+    }
+
+    #[test]
+    fn a_config_changes_only_what_it_names() {
+        let recipe = Recipe::sound("small", "wavenet").unwrap();
+        let changed = recipe
+            .overridden("[network]\nlayers = 8\n[training]\nlearning_rate = 0.5\n[training.optimizer]\nclip_norm = 2.0")
+            .unwrap();
+        let mut expected = recipe.clone();
+        if let NetworkConfig::WaveNet(config) = &mut expected.network {
+            config.layers = 8;
+        }
+        expected.training.learning_rate = 0.5;
+        expected.training.optimizer.clip_norm = 2.0;
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn a_config_with_unknown_names_or_wrong_values_is_refused() {
+        let recipe = Recipe::sound("small", "wavenet").unwrap();
+        for text in [
+            "[network]\nlayerz = 8",
+            "colour = 1",
+            "[training]\nwarmup = 'x'",
+            "not toml",
+        ] {
+            assert!(recipe.overridden(text).is_err(), "{text}");
+        }
+        let mut wrong = recipe.clone();
+        wrong.training.learning_rate = -1.0;
+        assert!(wrong.validate().is_err());
+        let mut wrong = recipe;
+        wrong.batches.window = 0;
+        assert!(wrong.validate().is_err());
+    }
+}
