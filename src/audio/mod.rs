@@ -9,6 +9,7 @@ Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 */
 
 mod corpus;
+pub mod dataset;
 mod decode_error;
 mod format;
 pub mod import;
@@ -24,6 +25,7 @@ pub mod stream;
 mod wav;
 
 pub use corpus::{Clip, Corpus, ImportSettings, Skipped, Summary};
+pub use dataset::{ClipDataset, RecordingDataset};
 pub use format::{SoundCodec, SoundFormat};
 pub use import::Recording;
 pub use mulaw::MuLaw;
