@@ -24,7 +24,8 @@ mod statistics;
 pub mod stream;
 mod wav;
 
-pub use corpus::{Clip, Corpus, ImportSettings, Skipped, Summary};
+pub use crate::base::files::Skipped;
+pub use corpus::{Clip, Corpus, ImportSettings, Summary};
 pub use dataset::{ClipDataset, RecordingDataset};
 pub use format::{SoundCodec, SoundFormat};
 pub use import::Recording;

@@ -6,12 +6,14 @@ distances sound equal; brightness is in decibels below the loudest spot. The col
 Walt and Smith), whose lightness rises steadily: it reads the same without colour.
 */
 
+use std::io::{self, Cursor};
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage};
 use realfft::RealFftPlanner;
 
 use crate::base::colormap::magma;
+use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
 
 /// Rows of a picture.
@@ -42,16 +44,14 @@ pub fn draw(samples: &[f32], rate: u32) -> RgbImage {
 /// # Errors
 /// Where the file cannot be written.
 pub fn write_png(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
-    let picture = draw(samples, rate);
-    picture
-        .save_with_format(path, image::ImageFormat::Png)
+    let mut png = Cursor::new(Vec::new());
+    draw(samples, rate)
+        .write_to(&mut png, ImageFormat::Png)
         .map_err(|error| Error::Write {
             path: path.into(),
-            source: match error {
-                image::ImageError::IoError(error) => error,
-                other => std::io::Error::other(other),
-            },
-        })
+            source: io::Error::other(error),
+        })?;
+    write_atomic(path, png.get_ref())
 }
 
 /// Powers `[width][HEIGHT]`, from low to high pitch.

@@ -6,7 +6,6 @@ anonymous temporary file from which training reads windows at random. A corpus m
 and nothing is left behind. Clips are ordered by path, and their tokens do not depend on how many threads worked.
 */
 
-mod find;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -19,12 +18,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::audio::corpus::find::{Candidate, Found, find};
-use crate::audio::corpus::summary::group;
 use crate::audio::import;
 use crate::audio::loudness::{even_loudness, trim_silence};
 use crate::audio::resample::resample;
 use crate::audio::{MuLaw, check_rate};
+use crate::base::files::{
+    FoundFile, Skipped, SkippedSummary, Walk, counted, extension, hexadecimal, walk,
+};
 use crate::error::{Error, IoContext, Result};
 
 pub use summary::Summary;
@@ -61,15 +61,6 @@ pub struct Clip {
     pub seconds: f64,
 }
 
-/// A file that could not be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Relative to the corpus's folder, with `/` between the parts.
-    pub path: String,
-    /// Why, in plain words.
-    pub reason: String,
-}
-
 /// The tokens of a folder of recordings.
 pub struct Corpus {
     clips: Vec<Clip>,
@@ -99,11 +90,14 @@ impl Corpus {
         keep: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Self> {
         check_settings(settings)?;
-        let Found {
+        let Walk {
             mut files,
             mut skipped,
             ignored,
-        } = find(folder)?;
+        } = walk(folder, |path| {
+            import::EXTENSIONS.contains(&extension(path).as_str())
+        })?;
+        let ignored = ignored.len();
         files.retain(|file| keep(&file.name));
         skipped.retain(|skipped| keep(&skipped.path));
         if files.is_empty() {
@@ -201,7 +195,10 @@ fn nothing_found(folder: &Path, skipped: &[Skipped], ignored: usize) -> Error {
     }
     let reason = match ignored {
         0 => "holds no recordings".to_owned(),
-        n => format!("holds no recordings (and {n} files that do not look like sound)"),
+        n => format!(
+            "holds no recordings (and {} of another kind)",
+            counted(n, "file")
+        ),
     };
     Error::input(folder, reason).with_hint("files named .wav, .flac, .mp3 and .ogg are read")
 }
@@ -235,7 +232,7 @@ fn reason(error: &Error) -> String {
 }
 
 /// 16 kHz, or less where no recording has that much. Files without a readable header have no say.
-fn default_rate(files: &[Candidate]) -> u32 {
+fn default_rate(files: &[FoundFile]) -> u32 {
     let highest = files
         .par_iter()
         .filter_map(|file| import::probe_rate(&file.path).ok())
@@ -350,23 +347,17 @@ impl Builder {
             rates: self.rates,
             channels: self.channels,
             ignored,
-            skipped: group(&skipped),
+            skipped: SkippedSummary::new("file", &skipped),
         };
         Ok(Corpus {
             clips: self.clips,
             skipped,
             sample_rate: self.sample_rate,
             spill: self.spill,
-            digest: hex(&digest),
+            digest: hexadecimal(&digest),
             summary,
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let digits = |&byte: &u8| [digit(byte >> 4), digit(byte & 15)];
-    bytes.iter().flat_map(digits).collect()
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::audio::corpus::Skipped;
+use crate::base::files::{SkippedSummary, counted};
 
 /// What was found in a folder and made of it. Displays as a few lines for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,28 +20,12 @@ pub struct Summary {
     pub channels: BTreeMap<u16, usize>,
     /// Files that do not look like sound.
     pub ignored: usize,
-    /// Reasons for skipping, each with the paths it holds for; the most frequent first.
-    pub skipped: Vec<(String, Vec<String>)>,
-}
-
-/// The same skipped files by reason, the most frequent reason first.
-pub(super) fn group(skipped: &[Skipped]) -> Vec<(String, Vec<String>)> {
-    let mut groups = BTreeMap::<&str, Vec<String>>::new();
-    for Skipped { path, reason } in skipped {
-        groups.entry(reason).or_default().push(path.clone());
-    }
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .map(|(reason, paths)| (reason.to_owned(), paths))
-        .collect();
-    groups.sort_by_key(|(_, paths)| std::cmp::Reverse(paths.len()));
-    groups
+    /// Files that could not be used.
+    pub skipped: SkippedSummary,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Reasons and paths that are named; the rest is counted.
-        const NAMED: usize = 3;
         write!(
             f,
             "{}, {} at {} Hz",
@@ -67,27 +51,8 @@ impl fmt::Display for Summary {
         if self.ignored > 0 {
             write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
         }
-        for (reason, paths) in self.skipped.iter().take(NAMED) {
-            let named = paths.iter().take(NAMED).cloned().collect::<Vec<_>>();
-            let more = if paths.len() > NAMED { ", …" } else { "" };
-            let what = counted(paths.len(), "file");
-            write!(f, "\nskipped {what}: {reason} ({}{more})", named.join(", "))?;
-        }
-        if self.skipped.len() > NAMED {
-            let rest = self
-                .skipped
-                .iter()
-                .skip(NAMED)
-                .map(|(_, paths)| paths.len());
-            let what = counted(rest.sum(), "file");
-            write!(f, "\nskipped {what} more, for other reasons")?;
-        }
-        Ok(())
+        write!(f, "{}", self.skipped)
     }
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn duration(seconds: f64) -> String {
