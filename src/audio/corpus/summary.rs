@@ -1,25 +1,29 @@
-/*! A corpus in a few lines for people. */
+/*! The summary of an import. */
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::base::files::{SkippedSummary, counted};
 
-/// What was found in a folder and made of it. Displays as a few lines for people.
+/// What an import found. Displays as a few lines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// How many recordings were imported.
     pub files: usize,
-    /// How long they are together, trailing silence included.
+    /// Their total length, trailing silence included.
     pub seconds: f64,
-    /// The rate they were brought to, in Hz.
+    /// The rate of the corpus, in Hz.
     pub rate: u32,
     /// How many recordings had which rate.
     pub rates: BTreeMap<u32, usize>,
     /// How many recordings had which number of channels.
     pub channels: BTreeMap<u16, usize>,
-    /// Files that do not look like sound.
+    /// How many files have another extension.
     pub ignored: usize,
+    /// Notes of the import, each with the paths it holds for.
+    pub notes: BTreeMap<&'static str, Vec<String>>,
+    /// The paths of recordings that carry no sound.
+    pub silent: Vec<String>,
     /// Files that could not be used.
     pub skipped: SkippedSummary,
 }
@@ -51,8 +55,27 @@ impl fmt::Display for Summary {
         if self.ignored > 0 {
             write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
         }
+        for (note, paths) in &self.notes {
+            let what = counted(paths.len(), "recording");
+            write!(f, "\nread to the end: {what}, {note} ({})", first(paths))?;
+        }
+        if !self.silent.is_empty() {
+            let what = counted(self.silent.len(), "recording");
+            write!(
+                f,
+                "\nwarning: no sound in {what}, which are silent, constant or shorter than 20 ms ({})",
+                first(&self.silent)
+            )?;
+        }
         write!(f, "{}", self.skipped)
     }
+}
+
+/// The first three paths.
+fn first(paths: &[String]) -> String {
+    const NAMED: usize = 3;
+    let more = if paths.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", paths[..paths.len().min(NAMED)].join(", "))
 }
 
 fn duration(seconds: f64) -> String {
