@@ -59,7 +59,7 @@ pub struct Clip {
     pub len: u64,
     /// Its length at the corpus's sample rate.
     pub seconds: f64,
-    /// Whether it carries sound: at least 20 ms, above −80 dBFS without its mean.
+    /// Whether it carries sound: at least 10 ms, and above −80 dBFS without its mean.
     pub audible: bool,
 }
 
@@ -239,7 +239,7 @@ fn nothing_audible(folder: &Path, recordings: usize) -> Error {
         n => format!("none of its {n} recordings carries sound: a model of them would be silent"),
     };
     Error::input(folder, reason)
-        .with_hint("a recording must have at least 20 ms of sound louder than -80 dBFS")
+        .with_hint("a recording needs at least 10 ms of sound louder than -80 dBFS")
 }
 
 /// The reason alone, without the path.
@@ -641,7 +641,7 @@ mod tests {
         let silent: Vec<_> = corpus.silent().collect();
         assert_eq!(silent, ["constant.wav", "short.wav", "silence.wav"]);
         let text = corpus.summary().to_string();
-        let warning = "no sound in 3 recordings, which are silent, constant or shorter than 20 ms (constant.wav, short.wav, silence.wav)";
+        let warning = "warning: 3 recordings without sound: silent, constant or shorter than 10 ms (constant.wav, short.wav, silence.wav)";
         assert!(text.contains(warning), "{text}");
     }
 

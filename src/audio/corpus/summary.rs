@@ -63,7 +63,7 @@ impl fmt::Display for Summary {
             let what = counted(self.silent.len(), "recording");
             write!(
                 f,
-                "\nwarning: no sound in {what}, which are silent, constant or shorter than 20 ms ({})",
+                "\nwarning: {what} without sound: silent, constant or shorter than 10 ms ({})",
                 first(&self.silent)
             )?;
         }
