@@ -13,6 +13,7 @@ Colours are 8-bit sRGB; pixels are rows from the top, each from the left.
 pub mod binarize;
 mod codec;
 mod contact_sheet;
+mod dataset;
 mod format;
 pub mod gif;
 pub mod heatmap;
@@ -21,10 +22,12 @@ mod palette;
 mod picture;
 pub mod resize;
 mod size;
+pub mod statistics;
 mod write;
 
 pub use codec::{IndexedPictures, PixelCodec};
 pub use contact_sheet::{Cell, ContactSheet};
+pub use dataset::{PictureDataset, fingerprint, label_source};
 pub use format::{Labelled, PictureFormat};
 pub use import::{ImportSettings, LabelSource, Pictures, PixelFormat, Skipped, Summary};
 pub use palette::{MAX_COLORS, Palette};
