@@ -10,9 +10,9 @@ use std::path::Path;
 
 use gif::{DisposalMethod, Encoder, EncodingError, Frame, Repeat};
 
+use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
 use crate::image::contact_sheet::UNKNOWN;
-use crate::image::write::{failed, replace};
 use crate::image::{Indexed, Palette};
 
 /// How long the drawing takes, in hundredths of a second.
@@ -44,8 +44,11 @@ pub fn write_gif(
         ))
         .with_hint(format!("no side may exceed {MAX_SIDE} pixels")));
     }
-    let bytes = encode(indexed, palette, given, scale).map_err(|error| failed(path, error))?;
-    replace(path, &bytes)
+    let bytes = encode(indexed, palette, given, scale).map_err(|error| Error::Write {
+        path: path.into(),
+        source: std::io::Error::other(error),
+    })?;
+    write_atomic(path, &bytes)
 }
 
 fn encode(

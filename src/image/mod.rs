@@ -23,13 +23,12 @@ mod picture;
 pub mod resize;
 mod size;
 pub mod statistics;
-mod write;
 
 pub use codec::{IndexedPictures, PixelCodec};
 pub use contact_sheet::{Cell, ContactSheet};
 pub use dataset::{PictureDataset, fingerprint, label_source};
 pub use format::{Labelled, PictureFormat};
-pub use import::{ImportSettings, LabelSource, Pictures, PixelFormat, Skipped, Summary};
+pub use import::{ImportSettings, LabelSource, Pictures, PixelFormat, Summary};
 pub use palette::{MAX_COLORS, Palette};
 pub use picture::{Color, Indexed, Picture, parse_color};
 pub use resize::Fit;

@@ -24,7 +24,7 @@ use crate::image::picture::{Color, Picture, grey, parse_color};
 /// A palette has no more colours than one byte can number.
 pub const MAX_COLORS: usize = 256;
 
-/// Side of a colour's square in [`Palette::write_png`], in pixels.
+/// Side of a colour's square in [`Palette::draw`], in pixels.
 const SWATCH: u32 = 24;
 /// Colours in a row there.
 const SWATCHES: usize = 16;
@@ -185,14 +185,6 @@ impl Palette {
         let mut picture = Picture::filled(columns, rows, [255; 3]);
         picture.pixels[..self.len()].copy_from_slice(&self.colors);
         picture.enlarged(SWATCH)
-    }
-
-    /// Writes the picture that [`draw`](Self::draw) makes as PNG.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn write_png(&self, path: &Path) -> Result<()> {
-        self.draw().write_png(path)
     }
 }
 

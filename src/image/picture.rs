@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
 use crate::image::import::decode;
-use crate::image::write;
-use crate::image::write::write_png;
 use crate::image::{Size, resize};
 
 /// Red, green and blue in 8-bit sRGB.
@@ -40,20 +42,30 @@ impl Picture {
         Ok(decode::read(path, background)?.picture)
     }
 
-    /// Writes it as PNG: aside first, then renamed into place.
+    /// Writes a PNG file, replacing an old one at once.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// When the picture has no pixels or the file cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<()> {
-        write_png(self, path)
+        write_atomic(path, &self.png()?)
     }
 
-    /// It as a PNG file in memory.
+    /// Encodes the picture as a PNG file.
     ///
     /// # Errors
-    /// Where it has no pixels.
+    /// A usage error when the picture has no pixels.
     pub fn png(&self) -> Result<Vec<u8>> {
-        write::png(self).map_err(|error| Error::usage(error.to_string()))
+        let mut bytes = Vec::new();
+        // Enlarged pixels repeat whole rows: the Up filter turns those into zeros, which deflate packs well.
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up)
+            .write_image(
+                self.pixels.as_flattened(),
+                self.width,
+                self.height,
+                ExtendedColorType::Rgb8,
+            )
+            .map_err(|error| Error::usage(error.to_string()))?;
+        Ok(bytes)
     }
 
     /// The picture in the size of a model; see [`fit`](resize::fit).
@@ -164,6 +176,18 @@ mod tests {
             let expected = [expected[0], expected[1].wrapping_add(1), 7];
             assert_eq!(pixel, if covered(i) { expected } else { [9; 3] });
         }
+    }
+
+    #[test]
+    fn written_pictures_are_read_back_and_bad_places_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ü 1.png");
+        let picture = gradient(3, 2);
+        picture.write_png(&path).unwrap();
+        assert_eq!(Picture::read(&path, [0; 3]).unwrap(), picture);
+        let error = picture.write_png(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a folder; name a file"), "{error}");
+        assert!(Picture::filled(0, 0, [0; 3]).png().unwrap_err().is_usage());
     }
 
     #[test]

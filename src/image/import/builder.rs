@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::base::files::{Skipped, SkippedSummary, hexadecimal};
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
-use crate::image::import::summary::{Summary, group};
-use crate::image::import::{Pictures, PixelFormat, Skipped};
+use crate::image::import::summary::Summary;
+use crate::image::import::{Pictures, PixelFormat};
 use crate::image::picture::grey;
 use crate::image::{Color, Palette, Size};
 
@@ -148,7 +149,7 @@ impl Builder {
             sizes: self.sizes,
             transparent: self.transparent,
             ignored: self.ignored,
-            skipped: group(&self.skipped),
+            skipped: SkippedSummary::new("picture", &self.skipped),
         };
         let mut pictures = Pictures {
             size: self.size,
@@ -197,12 +198,5 @@ fn digest(pictures: &Pictures) -> String {
         whole.update((bytes.len() as u64).to_le_bytes());
         whole.update(bytes);
     }
-    let digest: [u8; 32] = whole.finalize().into();
-    hex(&digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let digits = |&byte: &u8| [digit(byte >> 4), digit(byte & 15)];
-    bytes.iter().flat_map(digits).collect()
+    hexadecimal(&whole.finalize())
 }

@@ -19,6 +19,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::base::files::Skipped;
 use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
 use crate::image::import::builder::Builder;
@@ -84,15 +85,6 @@ impl PixelFormat {
             Self::Rgb => 3,
         }
     }
-}
-
-/// A picture that could not be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its path within the folder, with `/` between the parts; or its number in a file of many.
-    pub path: String,
-    /// Why, in plain words.
-    pub reason: String,
 }
 
 /// Pictures of one size.

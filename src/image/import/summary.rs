@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::base::files::{SkippedSummary, counted};
 use crate::image::Size;
-use crate::image::import::{PixelFormat, Skipped};
+use crate::image::import::PixelFormat;
 
 /// What was found and made of it. Displays as a few lines for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,27 +24,13 @@ pub struct Summary {
     pub transparent: usize,
     /// Files that do not look like pictures.
     pub ignored: usize,
-    /// Reasons for skipping, each with the names it holds for; the most frequent first.
-    pub skipped: Vec<(String, Vec<String>)>,
-}
-
-/// The same skipped pictures by reason, the most frequent reason first.
-pub(super) fn group(skipped: &[Skipped]) -> Vec<(String, Vec<String>)> {
-    let mut groups = BTreeMap::<&str, Vec<String>>::new();
-    for Skipped { path, reason } in skipped {
-        groups.entry(reason).or_default().push(path.clone());
-    }
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .map(|(reason, paths)| (reason.to_owned(), paths))
-        .collect();
-    groups.sort_by_key(|(_, paths)| std::cmp::Reverse(paths.len()));
-    groups
+    /// What was skipped, by reason.
+    pub skipped: SkippedSummary,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Sizes, reasons and names that are named; the rest is counted.
+        /// Sizes that are named; the rest is counted.
         const NAMED: usize = 3;
         let colors = match &self.format {
             PixelFormat::Grey => "in grey".to_owned(),
@@ -73,21 +60,6 @@ impl fmt::Display for Summary {
         if self.ignored > 0 {
             write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
         }
-        for (reason, paths) in self.skipped.iter().take(NAMED) {
-            let named = paths.iter().take(NAMED).cloned().collect::<Vec<_>>();
-            let more = if paths.len() > NAMED { ", …" } else { "" };
-            let what = counted(paths.len(), "picture");
-            write!(f, "\nskipped {what}: {reason} ({}{more})", named.join(", "))?;
-        }
-        if self.skipped.len() > NAMED {
-            let rest = self.skipped.iter().skip(NAMED);
-            let what = counted(rest.map(|(_, paths)| paths.len()).sum(), "picture");
-            write!(f, "\nskipped {what} more, for other reasons")?;
-        }
-        Ok(())
+        write!(f, "{}", self.skipped)
     }
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
