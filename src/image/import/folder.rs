@@ -6,22 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::base::files::{FoundFile, Walk, counted, extension, walk};
+use crate::base::files::{FoundFile, Walk, counted, walk};
 use crate::error::{Error, Result};
-use crate::image::import::ImportSettings;
 use crate::image::import::builder::Builder;
-use crate::image::import::decode;
-use crate::image::import::decode::Decoded;
+use crate::image::import::decode::{self, Decoded};
 use crate::image::import::labels::Labels;
+use crate::image::import::settings::{ImportSettings, shared_size};
 use crate::image::{Picture, Size};
 
-/// Extensions (in lower case) of the files that are taken for pictures when a folder is searched.
-const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "gif", "webp"];
-
-/// So many files are in work at a time; their pictures are then taken over in order.
+/// Files that are decoded in parallel before their pictures are added in order.
 const BATCH: usize = 64;
 
-/// Reads every picture of a folder, or the one file of that name.
+/// Reads every picture of a folder, or the one file at that path.
 pub(super) fn import(
     folder: &Path,
     settings: &ImportSettings,
@@ -29,7 +25,7 @@ pub(super) fn import(
     progress: &(dyn Fn(usize, usize) + Sync),
     keep: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Builder> {
-    let mut found = walk(folder, looks_like_a_picture)?;
+    let mut found = walk(folder, decode::has_picture_extension)?;
     found.files.retain(|file| keep(&file.name));
     found.skipped.retain(|skipped| keep(&skipped.path));
     if found.files.is_empty() {
@@ -40,7 +36,7 @@ pub(super) fn import(
         None => common_size(folder, &found.files)?,
     };
     let mut builder = Builder::colors(size, settings.grey, folder);
-    builder.expect(found.files.len(), 3)?;
+    builder.check_memory(found.files.len(), 3)?;
     builder.ignored = found.ignored.len();
     builder.skipped = found.skipped;
     let done = AtomicUsize::new(0);
@@ -76,8 +72,8 @@ pub(super) fn import(
 
 /// The one size of all pictures whose header can be read.
 fn common_size(folder: &Path, files: &[FoundFile]) -> Result<Size> {
-    /// Sizes that are named; the rest is counted.
-    const NAMED: usize = 4;
+    /// Sizes that an error lists; the rest is counted.
+    const LISTED: usize = 4;
     let mut sizes = BTreeMap::<(u32, u32), usize>::new();
     let read: Vec<_> = files
         .par_iter()
@@ -89,28 +85,24 @@ fn common_size(folder: &Path, files: &[FoundFile]) -> Result<Size> {
     let mut sizes: Vec<_> = sizes.into_iter().collect();
     sizes.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     match sizes.as_slice() {
-        // No header can be read: whatever the size, the files themselves say why.
+        // No header can be read: decoding gives the reason for each file.
         [] => Size::new(1, 1),
-        &[((width, height), _)] => Size::new(width, height).map_err(|_| {
-            Error::input(
-                folder,
-                format!("its pictures of {width}x{height} pixels are too large for a model"),
-            )
-            .with_hint("bring them to a smaller size, as with --size 32x32")
-        }),
+        &[((width, height), _)] => shared_size(folder, width, height),
         [(most, _), ..] => {
-            let named = sizes.iter().take(NAMED);
-            let mut named: Vec<_> = named.map(|((w, h), n)| format!("{w}x{h} ({n})")).collect();
-            if sizes.len() > NAMED {
-                named.push(format!("{} more", sizes.len() - NAMED));
+            let listed = sizes.iter().take(LISTED);
+            let mut listed: Vec<_> = listed.map(|((w, h), n)| format!("{w}x{h} ({n})")).collect();
+            if sizes.len() > LISTED {
+                listed.push(format!("{} more", sizes.len() - LISTED));
             }
             let suggested =
                 Size::new(most.0, most.1).map_or("32x32".into(), |size| size.to_string());
             Err(Error::input(
                 folder,
-                format!("its pictures have different sizes: {}", named.join(", ")),
+                format!("its pictures have different sizes: {}", listed.join(", ")),
             )
-            .with_hint(format!("bring them to one, as with --size {suggested}")))
+            .with_hint(format!(
+                "resize them with --size, such as --size {suggested}"
+            )))
         }
     }
 }
@@ -125,25 +117,24 @@ fn nothing_found(folder: &Path, found: &Walk) -> Error {
             ),
         );
     }
-    // The last by name: `train` stands behind `t10k`.
+    // In a folder of both, the name of the training set comes last: `train` after `t10k`.
     if let Some(idx) = found.ignored.iter().rfind(|path| looks_like_idx(path)) {
         return Error::input(folder, "holds no picture files, but pictures in IDX files")
-            .with_hint(format!("give one of those, as in {}", idx.display()));
+            .with_hint(format!(
+                "name an IDX file itself, such as {}",
+                idx.display()
+            ));
     }
     let reason = match found.ignored.len() {
         0 => "holds no pictures".to_owned(),
         n => format!(
-            "holds no pictures, but {} of another kind",
+            "holds no pictures, only {} of another kind",
             counted(n, "file")
         ),
     };
     Error::input(folder, reason).with_hint(
-        "files named .png, .jpg, .gif and .webp are read; an IDX file or a file of colour indices is given by itself",
+        "a folder is searched for .png, .jpg, .gif, .webp, .bmp, .tif and .tga files; name an IDX file or a file of colour indices itself",
     )
-}
-
-fn looks_like_a_picture(path: &Path) -> bool {
-    EXTENSIONS.contains(&extension(path).as_str())
 }
 
 fn looks_like_idx(path: &Path) -> bool {

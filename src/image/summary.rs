@@ -1,37 +1,36 @@
-/*! A library of pictures in a few lines for people. */
+/*! A library of pictures, described in a few lines. */
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::base::files::{SkippedSummary, counted};
-use crate::image::Size;
-use crate::image::import::PixelFormat;
+use crate::image::{PixelFormat, Size};
 
-/// What was found and made of it. Displays as a few lines for people.
+/// What was found and imported. Displays as a few lines of text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// How many pictures were imported.
+    /// The number of imported pictures.
     pub pictures: usize,
-    /// The size they were brought to.
+    /// The size of all pictures.
     pub size: Size,
     /// What their pixels are.
     pub format: PixelFormat,
-    /// How many pictures came in which format.
-    pub formats: BTreeMap<String, usize>,
-    /// How many pictures had which width and height.
+    /// The number of pictures in each file format.
+    pub formats: BTreeMap<&'static str, usize>,
+    /// The number of pictures of each original width and height.
     pub sizes: BTreeMap<(u32, u32), usize>,
     /// Pictures with transparent pixels, which show the background.
     pub transparent: usize,
-    /// Files that do not look like pictures.
+    /// Files with other extensions.
     pub ignored: usize,
-    /// What was skipped, by reason.
+    /// Skipped pictures by reason.
     pub skipped: SkippedSummary,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Sizes that are named; the rest is counted.
-        const NAMED: usize = 3;
+        /// Sizes that are listed; the rest is counted.
+        const LISTED: usize = 3;
         let colors = match &self.format {
             PixelFormat::Grey => "in grey".to_owned(),
             PixelFormat::Rgb => "in colour".to_owned(),
@@ -44,16 +43,16 @@ impl fmt::Display for Summary {
         let formats = self.formats.iter().map(|(name, n)| format!("{name} ({n})"));
         let mut sizes: Vec<_> = self.sizes.iter().collect();
         sizes.sort_by_key(|&(_, n)| std::cmp::Reverse(n));
-        let named = sizes
+        let listed = sizes
             .iter()
-            .take(NAMED)
+            .take(LISTED)
             .map(|((w, h), n)| format!("{w}x{h} ({n})"));
-        let mut named: Vec<_> = named.collect();
-        if sizes.len() > NAMED {
-            named.push(format!("{} more sizes", sizes.len() - NAMED));
+        let mut listed: Vec<_> = listed.collect();
+        if sizes.len() > LISTED {
+            listed.push(format!("{} more sizes", sizes.len() - LISTED));
         }
         let formats: Vec<_> = formats.collect();
-        write!(f, "\nfound: {}; {}", formats.join(", "), named.join(", "))?;
+        write!(f, "\nfound: {}; {}", formats.join(", "), listed.join(", "))?;
         if self.transparent > 0 {
             write!(f, "; {} with transparency", self.transparent)?;
         }
