@@ -7,7 +7,7 @@ All pictures are in memory: one byte a pixel for greys and palette indices, thre
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::base::files::Skipped;
+use crate::base::files::{Skipped, counted};
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::picture::grey;
@@ -16,6 +16,8 @@ use crate::image::{Color, Palette, Picture, PixelFormat, Size};
 
 /// The default number of colours in a palette: that of the lecture's pictures.
 const DEFAULT_COLORS: usize = 167;
+/// Fewer pictures than this are few to learn from.
+const FEW: usize = 20;
 /// The most pixels, evenly spread, from which a palette is clustered.
 const CLUSTERED: usize = 1 << 22;
 
@@ -159,6 +161,27 @@ impl Pictures {
         &self.summary
     }
 
+    /// Warnings about pictures from which a model can be trained, but hardly learns; empty for the others.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.len() < FEW {
+            let (are, them) = match self.len() {
+                1 => ("is", "it"),
+                _ => ("are", "them"),
+            };
+            warnings.push(format!(
+                "{} {are} few: the model will hardly do more than repeat {them}",
+                counted(self.len(), "picture")
+            ));
+        }
+        let mut pixels = self.bytes.chunks_exact(self.format.channels());
+        let first = pixels.next();
+        if pixels.all(|pixel| Some(pixel) == first) {
+            warnings.push("all pixels are of one colour: the model will draw nothing else".into());
+        }
+        warnings
+    }
+
     fn color(&self, index: usize, pixel: usize) -> Color {
         let bytes = self.bytes(index);
         match &self.format {
@@ -205,4 +228,39 @@ fn common_factor(mut a: usize, mut b: usize) -> bool {
         (a, b) = (b, a % b);
     }
     a > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_pictures_and_pictures_of_one_colour_give_a_warning() {
+        let size: Size = "2".parse().unwrap();
+        let warnings = |pictures: &[[u8; 4]]| {
+            let pictures: Vec<_> = pictures.iter().map(|greys| greys.to_vec()).collect();
+            Pictures::from_greys(size, &pictures).warnings()
+        };
+        let (uniform, varied) = ([7; 4], [7, 7, 7, 8]);
+        let one = warnings(&[varied]);
+        assert!(matches!(one.as_slice(), [few] if few.starts_with("1 picture is few")));
+        let few = warnings(&[varied; FEW - 1]);
+        assert!(matches!(few.as_slice(), [few] if few.starts_with("19 pictures are few")));
+        let one_colour = warnings(&[uniform; FEW]);
+        assert!(matches!(one_colour.as_slice(), [only] if only.contains("one colour")));
+        assert_eq!(warnings(&[uniform]).len(), 2);
+        let mut enough = [uniform; FEW];
+        enough[FEW - 1] = varied;
+        assert!(warnings(&enough).is_empty());
+    }
+
+    #[test]
+    fn coloured_pictures_of_one_colour_are_seen() {
+        let mut pictures = Pictures::from_greys("1x2".parse().unwrap(), &vec![vec![1, 1]; FEW]);
+        pictures.format = PixelFormat::Rgb;
+        pictures.bytes = [1, 2, 3].repeat(2 * FEW);
+        assert_eq!(pictures.warnings().len(), 1);
+        pictures.bytes[5] = 1;
+        assert!(pictures.warnings().is_empty());
+    }
 }
