@@ -30,7 +30,7 @@ pub enum Binarize {
 
 /// The binarised pictures of one epoch, sampled when they are read.
 #[derive(Debug, Clone, Copy)]
-pub struct Drawn<'a> {
+pub(crate) struct Drawn<'a> {
     pictures: &'a Pictures,
     seed: u64,
     epoch: u64,
@@ -38,25 +38,11 @@ pub struct Drawn<'a> {
 
 impl<'a> Drawn<'a> {
     /// Binarises `pictures` for this epoch; colours count as greys of the same lightness.
-    pub fn new(pictures: &'a Pictures, seed: u64, epoch: u64) -> Self {
+    pub(crate) fn new(pictures: &'a Pictures, seed: u64, epoch: u64) -> Self {
         Self {
             pictures,
             seed,
             epoch,
-        }
-    }
-
-    /// Writes black (0) or white (1) for the pixels `range` of picture `index`.
-    ///
-    /// # Panics
-    /// If the range exceeds the picture, or `out` does not have its length.
-    pub fn draw(&self, index: usize, range: Range<usize>, out: &mut [u8]) {
-        assert_eq!(range.len(), out.len());
-        let mut rng = self.rng_stream(index, range.start);
-        let mut greys = vec![0; range.len()];
-        self.pictures.greys(index, range, &mut greys);
-        for (white, grey) in out.iter_mut().zip(greys) {
-            *white = u8::from(is_white(grey, rng.next_u32()));
         }
     }
 
@@ -87,11 +73,13 @@ impl SequenceDataset for Drawn<'_> {
         self.pictures.size().area()
     }
 
+    /// Reads black (0) or white (1) for each pixel.
     fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
-        let mut drawn = vec![0; range.len()];
-        self.draw(index, range, &mut drawn);
-        for (token, white) in out.iter_mut().zip(drawn) {
-            *token = Token::from(white);
+        let mut rng = self.rng_stream(index, range.start);
+        let mut greys = vec![0; range.len()];
+        self.pictures.greys(index, range, &mut greys);
+        for (token, grey) in out.iter_mut().zip(greys) {
+            *token = Token::from(is_white(grey, rng.next_u32()));
         }
         Ok(())
     }
@@ -109,9 +97,11 @@ mod tests {
         Pictures::from_greys("32".parse().unwrap(), &[rising, vec![102; AREA]])
     }
 
-    fn drawn(seed: u64, epoch: u64, index: usize) -> Vec<u8> {
+    fn drawn(seed: u64, epoch: u64, index: usize) -> Vec<Token> {
         let mut out = vec![9; AREA];
-        Drawn::new(&pictures(), seed, epoch).draw(index, 0..AREA, &mut out);
+        let pictures = pictures();
+        let epoch = Drawn::new(&pictures, seed, epoch);
+        epoch.read(index, 0..AREA, &mut out).unwrap();
         out
     }
 
@@ -121,7 +111,7 @@ mod tests {
         let epochs = 300;
         for epoch in 0..epochs {
             for (i, white) in drawn(7, epoch, 0).into_iter().enumerate() {
-                whites[i % 256] += u32::from(white);
+                whites[i % 256] += white;
             }
         }
         let draws = epochs as f64 * 4.0;

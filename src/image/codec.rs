@@ -114,7 +114,7 @@ impl PixelCodec {
     ///
     /// # Errors
     /// A usage error when they have another size.
-    pub fn index_all(&self, pictures: &Pictures) -> Result<IndexedPictures> {
+    pub(crate) fn index_all(&self, pictures: &Pictures) -> Result<IndexedPictures> {
         let area = self.size.area();
         if pictures.size() != self.size {
             return Err(Error::usage(format!(
@@ -198,51 +198,22 @@ impl PixelCodec {
 
 /// Pictures of one size as sequences in memory, one byte a pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexedPictures {
+pub(crate) struct IndexedPictures {
     size: Size,
     indices: Vec<u8>,
 }
 
 impl IndexedPictures {
-    /// The size of all pictures.
-    pub fn size(&self) -> Size {
-        self.size
-    }
-
-    /// The number of pictures.
-    pub fn len(&self) -> usize {
-        self.indices.len() / self.size.area()
-    }
-
-    /// True without pictures.
-    pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
     /// The indices of picture `index`, `[height, width]`.
-    ///
-    /// # Panics
-    /// If there is no such picture.
-    pub fn get(&self, index: usize) -> &[u8] {
+    fn get(&self, index: usize) -> &[u8] {
         let area = self.size.area();
         &self.indices[index * area..(index + 1) * area]
-    }
-
-    /// Picture `index` with its size.
-    ///
-    /// # Panics
-    /// If there is no such picture.
-    pub fn indexed(&self, index: usize) -> Indexed {
-        Indexed {
-            size: self.size,
-            indices: self.get(index).to_vec(),
-        }
     }
 }
 
 impl SequenceDataset for IndexedPictures {
     fn count(&self) -> usize {
-        self.len()
+        self.indices.len() / self.size.area()
     }
 
     fn length(&self, _: usize) -> usize {

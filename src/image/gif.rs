@@ -28,7 +28,7 @@ const MAX_SIDE: u32 = 8_192;
 ///
 /// # Errors
 /// A usage error when the animation is too large or `scale` is 0; an error when the file cannot be written.
-pub fn write_gif(
+pub(crate) fn write_gif(
     indexed: &Indexed,
     palette: &Palette,
     given: usize,

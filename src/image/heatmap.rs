@@ -11,7 +11,7 @@ use crate::image::{Picture, Size};
 ///
 /// # Panics
 /// If the number of values is not the number of pixels.
-pub fn draw(values: &[f32], size: Size, most: f32) -> Picture {
+pub(crate) fn draw(values: &[f32], size: Size, most: f32) -> Picture {
     assert_eq!(values.len(), size.area());
     Picture {
         width: size.width(),
@@ -21,7 +21,7 @@ pub fn draw(values: &[f32], size: Size, most: f32) -> Picture {
 }
 
 /// The greatest finite value, at least `f32::MIN_POSITIVE`; for `most` in [`draw`].
-pub fn greatest(values: &[f32]) -> f32 {
+pub(crate) fn greatest(values: &[f32]) -> f32 {
     let finite = values.iter().copied().filter(|value| value.is_finite());
     finite.fold(f32::MIN_POSITIVE, f32::max)
 }

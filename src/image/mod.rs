@@ -5,7 +5,7 @@ Pictures: import, encoding as sequences, export.
 [`PixelCodec`] makes a picture a sequence of one token for each pixel in raster order (van den Oord et al., "Pixel
 Recurrent Neural Networks", 2016, §2); the tokens are indices into a [`Palette`], as in Hung-yi Lee's course of 2016.
 [`binarize`] makes grey pictures black and white, and [`PictureDataset`] is what a model is trained on.
-[`ContactSheet`] arranges pictures in rows, [`mod@gif`] animates the drawing of one, and [`heatmap`] shows the NLL of
+[`ContactSheet`] arranges pictures in rows, `gif` animates the drawing of one, and `heatmap` shows the NLL of
 each pixel.
 
 Colours are 8-bit sRGB. Pixels are in rows from the top, each row from the left.
@@ -16,8 +16,8 @@ mod codec;
 mod contact_sheet;
 mod dataset;
 mod format;
-pub mod gif;
-pub mod heatmap;
+pub(crate) mod gif;
+pub(crate) mod heatmap;
 mod import;
 mod palette;
 mod picture;
@@ -28,12 +28,13 @@ mod size;
 pub mod statistics;
 mod summary;
 
-pub use codec::{IndexedPictures, PixelCodec};
+pub(crate) use codec::IndexedPictures;
+pub use codec::PixelCodec;
 pub use contact_sheet::{Cell, ContactSheet};
 pub use dataset::{PictureDataset, fingerprint, label_source};
 pub use format::{Labelled, PictureFormat};
 pub use import::{ImportSettings, LabelSource};
-pub use palette::{MAX_COLORS, Palette};
+pub use palette::Palette;
 pub use picture::{Color, Indexed, Picture, parse_color};
 pub use pictures::Pictures;
 pub use pixel_format::PixelFormat;

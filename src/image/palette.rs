@@ -22,7 +22,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::image::picture::{Color, Picture, grey, parse_color};
 
 /// The most colours of a palette: an index is one byte.
-pub const MAX_COLORS: usize = 256;
+const MAX_COLORS: usize = 256;
 
 /// Side of a colour's square in [`Palette::draw`], in pixels.
 const SWATCH: u32 = 24;
@@ -41,7 +41,7 @@ impl Palette {
     /// A palette of these colours, in this order.
     ///
     /// # Errors
-    /// A usage error for no colours, or more than [`MAX_COLORS`].
+    /// A usage error for no colours, or more than 256.
     pub fn new(colors: Vec<Color>) -> Result<Self> {
         check_count(colors.len())?;
         Ok(Self::from_checked(colors))
@@ -97,7 +97,7 @@ impl Palette {
     ///
     /// # Errors
     /// [`Error::Input`] naming the row that is invalid; [`Error::Read`] when the file cannot be read.
-    pub fn read_colormap(path: &Path) -> Result<Self> {
+    pub(crate) fn read_colormap(path: &Path) -> Result<Self> {
         /// More than 256 rows of three numbers take.
         const MAX_BYTES: u64 = 1 << 16;
         if fs::metadata(path).reading(path)?.len() > MAX_BYTES {
@@ -137,11 +137,6 @@ impl Palette {
         self.colors.len()
     }
 
-    /// True when all colours are greys.
-    pub fn is_grey(&self) -> bool {
-        self.nearest.axes.is_none()
-    }
-
     /// The index of the nearest colour; the lowest one of equally near colours.
     pub fn nearest(&self, color: Color) -> u8 {
         match &self.nearest.axes {
@@ -151,7 +146,7 @@ impl Palette {
     }
 
     /// The index of the colour nearest to a grey.
-    pub fn nearest_grey(&self, grey: u8) -> u8 {
+    pub(crate) fn nearest_grey(&self, grey: u8) -> u8 {
         self.nearest.greys[usize::from(grey)]
     }
 
@@ -407,7 +402,6 @@ mod tests {
     #[test]
     fn black_and_white_divide_at_one_half() {
         let palette = Palette::binary();
-        assert!(palette.is_grey());
         assert!((0..=127).all(|v| palette.nearest([v; 3]) == 0));
         assert!((128..=255).all(|v| palette.nearest([v; 3]) == 1));
         assert_eq!(palette, Palette::grey(2).unwrap());

@@ -673,7 +673,7 @@ fn palettes_fit_the_pictures_they_are_made_from() {
     assert_eq!(exact.len(), 16);
     let codec = PixelCodec::new(pictures.size(), exact);
     assert_eq!(
-        codec.paint(&codec.index_all(&pictures).unwrap().indexed(png)),
+        codec.paint(&codec.index(&pictures.picture(png)).unwrap()),
         pictures.picture(png)
     );
     let few = pictures.palette(&[0, 1, 2, 3, 4], Some(6), 1).unwrap();
