@@ -140,7 +140,7 @@ fn decode(
     catch_unwind(AssertUnwindSafe(|| {
         decode_unguarded(bytes, extension, background)
     }))
-    .unwrap_or_else(|_| Err("damaged: its decoder gave up".into()))
+    .unwrap_or_else(|_| Err("damaged: its decoder failed".into()))
 }
 
 fn decode_unguarded(

@@ -121,7 +121,7 @@ fn nothing_found(folder: &Path, found: &Walk) -> Error {
     if let Some(idx) = found.ignored.iter().rfind(|path| looks_like_idx(path)) {
         return Error::input(folder, "holds no picture files, but pictures in IDX files")
             .with_hint(format!(
-                "name an IDX file itself, such as {}",
+                "give the path of an IDX file, such as {}",
                 idx.display()
             ));
     }
@@ -133,7 +133,7 @@ fn nothing_found(folder: &Path, found: &Walk) -> Error {
         ),
     };
     Error::input(folder, reason).with_hint(
-        "a folder is searched for .png, .jpg, .gif, .webp, .bmp, .tif and .tga files; name an IDX file or a file of colour indices itself",
+        "a folder is searched for .png, .jpg, .gif, .webp, .bmp, .tif and .tga files; for an IDX file or a file of colour indices, give its own path",
     )
 }
 

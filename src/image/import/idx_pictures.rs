@@ -109,7 +109,7 @@ fn read_shape(path: &Path, source: &mut dyn BufRead) -> Result<Shape> {
         [count, height, width, 3] => (count, height, width, 3),
         [_] => {
             return Err(Error::input(path, "an IDX file of labels, not of pictures")
-                .with_hint("name the file called images-idx3 instead"));
+                .with_hint("give the file whose name contains images-idx3 instead"));
         }
         ref other => {
             let reason = format!(

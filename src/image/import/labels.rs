@@ -9,7 +9,7 @@ use crate::base::labels::{Label, LabelRule};
 use crate::error::{Error, Result};
 use crate::image::import::{idx, stream};
 
-/// The group of labels whose group has no name.
+/// The group of labels that come without a group name.
 const GROUP: &str = "class";
 /// The largest table that is read, in rows.
 const MAX_ROWS: usize = 10_000_000;

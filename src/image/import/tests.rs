@@ -290,7 +290,7 @@ fn folders_without_usable_pictures_say_why() {
     write(&folder, "train-images-idx3-ubyte", b"");
     let message = fault(import(folder.path(), &plain()));
     assert!(
-        message.contains("name an IDX file itself") && message.contains("train-images"),
+        message.contains("give the path of an IDX file") && message.contains("train-images"),
         "{message}"
     );
     write(&folder, "b.png", b"junk");
