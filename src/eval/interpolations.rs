@@ -6,58 +6,7 @@ go, and whether what lies between is new. And the trivial walks to set beside th
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
-/// What edits are counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// What stands between white space.
-    Words,
-    /// Unicode scalar values: for scripts that put no space between words.
-    Characters,
-}
-
-impl Unit {
-    /// How many insertions, deletions and replacements lead from one line to the other (Levenshtein 1966).
-    pub fn distance(self, a: &str, b: &str) -> usize {
-        match self {
-            Self::Words => strsim::generic_levenshtein(&words(a), &words(b)),
-            Self::Characters => strsim::levenshtein(a, b),
-        }
-    }
-
-    /// How many units a line has.
-    pub fn length(self, line: &str) -> usize {
-        match self {
-            Self::Words => line.split_whitespace().count(),
-            Self::Characters => line.chars().count(),
-        }
-    }
-
-    /// The distance as a share of the longer line: 0 where both are the same, 1 where nothing is.
-    pub fn share(self, a: &str, b: &str) -> f64 {
-        let longer = self.length(a).max(self.length(b)).max(1);
-        self.distance(a, b) as f64 / longer as f64
-    }
-
-    /// A line of these units, as [`parts`](Self::parts) gives them.
-    pub fn join(self, parts: &[&str]) -> String {
-        match self {
-            Self::Words => parts.join(" "),
-            Self::Characters => parts.concat(),
-        }
-    }
-
-    /// The units of a line, one by one.
-    pub fn parts(self, line: &str) -> Vec<&str> {
-        match self {
-            Self::Words => words(line),
-            Self::Characters => line.split_inclusive(|_: char| true).collect(),
-        }
-    }
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
+use crate::text::TextUnit;
 
 /// A walk as it is shown, beside the two sentences that it was asked to connect.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +33,7 @@ impl Walk {
     /// The distance from the first line to the last as a share of the sum of distances between neighbours: 1 where no
     /// edit was made in vain. None where nothing changes. Standing still costs nothing, nor does one great jump: look at
     /// [`distinct`](Self::distinct) and [`largest_jump`](Self::largest_jump) too.
-    pub fn efficiency(&self, unit: Unit) -> Option<f64> {
+    pub fn efficiency(&self, unit: TextUnit) -> Option<f64> {
         let way: usize = self.neighbours().map(|(a, b)| unit.distance(a, b)).sum();
         let (first, last) = (self.lines.first()?, self.lines.last()?);
         (way > 0).then(|| unit.distance(first, last) as f64 / way as f64)
@@ -97,7 +46,7 @@ impl Walk {
 
     /// The greatest distance between neighbours, each as a share of the longer of the two: 1 where some line has
     /// nothing of the one before.
-    pub fn largest_jump(&self, unit: Unit) -> f64 {
+    pub fn largest_jump(&self, unit: TextUnit) -> f64 {
         self.neighbours()
             .map(|(a, b)| unit.share(a, b))
             .fold(0.0, f64::max)
@@ -139,7 +88,7 @@ pub struct WalkSummary {
 
 impl WalkSummary {
     /// Measures walks of a model that was trained on the lines `training`.
-    pub fn new(walks: &[Walk], unit: Unit, training: &HashSet<&str>) -> Self {
+    pub fn new(walks: &[Walk], unit: TextUnit, training: &HashSet<&str>) -> Self {
         let ends = walks
             .iter()
             .flat_map(|w| [w.begins_exactly(), w.ends_exactly()]);
@@ -286,8 +235,6 @@ pub fn token_splice<T: Clone>(a: &[T], b: &[T], points: usize) -> Vec<Vec<T>> {
 mod tests {
     use super::*;
 
-    const UNITS: [Unit; 2] = [Unit::Words, Unit::Characters];
-
     fn walk(lines: &[&str]) -> Walk {
         Walk {
             from: lines[0].to_owned(),
@@ -297,53 +244,22 @@ mod tests {
     }
 
     fn lines(lines: &[&'static str]) -> Vec<Vec<&'static str>> {
-        lines.iter().map(|line| words(line)).collect()
-    }
-
-    const SOME: [&str; 6] = [
-        "",
-        "he is",
-        "is he there",
-        "he was there",
-        "春曉不覺",
-        "  he   is ",
-    ];
-
-    #[test]
-    fn distances_are_a_metric() {
-        for unit in UNITS {
-            for a in SOME {
-                assert_eq!(unit.distance(a, a), 0);
-                assert_eq!(unit.distance(a, ""), unit.length(a));
-                for b in SOME {
-                    assert_eq!(unit.distance(a, b), unit.distance(b, a));
-                    for c in SOME {
-                        assert!(unit.distance(a, c) <= unit.distance(a, b) + unit.distance(b, c));
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn distances_count_what_their_unit_says() {
-        assert_eq!(Unit::Words.distance("he is there", "she is"), 2);
-        assert_eq!(Unit::Words.distance("he is", "  he   is "), 0);
-        assert_eq!(Unit::Characters.distance("he is", "she was"), 3);
-        assert_eq!(Unit::Characters.distance("春眠不覺曉", "春曉不覺"), 2);
-        assert_eq!(Unit::Characters.parts("春é a"), ["春", "é", " ", "a"]);
+        lines
+            .iter()
+            .map(|line| TextUnit::Words.parts(line))
+            .collect()
     }
 
     #[test]
     fn a_straight_walk_is_efficient_and_a_detour_is_not() {
         let straight = walk(&["a b c", "x b c", "x y c", "x y z"]);
-        assert_eq!(straight.efficiency(Unit::Words), Some(1.0));
+        assert_eq!(straight.efficiency(TextUnit::Words), Some(1.0));
         assert_eq!(straight.distinct(), 4);
-        assert!((straight.largest_jump(Unit::Words) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((straight.largest_jump(TextUnit::Words) - 1.0 / 3.0).abs() < 1e-12);
         let detour = walk(&["a b c", "x b c", "a b c", "x y z"]);
-        assert_eq!(detour.efficiency(Unit::Words), Some(3.0 / 5.0));
+        assert_eq!(detour.efficiency(TextUnit::Words), Some(3.0 / 5.0));
         assert_eq!(
-            (detour.distinct(), detour.largest_jump(Unit::Words)),
+            (detour.distinct(), detour.largest_jump(TextUnit::Words)),
             (3, 1.0)
         );
     }
@@ -351,31 +267,39 @@ mod tests {
     #[test]
     fn standing_still_is_seen_by_the_count_and_one_jump_by_its_size() {
         let still = walk(&["a b", "a b", "a b", "x y z"]);
-        assert_eq!(still.efficiency(Unit::Words), Some(1.0));
+        assert_eq!(still.efficiency(TextUnit::Words), Some(1.0));
         assert_eq!(
-            (still.distinct(), still.largest_jump(Unit::Words)),
+            (still.distinct(), still.largest_jump(TextUnit::Words)),
             (2, 1.0)
         );
         let nowhere = walk(&["a", "a"]);
-        assert_eq!(nowhere.efficiency(Unit::Words), None);
-        assert_eq!(nowhere.largest_jump(Unit::Words), 0.0);
-        assert_eq!(walk(&["a", "b", "a"]).efficiency(Unit::Words), Some(0.0));
+        assert_eq!(nowhere.efficiency(TextUnit::Words), None);
+        assert_eq!(nowhere.largest_jump(TextUnit::Words), 0.0);
+        assert_eq!(
+            walk(&["a", "b", "a"]).efficiency(TextUnit::Words),
+            Some(0.0)
+        );
     }
 
     #[test]
     fn no_walk_is_more_than_efficient() {
-        for a in SOME {
-            for b in SOME {
-                for c in SOME {
-                    for unit in UNITS {
-                        let walk = walk(&[a, b, c]);
-                        assert!(
-                            walk.efficiency(unit)
-                                .is_none_or(|e| (0.0..=1.0).contains(&e))
-                        );
-                        assert!((0.0..=1.0).contains(&walk.largest_jump(unit)));
-                    }
-                }
+        let lines = [
+            "",
+            "he is",
+            "is he there",
+            "he was there",
+            "春曉不覺",
+            "  he   is ",
+        ];
+        for index in 0..lines.len().pow(3) {
+            let [a, b, c] = [index / 36, index / 6 % 6, index % 6].map(|i| lines[i]);
+            for unit in [TextUnit::Words, TextUnit::Characters] {
+                let walk = walk(&[a, b, c]);
+                assert!(
+                    walk.efficiency(unit)
+                        .is_none_or(|e| (0.0..=1.0).contains(&e))
+                );
+                assert!((0.0..=1.0).contains(&walk.largest_jump(unit)));
             }
         }
     }
@@ -398,7 +322,7 @@ mod tests {
         ];
         walks[1].from = "something else".to_owned();
         let training = HashSet::from(["x y c", "p q", "a b c", "x y z"]);
-        let summary = WalkSummary::new(&walks, Unit::Words, &training);
+        let summary = WalkSummary::new(&walks, TextUnit::Words, &training);
         assert_eq!(summary.walks, 2);
         assert_eq!((summary.exact_ends, summary.exact_walks), (0.75, 0.5));
         assert_eq!(summary.efficiency, f64::midpoint(1.0, 0.5));
@@ -407,7 +331,7 @@ mod tests {
         // Ends are not between.
         assert_eq!(summary.copied, 0.5);
         assert_eq!(summary.self_bleu, 0.0);
-        let none = WalkSummary::new(&[], Unit::Words, &training);
+        let none = WalkSummary::new(&[], TextUnit::Words, &training);
         assert!(none.walks == 0 && none.efficiency.is_nan() && none.copied.is_nan());
     }
 
@@ -473,7 +397,7 @@ mod tests {
             ("a", ""),
             ("a b", "a b"),
         ] {
-            let (a, b) = (words(a), words(b));
+            let (a, b) = (TextUnit::Words.parts(a), TextUnit::Words.parts(b));
             for points in [2, 3, 11] {
                 let spliced = token_splice(&a, &b, points);
                 assert_eq!(spliced.len(), points);
@@ -485,7 +409,7 @@ mod tests {
                 }
             }
         }
-        let middle = &token_splice(&words("a b c d"), &words("p q r s"), 3)[1];
+        let middle = &token_splice(&["a", "b", "c", "d"], &["p", "q", "r", "s"], 3)[1];
         assert_eq!(middle, &["p", "q", "c", "d"]);
     }
 }

@@ -27,6 +27,16 @@ pub struct ReadSettings {
     pub trim: bool,
 }
 
+impl ReadSettings {
+    /// The default settings with another JSON field.
+    pub fn with_field(field: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for ReadSettings {
     fn default() -> Self {
         Self {
@@ -136,6 +146,12 @@ impl Sentences {
         hash.finalize()
             .iter()
             .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+
+    /// The mean number of words per sentence; 0 without sentences.
+    pub fn mean_words(&self) -> f64 {
+        let total: u64 = self.iter().map(words).sum();
+        total as f64 / self.len().max(1) as f64
     }
 
     /// The corpus in a few figures.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sequence::{Alphabet, Token};
-use crate::text::{HeldOut, TokenizerKind};
+use crate::text::{HeldOut, TextUnit, TokenizerKind};
 
 /// Sentences in the tokens of a tokenizer, which lies beside the model as `tokenizer.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,14 @@ impl TextFormat {
             size: self.vocabulary + 1,
             start: stop + 1,
             stop: Some(stop),
+        }
+    }
+
+    /// The unit in which edits between two sentences are counted.
+    pub fn unit(&self) -> TextUnit {
+        match self.tokenizer {
+            TokenizerKind::Characters => TextUnit::Characters,
+            TokenizerKind::Bpe | TokenizerKind::Words => TextUnit::Words,
         }
     }
 }

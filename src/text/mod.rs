@@ -9,6 +9,7 @@ A sentence is any Unicode text. With the two open tokenizers it comes back exact
 */
 
 mod corpus;
+mod dataset;
 mod format;
 mod highlight;
 mod lines;
@@ -16,9 +17,11 @@ mod split;
 mod stream;
 mod tokenizer;
 mod tokens;
+mod unit;
 mod vocabulary;
 
 pub use corpus::{ReadSettings, Sentences, Skipped, Summary};
+pub use dataset::{TrainValSplit, fingerprint};
 pub use format::TextFormat;
 pub use highlight::{Mark, Marks, Style};
 pub use lines::MAX_SENTENCE;
@@ -26,4 +29,5 @@ pub use split::HeldOut;
 pub use stream::TextStream;
 pub use tokenizer::TextCodec;
 pub use tokens::Tokenized;
+pub use unit::TextUnit;
 pub use vocabulary::{TokenizerKind, TokenizerSettings};
