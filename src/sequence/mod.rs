@@ -1,8 +1,8 @@
 /*!
-The shared autoregressive core: what comes next, given what came before.
+The shared autoregressive core. It depends on no network, no medium and no files.
 
-It knows no network, no medium and no files. A [`Codec`] turns a medium into [`Token`]s, a [`Stepper`] gives the
-logits of the next token, a [`Sampler`] chooses one, and a [`Generator`] goes round.
+A [`Codec`] turns a medium into [`Token`]s, a [`Stepper`] computes the logits of the next token, a [`Sampler`] chooses
+it, and a [`Generator`] repeats this. A [`Grammar`] restricts which tokens may follow.
 */
 
 mod beam_search;
@@ -10,6 +10,7 @@ mod codec;
 mod dataset;
 mod degeneration;
 mod generator;
+mod grammar;
 mod likelihood;
 mod live_generator;
 mod sampler;
@@ -21,11 +22,12 @@ pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod toy;
 
-pub use beam_search::{BeamSettings, Hypothesis, Query, beam_search};
+pub use beam_search::{BeamSettings, Hypothesis, Query, beam_search, constrained_beam_search};
 pub use codec::Codec;
 pub use dataset::SequenceDataset;
 pub use degeneration::{Degeneration, Guard};
 pub use generator::{Generator, Item, generate_many};
+pub use grammar::{Grammar, GrammarState};
 pub use likelihood::{Likelihood, nll_of_token, nll_per_token};
 pub use live_generator::LiveGenerator;
 pub use sampler::{Sampler, Sampling};

@@ -11,6 +11,7 @@ A sentence is any Unicode text. With the two open tokenizers it comes back exact
 mod corpus;
 mod dataset;
 mod format;
+mod grammar;
 mod highlight;
 mod lines;
 mod split;

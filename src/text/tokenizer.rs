@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokenizers::models::ModelWrapper;
 use tokenizers::{DecoderWrapper, PreTokenizerWrapper, Tokenizer};
 
 use crate::error::{Error, IoContext, Result};
-use crate::sequence::{Alphabet, Codec, Token};
+use crate::sequence::{Alphabet, Codec, Grammar, Token};
+use crate::text::grammar::Utf8Grammar;
 use crate::text::vocabulary::{UNKNOWN, learn, named_byte, refused};
 use crate::text::{TextStream, TokenizerKind, TokenizerSettings};
 
@@ -23,6 +25,7 @@ pub struct TextCodec {
     bytes: Vec<u8>,
     /// Where the bytes of each token end.
     ends: Vec<usize>,
+    grammar: Option<Arc<Utf8Grammar>>,
 }
 
 impl TextCodec {
@@ -137,6 +140,16 @@ impl TextCodec {
         unknown
     }
 
+    /// The constraint under which generated tokens decode to valid UTF-8; `None` where every sequence of tokens does.
+    ///
+    /// Give it to [`Sampler::with_grammar`](crate::sequence::Sampler::with_grammar) or
+    /// [`constrained_beam_search`](crate::sequence::constrained_beam_search).
+    pub fn grammar(&self) -> Option<Arc<dyn Grammar>> {
+        self.grammar
+            .clone()
+            .map(|grammar| grammar as Arc<dyn Grammar>)
+    }
+
     /// Gives the text of tokens while they are being made.
     pub fn stream(&self) -> TextStream<'_> {
         TextStream::new(self)
@@ -174,6 +187,7 @@ impl TextCodec {
             kind,
             bytes: Vec::new(),
             ends: Vec::new(),
+            grammar: None,
             tokenizer,
         };
         let mut single = [false; 256];
@@ -202,9 +216,14 @@ impl TextCodec {
             TokenizerKind::Bpe | TokenizerKind::Characters => single.iter().all(|&known| known),
             TokenizerKind::Words => codec.tokenizer.token_to_id(UNKNOWN).is_some(),
         };
-        complete
-            .then_some(codec)
-            .ok_or_else(|| "cannot spell every text".to_owned())
+        if !complete {
+            return Err("cannot spell every text".to_owned());
+        }
+        if kind != TokenizerKind::Words {
+            let tokens = (0..codec.vocabulary()).map(|token| codec.bytes_of(token as Token));
+            codec.grammar = Some(Arc::new(Utf8Grammar::new(tokens)));
+        }
+        Ok(codec)
     }
 }
 
