@@ -140,6 +140,33 @@ impl TextCodec {
         unknown
     }
 
+    /// The characters of a sentence that have no token of their own and are spelled in bytes, each once, in their order.
+    /// Of byte-pair encodings, only characters outside ASCII are named: every byte is a token there.
+    pub fn unknown_characters(&self, sentence: &str) -> Vec<char> {
+        let mut unknown = Vec::new();
+        let spans = match self.kind {
+            TokenizerKind::Words => return unknown,
+            TokenizerKind::Characters => Vec::new(),
+            TokenizerKind::Bpe => self.spans(sentence).unwrap_or_default(),
+        };
+        for (begin, character) in sentence.char_indices() {
+            let mut buffer = [0; 4];
+            let text: &str = character.encode_utf8(&mut buffer);
+            let known = if self.kind == TokenizerKind::Characters {
+                self.tokenizer.token_to_id(text).is_some()
+            } else {
+                let end = begin + text.len();
+                let covers =
+                    |(_, span): &(Token, Range<usize>)| span.start <= begin && end <= span.end;
+                spans.iter().any(covers) || self.tokens(text).is_ok_and(|tokens| tokens.len() == 1)
+            };
+            if !known && !unknown.contains(&character) {
+                unknown.push(character);
+            }
+        }
+        unknown
+    }
+
     /// The constraint under which generated tokens decode to valid UTF-8; `None` where every sequence of tokens does.
     ///
     /// Give it to [`Sampler::with_grammar`](crate::sequence::Sampler::with_grammar) or
@@ -456,6 +483,30 @@ pub(super) mod tests {
         let words = trained(TokenizerKind::Words);
         let unknown = words.unknown_words("he bought zebras and zebras <unk> quaggas");
         assert_eq!(unknown, ["bought", "zebras", "quaggas"]);
+    }
+
+    #[test]
+    fn unknown_characters_are_named_once() {
+        let lines = ["the naïve café", "the naïve 秦川雄帝宅"].repeat(20);
+        let train = |kind| TextCodec::train(&TokenizerSettings::usual(kind), lines.iter().copied());
+        let characters = train(TokenizerKind::Characters).unwrap();
+        let sentence = "naïve 秦 函谷 Zoë 函 <0x41>";
+        let unknown = characters.unknown_characters(sentence);
+        assert_eq!(
+            unknown,
+            ['函', '谷', 'Z', 'o', 'ë', '<', '0', 'x', '4', '1', '>']
+        );
+        let pieces = train(TokenizerKind::Bpe).unwrap();
+        assert_eq!(pieces.unknown_characters(sentence), ['函', '谷', 'ë']);
+        let words = train(TokenizerKind::Words).unwrap();
+        assert!(words.unknown_characters(sentence).is_empty());
+        for codec in [characters, pieces] {
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| codec.unknown_characters(line).is_empty())
+            );
+        }
     }
 
     #[test]
