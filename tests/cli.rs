@@ -153,7 +153,10 @@ fn wrong_usage_costs_a_second_and_lists_what_is_allowed() {
         &["--class", "class=middle"],
         &["middle", "class is one of: high, low"],
     );
-    generate(&["--class", "colour=red"], &["colour", "it knows: class"]);
+    generate(
+        &["--class", "colour=red"],
+        &["colour", "its class groups: class"],
+    );
     generate(&["--class", "high"], &["NAME=VALUE"]);
     generate(&["-n", "0"], &["0"]);
     refuse(

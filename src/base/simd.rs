@@ -1,26 +1,26 @@
 /*!
-One source, several instruction sets, chosen at run time.
+One source for several instruction sets, chosen at run time.
 
-`multiversion!` compiles the body of a function three times (AVX-512, AVX2 with FMA, and plain) and calls the
-widest the processor has. The plain version is the scalar twin the others are tested against. Bodies must
-give the same bits whatever their width: every output is one chain of [`f32::mul_add`] in index order.
+`multiversion!` compiles the body of a function for AVX-512, for AVX2 with FMA, and for the baseline, and calls the widest
+version that the processor supports. Tests compare the others with the baseline. All versions must give the same bits:
+every output is one chain of [`f32::mul_add`] in index order.
 */
 
 use std::sync::OnceLock;
 
-/// An instruction set the kernels are compiled for, narrowest first.
+/// An instruction set of the kernels, narrowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InstructionSet {
-    /// No vector instructions beyond the platform's baseline.
+    /// The platform's baseline.
     Scalar,
-    /// AVX2 and FMA: 8 floats at a time.
+    /// AVX2 and FMA: 8 floats per register.
     Avx2,
-    /// AVX-512 F, VL, DQ and BW: 16 floats at a time.
+    /// AVX-512 F, VL, DQ and BW: 16 floats per register.
     Avx512,
 }
 
 impl InstructionSet {
-    /// The widest set this processor runs; detected once.
+    /// The widest set of this processor, detected once.
     pub fn detect() -> Self {
         static LEVEL: OnceLock<InstructionSet> = OnceLock::new();
         *LEVEL.get_or_init(|| {
@@ -42,7 +42,7 @@ impl InstructionSet {
         })
     }
 
-    /// Every set this processor runs: what equivalence tests walk through.
+    /// All sets of this processor, for equivalence tests.
     pub fn available() -> Vec<Self> {
         [Self::Scalar, Self::Avx2, Self::Avx512]
             .into_iter()
@@ -53,8 +53,7 @@ impl InstructionSet {
 
 /// Defines `fn name(level, arguments…)` whose body is compiled once for each [`InstructionSet`].
 ///
-/// The level given must not be wider than [`InstructionSet::detect`]; it is clamped, so that no caller can reach an
-/// instruction the processor lacks.
+/// `level` is clamped to [`InstructionSet::detect`], so that no call executes an unsupported instruction.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -72,10 +71,10 @@ macro_rules! multiversion {
             fn avx2($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
 
             match level.min($crate::base::simd::InstructionSet::detect()) {
-                // SAFETY: `detect` has seen every feature that `avx512` is compiled with.
+                // SAFETY: `detect` found every feature that `avx512` is compiled with.
                 #[cfg(target_arch = "x86_64")]
                 $crate::base::simd::InstructionSet::Avx512 => unsafe { avx512($($arg),*) },
-                // SAFETY: `detect` has seen every feature that `avx2` is compiled with.
+                // SAFETY: `detect` found every feature that `avx2` is compiled with.
                 #[cfg(target_arch = "x86_64")]
                 $crate::base::simd::InstructionSet::Avx2 => unsafe { avx2($($arg),*) },
                 _ => body($($arg),*),

@@ -1,6 +1,6 @@
 /*!
-How good walks between two sentences are: whether they begin and end where they should, how straight and how evenly they
-go, and whether what lies between is new. And the trivial walks to set beside them.
+Metrics of interpolations between two sentences: exact ends, efficiency, evenness, and novelty. And a trivial interpolation
+as a baseline.
 */
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -8,44 +8,43 @@ use std::hash::Hash;
 
 use crate::text::TextUnit;
 
-/// A walk as it is shown, beside the two sentences that it was asked to connect.
+/// The lines of an interpolation and the two sentences that it should connect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Walk {
-    /// Where it should begin.
+    /// The first sentence.
     pub from: String,
-    /// Where it should end.
+    /// The last sentence.
     pub to: String,
-    /// What it shows, the first and the last line too.
+    /// All lines, including both ends.
     pub lines: Vec<String>,
 }
 
 impl Walk {
-    /// True if the first line is the sentence it should begin with.
+    /// True if the first line equals `from`.
     pub fn begins_exactly(&self) -> bool {
         self.lines.first() == Some(&self.from)
     }
 
-    /// True if the last line is the sentence it should end with.
+    /// True if the last line equals `to`.
     pub fn ends_exactly(&self) -> bool {
         self.lines.last() == Some(&self.to)
     }
 
-    /// The distance from the first line to the last as a share of the sum of distances between neighbours: 1 where no
-    /// edit was made in vain. None where nothing changes. Standing still costs nothing, nor does one great jump: look at
-    /// [`distinct`](Self::distinct) and [`largest_jump`](Self::largest_jump) too.
+    /// The distance between the first and the last line, divided by the sum of distances between neighbours: 1 without
+    /// needless edits, `None` if all lines are equal. Repeated lines and large jumps do not lower it; see
+    /// [`distinct`](Self::distinct) and [`largest_jump`](Self::largest_jump).
     pub fn efficiency(&self, unit: TextUnit) -> Option<f64> {
-        let way: usize = self.neighbours().map(|(a, b)| unit.distance(a, b)).sum();
+        let edits: usize = self.neighbours().map(|(a, b)| unit.distance(a, b)).sum();
         let (first, last) = (self.lines.first()?, self.lines.last()?);
-        (way > 0).then(|| unit.distance(first, last) as f64 / way as f64)
+        (edits > 0).then(|| unit.distance(first, last) as f64 / edits as f64)
     }
 
-    /// How many different lines it shows.
+    /// The number of different lines.
     pub fn distinct(&self) -> usize {
         self.lines.iter().collect::<HashSet<_>>().len()
     }
 
-    /// The greatest distance between neighbours, each as a share of the longer of the two: 1 where some line has
-    /// nothing of the one before.
+    /// The largest [`TextUnit::share`] between neighbours: 1 if two neighbours have nothing in common.
     pub fn largest_jump(&self, unit: TextUnit) -> f64 {
         self.neighbours()
             .map(|(a, b)| unit.share(a, b))
@@ -65,29 +64,29 @@ impl Walk {
     }
 }
 
-/// Many walks measured. Not a number where there is nothing to measure.
+/// The means over many interpolations. NaN without data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WalkSummary {
-    /// How many walks.
+    /// The number of interpolations.
     pub walks: usize,
-    /// The share of first and last lines that are the sentences asked for.
+    /// The fraction of first and last lines that are exact.
     pub exact_ends: f64,
-    /// The share of walks of which both are.
+    /// The fraction of interpolations with both ends exact.
     pub exact_walks: f64,
-    /// Mean [`Walk::efficiency`] of the walks that go anywhere.
+    /// Mean [`Walk::efficiency`] where it is defined.
     pub efficiency: f64,
-    /// Mean of [`Walk::distinct`] as a share of the lines.
+    /// Mean [`Walk::distinct`] divided by the number of lines.
     pub distinct: f64,
-    /// Mean of [`Walk::largest_jump`].
+    /// Mean [`Walk::largest_jump`].
     pub largest_jump: f64,
-    /// The share of lines between the ends that stand word for word in the training set.
+    /// The fraction of lines between the ends that are in the training set.
     pub copied: f64,
-    /// Self-BLEU of the middle lines of all walks: whether these all lead through the same sentences.
+    /// Self-BLEU of the middle lines of all interpolations: high if they resemble each other.
     pub self_bleu: f64,
 }
 
 impl WalkSummary {
-    /// Measures walks of a model that was trained on the lines `training`.
+    /// Measures interpolations of a model that was trained on the lines `training`.
     pub fn new(walks: &[Walk], unit: TextUnit, training: &HashSet<&str>) -> Self {
         let ends = walks
             .iter()
@@ -116,7 +115,7 @@ impl WalkSummary {
     }
 }
 
-/// Not a number for none.
+/// NaN without numbers.
 fn mean(numbers: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) = numbers.fold((0.0, 0.0), |(count, sum), x| (count + 1.0, sum + x));
     sum / count
@@ -126,17 +125,16 @@ fn share(answers: impl Iterator<Item = bool>) -> f64 {
     mean(answers.map(|yes| f64::from(u8::from(yes))))
 }
 
-/// The longest n-grams that BLEU compares.
+/// The longest n-grams of BLEU.
 const ORDER: usize = 4;
-/// Stands for a count of none (Chen & Cherry 2014, "A systematic comparison of smoothing techniques for sentence-level
+/// Replaces a count of 0 (Chen & Cherry 2014, "A systematic comparison of smoothing techniques for sentence-level
 /// BLEU", smoothing 1).
 const UNSEEN: f64 = 0.1;
 
-/// How alike lines are: the mean over lines of BLEU-4 with all other lines as references (Zhu et al. 2018, "Texygen";
-/// BLEU of Papineni et al. 2002, §2), smoothed where no n-gram matches. 1 where every line is there twice, 0 where no two
-/// have a word in common. Lines of fewer than four parts have no n-grams of four and come out low, twins too. Not a
-/// number for fewer than two lines.
-pub fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
+/// Self-BLEU: the mean over lines of BLEU-4 with all other lines as references (Zhu et al. 2018, "Texygen"; Papineni et al.
+/// 2002, §2), smoothed where no n-gram matches. 1 if every line occurs twice, 0 if no two lines share a part. Lines of
+/// fewer than four parts have low values, since they have no 4-grams. NaN for fewer than two lines.
+fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
     if lines.len() < 2 {
         return f64::NAN;
     }
@@ -160,10 +158,10 @@ pub fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
     mean(lines.iter().enumerate().map(bleu))
 }
 
-/// How often n-grams occur in a line at most, so that each line can have all others as references.
+/// The largest count of each n-gram in one line, so that each line can have all others as references.
 struct References<'a, T> {
     n: usize,
-    /// Of each n-gram: the most of one line, which line that is, and the most of any other.
+    /// For each n-gram: the largest count, its line, and the largest count in any other line.
     most: HashMap<&'a [T], (usize, usize, usize)>,
 }
 
@@ -183,8 +181,7 @@ impl<'a, T: Eq + Hash> References<'a, T> {
         Self { n, most }
     }
 
-    /// How many n-grams of line `index` are in another line, each at most as often as it is in one of these; and how many
-    /// there are.
+    /// The number of n-grams of line `index` that match another line, with clipped counts, and the number of all.
     fn matched(&self, index: usize, line: &[T]) -> (usize, usize) {
         let mut matched = 0;
         for (gram, count) in counts(line, self.n) {
@@ -203,7 +200,7 @@ fn counts<T: Eq + Hash>(line: &[T], n: usize) -> HashMap<&[T], usize> {
     counts
 }
 
-/// BLEU's penalty for a line shorter than the other line whose length is nearest; of two as near, the shorter counts.
+/// The brevity penalty of BLEU against the nearest other length, the shorter of two equally near.
 fn brevity(length: usize, lengths: &BTreeMap<usize, usize>) -> f64 {
     let others = lengths
         .iter()
@@ -223,7 +220,7 @@ fn brevity(length: usize, lengths: &BTreeMap<usize, usize>) -> f64 {
 /// # Panics
 /// For fewer than two points.
 pub fn token_splice<T: Clone>(a: &[T], b: &[T], points: usize) -> Vec<Vec<T>> {
-    assert!(points >= 2, "a walk has two ends");
+    assert!(points >= 2, "an interpolation has two ends");
     let last = points - 1;
     let part = |length: usize, index: usize| (length * index + last / 2) / last;
     (0..points)

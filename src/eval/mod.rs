@@ -1,4 +1,4 @@
-/*! What `eval` sets beside a network's likelihood: trivial baselines on the same tokens. And the picture of a run. */
+/*! Metrics of `eval`, the trivial baselines beside them, and plots. */
 
 mod baselines;
 mod interpolations;

@@ -28,7 +28,7 @@ pub use dataset::SequenceDataset;
 pub use degeneration::{Degeneration, Guard};
 pub use generator::{Generator, Item, generate_many};
 pub use grammar::{Grammar, GrammarState};
-pub use likelihood::{Likelihood, nll_of_token, nll_per_token};
+pub use likelihood::{Likelihood, nll_per_token};
 pub use live_generator::LiveGenerator;
 pub use sampler::{Sampler, Sampling};
 pub use stepper::Stepper;
