@@ -214,8 +214,8 @@ fn brevity(length: usize, lengths: &BTreeMap<usize, usize>) -> f64 {
     }
 }
 
-/// The trivial walk that knows no language: of `points` lines, each has the first part of `b` and the last part of `a`, and
-/// more and more of `b`. The first is `a` and the last is `b`.
+/// The baseline without a model: each of `points` lines is a prefix of `b` and a suffix of `a`, from all of `a` to all of
+/// `b`.
 ///
 /// # Panics
 /// For fewer than two points.
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_straight_walk_is_efficient_and_a_detour_is_not() {
+    fn a_direct_path_is_efficient_and_a_detour_is_not() {
         let straight = walk(&["a b c", "x b c", "x y c", "x y z"]);
         assert_eq!(straight.efficiency(TextUnit::Words), Some(1.0));
         assert_eq!(straight.distinct(), 4);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn standing_still_is_seen_by_the_count_and_one_jump_by_its_size() {
+    fn distinct_shows_repeats_and_largest_jump_shows_jumps() {
         let still = walk(&["a b", "a b", "a b", "x y z"]);
         assert_eq!(still.efficiency(TextUnit::Words), Some(1.0));
         assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn no_walk_is_more_than_efficient() {
+    fn efficiency_is_at_most_one() {
         let lines = [
             "",
             "he is",
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_exact_only_to_the_letter() {
+    fn ends_are_compared_exactly() {
         let mut one = walk(&["he is", "he was", "she was"]);
         assert!(one.begins_exactly() && one.ends_exactly());
         one.to.push(' ');
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_the_mean_of_its_walks() {
+    fn a_summary_has_the_means() {
         let mut walks = vec![
             walk(&["a b c", "x b c", "x y c", "x y z"]),
             walk(&["a b", "a b", "p q", "x y"]),
@@ -325,7 +325,6 @@ mod tests {
         assert_eq!(summary.efficiency, f64::midpoint(1.0, 0.5));
         assert_eq!(summary.distinct, f64::midpoint(1.0, 0.75));
         assert!((summary.largest_jump - f64::midpoint(1.0 / 3.0, 1.0)).abs() < 1e-12);
-        // Ends are not between.
         assert_eq!(summary.copied, 0.5);
         assert_eq!(summary.self_bleu, 0.0);
         let none = WalkSummary::new(&[], TextUnit::Words, &training);
@@ -333,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn self_bleu_goes_from_none_to_one() {
+    fn self_bleu_is_between_zero_and_one() {
         let twins = lines(&["a b c d e", "a b c d e", "p q r s", "p q r s"]);
         assert!((self_bleu(&twins) - 1.0).abs() < 1e-12);
         assert_eq!(self_bleu(&lines(&["a b c d", "e f g h", "i j k l"])), 0.0);
@@ -344,22 +343,21 @@ mod tests {
     }
 
     #[test]
-    fn self_bleu_is_what_paper_and_pencil_give() {
-        // The first has of its n-grams 4 of 5, 3 of 4, 2 of 3, 1 of 2 in the second, and is no shorter. The second: 4 of 4,
-        // 3 of 3, 2 of 2, 1 of 1, and is shorter by one of four.
+    fn self_bleu_equals_the_value_computed_by_hand() {
+        // Of the first line, 4 of 5, 3 of 4, 2 of 3 and 1 of 2 n-grams match, without a brevity penalty. Of the second, all
+        // match, and its brevity penalty is exp(1 − 5/4).
         let first: f64 = (0.8_f64 * 0.75 * (2.0 / 3.0) * 0.5).powf(0.25);
         let second = (1.0_f64 - 5.0 / 4.0).exp();
         let found = self_bleu(&lines(&["a b c d e", "a b c d"]));
         assert!((found - f64::midpoint(first, second)).abs() < 1e-12);
-        // Where longer n-grams do not match, a tenth stands for each. "a" counts no more often than in the other.
+        // Longer n-grams do not match and count 0.1 each. The count of "a" is clipped to that of the other line.
         let first = (2.0 / 4.0 * (0.1 / 3.0) * (0.1 / 2.0) * 0.1_f64).powf(0.25);
         let found = self_bleu(&lines(&["a a a b", "b x a y"]));
         assert!((found - first).abs() < 1e-12);
     }
 
     #[test]
-    fn self_bleu_with_many_references_is_that_with_all_of_them_compared() {
-        // Against a count over all other lines, one by one.
+    fn references_equal_a_comparison_with_all_other_lines() {
         let some = lines(&[
             "a b a b a b",
             "a b c a",
@@ -387,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_splice_keeps_the_ends_and_changes_as_little_as_it_can() {
+    fn a_splice_keeps_the_ends_and_takes_even_steps() {
         for (a, b) in [
             ("a b c d e", "p q r"),
             ("", "x y"),

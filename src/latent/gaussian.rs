@@ -107,8 +107,8 @@ pub fn standard_log_density(code: &[f32]) -> f64 {
 /// ln 2π.
 const LN_TAU: f64 = 1.837_877_066_409_345_3;
 
-/// An endless iterator of standard normal numbers by the polar method (Marsaglia & Bray 1964, "A convenient method for generating
-/// normal variables").
+/// An endless iterator of standard normal numbers by the polar method (Marsaglia & Bray 1964, "A convenient method for
+/// generating normal variables").
 #[derive(Debug, Clone)]
 pub struct Normals {
     rng: ChaCha8Rng,

@@ -75,8 +75,8 @@ pub struct Item {
 /// Generates at most `length` tokens for each of `items`, one item per lane at a time, and passes each token to
 /// `visit(item, token)`. An item ends before `stop`.
 ///
-/// The tokens of an item do not depend on the other items. Where a sampler has a grammar, an item of `length` tokens
-/// ends where the grammar lets a sequence end.
+/// The tokens of an item do not depend on the other items. An item of `length` tokens with a grammar ends in a state in
+/// which the grammar allows an end.
 ///
 /// # Errors
 /// When a token of a prompt is not in the alphabet, or `visit` fails.
@@ -139,7 +139,7 @@ pub fn generate_many(
     }
 }
 
-/// Which item sits in a lane, and how far it is.
+/// The item of a lane and its progress.
 struct Seat {
     item: usize,
     read: usize,

@@ -116,8 +116,13 @@ impl Sampler {
     /// once are the same as without a grammar.
     #[must_use]
     pub fn with_grammar(mut self, grammar: Option<Arc<dyn Grammar>>) -> Self {
-        self.grammar = grammar.map(Cursor::new);
+        self.set_grammar(grammar);
         self
+    }
+
+    /// [`with_grammar`](Self::with_grammar) for an existing sampler, before its first token.
+    pub fn set_grammar(&mut self, grammar: Option<Arc<dyn Grammar>>) {
+        self.grammar = grammar.map(Cursor::new);
     }
 
     /// Changes the settings from the next token on; the random stream continues.

@@ -15,15 +15,18 @@ pub struct TextStream<'a> {
     first: bool,
 }
 
-impl<'a> TextStream<'a> {
-    pub(super) fn new(codec: &'a TextCodec) -> Self {
-        Self {
-            codec,
+impl TextCodec {
+    /// A decoder for tokens that come one by one.
+    pub fn stream(&self) -> TextStream<'_> {
+        TextStream {
+            codec: self,
             pending: Vec::new(),
             first: true,
         }
     }
+}
 
+impl TextStream<'_> {
     /// The characters that this token completes. Invalid bytes become U+FFFD, as in [`String::from_utf8_lossy`].
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::sequence::{Alphabet, Codec, Grammar, Token};
 use crate::text::grammar::Utf8Grammar;
 use crate::text::vocabulary::{UNKNOWN, learn, named_byte, refused};
-use crate::text::{TextStream, TokenizerKind, TokenizerSettings};
+use crate::text::{TokenizerKind, TokenizerSettings};
 
 /// A vocabulary of V tokens: `0..V` are pieces of text, V is `stop` (the end of a sentence), V + 1 is the input-only
 /// `start`. Neither `stop` nor `start` is in `tokenizer.json`, so that no typed text can contain them.
@@ -114,25 +114,20 @@ impl TextCodec {
         unknown
     }
 
-    /// The characters of a sentence that have no token of their own and are spelled in bytes, each once, in order.
-    /// Of byte-pair encodings, only characters outside ASCII are named: every byte is a token there.
+    /// The characters of a sentence that occur in no token and are spelled in bytes, each once, in order. Every ASCII
+    /// character occurs in a byte-pair encoding, as a byte.
     pub fn unknown_characters(&self, sentence: &str) -> Vec<char> {
         let mut unknown = Vec::new();
-        let spans = match self.kind {
-            TokenizerKind::Words => return unknown,
-            TokenizerKind::Characters => Vec::new(),
-            TokenizerKind::Bpe => self.spans(sentence).unwrap_or_default(),
-        };
-        for (begin, character) in sentence.char_indices() {
+        for character in sentence.chars() {
             let mut buffer = [0; 4];
             let text: &str = character.encode_utf8(&mut buffer);
-            let known = if self.kind == TokenizerKind::Characters {
-                self.tokenizer.token_to_id(text).is_some()
-            } else {
-                let end = begin + text.len();
-                let covers =
-                    |(_, span): &(Token, Range<usize>)| span.start <= begin && end <= span.end;
-                spans.iter().any(covers) || self.tokens(text).is_ok_and(|tokens| tokens.len() == 1)
+            let known = match self.kind {
+                TokenizerKind::Words => true,
+                TokenizerKind::Characters => self.tokenizer.token_to_id(text).is_some(),
+                TokenizerKind::Bpe => (0..self.vocabulary()).any(|token| {
+                    let mut parts = self.bytes_of(token as Token).windows(text.len());
+                    parts.any(|part| part == text.as_bytes())
+                }),
             };
             if !known && !unknown.contains(&character) {
                 unknown.push(character);
@@ -149,11 +144,6 @@ impl TextCodec {
         self.grammar
             .clone()
             .map(|grammar| grammar as Arc<dyn Grammar>)
-    }
-
-    /// A decoder for tokens that come one by one.
-    pub fn stream(&self) -> TextStream<'_> {
-        TextStream::new(self)
     }
 
     /// Appends the bytes of a token, after a space where tokens are words and it is not the `first`. `stop` has none.
@@ -245,12 +235,11 @@ impl Codec for TextCodec {
 
     /// Bytes that are not UTF-8 become U+FFFD; [`grammar`](Self::grammar) keeps a model from generating them.
     fn decode(&self, tokens: &[Token]) -> Result<String> {
-        let mut stream = self.stream();
-        let mut text = String::new();
-        for &token in tokens {
-            text += &stream.push(token)?;
+        let mut bytes = Vec::new();
+        for (index, &token) in tokens.iter().enumerate() {
+            self.append(token, index == 0, &mut bytes)?;
         }
-        Ok(text + stream.finish())
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
