@@ -94,8 +94,8 @@ impl<'a> Highlights<'a> {
         }
     }
 
-    /// The NLL of the sentence and of `stop`, in nats.
-    pub fn nats(&self) -> f64 {
+    #[cfg(test)]
+    fn nats(&self) -> f64 {
         self.pieces.iter().map(|piece| piece.nats).sum::<f64>() + self.end
     }
 

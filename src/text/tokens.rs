@@ -59,11 +59,8 @@ impl Tokenized {
         Ok(tokenized)
     }
 
-    /// The tokens of the sentence at `index`, with `stop`.
-    ///
-    /// # Panics
-    /// If `index` is out of bounds.
-    pub fn tokens(&self, index: usize) -> Vec<Token> {
+    #[cfg(test)]
+    pub(super) fn tokens(&self, index: usize) -> Vec<Token> {
         let range = self.range(index);
         match &self.tokens {
             Store::Narrow(tokens) => tokens[range].iter().map(|&token| token.into()).collect(),
