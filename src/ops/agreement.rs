@@ -1,6 +1,5 @@
 /*!
-Every operation, as on the CPU and as on a card, against the same by burn's autodiff: values and the gradients of all
-inputs. Tests only.
+Compares both forms of every operation with burn's autodiff: the values, and the gradients of all inputs. Tests only.
 */
 
 use burn::prelude::*;
@@ -8,7 +7,6 @@ use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::ops::fused::AS_ON_A_CARD;
 use crate::ops::*;
 
 /// Of the largest value.
@@ -45,14 +43,9 @@ fn assert_close<const D: usize>(a: &Tensor<D>, b: &Tensor<D>, what: &str) {
     );
 }
 
-/// What `run` gives as on the CPU and as on a card.
+/// The result of the fused form, then of the composed form.
 fn both<const D: usize>(run: impl Fn() -> Tensor<D>) -> [Tensor<D>; 2] {
-    [false, true].map(|card| {
-        AS_ON_A_CARD.set(card);
-        let output = run();
-        AS_ON_A_CARD.set(false);
-        output
-    })
+    [run(), testing::composed(&run)]
 }
 
 /// Compares outputs and, through a fixed random projection, gradients with those of the reference.
@@ -207,7 +200,7 @@ fn recurrent_by_autodiff(
         None => input,
     };
     let [_, width] = rows.dims();
-    let rows = crate::ops::recurrent::steered(rows, condition.as_ref(), time)
+    let rows = crate::ops::recurrent::conditioned(rows, condition.as_ref(), time)
         .reshape([batch, time, width]);
     let mut h = initial;
     let mut c = h.zeros_like();

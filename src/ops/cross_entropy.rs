@@ -7,6 +7,7 @@ use crate::kernels::buffer::unwritten;
 use crate::kernels::cross_entropy as kernel;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
+use crate::ops::has_kernels;
 
 /// The target of a position that is not scored.
 pub const IGNORED: i32 = -1;
@@ -18,17 +19,15 @@ pub const IGNORED: i32 = -1;
 ///
 /// The gradient of a scored row is softmax(logits) − onehot(target).
 pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
-    let [_, classes] = logits.dims();
-    match fused::input(&logits) {
-        Some(input) => fused::apply(
-            CrossEntropy {
-                classes,
-                targets: targets.to_vec(),
-            },
-            [input],
-        ),
-        None => composed(logits, targets),
+    if !has_kernels(&logits.device()) {
+        return composed(logits, targets);
     }
+    let [_, classes] = logits.dims();
+    let op = CrossEntropy {
+        classes,
+        targets: targets.to_vec(),
+    };
+    fused::apply(op, [fused::input(&logits)])
 }
 
 /// The surprise of each row in nats, without a gradient; 0 for rows that are left out.
@@ -79,7 +78,7 @@ impl FusedOp<1> for CrossEntropy {
     }
 }
 
-/// The same, of burn's own operations.
+/// The composed form.
 pub(crate) fn composed(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
     let device = logits.device();
     let rows = targets.len();

@@ -9,6 +9,7 @@ use crate::ops::composed;
 use crate::ops::composed::ComposedOp;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
+use crate::ops::has_kernels;
 
 /// Row i of the result is the sum over all `sources` of the table's row `source[i]`.
 ///
@@ -18,14 +19,12 @@ use crate::ops::fused::FusedOp;
 /// # Panics
 /// If there is no source.
 pub fn embedding(table: Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
-    let [_, width] = table.dims();
-    match fused::input(&table) {
-        Some(input) => {
-            let sources = sources.into_iter().map(numbers).collect();
-            fused::apply(Embedding { width, sources }, [input])
-        }
-        None => composed::apply(Lookup { sources }, [table]),
+    if !has_kernels(&table.device()) {
+        return composed::apply(Lookup { sources }, [table]);
     }
+    let [_, width] = table.dims();
+    let sources = sources.into_iter().map(numbers).collect();
+    fused::apply(Embedding { width, sources }, [fused::input(&table)])
 }
 
 fn numbers(source: Tensor<1, Int>) -> Vec<i32> {
@@ -71,7 +70,7 @@ impl FusedOp<1> for Embedding {
     }
 }
 
-/// The same on a card.
+/// The composed form.
 #[derive(Debug)]
 struct Lookup {
     sources: Vec<Tensor<1, Int>>,

@@ -33,19 +33,12 @@ pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {
     ) -> [Vec<f32>; N];
 }
 
-#[cfg(test)]
-thread_local! {
-    /// Makes every operation of this thread go as on a card.
-    pub(crate) static AS_ON_A_CARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// The tensor for [`apply`], or `None` where it does not lie on the CPU.
-pub(super) fn input<const D: usize>(tensor: &Tensor<D>) -> Option<Operand<Flex>> {
-    #[cfg(test)]
-    if AS_ON_A_CARD.get() {
-        return None;
-    }
-    Flex::operand(tensor)
+/// The tensor for [`apply`].
+///
+/// # Panics
+/// If it does not lie on the CPU.
+pub(super) fn input<const D: usize>(tensor: &Tensor<D>) -> Operand<Flex> {
+    Flex::operand(tensor).expect("all inputs of an operation lie on the CPU")
 }
 
 /// Runs the operation, as a node of the graph where any input is tracked.

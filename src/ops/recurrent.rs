@@ -8,6 +8,7 @@ use crate::kernels::{gru, lstm};
 use crate::ops::embedding::embedding;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
+use crate::ops::has_kernels;
 use crate::ops::unrolled::unrolled;
 
 /// What a recurrent layer is made of, with H units.
@@ -50,7 +51,7 @@ pub fn recurrent(
         GateInput::Rows(rows) => {
             return run(
                 cell,
-                steered(rows, condition.as_ref(), time),
+                conditioned(rows, condition.as_ref(), time),
                 None,
                 None,
                 recurrent,
@@ -80,35 +81,29 @@ fn run(
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
-    let [batch, hidden] = initial.dims();
-    let inputs = (|| {
-        let first = fused::input(&input)?;
-        // Nothing is an empty tensor to the kernels.
-        let device = input.device();
-        let steering = match &condition {
-            Some(condition) => condition.clone(),
-            None => Tensor::zeros([0, 0], &device),
-        };
-        let bias = match cell {
-            Cell::Lstm => Tensor::zeros([0], &device),
-            Cell::Gru { bias } => bias.clone(),
-        };
-        Some([
-            first,
-            fused::input(&steering)?,
-            fused::input(&recurrent)?,
-            fused::input(&bias)?,
-            fused::input(&initial)?,
-        ])
-    })();
-    let Some(inputs) = inputs else {
+    let device = input.device();
+    if !has_kernels(&device) {
         let rows = match tokens {
             Some(tokens) => embedding(input, vec![tokens]),
             None => input,
         };
-        let rows = steered(rows, condition.as_ref(), time);
+        let rows = conditioned(rows, condition.as_ref(), time);
         return unrolled(cell, rows, recurrent, initial, time);
+    }
+    let [batch, hidden] = initial.dims();
+    // To the kernels an empty tensor means that there is no condition or bias.
+    let condition = condition.unwrap_or_else(|| Tensor::zeros([0, 0], &device));
+    let bias = match cell {
+        Cell::Lstm => Tensor::zeros([0], &device),
+        Cell::Gru { bias } => bias.clone(),
     };
+    let inputs = [
+        fused::input(&input),
+        fused::input(&condition),
+        fused::input(&recurrent),
+        fused::input(&bias),
+        fused::input(&initial),
+    ];
     let op = Recurrent {
         shape: kernel::Shape {
             batch,
@@ -123,7 +118,11 @@ fn run(
 }
 
 /// Each sequence's condition added to all its rows.
-pub(super) fn steered(rows: Tensor<2>, condition: Option<&Tensor<2>>, time: usize) -> Tensor<2> {
+pub(super) fn conditioned(
+    rows: Tensor<2>,
+    condition: Option<&Tensor<2>>,
+    time: usize,
+) -> Tensor<2> {
     let Some(condition) = condition else {
         return rows;
     };

@@ -7,6 +7,7 @@ use crate::kernels::buffer::unwritten;
 use crate::kernels::wavenet as kernel;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
+use crate::ops::has_kernels;
 
 /// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
 #[derive(Debug, Clone)]
@@ -42,27 +43,21 @@ pub fn residual_stack(
     dilations: &[usize],
     time: usize,
 ) -> Tensor<2> {
+    if !has_kernels(&x.device()) {
+        return composed(x, weights, condition, dilations, time);
+    }
     let [rows, residual] = x.dims();
     let [_, _, joined] = weights.out.dims();
-    let inputs = (|| {
-        let first = fused::input(&x)?;
-        // Nothing is an empty tensor to the kernels.
-        let steering = match &condition {
-            Some(condition) => condition.clone(),
-            None => Tensor::zeros([0, 0], &x.device()),
-        };
-        Some([
-            first,
-            fused::input(&weights.conv)?,
-            fused::input(&weights.conv_bias)?,
-            fused::input(&weights.out)?,
-            fused::input(&weights.out_bias)?,
-            fused::input(&steering)?,
-        ])
-    })();
-    let Some(inputs) = inputs else {
-        return composed(x, weights, condition, dilations, time);
-    };
+    // To the kernels an empty tensor means that there is no condition.
+    let condition = condition.unwrap_or_else(|| Tensor::zeros([0, 0], &x.device()));
+    let inputs = [
+        fused::input(&x),
+        fused::input(&weights.conv),
+        fused::input(&weights.conv_bias),
+        fused::input(&weights.out),
+        fused::input(&weights.out_bias),
+        fused::input(&condition),
+    ];
     let shape = kernel::Shape {
         batch: rows / time,
         time,
@@ -139,7 +134,7 @@ impl FusedOp<6> for Stack {
     }
 }
 
-/// The same, of burn's own operations: what other devices run, and the reference for the kernels.
+/// The composed form, and the reference for the kernels.
 pub(crate) fn composed(
     x: Tensor<2>,
     weights: &ResidualStack,

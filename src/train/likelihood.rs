@@ -116,13 +116,12 @@ mod tests {
 
     use super::*;
     use crate::models::{Interface, Recurrent, RecurrentConfig, Unit, WaveNet, WaveNetConfig};
-    use crate::ops::fused::AS_ON_A_CARD;
+    use crate::ops::testing::composed;
     use crate::sequence::Alphabet;
     use crate::train::{AdamW, OptimizerSettings};
 
     /// Losses of the first steps on a repeating tune.
-    fn losses<N: SequenceModel>(net: N, steps: usize, composed: bool) -> Vec<f32> {
-        AS_ON_A_CARD.set(composed);
+    fn losses<N: SequenceModel>(net: N, steps: usize) -> Vec<f32> {
         let device = Device::flex().autodiff();
         let (rows, time) = (3, 50);
         let tune = |i: usize| (i * i % 11 + i / 50) as u32 % 11;
@@ -137,7 +136,7 @@ mod tests {
         };
         let mut net = net.train();
         let mut optimizer = AdamW::new(&net);
-        let all = (0..steps as u64)
+        (0..steps as u64)
             .map(|step| {
                 let loss = MaximumLikelihood { seed: 1 }.loss(
                     &net,
@@ -155,14 +154,13 @@ mod tests {
                     optimizer.step(net.clone(), gradients, 1e-3, &OptimizerSettings::default());
                 value
             })
-            .collect();
-        AS_ON_A_CARD.set(false);
-        all
+            .collect()
     }
 
     /// Both forms train alike, and come below this share of the first loss.
     fn check<N: SequenceModel>(share: f32, make: impl Fn() -> N) {
-        let (fused, composed) = (losses(make(), 200, false), losses(make(), 200, true));
+        let fused = losses(make(), 200);
+        let composed = composed(|| losses(make(), 200));
         assert!(
             fused[199] < share * fused[0],
             "nothing was learned: {} then {}",
@@ -177,7 +175,7 @@ mod tests {
             );
         }
         assert_eq!(
-            losses(make(), 20, false),
+            losses(make(), 20),
             fused[..20],
             "two runs from the same start differ"
         );
