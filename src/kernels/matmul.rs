@@ -10,7 +10,6 @@ Every output is one chain of fused multiply-adds over the inner dimension in ind
 width and for any split into row blocks.
 */
 
-mod simd_register;
 mod tile;
 
 use crate::base::simd::{InstructionSet, multiversion};

@@ -18,6 +18,7 @@ pub mod lstm;
 pub mod matmul;
 pub mod parallel;
 mod recurrent;
+pub(crate) mod registers;
 pub mod step;
 #[cfg(test)]
 mod testing;

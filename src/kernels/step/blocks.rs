@@ -93,6 +93,18 @@ impl Ints {
     pub const ZERO: Self = Self([0; Block::WIDTH]);
 }
 
+/// Four weights for each of sixteen outputs, on a cache line of their own.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Weights(pub [i8; Weights::INPUTS * Block::WIDTH]);
+
+impl Weights {
+    /// Inputs multiplied at a time.
+    pub const INPUTS: usize = 4;
+    /// Sixty-four zeros.
+    pub const ZERO: Self = Self([0; Self::INPUTS * Block::WIDTH]);
+}
+
 /// Rows of blocks: the state of several lanes.
 #[derive(Debug, Clone)]
 pub(crate) struct Rows<B> {

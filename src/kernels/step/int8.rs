@@ -2,13 +2,13 @@
 Matrices of bytes: quantised once, multiplied by quantised activations, the sums exact integers.
 
 Weights are signed bytes with one scale per output, activations unsigned bytes. As integer sums are exact, every
-[`Dot`] gives the same bits whatever its order.
+[`Int8Registers`] gives the same bits whatever its order.
 */
 
 use std::ops::Range;
 
-use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, panels};
-use crate::kernels::step::vector::{Dot, DotWork, Weights};
+use crate::kernels::registers::{Int8Registers, Int8Work};
+use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, Weights, panels};
 
 /// What zero becomes where activations are signed; 1 and 255 stand for the ends of their range.
 pub(crate) const ZERO: u8 = 128;
@@ -127,13 +127,13 @@ impl IntMatrix {
     #[inline(always)]
     pub fn sums(
         &self,
-        dot: impl Dot,
+        registers: impl Int8Registers,
         rows: usize,
         input: View<'_, Bytes>,
         output: &mut Rows<Ints>,
     ) {
         let output = Sums(output);
-        dot.call(Product {
+        registers.call(Product {
             matrix: self,
             rows,
             input,
@@ -146,14 +146,14 @@ impl IntMatrix {
     #[inline(always)]
     pub fn numbers(
         &self,
-        dot: impl Dot,
+        registers: impl Int8Registers,
         rows: usize,
         input: View<'_, Bytes>,
         start: Option<View<'_, Ints>>,
         output: &mut Rows<Block>,
     ) {
         let output = Numbers::<false>(output);
-        dot.call(Product {
+        registers.call(Product {
             matrix: self,
             rows,
             input,
@@ -166,13 +166,13 @@ impl IntMatrix {
     #[inline(always)]
     pub fn add(
         &self,
-        dot: impl Dot,
+        registers: impl Int8Registers,
         rows: usize,
         input: View<'_, Bytes>,
         output: &mut Rows<Block>,
     ) {
         let output = Numbers::<true>(output);
-        dot.call(Product {
+        registers.call(Product {
             matrix: self,
             rows,
             input,
@@ -194,13 +194,13 @@ struct Product<'a, O> {
 /// What becomes of sums while they are in registers.
 trait Output {
     /// Takes the sums of `N` blocks of row `row` from block `first` on.
-    fn put<D: Dot, const N: usize>(
+    fn put<R: Int8Registers, const N: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         matrix: &IntMatrix,
         row: usize,
         first: usize,
-        sums: [D::Sums; N],
+        sums: [R::Sums; N],
     );
 }
 
@@ -209,17 +209,17 @@ struct Sums<'a>(&'a mut Rows<Ints>);
 
 impl Output for Sums<'_> {
     #[inline(always)]
-    fn put<D: Dot, const N: usize>(
+    fn put<R: Int8Registers, const N: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         _: &IntMatrix,
         row: usize,
         first: usize,
-        sums: [D::Sums; N],
+        sums: [R::Sums; N],
     ) {
         let output = &mut self.0.blocks_mut(row)[first..][..N];
         for i in 0..N {
-            dot.store(sums[i], &mut output[i]);
+            registers.store_sums(sums[i], &mut output[i]);
         }
     }
 }
@@ -229,37 +229,37 @@ struct Numbers<'a, const ADD: bool>(&'a mut Rows<Block>);
 
 impl<const ADD: bool> Output for Numbers<'_, ADD> {
     #[inline(always)]
-    fn put<D: Dot, const N: usize>(
+    fn put<R: Int8Registers, const N: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         matrix: &IntMatrix,
         row: usize,
         first: usize,
-        sums: [D::Sums; N],
+        sums: [R::Sums; N],
     ) {
         let (scale, bias) = (&matrix.scale[first..][..N], &matrix.bias[first..][..N]);
         let output = &mut self.0.blocks_mut(row)[first..][..N];
         for i in 0..N {
             let onto = if ADD { output[i] } else { bias[i] };
-            dot.numbers(sums[i], &scale[i], &onto, &mut output[i]);
+            registers.dequantise(sums[i], &scale[i], &onto, &mut output[i]);
         }
     }
 }
 
-impl<O: Output> DotWork for Product<'_, O> {
+impl<O: Output> Int8Work for Product<'_, O> {
     #[inline(always)]
-    fn run<D: Dot>(mut self, dot: D) {
+    fn run<R: Int8Registers>(mut self, registers: R) {
         let (mut weights, mut first) = (self.matrix.weights.as_slice(), 0);
         for width in panels(self.matrix.bias.len()) {
             let panel;
             (panel, weights) = weights.split_at(width * self.matrix.fours);
             match width {
-                1 => self.panel::<D, 1>(dot, panel, first),
-                2 => self.panel::<D, 2>(dot, panel, first),
-                3 => self.panel::<D, 3>(dot, panel, first),
-                4 => self.panel::<D, 4>(dot, panel, first),
-                5 => self.panel::<D, 5>(dot, panel, first),
-                _ => self.panel::<D, 6>(dot, panel, first),
+                1 => self.panel::<R, 1>(registers, panel, first),
+                2 => self.panel::<R, 2>(registers, panel, first),
+                3 => self.panel::<R, 3>(registers, panel, first),
+                4 => self.panel::<R, 4>(registers, panel, first),
+                5 => self.panel::<R, 5>(registers, panel, first),
+                _ => self.panel::<R, 6>(registers, panel, first),
             }
             first += width;
         }
@@ -269,80 +269,86 @@ impl<O: Output> DotWork for Product<'_, O> {
 impl<O: Output> Product<'_, O> {
     /// All rows through the panel of `BLOCKS` blocks that begins with block `first`.
     #[inline(always)]
-    fn panel<D: Dot, const BLOCKS: usize>(&mut self, dot: D, panel: &[Weights], first: usize) {
+    fn panel<R: Int8Registers, const BLOCKS: usize>(
+        &mut self,
+        registers: R,
+        panel: &[Weights],
+        first: usize,
+    ) {
         let weights = &panel.as_chunks::<BLOCKS>().0[..self.matrix.fours];
         let mut row = 0;
-        while D::ROWS == 4 && row + 4 <= self.rows {
-            self.tile::<D, 4, BLOCKS>(dot, weights, first, row);
+        while R::ROWS == 4 && row + 4 <= self.rows {
+            self.tile::<R, 4, BLOCKS>(registers, weights, first, row);
             row += 4;
         }
         while row < self.rows {
-            self.tile::<D, 1, BLOCKS>(dot, weights, first, row);
+            self.tile::<R, 1, BLOCKS>(registers, weights, first, row);
             row += 1;
         }
     }
 
     /// `ROWS` rows through a panel, the sums in registers.
     #[inline(always)]
-    fn tile<D: Dot, const ROWS: usize, const BLOCKS: usize>(
+    fn tile<R: Int8Registers, const ROWS: usize, const BLOCKS: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         weights: &[[Weights; BLOCKS]],
         first: usize,
         row: usize,
     ) {
         let mut inputs: [&[[u8; 4]]; ROWS] = [&[]; ROWS];
-        let mut sums = [[dot.load(&Ints::ZERO); BLOCKS]; ROWS];
+        let mut sums = [[registers.load_sums(&Ints::ZERO); BLOCKS]; ROWS];
         for r in 0..ROWS {
             inputs[r] = &self.input.bytes(row + r).as_chunks::<4>().0[..weights.len()];
             if let Some(start) = self.start {
                 let start = &start.blocks(row + r)[first..][..BLOCKS];
                 for b in 0..BLOCKS {
-                    sums[r][b] = dot.load(&start[b]);
+                    sums[r][b] = registers.load_sums(&start[b]);
                 }
             }
         }
-        if ROWS == 1 && D::CHAINS == 2 {
-            sums[0] = two_chains(dot, weights, inputs[0], sums[0]);
+        if ROWS == 1 && R::CHAINS == 2 {
+            sums[0] = two_chains(registers, weights, inputs[0], sums[0]);
         } else {
             for (i, weights) in weights.iter().enumerate() {
                 for r in 0..ROWS {
                     for b in 0..BLOCKS {
-                        sums[r][b] = dot.dot(sums[r][b], &weights[b], inputs[r][i]);
+                        sums[r][b] = registers.dot(sums[r][b], &weights[b], inputs[r][i]);
                     }
                 }
             }
         }
         for r in 0..ROWS {
-            self.output.put(dot, self.matrix, row + r, first, sums[r]);
+            self.output
+                .put(registers, self.matrix, row + r, first, sums[r]);
         }
     }
 }
 
 /// Goes on with the sums of one row through a panel, every other four inputs in a chain of their own.
 #[inline(always)]
-fn two_chains<D: Dot, const BLOCKS: usize>(
-    dot: D,
+fn two_chains<R: Int8Registers, const BLOCKS: usize>(
+    registers: R,
     weights: &[[Weights; BLOCKS]],
     inputs: &[[u8; 4]],
-    mut sums: [D::Sums; BLOCKS],
-) -> [D::Sums; BLOCKS] {
-    let mut more = [dot.load(&Ints::ZERO); BLOCKS];
+    mut sums: [R::Sums; BLOCKS],
+) -> [R::Sums; BLOCKS] {
+    let mut more = [registers.load_sums(&Ints::ZERO); BLOCKS];
     let (pairs, last) = weights.as_chunks::<2>();
     let (input_pairs, last_input) = inputs.as_chunks::<2>();
     for ([one, other], [x, y]) in pairs.iter().zip(input_pairs) {
         for b in 0..BLOCKS {
-            sums[b] = dot.dot(sums[b], &one[b], *x);
-            more[b] = dot.dot(more[b], &other[b], *y);
+            sums[b] = registers.dot(sums[b], &one[b], *x);
+            more[b] = registers.dot(more[b], &other[b], *y);
         }
     }
     for (weights, x) in last.iter().zip(last_input) {
         for b in 0..BLOCKS {
-            sums[b] = dot.dot(sums[b], &weights[b], *x);
+            sums[b] = registers.dot(sums[b], &weights[b], *x);
         }
     }
     for b in 0..BLOCKS {
-        sums[b] = dot.join(sums[b], more[b]);
+        sums[b] = registers.add_sums(sums[b], more[b]);
     }
     sums
 }
@@ -351,19 +357,23 @@ fn two_chains<D: Dot, const BLOCKS: usize>(
 mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
-    use crate::kernels::step::blocks::columns;
-    use crate::kernels::step::vector::Scalar;
+    use crate::kernels::registers::Scalar;
     #[cfg(target_arch = "x86_64")]
-    use crate::kernels::step::vector::{Avx2, Vnni256, Vnni512};
+    use crate::kernels::registers::{Avx2, Vnni256, Vnni512};
+    use crate::kernels::step::blocks::columns;
 
     /// `input · weights` with one way of multiplying: the sums, and the numbers stored and then added once more.
-    fn product(dot: impl Dot, matrix: &IntMatrix, rows: &Rows<Bytes>) -> (Vec<Ints>, Vec<Block>) {
+    fn product(
+        registers: impl Int8Registers,
+        matrix: &IntMatrix,
+        rows: &Rows<Bytes>,
+    ) -> (Vec<Ints>, Vec<Block>) {
         let (n, blocks) = (rows.len(), matrix.bias.len());
         let mut sums = Rows::filled(n, blocks, Ints::ZERO);
         let mut numbers = Rows::filled(n, blocks, Block::ZERO);
-        matrix.sums(dot, n, rows.view(0), &mut sums);
-        matrix.numbers(dot, n, rows.view(0), None, &mut numbers);
-        matrix.add(dot, n, rows.view(0), &mut numbers);
+        matrix.sums(registers, n, rows.view(0), &mut sums);
+        matrix.numbers(registers, n, rows.view(0), None, &mut numbers);
+        matrix.add(registers, n, rows.view(0), &mut numbers);
         (
             sums.view(0).blocks(0).to_vec(),
             numbers.view(0).blocks(0).to_vec(),
@@ -407,14 +417,14 @@ mod tests {
             #[cfg(target_arch = "x86_64")]
             {
                 let wanted = (sums, numbers);
-                if let Some(dot) = Avx2::detect() {
-                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX2");
+                if let Some(registers) = Avx2::detect() {
+                    assert_eq!(product(registers, &matrix, &bytes), wanted, "AVX2");
                 }
-                if let Some(dot) = Vnni256::detect() {
-                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX-VNNI");
+                if let Some(registers) = Vnni256::detect() {
+                    assert_eq!(product(registers, &matrix, &bytes), wanted, "AVX-VNNI");
                 }
-                if let Some(dot) = Vnni512::detect() {
-                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX-512 VNNI");
+                if let Some(registers) = Vnni512::detect() {
+                    assert_eq!(product(registers, &matrix, &bytes), wanted, "AVX-512 VNNI");
                 }
             }
         }

@@ -14,6 +14,5 @@ pub(crate) mod int8;
 pub(crate) mod lstm;
 pub(crate) mod matrix;
 mod token_rows;
-pub(crate) mod vector;
 
 pub(crate) use token_rows::Embedding;

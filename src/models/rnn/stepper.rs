@@ -13,10 +13,10 @@ use std::sync::Arc;
 use crate::base::math::tanh;
 use crate::base::simd::InstructionSet;
 use crate::error::Result;
+use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View, columns};
 use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
 use crate::kernels::step::{gru, lstm};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
 use crate::sequence::{Alphabet, Stepper, Token};
@@ -267,10 +267,10 @@ impl Layer {
 
     /// The input part of every pre-activation, from the outputs of the layer below.
     #[inline(always)]
-    fn take<F: Fma>(&mut self, fma: F, below: &Rows<Block>, lanes: usize) {
+    fn take<R: F32Registers>(&mut self, registers: R, below: &Rows<Block>, lanes: usize) {
         if let Some(input) = &self.input {
             input.multiply(
-                fma,
+                registers,
                 lanes,
                 below.view(0),
                 input.bias(),
@@ -281,7 +281,13 @@ impl Layer {
 
     /// The recurrent part, then the new state; `conditions` are this layer's.
     #[inline(always)]
-    fn step<F: Fma>(&mut self, fma: F, cell: Cell, lanes: usize, conditions: View<'_, Block>) {
+    fn step<R: F32Registers>(
+        &mut self,
+        registers: R,
+        cell: Cell,
+        lanes: usize,
+        conditions: View<'_, Block>,
+    ) {
         let Self {
             output,
             memory,
@@ -297,7 +303,7 @@ impl Layer {
                 gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
             }
         }
-        recurrent.multiply(fma, lanes, output.view(0), from_below.view(0), sums);
+        recurrent.multiply(registers, lanes, output.view(0), from_below.view(0), sums);
         for lane in 0..lanes {
             let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
             let condition = &conditions.blocks(lane)[..sums.len()];
@@ -315,9 +321,9 @@ struct Step<'a> {
     tokens: &'a [Token],
 }
 
-impl FmaWork for Step<'_> {
+impl F32Work for Step<'_> {
     #[inline(always)]
-    fn run<F: Fma>(self, fma: F) {
+    fn run<R: F32Registers>(self, registers: R) {
         let Self { engine, tokens } = self;
         let RecurrentEngine {
             weights,
@@ -342,16 +348,21 @@ impl FmaWork for Step<'_> {
             let (below, above) = layers.split_at_mut(i);
             let layer = &mut above[0];
             if let Some(below) = below.last() {
-                layer.take(fma, &below.output, lanes);
+                layer.take(registers, &below.output, lanes);
             }
-            layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
+            layer.step(
+                registers,
+                weights.cell,
+                lanes,
+                conditions.view(0).skip(first),
+            );
             first += layer.bias.len();
         }
         let top = layers[layers.len() - 1].output.view(0);
         let bias = engine.logits_matrix.bias();
         engine
             .logits_matrix
-            .multiply(fma, lanes, top, bias, scratch);
+            .multiply(registers, lanes, top, bias, scratch);
         scratch.copy_to(&mut engine.logits);
     }
 }
@@ -393,7 +404,7 @@ impl Stepper for RecurrentEngine {
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
         let engine = &mut *self;
-        with_fma(engine.level, Step { engine, tokens });
+        with_f32(engine.level, Step { engine, tokens });
         &self.logits
     }
 

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use crate::base::math::exp;
 use crate::base::simd::InstructionSet;
 use crate::error::Result;
+use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View, add, columns, rectify};
 use crate::kernels::step::delay::Delay;
 use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
 use crate::models::wavenet::calibration::Activation;
 use crate::models::weights::{check_inputs, check_lanes, check_reach, check_shape, check_width};
 use crate::sequence::{Alphabet, Stepper, Token};
@@ -253,7 +253,12 @@ impl Layer {
 
     /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
     #[inline(always)]
-    fn step<F: Fma>(&mut self, fma: F, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
+    fn step<R: F32Registers>(
+        &mut self,
+        registers: R,
+        scratch: &mut Scratch,
+        conditions: Option<View<'_, Block>>,
+    ) {
         let Scratch {
             streams,
             pre,
@@ -263,7 +268,8 @@ impl Layer {
         let lanes = streams.len();
         if let Some((rows, frames, past)) = self.delay.due() {
             let bias = self.past_weights.bias();
-            self.past_weights.multiply(fma, rows, frames, bias, past);
+            self.past_weights
+                .multiply(registers, rows, frames, bias, past);
         }
         let (frames, first) = self.delay.frames_mut();
         for lane in 0..lanes {
@@ -271,7 +277,7 @@ impl Layer {
             frame.copy_from_slice(&streams.blocks(lane)[..frame.len()]);
         }
         let (x, past) = (streams.view(0), self.delay.past());
-        self.weights.multiply(fma, lanes, x, past, pre);
+        self.weights.multiply(registers, lanes, x, past, pre);
         for lane in 0..lanes {
             let pre = pre.blocks_mut(lane);
             if let Some(conditions) = conditions {
@@ -282,7 +288,7 @@ impl Layer {
                 *z = gated_unit(filter, gate);
             }
         }
-        self.out.add(fma, lanes, gated.view(0), streams);
+        self.out.add(registers, lanes, gated.view(0), streams);
         self.delay.advance();
     }
 }
@@ -305,9 +311,9 @@ struct Step<'a> {
     tokens: &'a [Token],
 }
 
-impl FmaWork for Step<'_> {
+impl F32Work for Step<'_> {
     #[inline(always)]
-    fn run<F: Fma>(self, fma: F) {
+    fn run<R: F32Registers>(self, registers: R) {
         let Self { engine, tokens } = self;
         let WaveNetEngine {
             weights,
@@ -330,7 +336,7 @@ impl FmaWork for Step<'_> {
         for (i, layer) in engine.layers.iter_mut().enumerate() {
             let conditions =
                 (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
-            layer.step(fma, scratch, conditions);
+            layer.step(registers, scratch, conditions);
         }
         let Scratch {
             streams,
@@ -346,14 +352,14 @@ impl FmaWork for Step<'_> {
         let skip = streams.view(0).skip(residual);
         engine
             .head
-            .multiply(fma, lanes, skip, engine.head.bias(), hidden);
+            .multiply(registers, lanes, skip, engine.head.bias(), hidden);
         for lane in 0..lanes {
             rectify(hidden.blocks_mut(lane));
         }
         let bias = engine.logits_matrix.bias();
         engine
             .logits_matrix
-            .multiply(fma, lanes, hidden.view(0), bias, logits);
+            .multiply(registers, lanes, hidden.view(0), bias, logits);
         logits.copy_to(&mut engine.logits);
     }
 }
@@ -387,7 +393,7 @@ impl Stepper for WaveNetEngine {
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
         let engine = &mut *self;
-        with_fma(engine.level, Step { engine, tokens });
+        with_f32(engine.level, Step { engine, tokens });
         &self.logits
     }
 

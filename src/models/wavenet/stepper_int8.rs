@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use crate::base::simd::InstructionSet;
 use crate::error::{Error, Result};
+use crate::kernels::registers::{ByteRange, Int8Registers, Int8Work, Scalar, with_int8};
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, add, columns};
 use crate::kernels::step::delay::Delay;
 use crate::kernels::step::int8::{IntMatrix, Quantised, STEPS, ZERO};
 use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::vector::{ByteRange, Dot, DotWork, Scalar, with_dot};
 use crate::models::wavenet::calibration::Calibration;
 use crate::models::wavenet::stepper::{WaveNetWeights, pairs};
 use crate::models::weights::check_lanes;
@@ -222,7 +222,12 @@ impl Layer {
 
     /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
     #[inline(always)]
-    fn step<D: Dot>(&mut self, dot: D, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
+    fn step<R: Int8Registers>(
+        &mut self,
+        registers: R,
+        scratch: &mut Scratch,
+        conditions: Option<View<'_, Block>>,
+    ) {
         let Scratch {
             streams,
             exponents,
@@ -231,19 +236,19 @@ impl Layer {
         } = scratch;
         let lanes = streams.len();
         if let Some((rows, frames, past)) = self.delay.due() {
-            self.past_weights.sums(dot, rows, frames, past);
+            self.past_weights.sums(registers, rows, frames, past);
         }
         let (frames, first) = self.delay.frames_mut();
         for lane in 0..lanes {
             let x = &mut streams.blocks_mut(lane)[..exponents.blocks(lane).len() / 2];
             let frame = frames.bytes_mut(first + lane);
-            quantise(dot, x, self.steps, ByteRange::SIGNED, frame);
+            quantise(registers, x, self.steps, ByteRange::SIGNED, frame);
             // The bias of what the layer will add to the stream, while the stream is at hand.
             add(x, self.out.bias());
         }
         let (frames, past) = (self.delay.frames(), self.delay.past());
         self.weights
-            .numbers(dot, lanes, frames, Some(past), exponents);
+            .numbers(registers, lanes, frames, Some(past), exponents);
         for lane in 0..lanes {
             let exponents = exponents.blocks_mut(lane);
             if let Some(conditions) = conditions {
@@ -254,7 +259,7 @@ impl Layer {
                 *bytes = gated_unit(filter, gate);
             }
         }
-        self.out.add(dot, lanes, gated.view(0), streams);
+        self.out.add(registers, lanes, gated.view(0), streams);
         self.delay.advance();
     }
 }
@@ -277,7 +282,7 @@ impl Head {
 
     /// Scratch's sum of skips to scratch's logits.
     #[inline(always)]
-    fn step<D: Dot>(&self, dot: D, scratch: &mut Scratch) {
+    fn step<R: Int8Registers>(&self, registers: R, scratch: &mut Scratch) {
         let Scratch {
             streams,
             exponents,
@@ -291,17 +296,23 @@ impl Head {
         for lane in 0..lanes {
             let skip = &streams.blocks(lane)[residual..];
             let bytes = rectified.bytes_mut(lane);
-            quantise(dot, skip, self.skip_steps, ByteRange::UNSIGNED, bytes);
+            quantise(registers, skip, self.skip_steps, ByteRange::UNSIGNED, bytes);
         }
         self.hidden
-            .numbers(dot, lanes, rectified.view(0), None, numbers);
+            .numbers(registers, lanes, rectified.view(0), None, numbers);
         for lane in 0..lanes {
             let bytes = hidden.bytes_mut(lane);
             let numbers = numbers.blocks(lane);
-            quantise(dot, numbers, self.hidden_steps, ByteRange::UNSIGNED, bytes);
+            quantise(
+                registers,
+                numbers,
+                self.hidden_steps,
+                ByteRange::UNSIGNED,
+                bytes,
+            );
         }
         self.logits
-            .numbers(dot, lanes, hidden.view(0), None, logits);
+            .numbers(registers, lanes, hidden.view(0), None, logits);
     }
 }
 
@@ -309,10 +320,16 @@ impl Head {
 const UNSIGNED_STEPS: f32 = 255.0;
 /// Rounds a row of numbers to bytes of `steps` per unit.
 #[inline(always)]
-fn quantise(dot: impl Dot, numbers: &[Block], steps: f32, range: ByteRange, bytes: &mut [u8]) {
+fn quantise(
+    registers: impl Int8Registers,
+    numbers: &[Block],
+    steps: f32,
+    range: ByteRange,
+    bytes: &mut [u8],
+) {
     let bytes = bytes.as_chunks_mut::<{ Block::WIDTH }>().0;
     for (bytes, numbers) in bytes.iter_mut().zip(numbers) {
-        dot.quantise(numbers, steps, range, bytes);
+        registers.quantise(numbers, steps, range, bytes);
     }
 }
 
@@ -357,9 +374,9 @@ struct Step<'a> {
     tokens: &'a [Token],
 }
 
-impl DotWork for Step<'_> {
+impl Int8Work for Step<'_> {
     #[inline(always)]
-    fn run<D: Dot>(self, dot: D) {
+    fn run<R: Int8Registers>(self, registers: R) {
         let Self { engine, tokens } = self;
         let WaveNetInt8Engine {
             weights,
@@ -385,9 +402,9 @@ impl DotWork for Step<'_> {
         for (i, layer) in engine.layers.iter_mut().enumerate() {
             let conditions =
                 (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
-            layer.step(dot, scratch, conditions);
+            layer.step(registers, scratch, conditions);
         }
-        engine.head.step(dot, scratch);
+        engine.head.step(registers, scratch);
         scratch.logits.copy_to(&mut engine.logits);
     }
 }
@@ -421,7 +438,7 @@ impl Stepper for WaveNetInt8Engine {
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
         let engine = &mut *self;
-        with_dot(engine.level, Step { engine, tokens });
+        with_int8(engine.level, Step { engine, tokens });
         &self.logits
     }
 
