@@ -12,12 +12,12 @@ pub mod adamw;
 pub mod buffer;
 pub mod cross_entropy;
 pub mod embedding;
-pub mod gru;
+pub(crate) mod gru;
 pub mod linear;
-pub mod lstm;
+pub(crate) mod lstm;
 pub mod matmul;
 pub mod parallel;
-mod recurrent;
+pub(crate) mod recurrent;
 pub(crate) mod registers;
 pub mod step;
 #[cfg(test)]

@@ -330,7 +330,7 @@ pub(crate) use x86::{Avx2, Avx512, Vnni256, Vnni512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    #[expect(clippy::wildcard_imports)] // Their prefix names the intrinsics.
+    #[allow(clippy::wildcard_imports)] // Their prefix names the intrinsics.
     use std::arch::x86_64::*;
 
     use super::{Block, ByteRange, F32Registers, F32Work, Int8Registers, Int8Work, Ints, Weights};

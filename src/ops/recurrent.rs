@@ -2,9 +2,11 @@
 
 use burn::prelude::*;
 
+use crate::base::simd::InstructionSet;
 use crate::kernels::buffer::unwritten;
-use crate::kernels::lstm as kernel;
-use crate::kernels::{gru, lstm};
+use crate::kernels::gru::Gru;
+use crate::kernels::lstm::Lstm;
+use crate::kernels::recurrent as kernel;
 use crate::ops::embedding::embedding;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
@@ -112,7 +114,6 @@ fn run(
         },
         lstm: matches!(cell, Cell::Lstm),
         tokens: tokens.map(|tokens| tokens.into_data().iter::<i32>().collect()),
-        cells: vec![0.0; batch * hidden],
     };
     fused::apply(op, inputs)
 }
@@ -135,21 +136,30 @@ pub(super) fn conditioned(
 struct Recurrent {
     shape: kernel::Shape,
     lstm: bool,
-    /// Where the input is a table.
+    /// `[batch · time]`, if the input is a table.
     tokens: Option<Vec<i32>>,
-    /// The cells before the first step: zeros.
-    cells: Vec<f32>,
 }
 
 impl Recurrent {
-    fn input<'a>(&'a self, input: &'a [f32], condition: &'a [f32]) -> kernel::Input<'a> {
-        match &self.tokens {
+    fn layer<'a>(
+        &'a self,
+        input: &'a [f32],
+        condition: &'a [f32],
+        recurrent: &'a [f32],
+    ) -> kernel::Layer<'a> {
+        let input = match &self.tokens {
             None => kernel::Input::Rows(input),
             Some(tokens) => kernel::Input::Table {
                 tokens,
                 table: input,
                 condition: (!condition.is_empty()).then_some(condition),
             },
+        };
+        kernel::Layer {
+            level: InstructionSet::detect(),
+            shape: self.shape,
+            input,
+            recurrent,
         }
     }
 }
@@ -167,18 +177,11 @@ impl FusedOp<5> for Recurrent {
         train: bool,
     ) -> (Vec<f32>, Option<kernel::Saved>) {
         let mut output = unwritten(self.shape.batch * self.shape.time * self.shape.hidden);
-        let input = self.input(input, condition);
+        let layer = self.layer(input, condition, recurrent);
         let saved = if self.lstm {
-            lstm::forward(
-                self.shape,
-                &input,
-                recurrent,
-                initial,
-                &self.cells,
-                &mut output,
-            )
+            layer.forward::<Lstm>(initial, bias, &mut output)
         } else {
-            gru::forward(self.shape, &input, recurrent, bias, initial, &mut output)
+            layer.forward::<Gru>(initial, bias, &mut output)
         };
         (output, train.then_some(saved))
     }
@@ -190,20 +193,18 @@ impl FusedOp<5> for Recurrent {
         gradient: &[f32],
         _wanted: [bool; 5],
     ) -> [Vec<f32>; 5] {
-        let input = self.input(input, condition);
-        let (input, recurrent, bias, hidden) = if self.lstm {
-            let g = lstm::backward(self.shape, &input, recurrent, saved, gradient);
-            (g.input, g.recurrent, Vec::new(), g.hidden)
+        let layer = self.layer(input, condition, recurrent);
+        let g = if self.lstm {
+            layer.backward::<Lstm>(saved, gradient)
         } else {
-            let g = gru::backward(self.shape, &input, recurrent, saved, gradient);
-            (g.input, g.recurrent, g.bias, g.hidden)
+            layer.backward::<Gru>(saved, gradient)
         };
-        let (input, condition) = match input {
+        let (input, condition) = match g.input {
             kernel::InputGradient::Rows(rows) => (rows, Vec::new()),
             kernel::InputGradient::Table { table, condition } => {
                 (table, condition.unwrap_or_default())
             }
         };
-        [input, condition, recurrent, bias, hidden]
+        [input, condition, g.recurrent, g.bias, g.initial]
     }
 }

@@ -176,7 +176,7 @@ fn step_of_arrays<M: Module>(
         beta_2: settings.beta2 as f32,
         epsilon: settings.epsilon as f32,
         weight_decay: settings.weight_decay as f32,
-        max_norm: Some(settings.clip_norm),
+        max_norm: settings.clip_norm,
         average_decay: settings.average_decay_at(step) as f32,
     };
     let memory = state
@@ -194,8 +194,7 @@ fn step_of_arrays<M: Module>(
                 gradient,
                 first,
                 second,
-                average: Some(average),
-                decay: true,
+                average,
             },
         )
         .collect();

@@ -9,9 +9,7 @@ several lanes pass over a weight panel together.
 
 pub(crate) mod blocks;
 pub(crate) mod delay;
-pub(crate) mod gru;
 pub(crate) mod int8;
-pub(crate) mod lstm;
 pub(crate) mod matrix;
 mod token_rows;
 

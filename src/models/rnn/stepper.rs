@@ -17,7 +17,7 @@ use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View, columns};
 use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::{gru, lstm};
+use crate::kernels::{gru, lstm};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
 use crate::sequence::{Alphabet, Stepper, Token};
 
