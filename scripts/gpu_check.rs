@@ -46,7 +46,7 @@ fn main() {
     let passed = match what.as_str() {
         "laws" => laws(&device),
         "making" => making(&device, quick),
-        other => panic!("there is no '{other}': laws or making"),
+        other => panic!("unknown check '{other}': use laws or making"),
     };
     std::process::exit(i32::from(!passed));
 }
@@ -90,7 +90,7 @@ impl Laws {
 
 /// The largest absolute difference, relative to the largest value of `a`.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len(), "as many numbers");
+    assert_eq!(a.len(), b.len(), "lengths");
     let largest = a.iter().fold(1e-6_f32, |m, x| m.max(x.abs()));
     a.iter()
         .zip(b)
@@ -168,9 +168,9 @@ fn run<const D: usize>(
 
 fn operations(device: &Device, all: &mut Laws) {
     let mut check = |name: &str, operation: &dyn Fn(&mut Inputs) -> Tensor<2>| {
-        let (cpu, card) = (run(&Device::flex(), operation), run(device, operation));
-        let mut largest = apart(&cpu.0, &card.0);
-        for (a, b) in cpu.1.iter().zip(&card.1) {
+        let (cpu, gpu) = (run(&Device::flex(), operation), run(device, operation));
+        let mut largest = apart(&cpu.0, &gpu.0);
+        for (a, b) in cpu.1.iter().zip(&gpu.1) {
             largest = worse(largest, apart(a, b));
         }
         all.hold(&format!("{name}: values and gradients"), largest, OPERATION);
@@ -208,7 +208,7 @@ fn operations(device: &Device, all: &mut Laws) {
             }
         };
         let name = if gru { "GRU" } else { "LSTM" };
-        check(&format!("{name} over rows, steered"), &|i| {
+        check(&format!("{name} over rows with a condition"), &|i| {
             let (cell, rows) = (cell(i), i.tensor([batch * time, width]));
             let (condition, u) = (i.tensor([batch, width]), i.tensor([hidden, width]) * 0.1);
             let first = i.tensor([batch, hidden]);
@@ -383,9 +383,9 @@ fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
             })
             .collect()
     };
-    let (cpu, card) = (losses(&Device::flex()), losses(device));
+    let (cpu, gpu) = (losses(&Device::flex()), losses(device));
     let relative = |range: std::ops::Range<usize>| {
-        let pairs = cpu[range.clone()].iter().zip(&card[range]);
+        let pairs = cpu[range.clone()].iter().zip(&gpu[range]);
         pairs
             .map(|(a, b)| (a - b).abs() / cpu[0].abs())
             .fold(0.0, worse)
@@ -400,10 +400,9 @@ fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
         relative(10..STEPS),
         LAST_STEPS,
     );
-    let learned = 1.0 - card[STEPS - 1] / card[0];
     all.hold(
-        &format!("{name}: what stays of the loss"),
-        1.0 - learned,
+        &format!("{name}: last loss relative to the first"),
+        gpu[STEPS - 1] / gpu[0],
         0.95,
     );
 }
@@ -412,10 +411,10 @@ fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
 fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
     let (lanes, steps) = (5, 25);
     let condition = net.interface().condition;
-    let card = on(net, device);
+    let on_gpu = on(net, device);
     let mut steppers = [
         net.stepper(lanes).expect("a network"),
-        card.lanes(lanes).expect("a network"),
+        on_gpu.lanes(lanes).expect("a network"),
     ];
     let mut largest = 0.0_f32;
     for lane in 0..lanes {
@@ -430,10 +429,10 @@ fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
         let tokens: Vec<u32> = (0..lanes)
             .map(|lane| ((step * 7 + lane * 3) % 40) as u32)
             .collect();
-        let [cpu, card] = steppers
+        let [cpu, gpu] = steppers
             .each_mut()
             .map(|stepper| stepper.step(&tokens).to_vec());
-        largest = worse(largest, apart(&cpu, &card));
+        largest = worse(largest, apart(&cpu, &gpu));
         if step == 12 {
             for stepper in &mut steppers {
                 stepper.reset(2, None);
@@ -441,7 +440,11 @@ fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
             }
         }
     }
-    all.hold(&format!("{name}: step by step in lanes"), largest, LOGITS);
+    all.hold(
+        &format!("{name}: logits step by step, several lanes"),
+        largest,
+        LOGITS,
+    );
 }
 
 /// Checks that weights do not change on the way to the device and back.
@@ -450,13 +453,13 @@ fn moves(name: &str, net: &Model, device: &Device, all: &mut Laws) {
     assert_eq!(
         is_cpu(&device_of(&there)),
         is_cpu(device),
-        "it did not move"
+        "the network is not on the device"
     );
     let weights: Vec<Vec<f32>> = parameters(&there).into_iter().map(|p| p.values).collect();
     let back = with_values(net.clone(), weights);
     let same = parameters(&back) == parameters(net);
     all.hold(
-        &format!("{name}: there and back, bit for bit"),
+        &format!("{name}: weights copied to the device and back, bit for bit"),
         f32::from(u8::from(!same)),
         0.0,
     );
@@ -540,13 +543,13 @@ fn make(
     let mut make = |length: usize| {
         let mut items: Vec<Item> = (0..lanes as u64)
             .map(|item| Item {
-                sampler: Sampler::new(Sampling::default(), 1, item).expect("usual settings"),
+                sampler: Sampler::new(Sampling::default(), 1, item).expect("default settings"),
                 condition: None,
                 prompt: Vec::new(),
             })
             .collect();
         let begun = Instant::now();
-        generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("it makes");
+        generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("generation");
         begun.elapsed().as_secs_f64()
     };
     // The first run compiles and tunes the kernels, so it is not timed.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::ui;
 use crate::error::Result;
-use crate::ops::device::list_cards;
+use crate::ops::device::list_gpus;
 
 /// List compute devices and audio outputs
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ struct Devices {
 struct Compute {
     name: String,
     what: String,
-    /// Bytes of a card's own memory.
+    /// Bytes of a GPU's own memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<u64>,
 }
@@ -50,10 +50,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ),
         memory: None,
     }];
-    compute.extend(list_cards().into_iter().map(|card| Compute {
-        name: card.device,
-        what: card.name,
-        memory: card.memory,
+    compute.extend(list_gpus().into_iter().map(|gpu| Compute {
+        name: gpu.device,
+        what: gpu.name,
+        memory: gpu.memory,
     }));
     let (audio, audio_problem) = match outputs() {
         Ok(outputs) if outputs.is_empty() => (outputs, Some("no audio output was found".into())),

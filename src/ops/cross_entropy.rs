@@ -1,4 +1,4 @@
-/*! Softmax cross-entropy over classes, with positions that do not count. */
+/*! Softmax cross-entropy over classes, with targets that are ignored. */
 
 use burn::prelude::*;
 use burn::tensor::activation;
@@ -9,13 +9,13 @@ use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 use crate::ops::has_kernels;
 
-/// The target of a position that is not scored.
+/// The target of a row that is not scored.
 pub const IGNORED: i32 = -1;
 
-/// The summed surprise Σ −ln softmax(logits)\[target\] in nats over all rows whose target is a class, as one number `[1]`.
+/// The NLL Σ −ln softmax(logits)\[target\] in nats, summed over all rows whose target is a class: `[1]`.
 ///
 /// * `logits`: `[rows, classes]`.
-/// * `targets`: one per row; [`IGNORED`] (any negative number) leaves a row out of the sum and its gradient.
+/// * `targets`: one per row; [`IGNORED`] (any negative number) excludes a row from the sum and its gradient.
 ///
 /// The gradient of a scored row is softmax(logits) − onehot(target).
 pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
@@ -30,7 +30,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
     fused::apply(op, [fused::input(&logits)])
 }
 
-/// The surprise of each row in nats, without a gradient; 0 for rows that are left out.
+/// The NLL of each row in nats, without a gradient; 0 for ignored rows.
 ///
 /// * `logits`: `[rows, classes]`.
 /// * `targets`: as for [`cross_entropy`].

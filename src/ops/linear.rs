@@ -1,4 +1,4 @@
-/*! A dense layer, with the rectifier before it if there is one. */
+/*! A dense layer, with an optional ReLU before it. */
 
 use burn::prelude::*;
 use burn::tensor::activation;
@@ -9,7 +9,7 @@ use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 use crate::ops::has_kernels;
 
-/// `f(x) W + b`, where f is the rectifier max(0, ·) if `relu` is set and nothing otherwise.
+/// `f(x) W + b`, where f is the ReLU if `relu` is set, else the identity.
 ///
 /// * `x`: `[rows, inputs]`; `weight`: `[inputs, outputs]`; `bias`: `[outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {

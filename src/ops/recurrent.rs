@@ -1,4 +1,4 @@
-/*! Recurrent layers over whole sequences: one operation, not one a time step. */
+/*! Recurrent layers over whole sequences, as one operation. */
 
 use burn::prelude::*;
 
@@ -13,12 +13,12 @@ use crate::ops::fused::FusedOp;
 use crate::ops::has_kernels;
 use crate::ops::unrolled::unrolled;
 
-/// What a recurrent layer is made of, with H units.
+/// The cell of a recurrent layer with H units.
 #[derive(Debug, Clone)]
 pub enum Cell {
     /// Long short-term memory (Hochreiter & Schmidhuber 1997), gates i, f, g, o.
     Lstm,
-    /// Gated recurrent unit (Cho et al. 2014), gates r, z, n; `bias` `[H]` stands inside the reset gate:
+    /// Gated recurrent unit (Cho et al. 2014), gates r, z, n; `bias` is inside the reset gate:
     /// n = tanh(x_n + r (h U_n + bias)).
     Gru {
         /// `[H]`.
@@ -26,20 +26,20 @@ pub enum Cell {
     },
 }
 
-/// What enters the G gates at each step beside the past, biases included.
+/// The input of the G gates at each step, biases included, without the recurrent product.
 #[derive(Debug, Clone)]
 pub enum GateInput {
     /// `[batch · time, G·H]`.
     Rows(Tensor<2>),
-    /// A row of a table for each token: `[entries, G·H]` and tokens `[batch · time]`.
+    /// One row of a table for each token: `[entries, G·H]` and tokens `[batch · time]`.
     Table(Tensor<2>, Tensor<1, Int>),
 }
 
-/// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]` (and an empty cell).
+/// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]`; an LSTM's cell state starts at zero.
 ///
 /// * `condition`: `[batch, G·H]`, added at every step of its sequence.
 /// * `recurrent`: `[H, G·H]`.
-/// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
+/// * returns the hidden states `[batch · time, H]`, row `b · time + t`.
 pub fn recurrent(
     cell: &Cell,
     input: GateInput,
@@ -49,7 +49,7 @@ pub fn recurrent(
     time: usize,
 ) -> Tensor<2> {
     let (input, tokens) = match input {
-        // Rows take the condition before they come in: they exist anyway.
+        // Adding the condition to the rows costs no further memory, because the rows exist.
         GateInput::Rows(rows) => {
             return run(
                 cell,
@@ -118,7 +118,7 @@ fn run(
     fused::apply(op, inputs)
 }
 
-/// Each sequence's condition added to all its rows.
+/// Adds each sequence's condition to all its rows.
 pub(super) fn conditioned(
     rows: Tensor<2>,
     condition: Option<&Tensor<2>>,

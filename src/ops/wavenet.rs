@@ -24,7 +24,7 @@ pub struct ResidualStack {
 
 /// Runs a whole residual stack over `batch` sequences (van den Oord et al. 2016, §2.1–2.5).
 ///
-/// For each layer with dilation d, zeros standing before the start of a sequence:
+/// For each layer with dilation d, with zeros before the start of a sequence:
 ///
 /// ```text
 /// p_t = W_past x_{t−d} + W_current x_t + b + condition        z_t = tanh(p_filter) · σ(p_gate)
@@ -33,7 +33,7 @@ pub struct ResidualStack {
 ///
 /// * `x`: `[batch · time, R]`, row `b · time + t`.
 /// * `condition`: `[batch, L · 2R]`, added to the pre-activations of every row of its sequence.
-/// * gives the sum of the skip outputs, `[batch · time, S]`.
+/// * returns the sum of the skip outputs, `[batch · time, S]`.
 ///
 /// The residual half of the last layer's output has no effect.
 pub fn residual_stack(
@@ -156,18 +156,18 @@ pub(crate) fn composed(
                 .clone()
                 .reshape([batch, time, r])
                 .narrow(1, 0, time - dilation);
-            let nothing = Tensor::zeros([batch, dilation, r], &x.device());
-            let past = Tensor::cat(vec![nothing, past], 1).reshape([rows, r]);
+            let zeros = Tensor::zeros([batch, dilation, r], &x.device());
+            let past = Tensor::cat(vec![zeros, past], 1).reshape([rows, r]);
             p = p + past.matmul(conv.narrow(0, 0, r));
         }
         p = p + weights.conv_bias.clone().narrow(0, layer, 1);
         if let Some(condition) = &condition {
-            let steering =
+            let condition =
                 condition
                     .clone()
                     .narrow(1, layer * 2 * r, 2 * r)
                     .reshape([batch, 1, 2 * r]);
-            p = (p.reshape([batch, time, 2 * r]) + steering).reshape([rows, 2 * r]);
+            p = (p.reshape([batch, time, 2 * r]) + condition).reshape([rows, 2 * r]);
         }
         let z =
             activation::tanh(p.clone().narrow(1, 0, r)) * activation::sigmoid(p.narrow(1, r, r));
