@@ -288,7 +288,7 @@ impl Layer<'_> {
         assert_eq!(
             size,
             batch * time * hidden * SLOTS,
-            "the saved state is that of another shape"
+            "the saved state belongs to another shape"
         );
         let mut sums: Vec<Sums> = parts
             .iter()

@@ -1,10 +1,11 @@
 /*! The register tile, and the loops around it. */
 
 use crate::base::simd::InstructionSet;
-use crate::kernels::matmul::{LINE, Start, View, width};
+use crate::kernels::buffer::LINE;
+use crate::kernels::matmul::{Start, View, width};
 use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 
-/// Rows of the register tile: with [`F32Registers::PANEL`] vectors beside it, the accumulators fill the registers.
+/// Rows of the register tile: its sums of [`F32Registers::PANEL`] vectors per row fill the registers.
 const TILE_ROWS: usize = 6;
 /// Inner steps per pass, so that a panel of this depth (32 kB at most) stays in the first-level cache.
 const DEPTH: usize = 128;
@@ -17,7 +18,7 @@ pub(crate) struct Job<'a> {
     pub columns: usize,
     pub left: View<'a>,
     pub out_row: usize,
-    /// Whether what lies behind each panel will be needed next.
+    /// Whether the memory behind each panel is needed next.
     pub ahead: bool,
 }
 
@@ -92,7 +93,7 @@ unsafe fn run_panels<R: F32Registers>(
         let vectors = filled.div_ceil(R::WIDTH);
         let panel = &packed[offset..offset + job.depth * vectors * R::WIDTH];
         let out = &mut out[first..];
-        // The first pass sets the start, the later ones go on from what it wrote; an empty sum is the start itself.
+        // The first pass begins with the start, the later ones with the sums so far; an empty sum is the start itself.
         let mut from = 0;
         loop {
             let steps = DEPTH.min(job.depth - from);
@@ -136,7 +137,7 @@ struct Part<'a> {
     steps: usize,
     /// Columns of the panel that exist.
     filled: usize,
-    /// How far behind each other the steps call in what lies behind the panel; 0 to let it be.
+    /// Distance between the prefetches of two steps, in floats; 0 for no prefetch.
     ahead: usize,
     left: &'a [f32],
     left_row: usize,
@@ -147,8 +148,8 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// All rows, in tiles whose heights differ by at most one. They may also call in the next panel, a line a step:
-    /// weights that do not fit the cache arrive while there is arithmetic to do.
+    /// All rows, in tiles whose heights differ by at most one. Each step may also prefetch a cache line of the next panel,
+    /// so that weights outside the cache arrive during the arithmetic.
     ///
     /// # Safety
     /// As [`run_panels`].
@@ -198,7 +199,7 @@ impl Part<'_> {
     ) {
         let out = out.as_mut_ptr().wrapping_add(row * self.out_row);
         // SAFETY: `run` has checked that all rows × steps of the left matrix, steps × the vectors' floats of the panel
-        // and all rows × `filled` of the output exist; the last vector is cut where the panel ends inside it.
+        // and all rows × `filled` of the output exist; the last vector is partial if the panel ends inside it.
         unsafe {
             let mut sums = [[registers.splat(0.0); VECTORS]; ROWS];
             match self.start {
@@ -237,7 +238,7 @@ impl Part<'_> {
         }
     }
 
-    /// The floats at one row of the panel's width; the last vector may be cut.
+    /// Loads one row of the panel's width; the last vector may be partial.
     ///
     /// # Safety
     /// `filled` floats are readable at `from`, and they need all `VECTORS`.
@@ -263,7 +264,7 @@ impl Part<'_> {
         }
     }
 
-    /// The reverse of [`Part::load`].
+    /// Stores what [`Part::load`] loads.
     ///
     /// # Safety
     /// `filled` floats are writable at `to`, and they need all `VECTORS`.

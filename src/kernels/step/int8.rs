@@ -1,8 +1,8 @@
 /*!
-Matrices of bytes: quantised once, multiplied by quantised activations, the sums exact integers.
+Quantised matrices: int8 weights times uint8 activations.
 
-Weights are signed bytes with one scale per output, activations unsigned bytes. As integer sums are exact, every
-[`Int8Registers`] gives the same bits whatever its order.
+The weights are signed bytes with one scale per output. Integer sums are exact, so all [`Int8Registers`] give the same bits
+in any order of addition.
 */
 
 use std::ops::Range;
@@ -10,24 +10,24 @@ use std::ops::Range;
 use crate::kernels::registers::{Int8Registers, Int8Work};
 use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, Weights, panels};
 
-/// What zero becomes where activations are signed; 1 and 255 stand for the ends of their range.
+/// The byte for zero in signed activations; 1 and 255 are the ends of their range.
 pub(crate) const ZERO: u8 = 128;
 /// Quantisation steps from zero to the end of a symmetric range.
 pub(crate) const STEPS: f32 = 127.0;
 
-/// A constant matrix of bytes, packed in panels as [`Matrix`](crate::kernels::step::matrix::Matrix) is, and what makes numbers of the
-/// sums.
+/// A constant matrix of bytes in the panels of [`Matrix`](crate::kernels::step::matrix::Matrix), with the scale and the bias
+/// of its outputs.
 #[derive(Debug)]
 pub(crate) struct IntMatrix {
-    /// Inputs in fours.
+    /// Groups of four inputs.
     fours: usize,
     weights: Vec<Weights>,
-    /// Numbers are sums · scale + bias.
+    /// Outputs are sums · scale + bias.
     scale: Vec<Block>,
     bias: Vec<Block>,
 }
 
-/// Row-major weights, `[inputs, outputs]`, and the size of one step of each output's weights.
+/// Row-major int8 weights, `[inputs, outputs]`, and the quantisation step of each output's weights.
 #[derive(Debug)]
 pub(crate) struct Quantised {
     values: Vec<i8>,
@@ -35,7 +35,7 @@ pub(crate) struct Quantised {
 }
 
 impl Quantised {
-    /// Rounds row-major `weights`, `[inputs, outputs]`, so that each output's largest becomes ±127.
+    /// Quantises row-major `weights`, `[inputs, outputs]`, so that each output's largest becomes ±127.
     pub fn new(weights: &[f32], outputs: usize) -> Self {
         let mut largest = vec![0.0_f32; outputs];
         for row in weights.chunks_exact(outputs) {
@@ -61,8 +61,8 @@ impl Quantised {
         }
     }
 
-    /// Packs the rows `inputs` with the given columns in each block of outputs. Inputs come in `steps` per unit, and
-    /// `zero` stands for zero in all rows, which the bias makes up for.
+    /// Packs the rows `inputs`; block i of the outputs holds the columns `columns[i]`. The inputs have `steps` quantisation
+    /// steps per unit, and their byte for zero is `zero`, for which the bias compensates.
     pub fn pack(
         &self,
         inputs: Range<usize>,
@@ -80,7 +80,7 @@ impl Quantised {
             let panel;
             (panel, rest) = rest.split_at(width);
             for four in rows.chunks(Weights::INPUTS * outputs) {
-                weights.extend(panel.iter().map(|block| weave(four, outputs, block)));
+                weights.extend(panel.iter().map(|block| interleave(four, outputs, block)));
             }
         }
         let scales: Vec<f32> = self.scales.iter().map(|scale| scale / steps).collect();
@@ -103,22 +103,22 @@ impl Quantised {
     }
 }
 
-/// Up to four rows of weights for the outputs `columns`, each output's weights side by side.
-fn weave(rows: &[i8], outputs: usize, columns: &Range<usize>) -> Weights {
-    let mut woven = Weights::ZERO;
+/// Interleaves up to four rows of weights: each of the outputs `columns` has its weights side by side.
+fn interleave(rows: &[i8], outputs: usize, columns: &Range<usize>) -> Weights {
+    let mut interleaved = Weights::ZERO;
     for (i, row) in rows.chunks_exact(outputs).enumerate() {
         for (o, &weight) in row[columns.clone()].iter().enumerate() {
-            woven.0[o * Weights::INPUTS + i] = weight;
+            interleaved.0[o * Weights::INPUTS + i] = weight;
         }
     }
-    woven
+    interleaved
 }
 
 impl IntMatrix {
-    /// The most inputs whose sum of products fits 32 bits.
+    /// The largest number of inputs whose sum of products fits into 32 bits.
     pub const MAX_INPUTS: usize = 1 << 16;
 
-    /// What makes up the numbers beside the sums.
+    /// The bias, corrected for the byte of zero.
     pub fn bias(&self) -> &[Block] {
         &self.bias
     }
@@ -142,7 +142,7 @@ impl IntMatrix {
         });
     }
 
-    /// Writes the numbers that the sums (start or else zero) + input · weights stand for, for the first `rows` rows.
+    /// Writes the outputs of the first `rows` rows, dequantised from the sums `start` (or zero) + input · weights.
     #[inline(always)]
     pub fn numbers(
         &self,
@@ -162,7 +162,7 @@ impl IntMatrix {
         });
     }
 
-    /// Adds the numbers, but for their bias, to the first `rows` rows.
+    /// Adds the outputs without their bias to the first `rows` rows.
     #[inline(always)]
     pub fn add(
         &self,
@@ -182,7 +182,7 @@ impl IntMatrix {
     }
 }
 
-/// start (or else zero) + input · weights.
+/// start (or zero) + input · weights.
 struct Product<'a, O> {
     matrix: &'a IntMatrix,
     rows: usize,
@@ -191,9 +191,9 @@ struct Product<'a, O> {
     output: O,
 }
 
-/// What becomes of sums while they are in registers.
+/// Stores sums from registers.
 trait Output {
-    /// Takes the sums of `N` blocks of row `row` from block `first` on.
+    /// Stores the sums of `N` blocks of row `row` from block `first` on.
     fn put<R: Int8Registers, const N: usize>(
         &mut self,
         registers: R,
@@ -224,7 +224,7 @@ impl Output for Sums<'_> {
     }
 }
 
-/// Stores the numbers or, with `ADD`, adds them but for their bias.
+/// Stores the dequantised outputs or, with `ADD`, adds them without their bias.
 struct Numbers<'a, const ADD: bool>(&'a mut Rows<Block>);
 
 impl<const ADD: bool> Output for Numbers<'_, ADD> {
@@ -325,7 +325,7 @@ impl<O: Output> Product<'_, O> {
     }
 }
 
-/// Goes on with the sums of one row through a panel, every other four inputs in a chain of their own.
+/// Adds the products of one row through a panel to `sums`, in two chains for even and odd groups of four inputs.
 #[inline(always)]
 fn two_chains<R: Int8Registers, const BLOCKS: usize>(
     registers: R,
@@ -362,7 +362,7 @@ mod tests {
     use crate::kernels::registers::{Avx2, Vnni256, Vnni512};
     use crate::kernels::step::blocks::columns;
 
-    /// `input · weights` with one way of multiplying: the sums, and the numbers stored and then added once more.
+    /// The sums `input · weights`, and the outputs stored and then added once more.
     fn product(
         registers: impl Int8Registers,
         matrix: &IntMatrix,
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_multiplying_gives_the_same_integers() {
+    fn all_registers_give_the_same_integers() {
         let mut random = Lcg(3);
         for (inputs, outputs, rows) in
             [(1, 1, 1), (7, 33, 3), (20, 64, 4), (5, 130, 9), (64, 96, 7)]

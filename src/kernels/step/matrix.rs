@@ -1,8 +1,8 @@
 /*!
-Matrices packed for one job: multiply a few vectors by a constant matrix, one fused chain per output.
+A few rows times a constant matrix, one fused chain per output.
 
-Weights lie in panels of up to 96 outputs (six [`Block`]s), each panel input after input, so that one pass reads
-memory straight on. Several rows of inputs share a pass: the weights are loaded once for all of them.
+The weights are in panels of up to 96 outputs (six [`Block`]s), each panel input after input, so that one pass reads memory
+in order. Several rows of inputs share a pass, which loads the weights once.
 */
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
-    /// Packs row-major `weights`, `[inputs, bias.len()]`, with the given columns in each block of outputs.
+    /// Packs row-major `weights`, `[inputs, bias.len()]`; block i of the outputs holds the columns `columns[i]`.
     pub fn pack(inputs: usize, weights: &[f32], bias: &[f32], columns: &[Range<usize>]) -> Self {
         let mut packed = Vec::with_capacity(inputs * columns.len());
         let mut rest = columns;
@@ -91,7 +91,7 @@ impl Matrix {
     /// Bias + input · weights for one row.
     ///
     /// # Panics
-    /// If `input` has not one value per input of the matrix.
+    /// If `input` does not have one value per input of the matrix.
     pub fn apply(&self, level: InstructionSet, input: &[f32]) -> Vec<Block> {
         assert_eq!(input.len(), self.inputs, "one value per input");
         let mut row = Rows::zeros(1, input.len());
