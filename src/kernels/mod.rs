@@ -8,18 +8,18 @@ dimensions, without a tensor library.
 * A kernel panics if a slice is too short for the dimensions given.
 */
 
-pub mod adamw;
-pub mod buffer;
-pub mod cross_entropy;
-pub mod embedding;
+pub(crate) mod adamw;
+pub(crate) mod buffer;
+pub(crate) mod cross_entropy;
+pub(crate) mod embedding;
 pub(crate) mod gru;
-pub mod linear;
+pub(crate) mod linear;
 pub(crate) mod lstm;
 pub mod matmul;
-pub mod parallel;
+pub(crate) mod parallel;
 pub(crate) mod recurrent;
 pub(crate) mod registers;
-pub mod step;
+pub(crate) mod step;
 #[cfg(test)]
 mod testing;
-pub mod wavenet;
+pub(crate) mod wavenet;

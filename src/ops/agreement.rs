@@ -7,6 +7,7 @@ use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use crate::ops::form::testing;
 use crate::ops::*;
 
 /// Of the largest value.
@@ -81,7 +82,7 @@ fn residual_stack_agrees_with_its_composed_form() {
         let conv_bias = numbers.tensor([layers, 2 * r]);
         let out = numbers.tensor([layers, r, r + s]);
         let out_bias = numbers.tensor([layers, r + s]);
-        let steering = numbers.tensor([batch, layers * 2 * r]);
+        let condition = numbers.tensor([batch, layers * 2 * r]);
         let weights = ResidualStack {
             conv: conv.clone(),
             conv_bias: conv_bias.clone(),
@@ -93,14 +94,14 @@ fn residual_stack_agrees_with_its_composed_form() {
             residual_stack(
                 x.clone(),
                 &weights,
-                Some(steering.clone()),
+                Some(condition.clone()),
                 &dilations,
                 time
             ),
             crate::ops::wavenet::composed(
                 x.clone(),
                 &weights,
-                Some(steering.clone()),
+                Some(condition.clone()),
                 &dilations,
                 time
             ),
@@ -109,7 +110,7 @@ fn residual_stack_agrees_with_its_composed_form() {
             conv_bias,
             out,
             out_bias,
-            steering
+            condition
         );
         agree!(
             "stack",

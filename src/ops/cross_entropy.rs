@@ -5,9 +5,9 @@ use burn::tensor::activation;
 
 use crate::kernels::buffer::unwritten;
 use crate::kernels::cross_entropy as kernel;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
-use crate::ops::has_kernels;
 
 /// The target of a row that is not scored.
 pub const IGNORED: i32 = -1;

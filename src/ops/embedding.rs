@@ -7,9 +7,9 @@ use crate::kernels::buffer::unwritten;
 use crate::kernels::embedding as kernel;
 use crate::ops::composed;
 use crate::ops::composed::ComposedOp;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
-use crate::ops::has_kernels;
 
 /// Row i of the result is the sum over all `sources` of the table's row `source[i]`.
 ///

@@ -5,9 +5,9 @@ use burn::tensor::activation;
 
 use crate::kernels::buffer::unwritten;
 use crate::kernels::linear as kernel;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
-use crate::ops::has_kernels;
 
 /// `f(x) W + b`, where f is the ReLU if `relu` is set, else the identity.
 ///

@@ -12,12 +12,11 @@ mod composed;
 mod cross_entropy;
 pub mod device;
 mod embedding;
+pub(crate) mod form;
 pub(crate) mod fused;
 mod linear;
 mod node;
 mod recurrent;
-#[cfg(test)]
-pub(crate) mod testing;
 mod unrolled;
 mod wavenet;
 
@@ -27,8 +26,3 @@ pub use linear::linear;
 pub use recurrent::{Cell, GateInput, recurrent};
 pub use unrolled::recurrent_step;
 pub use wavenet::{ResidualStack, residual_stack};
-
-#[cfg(not(test))]
-use device::is_cpu as has_kernels;
-#[cfg(test)]
-use testing::has_kernels;

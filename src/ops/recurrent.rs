@@ -8,9 +8,9 @@ use crate::kernels::gru::Gru;
 use crate::kernels::lstm::Lstm;
 use crate::kernels::recurrent as kernel;
 use crate::ops::embedding::embedding;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
-use crate::ops::has_kernels;
 use crate::ops::unrolled::unrolled;
 
 /// The cell of a recurrent layer with H units.

@@ -5,9 +5,9 @@ use burn::tensor::activation;
 
 use crate::kernels::buffer::unwritten;
 use crate::kernels::wavenet as kernel;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
-use crate::ops::has_kernels;
 
 /// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
 #[derive(Debug, Clone)]

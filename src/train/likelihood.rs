@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::models::{Interface, Recurrent, RecurrentConfig, Unit, WaveNet, WaveNetConfig};
-    use crate::ops::testing::composed;
+    use crate::ops::form::testing::composed;
     use crate::sequence::Alphabet;
     use crate::train::{AdamW, OptimizerSettings};
 
