@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 use ensuite::models::wavenet::{Calibration, WaveNetInt8Engine};
 use ensuite::models::{
-    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+    Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, WaveNet, WaveNetConfig,
 };
 use ensuite::sequence::{Alphabet, Sampler, Sampling, Stepper, Token};
 
@@ -52,8 +52,8 @@ fn main() {
         tied: false,
         dropout: 0.0,
     };
-    let net =
-        Recurrent::new(Unit::Lstm, config, interface(), 1, &Device::flex()).expect("a network");
+    let net = Recurrent::new(RecurrentCell::Lstm, config, interface(), 1, &Device::flex())
+        .expect("a network");
     println!(
         "| LSTM 512 | {} | | |",
         speed(&mut *net.stepper(1).expect("an engine"))

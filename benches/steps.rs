@@ -12,10 +12,10 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use ensuite::models::Batch;
 use ensuite::models::{
-    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+    Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, WaveNet, WaveNetConfig,
 };
 use ensuite::ops::device::DeviceChoice;
-use ensuite::ops::{Cell, GateInput, cross_entropy, linear, recurrent};
+use ensuite::ops::{GateInput, Recurrence, cross_entropy, linear, recurrent};
 use ensuite::sequence::Alphabet;
 use ensuite::train::{AdamW, MaximumLikelihood, Objective, OptimizerSettings, StepContext};
 
@@ -70,7 +70,8 @@ fn lstm(repeats: usize) -> Vec<f64> {
         tied: false,
         dropout: 0.0,
     };
-    let net = Recurrent::new(Unit::Lstm, config, interface(167), 1, &device()).expect("a network");
+    let net = Recurrent::new(RecurrentCell::Lstm, config, interface(167), 1, &device())
+        .expect("a network");
     sequence_steps(net, 32, 400, repeats)
 }
 
@@ -146,14 +147,15 @@ impl Gru {
         time: usize,
     ) -> Tensor<2> {
         let input = linear(x, self.input.val(), self.bias.val(), false);
-        let cell = Cell::Gru {
-            bias: self.recurrent_bias.val(),
+        let recurrence = Recurrence {
+            cell: RecurrentCell::Gru,
+            weight: self.recurrent.val(),
+            bias: Some(self.recurrent_bias.val()),
         };
         recurrent(
-            &cell,
+            &recurrence,
             GateInput::Rows(input),
             condition,
-            self.recurrent.val(),
             initial,
             time,
         )

@@ -10,12 +10,13 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use ensuite::models::{Batch, Model, NetworkConfig};
 use ensuite::models::{
-    Interface, RecurrentConfig, SentenceVaeConfig, SequenceModel, Unit, WaveNetConfig, device_of,
-    parameters, with_values,
+    Interface, RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceModel, WaveNetConfig,
+    device_of, parameters, with_values,
 };
 use ensuite::ops::device::{DeviceChoice, is_cpu};
 use ensuite::ops::{
-    Cell, GateInput, ResidualStack, cross_entropy, embedding, linear, recurrent, residual_stack,
+    GateInput, Recurrence, ResidualStack, cross_entropy, embedding, linear, recurrent,
+    residual_stack,
 };
 use ensuite::sequence::{Alphabet, Item, Sampler, Sampling, generate_many};
 use ensuite::train::{
@@ -198,34 +199,26 @@ fn operations(device: &Device, all: &mut Laws) {
     for gru in [false, true] {
         let (batch, time, hidden) = (6, 40, 48);
         let width = if gru { 3 } else { 4 } * hidden;
-        let cell = |i: &mut Inputs| {
-            if gru {
-                Cell::Gru {
-                    bias: i.tensor([hidden]),
-                }
+        let recurrence = |i: &mut Inputs| Recurrence {
+            cell: if gru {
+                RecurrentCell::Gru
             } else {
-                Cell::Lstm
-            }
+                RecurrentCell::Lstm
+            },
+            weight: i.tensor([hidden, width]) * 0.1,
+            bias: gru.then(|| i.tensor([hidden])),
         };
         let name = if gru { "GRU" } else { "LSTM" };
         check(&format!("{name} over rows, steered"), &|i| {
-            let (cell, rows) = (cell(i), i.tensor([batch * time, width]));
-            let (condition, u) = (i.tensor([batch, width]), i.tensor([hidden, width]) * 0.1);
-            let first = i.tensor([batch, hidden]);
-            recurrent(
-                &cell,
-                GateInput::Rows(rows),
-                Some(condition),
-                u,
-                first,
-                time,
-            )
+            let (layer, rows) = (recurrence(i), i.tensor([batch * time, width]));
+            let (condition, first) = (i.tensor([batch, width]), i.tensor([batch, hidden]));
+            recurrent(&layer, GateInput::Rows(rows), Some(condition), first, time)
         });
         check(&format!("{name} over a table"), &|i| {
-            let (cell, table) = (cell(i), i.tensor([31, width]));
-            let (u, first) = (i.tensor([hidden, width]) * 0.1, i.tensor([batch, hidden]));
+            let (layer, table) = (recurrence(i), i.tensor([31, width]));
+            let first = i.tensor([batch, hidden]);
             let input = GateInput::Table(table, i.tokens(batch * time, 31));
-            recurrent(&cell, input, None, u, first, time)
+            recurrent(&layer, input, None, first, time)
         });
     }
     check("residual stack", &|i| {
@@ -281,7 +274,7 @@ fn networks() -> Vec<(&'static str, Model)> {
         (
             "sentence VAE",
             NetworkConfig::SentenceVae(SentenceVaeConfig {
-                unit: Unit::Lstm,
+                unit: RecurrentCell::Lstm,
                 embedding: 32,
                 hidden: 64,
                 encoder: 32,

@@ -18,7 +18,10 @@ pub mod lstm;
 pub mod matmul;
 pub mod parallel;
 mod recurrent;
+mod recurrent_cell;
 pub mod step;
 #[cfg(test)]
 mod testing;
 pub mod wavenet;
+
+pub use recurrent_cell::RecurrentCell;

@@ -16,10 +16,11 @@ mod stepper_conformance;
 pub mod wavenet;
 mod weights;
 
+pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
 pub(crate) use batch::{inputs, nll_of_logits};
 pub use parameters::{Parameter, parameters, with_values};
-pub use rnn::{Recurrent, RecurrentConfig, Unit};
+pub use rnn::{Recurrent, RecurrentConfig};
 pub use sentence_vae::{DECODER, Encoded, SentenceVae, SentenceVaeConfig};
 #[cfg(test)]
 pub(crate) use sequence_model::testing;
@@ -65,8 +66,8 @@ impl NetworkConfig {
             Self::WaveNet(config) => {
                 WaveNet::new(config.clone(), interface, seed, device).map(Model::WaveNet)
             }
-            Self::Lstm(config) => recurrent(Unit::Lstm, config),
-            Self::Gru(config) => recurrent(Unit::Gru, config),
+            Self::Lstm(config) => recurrent(RecurrentCell::Lstm, config),
+            Self::Gru(config) => recurrent(RecurrentCell::Gru, config),
             Self::SentenceVae(config) => {
                 SentenceVae::new(config.clone(), interface, seed, device).map(Model::SentenceVae)
             }

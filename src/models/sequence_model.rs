@@ -94,7 +94,7 @@ pub(crate) mod testing {
     use rand_chacha::ChaCha8Rng;
     use rand_core::{Rng, SeedableRng};
 
-    use crate::models::{Interface, Recurrent, RecurrentConfig, SequenceModel, Unit};
+    use crate::models::{Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel};
     use crate::sequence::conformance::Subject;
     use crate::sequence::{Alphabet, Stepper, Token};
 
@@ -140,7 +140,7 @@ pub(crate) mod testing {
     }
 
     /// A recurrent network that learns in a moment.
-    pub(crate) fn small(unit: Unit) -> Recurrent {
+    pub(crate) fn small(unit: RecurrentCell) -> Recurrent {
         let config = RecurrentConfig {
             embedding: 5,
             hidden: 8,

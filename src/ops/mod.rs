@@ -22,6 +22,6 @@ mod wavenet;
 pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
 pub use embedding::embedding;
 pub use linear::linear;
-pub use recurrent::{Cell, GateInput, recurrent};
+pub use recurrent::{GateInput, Recurrence, recurrent};
 pub use unrolled::recurrent_step;
 pub use wavenet::{ResidualStack, residual_stack};

@@ -2,6 +2,7 @@
 
 use burn::prelude::*;
 
+use crate::kernels::RecurrentCell;
 use crate::kernels::buffer::unwritten;
 use crate::kernels::lstm as kernel;
 use crate::kernels::{gru, lstm};
@@ -10,17 +11,28 @@ use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 use crate::ops::unrolled::unrolled;
 
-/// What a recurrent layer is made of, with H units.
+/// The recurrent part of a layer of H units with G gates each.
 #[derive(Debug, Clone)]
-pub enum Cell {
-    /// Long short-term memory (Hochreiter & Schmidhuber 1997), gates i, f, g, o.
-    Lstm,
-    /// Gated recurrent unit (Cho et al. 2014), gates r, z, n; `bias` `[H]` stands inside the reset gate:
-    /// n = tanh(x_n + r (h U_n + bias)).
-    Gru {
-        /// `[H]`.
-        bias: Tensor<1>,
-    },
+pub struct Recurrence {
+    /// Its cell, with G gates.
+    pub cell: RecurrentCell,
+    /// `[H, G·H]`.
+    pub weight: Tensor<2>,
+    /// `[H]`: the bias inside the reset gate of a GRU; `None` for an LSTM.
+    pub bias: Option<Tensor<1>>,
+}
+
+impl Recurrence {
+    /// `[H]` for a GRU, `[0]` for an LSTM.
+    pub(super) fn bias(&self) -> Tensor<1> {
+        match (&self.bias, self.cell) {
+            (Some(bias), RecurrentCell::Gru) => bias.clone(),
+            (_, RecurrentCell::Lstm) => Tensor::zeros([0], &self.weight.device()),
+            (None, RecurrentCell::Gru) => {
+                Tensor::zeros([self.weight.dims()[0]], &self.weight.device())
+            }
+        }
+    }
 }
 
 /// What enters the G gates at each step beside the past, biases included.
@@ -35,13 +47,11 @@ pub enum GateInput {
 /// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]` (and an empty cell).
 ///
 /// * `condition`: `[batch, G·H]`, added at every step of its sequence.
-/// * `recurrent`: `[H, G·H]`.
 /// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
 pub fn recurrent(
-    cell: &Cell,
+    recurrence: &Recurrence,
     input: GateInput,
     condition: Option<Tensor<2>>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
@@ -49,34 +59,24 @@ pub fn recurrent(
         // Rows take the condition before they come in: they exist anyway.
         GateInput::Rows(rows) => {
             return run(
-                cell,
+                recurrence,
                 steered(rows, condition.as_ref(), time),
                 None,
                 None,
-                recurrent,
                 initial,
                 time,
             );
         }
         GateInput::Table(table, tokens) => (table, tokens),
     };
-    run(
-        cell,
-        input,
-        Some(tokens),
-        condition,
-        recurrent,
-        initial,
-        time,
-    )
+    run(recurrence, input, Some(tokens), condition, initial, time)
 }
 
 fn run(
-    cell: &Cell,
+    recurrence: &Recurrence,
     input: Tensor<2>,
     tokens: Option<Tensor<1, Int>>,
     condition: Option<Tensor<2>>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
@@ -89,15 +89,11 @@ fn run(
             Some(condition) => condition.clone(),
             None => Tensor::zeros([0, 0], &device),
         };
-        let bias = match cell {
-            Cell::Lstm => Tensor::zeros([0], &device),
-            Cell::Gru { bias } => bias.clone(),
-        };
         Some([
             first,
             fused::input(&steering)?,
-            fused::input(&recurrent)?,
-            fused::input(&bias)?,
+            fused::input(&recurrence.weight)?,
+            fused::input(&recurrence.bias())?,
             fused::input(&initial)?,
         ])
     })();
@@ -107,7 +103,7 @@ fn run(
             None => input,
         };
         let rows = steered(rows, condition.as_ref(), time);
-        return unrolled(cell, rows, recurrent, initial, time);
+        return unrolled(recurrence, rows, initial, time);
     };
     let op = Recurrent {
         shape: kernel::Shape {
@@ -115,7 +111,7 @@ fn run(
             time,
             hidden,
         },
-        lstm: matches!(cell, Cell::Lstm),
+        lstm: recurrence.cell == RecurrentCell::Lstm,
         tokens: tokens.map(|tokens| tokens.into_data().iter::<i32>().collect()),
         cells: vec![0.0; batch * hidden],
     };

@@ -7,27 +7,28 @@ Left to autodiff, each step's slice of the input would get a gradient as large a
 use burn::prelude::*;
 use burn::tensor::activation::{sigmoid, tanh};
 
+use crate::kernels::RecurrentCell;
 use crate::ops::composed;
 use crate::ops::composed::ComposedOp;
-use crate::ops::recurrent::Cell;
+use crate::ops::recurrent::Recurrence;
 
 /// A layer over `batch` sequences of `time` steps.
 ///
 /// * `rows`: `[batch · time, G·H]`, what enters the gates at each step, the condition included.
-/// * `recurrent`: `[H, G·H]`; `initial`: `[batch, H]`.
+/// * `initial`: `[batch, H]`.
 /// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
 pub(super) fn unrolled(
-    cell: &Cell,
+    recurrence: &Recurrence,
     rows: Tensor<2>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
-    match cell {
-        Cell::Lstm => composed::apply(Lstm { time }, [rows, recurrent, initial]),
-        Cell::Gru { bias } => {
-            let bias = bias.clone().unsqueeze();
-            composed::apply(Gru { time }, [rows, recurrent, initial, bias])
+    let weight = recurrence.weight.clone();
+    match recurrence.cell {
+        RecurrentCell::Lstm => composed::apply(Lstm { time }, [rows, weight, initial]),
+        RecurrentCell::Gru => {
+            let bias = recurrence.bias().unsqueeze();
+            composed::apply(Gru { time }, [rows, weight, initial, bias])
         }
     }
 }
@@ -36,19 +37,18 @@ pub(super) fn unrolled(
 ///
 /// * `x`: `[lanes, G·H]`, what enters the gates beside the past.
 /// * `state`: the hidden state and the cell, `[lanes, H]` each; a GRU leaves the cell as it is.
-/// * `recurrent`: `[H, G·H]`.
 pub fn recurrent_step(
-    cell: &Cell,
+    recurrence: &Recurrence,
     x: Tensor<2>,
     state: [Tensor<2>; 2],
-    recurrent: &Tensor<2>,
 ) -> [Tensor<2>; 2] {
-    match cell {
-        Cell::Lstm => LstmStep::run(x, state, recurrent).0,
-        Cell::Gru { bias } => {
+    let weight = &recurrence.weight;
+    match recurrence.cell {
+        RecurrentCell::Lstm => LstmStep::run(x, state, weight).0,
+        RecurrentCell::Gru => {
             let [h, unused] = state;
-            let bias = bias.clone().unsqueeze();
-            [GruStep::run(x, h, recurrent, &bias).0, unused]
+            let bias = recurrence.bias().unsqueeze();
+            [GruStep::run(x, h, weight, &bias).0, unused]
         }
     }
 }

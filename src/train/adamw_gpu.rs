@@ -194,14 +194,14 @@ impl ModuleMapper for Put {
 mod tests {
     use super::*;
     use crate::models::testing::small;
-    use crate::models::{Recurrent, Unit, parameters};
+    use crate::models::{Recurrent, RecurrentCell, parameters};
     use crate::ops::cross_entropy;
     use crate::train::AdamW;
 
     #[test]
     fn it_goes_as_the_optimizer_of_the_cpu_does() {
         let device = Device::flex();
-        let net = small(Unit::Gru);
+        let net = small(RecurrentCell::Gru);
         let settings = OptimizerSettings {
             weight_decay: 0.1,
             clip_norm: 0.3,

@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::models::testing::small;
-    use crate::models::{Recurrent, Unit, parameters};
+    use crate::models::{Recurrent, RecurrentCell, parameters};
     use crate::train::{Budget, MaximumLikelihood};
 
     /// Two devices in one memory.
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn training() -> Training<Recurrent> {
-        let net = small(Unit::Lstm);
+        let net = small(RecurrentCell::Lstm);
         Training {
             optimizer: AdamW::new(&net),
             standing: TrainState::start(Budget::Steps(20)),

@@ -296,7 +296,7 @@ mod tests {
     use super::*;
     use crate::latent::Gaussian;
     use crate::models::NetworkConfig;
-    use crate::models::{Interface, SentenceVaeConfig, Unit};
+    use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
     use crate::sequence::Alphabet;
     use crate::train::{AdamW, Budget, OptimizerSettings, TrainState, WindowConfig};
 
@@ -370,7 +370,7 @@ mod tests {
 
     fn training() -> Training<Model> {
         let config = NetworkConfig::SentenceVae(SentenceVaeConfig {
-            unit: Unit::Lstm,
+            unit: RecurrentCell::Lstm,
             embedding: 6,
             hidden: 24,
             encoder: 16,

@@ -115,7 +115,9 @@ mod tests {
     use burn::optim::GradientsParams;
 
     use super::*;
-    use crate::models::{Interface, Recurrent, RecurrentConfig, Unit, WaveNet, WaveNetConfig};
+    use crate::models::{
+        Interface, Recurrent, RecurrentCell, RecurrentConfig, WaveNet, WaveNetConfig,
+    };
     use crate::ops::fused::AS_ON_A_CARD;
     use crate::sequence::Alphabet;
     use crate::train::{AdamW, OptimizerSettings};
@@ -212,9 +214,9 @@ mod tests {
     #[test]
     fn recurrent_networks_train_as_their_composed_reference_does() {
         for (unit, tied, dropout, share) in [
-            (Unit::Lstm, false, 0.0, 0.7),
-            (Unit::Gru, false, 0.0, 0.7),
-            (Unit::Lstm, true, 0.1, 0.9),
+            (RecurrentCell::Lstm, false, 0.0, 0.7),
+            (RecurrentCell::Gru, false, 0.0, 0.7),
+            (RecurrentCell::Lstm, true, 0.1, 0.9),
         ] {
             let config = RecurrentConfig {
                 embedding: 8,

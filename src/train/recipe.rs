@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::models::{Model, NetworkConfig};
-use crate::models::{RecurrentConfig, SentenceVaeConfig, Unit, WaveNetConfig};
+use crate::models::{RecurrentCell, RecurrentConfig, SentenceVaeConfig, WaveNetConfig};
 use crate::train::{
     Elbo, ElboSettings, MaximumLikelihood, Objective, OptimizerSettings, TrainerSettings,
     WindowConfig,
@@ -191,8 +191,8 @@ impl Recipe {
     /// A usage error listing the names.
     pub fn sentence_vae(name: &str, unit: &str) -> Result<Self> {
         let unit = match unit {
-            "lstm" => Unit::Lstm,
-            "gru" => Unit::Gru,
+            "lstm" => RecurrentCell::Lstm,
+            "gru" => RecurrentCell::Gru,
             _ => {
                 return Err(
                     Error::usage(format!("a sentence VAE has no decoder '{unit}'"))

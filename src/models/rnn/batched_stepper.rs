@@ -6,16 +6,14 @@ use crate::error::Result;
 use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
 use crate::models::device_of;
 use crate::models::rnn::{Recurrent, SequenceModel};
-use crate::ops::{Cell, recurrent_step};
+use crate::ops::{Recurrence, recurrent_step};
 use crate::sequence::Stepper;
 
 /// A layer and its lanes' states.
 struct Layer {
-    cell: Cell,
     /// `[inputs, G · hidden]` and `[G · hidden]`; the first layer's are in the table.
     input: Option<(Tensor<2>, Tensor<2>)>,
-    /// `[hidden, G · hidden]`.
-    recurrent: Tensor<2>,
+    recurrence: Recurrence,
     /// The hidden state and the cell, `[lanes, hidden]`.
     state: [Tensor<2>; 2],
     /// The hidden state a lane begins with, `[lanes, hidden]`, where a condition says.
@@ -44,9 +42,8 @@ impl Recurrent {
         let device = device_of(self);
         let net = self.valid();
         let layer = |(index, layer): (usize, &crate::models::rnn::Layer)| Layer {
-            cell: layer.cell(),
             input: (index > 0).then(|| (layer.input.val(), layer.bias.val().unsqueeze())),
-            recurrent: layer.recurrent.val(),
+            recurrence: layer.recurrence(),
             state: [(); 2].map(|()| Tensor::zeros([lanes, self.config.hidden], &device)),
             first: None,
             steering: None,
@@ -76,7 +73,7 @@ impl LaneNet for RecurrentLanes {
         let initial = conditions.clone().matmul(initial.clone()).tanh();
         let steering = conditions.matmul(conditioning.clone());
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            let [hidden, width] = layer.recurrent.dims();
+            let [hidden, width] = layer.recurrence.weight.dims();
             layer.first = Some(initial.clone().narrow(1, index * hidden, hidden));
             layer.steering = Some(steering.clone().narrow(1, index * width, width));
         }
@@ -108,7 +105,7 @@ impl LaneNet for RecurrentLanes {
             if let Some(steering) = &layer.steering {
                 x = x + steering.clone();
             }
-            layer.state = recurrent_step(&layer.cell, x, layer.state.clone(), &layer.recurrent);
+            layer.state = recurrent_step(&layer.recurrence, x, layer.state.clone());
             below = layer.state[0].clone();
         }
         below.matmul(self.head.clone()) + self.head_bias.clone()

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::models::dropout::Dropout;
 use crate::models::init::Init;
-use crate::models::{Interface, SequenceModel, sources, values};
-use crate::ops::{Cell, GateInput, embedding, linear, recurrent};
+use crate::models::{Interface, RecurrentCell, SequenceModel, sources, values};
+use crate::ops::{GateInput, Recurrence, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
 /// The size of a recurrent network.
@@ -66,25 +66,6 @@ impl RecurrentConfig {
     }
 }
 
-/// Which unit a recurrent network is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Long short-term memory: four gates i, f, g, o.
-    Lstm,
-    /// Gated recurrent unit: three gates r, z, n.
-    Gru,
-}
-
-impl Unit {
-    fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-        }
-    }
-}
-
 /// A stack of recurrent layers over any alphabet. A condition enters the first state and every step.
 #[derive(Module, Debug)]
 pub struct Recurrent {
@@ -99,7 +80,7 @@ pub struct Recurrent {
     logits: Param<Tensor<2>>,
     logits_bias: Param<Tensor<1>>,
     #[module(skip)]
-    unit: Unit,
+    cell: RecurrentCell,
     #[module(skip)]
     config: RecurrentConfig,
     #[module(skip)]
@@ -120,27 +101,31 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn new(unit: Unit, inputs: usize, hidden: usize, init: &mut Init) -> Self {
-        let width = unit.gates() * hidden;
+    pub(crate) fn new(cell: RecurrentCell, inputs: usize, hidden: usize, init: &mut Init) -> Self {
+        let width = cell.gates() * hidden;
         Self {
             input: init.dense([inputs, width], hidden),
             // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
-            bias: match unit {
-                Unit::Lstm => {
+            bias: match cell {
+                RecurrentCell::Lstm => {
                     init.constant([width], |column| f32::from(u8::from(column / hidden == 1)))
                 }
-                Unit::Gru => init.zeros([width]),
+                RecurrentCell::Gru => init.zeros([width]),
             },
             recurrent: init.dense([hidden, width], hidden),
-            recurrent_bias: (unit == Unit::Gru).then(|| init.zeros([hidden])),
+            recurrent_bias: (cell == RecurrentCell::Gru).then(|| init.zeros([hidden])),
         }
     }
 
-    /// Its unit, as the operation takes it.
-    pub(crate) fn cell(&self) -> Cell {
-        match &self.recurrent_bias {
-            None => Cell::Lstm,
-            Some(bias) => Cell::Gru { bias: bias.val() },
+    /// Its recurrent part, as the operation takes it: only a GRU has a bias there.
+    pub(crate) fn recurrence(&self) -> Recurrence {
+        Recurrence {
+            cell: match self.recurrent_bias {
+                None => RecurrentCell::Lstm,
+                Some(_) => RecurrentCell::Gru,
+            },
+            weight: self.recurrent.val(),
+            bias: self.recurrent_bias.as_ref().map(Param::val),
         }
     }
 }
@@ -151,7 +136,7 @@ impl Recurrent {
     /// # Errors
     /// When the sizes make no network.
     pub fn new(
-        unit: Unit,
+        cell: RecurrentCell,
         config: RecurrentConfig,
         interface: Interface,
         seed: u64,
@@ -170,7 +155,7 @@ impl Recurrent {
             lags,
             condition,
         } = &interface;
-        let (condition, width) = (*condition, unit.gates() * hidden);
+        let (condition, width) = (*condition, cell.gates() * hidden);
         let mut init = Init::new(seed, device);
         let entries = (1 + lags.len()) * alphabet.inputs();
         let table = if tied {
@@ -182,7 +167,7 @@ impl Recurrent {
         let stack = (0..layers)
             .map(|l| {
                 let inputs = if l == 0 { embedding } else { hidden };
-                Layer::new(unit, inputs, hidden, &mut init)
+                Layer::new(cell, inputs, hidden, &mut init)
             })
             .collect();
         Ok(Self {
@@ -196,7 +181,7 @@ impl Recurrent {
                 hidden,
             ),
             logits_bias: init.zeros([alphabet.size]),
-            unit,
+            cell,
             config,
             interface,
         })
@@ -274,7 +259,7 @@ impl Recurrent {
     ) -> Tensor<3> {
         let [batch, time] = tokens.dims();
         let hidden = self.config.hidden;
-        let width = self.unit.gates() * hidden;
+        let width = self.cell.gates() * hidden;
         let condition = condition.as_ref();
         let steering = |weights: &Option<Param<Tensor<2>>>| {
             Some(condition?.clone().matmul(weights.as_ref()?.val()))
@@ -287,18 +272,17 @@ impl Recurrent {
             if let Some(below) = states.take() {
                 input = GateInput::Rows(linear(below, layer.input.val(), layer.bias.val(), false));
             }
-            let cell = layer.cell();
             let part = |all: &Option<Tensor<2>>, width: usize| {
                 Some(all.as_ref()?.clone().narrow(1, index * width, width))
             };
-            let device = layer.recurrent.val().device();
+            let recurrence = layer.recurrence();
+            let device = recurrence.weight.device();
             let initial = part(&first_states, hidden)
                 .unwrap_or_else(|| Tensor::zeros([batch, hidden], &device));
             let mut output = recurrent(
-                &cell,
+                &recurrence,
                 input.clone(),
                 part(&conditions, width),
-                layer.recurrent.val(),
                 initial,
                 time,
             );
@@ -314,7 +298,7 @@ impl Recurrent {
 
     /// The weights as plain arrays.
     pub fn weights(&self) -> RecurrentWeights {
-        let width = self.unit.gates() * self.config.hidden;
+        let width = self.cell.gates() * self.config.hidden;
         let layers = self
             .layers
             .iter()
@@ -341,10 +325,7 @@ impl Recurrent {
             param.as_ref().map(|p| values(p.val())).unwrap_or_default()
         };
         RecurrentWeights {
-            cell: match self.unit {
-                Unit::Lstm => stepper::Cell::Lstm,
-                Unit::Gru => stepper::Cell::Gru,
-            },
+            cell: self.cell,
             alphabet: self.interface.alphabet,
             lags: self.interface.lags.clone(),
             hidden: self.config.hidden,
@@ -395,7 +376,7 @@ mod tests {
     use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
     use crate::sequence::conformance;
 
-    fn net(unit: Unit, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
+    fn net(cell: RecurrentCell, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
         let config = RecurrentConfig {
             embedding: 5,
             hidden: 9,
@@ -408,23 +389,23 @@ mod tests {
             lags,
             condition,
         };
-        scrambled(Recurrent::new(unit, config, interface, 1, &Device::flex()).unwrap())
+        scrambled(Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap())
     }
 
     #[test]
     fn lstm_and_gru_pass_every_law() {
-        for unit in [Unit::Lstm, Unit::Gru] {
-            conformance::check_all(&Both(net(unit, 1, vec![], 0)));
-            conformance::check_all(&Both(net(unit, 1, vec![], 3)));
-            conformance::check_all(&Both(net(unit, 2, vec![5, 12], 3)));
-            conformance::check_all(&InLanes(net(unit, 1, vec![], 0)));
-            conformance::check_all(&InLanes(net(unit, 2, vec![5, 12], 3)));
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
+            conformance::check_all(&Both(net(cell, 1, vec![], 0)));
+            conformance::check_all(&Both(net(cell, 1, vec![], 3)));
+            conformance::check_all(&Both(net(cell, 2, vec![5, 12], 3)));
+            conformance::check_all(&InLanes(net(cell, 1, vec![], 0)));
+            conformance::check_all(&InLanes(net(cell, 2, vec![5, 12], 3)));
         }
     }
 
     #[test]
     fn dropout_depends_on_the_seed_alone_and_a_rate_of_0_drops_nothing() {
-        let net = net(Unit::Lstm, 2, vec![], 3);
+        let net = net(RecurrentCell::Lstm, 2, vec![], 3);
         let device = Device::flex();
         let tokens = Tensor::<2, Int>::from_data([[11, 1, 2, 3], [11, 4, 4, 0]], &device);
         let logits = |seed| values(net.training_logits(tokens.clone(), None, seed));

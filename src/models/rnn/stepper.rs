@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::base::math::tanh;
 use crate::base::simd::InstructionSet;
 use crate::error::Result;
+use crate::kernels::RecurrentCell;
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View, columns};
 use crate::kernels::step::matrix::Matrix;
@@ -21,39 +22,19 @@ use crate::kernels::step::{gru, lstm};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
 use crate::sequence::{Alphabet, Stepper, Token};
 
-/// The kind of recurrent unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell {
-    /// Long short-term memory (Hochreiter and Schmidhuber 1997), gates in the order input, forget, candidate, output.
-    Lstm,
-    /// Gated recurrent unit (Cho et al. 2014, in the variant with the reset gate after the product), gates in the order
-    /// reset, update, new.
-    Gru,
-}
-
-impl Cell {
-    /// Gates per unit: the columns of a matrix for one unit.
-    pub const fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-        }
-    }
-
-    /// The gate whose recurrent part stands apart, with a bias of its own.
-    const fn separate(self) -> Option<usize> {
-        match self {
-            Self::Lstm => None,
-            Self::Gru => Some(gru::NEW),
-        }
+/// The gate whose recurrent part stays separate, with a bias of its own.
+const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
+    match cell {
+        RecurrentCell::Lstm => None,
+        RecurrentCell::Gru => Some(gru::NEW),
     }
 }
 
-/// A trained recurrent network as plain row-major arrays; G is [`Cell::gates`].
+/// A trained recurrent network as plain row-major arrays; G is [`RecurrentCell::gates`].
 #[derive(Debug, Clone)]
 pub struct RecurrentWeights {
     /// What its units are.
-    pub cell: Cell,
+    pub cell: RecurrentCell,
     /// The tokens read and predicted.
     pub alphabet: Alphabet,
     /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
@@ -105,7 +86,7 @@ impl RecurrentWeights {
             let table = [1 + self.lags.len(), self.alphabet.inputs(), gates, hidden];
             let matrix = [hidden, gates, hidden];
             let input: &[usize] = if i == 0 { &table } else { &matrix };
-            let separate = usize::from(self.cell.separate().is_some());
+            let separate = usize::from(separate_gate(self.cell).is_some());
             check_shape(&of("input"), &layer.input, input)?;
             check_shape(&of("bias"), &layer.bias, &[gates, hidden])?;
             check_shape(&of("recurrent"), &layer.recurrent, &matrix)?;
@@ -232,7 +213,7 @@ impl Layer {
         let (hidden, gates) = (w.hidden, w.cell.gates());
         let columns: Vec<_> = gate_columns(0, gates, hidden).collect();
         let mut apart = vec![0.0; gates * hidden];
-        if let Some(gate) = w.cell.separate() {
+        if let Some(gate) = separate_gate(w.cell) {
             apart[gate * hidden..][..hidden].copy_from_slice(&layer.recurrent_bias);
         }
         let sums = Rows::zeros(lanes, columns.len() * Block::WIDTH);
@@ -281,7 +262,13 @@ impl Layer {
 
     /// The recurrent part, then the new state; `conditions` are this layer's.
     #[inline(always)]
-    fn step<F: Fma>(&mut self, fma: F, cell: Cell, lanes: usize, conditions: View<'_, Block>) {
+    fn step<F: Fma>(
+        &mut self,
+        fma: F,
+        cell: RecurrentCell,
+        lanes: usize,
+        conditions: View<'_, Block>,
+    ) {
         let Self {
             output,
             memory,
@@ -291,7 +278,7 @@ impl Layer {
             recurrent,
             ..
         } = self;
-        if cell == Cell::Gru {
+        if cell == RecurrentCell::Gru {
             for lane in 0..lanes {
                 let bias = recurrent.bias().blocks(0);
                 gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
@@ -302,8 +289,10 @@ impl Layer {
             let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
             let condition = &conditions.blocks(lane)[..sums.len()];
             match cell {
-                Cell::Lstm => lstm::update(sums, condition, output, memory.blocks_mut(lane)),
-                Cell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
+                RecurrentCell::Lstm => {
+                    lstm::update(sums, condition, output, memory.blocks_mut(lane));
+                }
+                RecurrentCell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
             }
         }
     }
@@ -414,7 +403,12 @@ mod tests {
     use crate::base::rng::testing::Lcg;
     use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
 
-    fn network(cell: Cell, hidden: usize, condition: usize, lags: &[usize]) -> RecurrentWeights {
+    fn network(
+        cell: RecurrentCell,
+        hidden: usize,
+        condition: usize,
+        lags: &[usize],
+    ) -> RecurrentWeights {
         let alphabet = Alphabet {
             size: 21,
             start: 21,
@@ -429,7 +423,11 @@ mod tests {
             } else {
                 hidden
             };
-            let apart = if cell == Cell::Gru { hidden } else { 0 };
+            let apart = if cell == RecurrentCell::Gru {
+                hidden
+            } else {
+                0
+            };
             RecurrentLayer {
                 input: random.values(rows * width, scale),
                 bias: random.values(width, 0.5),
@@ -480,11 +478,11 @@ mod tests {
                 for j in 0..n {
                     let sum = |gate: usize| x[gate * n + j] + u[gate * n + j];
                     h[i][j] = match w.cell {
-                        Cell::Lstm => {
+                        RecurrentCell::Lstm => {
                             c[i][j] = sigmoid(sum(1)) * c[i][j] + sigmoid(sum(0)) * sum(2).tanh();
                             sigmoid(sum(3)) * c[i][j].tanh()
                         }
-                        Cell::Gru => {
+                        RecurrentCell::Gru => {
                             let apart = u[2 * n + j] + f64::from(layer.recurrent_bias[j]);
                             let new = (x[2 * n + j] + sigmoid(sum(0)) * apart).tanh();
                             (1.0 - sigmoid(sum(1))) * new + sigmoid(sum(1)) * h[i][j]
@@ -500,7 +498,7 @@ mod tests {
 
     #[test]
     fn the_engine_equals_the_direct_evaluation() {
-        for cell in [Cell::Lstm, Cell::Gru] {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for (hidden, condition, lags) in
                 [(19, 0, vec![]), (32, 3, vec![5]), (16, 1, vec![1, 7])]
             {
@@ -525,10 +523,10 @@ mod tests {
     #[test]
     fn the_laws_hold() {
         for (cell, hidden) in [
-            (Cell::Lstm, 19),
-            (Cell::Lstm, 32),
-            (Cell::Gru, 37),
-            (Cell::Gru, 16),
+            (RecurrentCell::Lstm, 19),
+            (RecurrentCell::Lstm, 32),
+            (RecurrentCell::Gru, 37),
+            (RecurrentCell::Gru, 16),
         ] {
             let w = Arc::new(network(cell, hidden, 2, &[6]));
             let subject = Subject {
@@ -552,7 +550,7 @@ mod tests {
             |w| w.hidden = usize::MAX,
             |w| w.initial.push(0.0),
         ];
-        for cell in [Cell::Lstm, Cell::Gru] {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for change in break_one {
                 let mut w = network(cell, 8, 2, &[4]);
                 assert!(w.validate().is_ok());

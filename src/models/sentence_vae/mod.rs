@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::models::init::Init;
-use crate::models::rnn::{Layer, Recurrent, RecurrentConfig, Unit};
-use crate::models::{Interface, SequenceModel};
+use crate::models::rnn::{Layer, Recurrent, RecurrentConfig};
+use crate::models::{Interface, RecurrentCell, SequenceModel};
 use crate::ops::{GateInput, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
@@ -26,7 +26,7 @@ use crate::sequence::Stepper;
 #[serde(deny_unknown_fields)]
 pub struct SentenceVaeConfig {
     /// What the decoder is made of.
-    pub unit: Unit,
+    pub unit: RecurrentCell,
     /// Width of the embeddings, the encoder's and the decoder's own.
     pub embedding: usize,
     /// Units of the decoder.
@@ -122,7 +122,8 @@ impl SentenceVae {
         config.validate()?;
         let mut init = Init::new(seed ^ ENCODER, device);
         let (width, code) = (config.encoder, config.latent);
-        let direction = |init: &mut Init| Layer::new(Unit::Gru, config.embedding, width, init);
+        let direction =
+            |init: &mut Init| Layer::new(RecurrentCell::Gru, config.embedding, width, init);
         let encoder = Encoder {
             embedding: init.embedding([interface.alphabet.inputs(), config.embedding]),
             forward: direction(&mut init),
@@ -242,13 +243,12 @@ impl Encoder {
         let tokens = Tensor::<1, Int>::from_data(TensorData::new(tokens, [rows * time]), &device);
         let embedded = embedding(self.embedding.val(), vec![tokens]);
         let input = linear(embedded, direction.input.val(), direction.bias.val(), false);
-        let weights = direction.recurrent.val();
-        let [width, _] = weights.dims();
+        let recurrence = direction.recurrence();
+        let [width, _] = recurrence.weight.dims();
         let states = recurrent(
-            &direction.cell(),
+            &recurrence,
             GateInput::Rows(input),
             None,
-            weights,
             Tensor::zeros([rows, width], &device),
             time,
         );
@@ -295,7 +295,7 @@ mod tests {
     use crate::models::values;
     use crate::sequence::conformance;
 
-    fn net(unit: Unit) -> SentenceVae {
+    fn net(unit: RecurrentCell) -> SentenceVae {
         let config = SentenceVaeConfig {
             unit,
             embedding: 5,
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn its_decoder_passes_every_law() {
-        for unit in [Unit::Lstm, Unit::Gru] {
+        for unit in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             conformance::check_all(&Both(net(unit)));
         }
     }
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_code_depends_on_its_whole_sentence_and_on_nothing_else() {
-        let net = net(Unit::Lstm);
+        let net = net(RecurrentCell::Lstm);
         let alone = both(net.encode(&[4, 2, 7], [1, 3]));
         // Padding behind it and neighbours beside it change nothing.
         let (means, variances) = both(net.encode(&[1, 1, 1, 1, 1, 4, 2, 7, -1, -1], [2, 5]));

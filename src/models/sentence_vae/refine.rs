@@ -156,11 +156,11 @@ mod tests {
     use super::*;
     use crate::models::sentence_vae::{conditional_nll, encode};
     use crate::models::testing::{ALPHABET, scrambled};
-    use crate::models::{Interface, SentenceVaeConfig, Unit};
+    use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
 
     fn vae() -> SentenceVae {
         let config = SentenceVaeConfig {
-            unit: Unit::Lstm,
+            unit: RecurrentCell::Lstm,
             embedding: 5,
             hidden: 16,
             encoder: 7,
