@@ -75,7 +75,12 @@ fn lstm(repeats: usize) -> Vec<f64> {
     sequence_steps(net, 32, 400, repeats)
 }
 
-fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: usize) -> Vec<f64> {
+fn sequence_steps<N: Module + SequenceModel>(
+    net: N,
+    rows: usize,
+    time: usize,
+    repeats: usize,
+) -> Vec<f64> {
     let device = device().autodiff();
     let classes = net.interface().alphabet.size;
     let tokens = tokens(rows * time, classes);

@@ -408,7 +408,7 @@ fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
     let card = on(net, device);
     let mut steppers = [
         net.stepper(lanes).expect("a network"),
-        card.lanes(lanes).expect("a network"),
+        card.batched_stepper(lanes).expect("a network"),
     ];
     let mut largest = 0.0_f32;
     for lane in 0..lanes {
@@ -527,7 +527,7 @@ fn make(
     let mut stepper = if is_cpu(device) {
         net.stepper(lanes)
     } else {
-        net.lanes(lanes)
+        net.batched_stepper(lanes)
     }
     .expect("a network");
     let mut make = |length: usize| {

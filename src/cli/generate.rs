@@ -233,7 +233,7 @@ impl Maker<'_> {
     /// Its stepper of so many lanes.
     pub(super) fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
         if self.on_card {
-            return self.net.lanes(lanes);
+            return self.net.batched_stepper(lanes);
         }
         precision::stepper(&self.net, self.manifest, self.precision, lanes)
     }

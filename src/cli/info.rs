@@ -13,7 +13,7 @@ use crate::cli::media;
 use crate::cli::media::Verbs;
 use crate::cli::{precision, ui};
 use crate::error::Result;
-use crate::models::parameters;
+use crate::models::{SequenceModel, parameters};
 use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// Say what a model is, and how fast it is here
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         classes: manifest.classes.groups().to_vec(),
         receptive_field_tokens: manifest.recipe.network.receptive_field(),
         parameters: parameters(&net).iter().map(|p| p.values.len()).sum(),
-        multiply_adds_per_token: net.multiply_adds(),
+        multiply_adds_per_token: net.multiply_adds_per_step(),
         megabytes: folder.size() as f64 / 1e6,
         step: manifest.step,
         validation_bits: manifest.validation_bits,

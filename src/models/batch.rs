@@ -57,7 +57,7 @@ impl Batch {
 }
 
 /// The summed surprise of a batch's scored tokens in nats, `[1]`.
-pub fn nll<N: SequenceModel>(net: &N, batch: &Batch, device: &Device) -> Tensor<1> {
+pub fn nll(net: &dyn SequenceModel, batch: &Batch, device: &Device) -> Tensor<1> {
     let (tokens, condition) = inputs(batch, device);
     nll_of_logits(net.logits(tokens, condition), batch)
 }

@@ -5,15 +5,14 @@ lane, or a few, are faster on [`crate::kernels::step`].
 
 use burn::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::step::Embedding;
-use crate::models::values;
+use crate::models::weights::check_lanes;
+use crate::models::{Interface, values};
 use crate::sequence::{Alphabet, Stepper, Token};
 
-use crate::models::Interface;
-
 /// What differs from network to network. The first dimension of all states is the lane.
-pub(crate) trait LaneNet: Send {
+pub(crate) trait BatchedNet: Send {
     /// Makes `conditions` `[lanes, condition]` count from the next step on.
     fn recondition(&mut self, conditions: Tensor<2>);
 
@@ -27,8 +26,8 @@ pub(crate) trait LaneNet: Send {
     fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2>;
 }
 
-/// A [`LaneNet`] as a [`Stepper`].
-pub(crate) struct Lanes<N> {
+/// A [`BatchedNet`] as a [`Stepper`].
+pub(crate) struct BatchedStepper<N> {
     net: N,
     alphabet: Alphabet,
     device: Device,
@@ -43,12 +42,10 @@ pub(crate) struct Lanes<N> {
     logits: Vec<f32>,
 }
 
-impl<N: LaneNet> Lanes<N> {
+impl<N: BatchedNet> BatchedStepper<N> {
     /// `net` is made for so many lanes.
     pub(crate) fn new(net: N, interface: &Interface, lanes: usize, device: Device) -> Result<Self> {
-        if lanes == 0 {
-            return Err(Error::usage("no lanes make nothing"));
-        }
+        check_lanes(lanes)?;
         let Interface {
             alphabet,
             lags,
@@ -79,7 +76,7 @@ impl<N: LaneNet> Lanes<N> {
     }
 }
 
-impl<N: LaneNet> Stepper for Lanes<N> {
+impl<N: BatchedNet> Stepper for BatchedStepper<N> {
     fn alphabet(&self) -> Alphabet {
         self.alphabet
     }

@@ -13,6 +13,8 @@ pub mod sentence_vae;
 mod sequence_model;
 #[cfg(test)]
 mod stepper_conformance;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod wavenet;
 mod weights;
 
@@ -22,19 +24,15 @@ pub(crate) use batch::{inputs, nll_of_logits};
 pub use parameters::{Parameter, parameters, with_values};
 pub use rnn::{Recurrent, RecurrentConfig};
 pub use sentence_vae::{DECODER, Encoded, SentenceVae, SentenceVaeConfig};
-#[cfg(test)]
-pub(crate) use sequence_model::testing;
 pub use sequence_model::{Interface, SequenceModel, device_of};
 pub(crate) use sequence_model::{sources, values};
 pub use wavenet::{WaveNet, WaveNetConfig};
-
-use std::sync::Arc;
 
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::models::wavenet::{Calibration, WaveNetInt8Engine};
+use crate::models::wavenet::Calibration;
 use crate::sequence::{Stepper, Token};
 
 /// Which network, and how large.
@@ -125,69 +123,22 @@ impl Model {
         }
     }
 
-    /// Multiply-adds of one step in one lane.
-    pub fn multiply_adds(&self) -> usize {
+    fn net(&self) -> &dyn SequenceModel {
         match self {
-            Self::WaveNet(net) => net.weights().multiply_adds_per_step(),
-            Self::Recurrent(net) => net.weights().multiply_adds_per_step(),
-            Self::SentenceVae(net) => net.decoder().weights().multiply_adds_per_step(),
-        }
-    }
-}
-
-impl Model {
-    /// The sizes of its activations on these sequences, each with its condition; `None` for networks that are not made
-    /// for eight-bit weights.
-    ///
-    /// # Errors
-    /// When a sequence is not of the alphabet.
-    pub fn calibrate(
-        &self,
-        sequences: &[(&[Token], Option<&[f32]>)],
-    ) -> Result<Option<Calibration>> {
-        match self {
-            Self::WaveNet(net) => {
-                Calibration::collect(&Arc::new(net.weights()), sequences).map(Some)
-            }
-            Self::Recurrent(_) | Self::SentenceVae(_) => Ok(None),
-        }
-    }
-
-    /// The network one step at a time with eight-bit weights; f32 for networks that are not made for them.
-    ///
-    /// # Errors
-    /// When the calibration is another network's.
-    pub fn int8_stepper(
-        &self,
-        calibration: &Calibration,
-        lanes: usize,
-    ) -> Result<Box<dyn Stepper>> {
-        match self {
-            Self::WaveNet(net) => Ok(Box::new(WaveNetInt8Engine::new(
-                Arc::new(net.weights()),
-                calibration,
-                lanes,
-            )?)),
-            Self::Recurrent(_) | Self::SentenceVae(_) => self.stepper(lanes),
+            Self::WaveNet(net) => net,
+            Self::Recurrent(net) => net,
+            Self::SentenceVae(net) => net,
         }
     }
 }
 
 impl SequenceModel for Model {
     fn interface(&self) -> &Interface {
-        match self {
-            Self::WaveNet(net) => net.interface(),
-            Self::Recurrent(net) => net.interface(),
-            Self::SentenceVae(net) => net.interface(),
-        }
+        self.net().interface()
     }
 
     fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
-        match self {
-            Self::WaveNet(net) => net.logits(tokens, condition),
-            Self::Recurrent(net) => net.logits(tokens, condition),
-            Self::SentenceVae(net) => net.logits(tokens, condition),
-        }
+        self.net().logits(tokens, condition)
     }
 
     fn training_logits(
@@ -196,26 +147,26 @@ impl SequenceModel for Model {
         condition: Option<Tensor<2>>,
         seed: u64,
     ) -> Tensor<3> {
-        match self {
-            Self::WaveNet(net) => net.training_logits(tokens, condition, seed),
-            Self::Recurrent(net) => net.training_logits(tokens, condition, seed),
-            Self::SentenceVae(net) => net.training_logits(tokens, condition, seed),
-        }
+        self.net().training_logits(tokens, condition, seed)
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        match self {
-            Self::WaveNet(net) => net.stepper(lanes),
-            Self::Recurrent(net) => net.stepper(lanes),
-            Self::SentenceVae(net) => net.stepper(lanes),
-        }
+        self.net().stepper(lanes)
     }
 
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
-        match self {
-            Self::WaveNet(net) => net.lanes(count),
-            Self::Recurrent(net) => net.lanes(count),
-            Self::SentenceVae(net) => net.lanes(count),
-        }
+    fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        self.net().batched_stepper(lanes)
+    }
+
+    fn multiply_adds_per_step(&self) -> usize {
+        self.net().multiply_adds_per_step()
+    }
+
+    fn calibrate(&self, sequences: &[(&[Token], Option<&[f32]>)]) -> Result<Option<Calibration>> {
+        self.net().calibrate(sequences)
+    }
+
+    fn int8_stepper(&self, calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
+        self.net().int8_stepper(calibration, lanes)
     }
 }

@@ -12,7 +12,6 @@ use burn::prelude::*;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
 
 use crate::models::Batch;
-use crate::models::SequenceModel;
 use crate::train::trainer::{TrainState, Training, one_step};
 use crate::train::{AdamW, Objective, OptimizerSettings};
 
@@ -64,7 +63,7 @@ impl Replicas {
 }
 
 /// Does `work`, a run on the first device, with the others at hand.
-pub(crate) fn with_replicas<N: SequenceModel, T>(
+pub(crate) fn with_replicas<N: Module, T>(
     training: &mut Training<N>,
     objective: &dyn Objective<N>,
     settings: &OptimizerSettings,
@@ -85,7 +84,7 @@ pub(crate) fn with_replicas<N: SequenceModel, T>(
     )
 }
 
-fn exchanging<N: SequenceModel, T>(
+fn exchanging<N: Module, T>(
     training: &mut Training<N>,
     objective: &dyn Objective<N>,
     settings: &OptimizerSettings,
@@ -128,7 +127,7 @@ fn or_end<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Takes each step that is ordered, until there are no more.
-fn follow<N: SequenceModel>(
+fn follow<N: Module>(
     mut replica: Training<N>,
     objective: &dyn Objective<N>,
     settings: &OptimizerSettings,

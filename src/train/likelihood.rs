@@ -123,7 +123,7 @@ mod tests {
     use crate::train::{AdamW, OptimizerSettings};
 
     /// Losses of the first steps on a repeating tune.
-    fn losses<N: SequenceModel>(net: N, steps: usize, composed: bool) -> Vec<f32> {
+    fn losses<N: Module + SequenceModel>(net: N, steps: usize, composed: bool) -> Vec<f32> {
         AS_ON_A_CARD.set(composed);
         let device = Device::flex().autodiff();
         let (rows, time) = (3, 50);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// Both forms train alike, and come below this share of the first loss.
-    fn check<N: SequenceModel>(share: f32, make: impl Fn() -> N) {
+    fn check<N: Module + SequenceModel>(share: f32, make: impl Fn() -> N) {
         let (fused, composed) = (losses(make(), 200, false), losses(make(), 200, true));
         assert!(
             fused[199] < share * fused[0],

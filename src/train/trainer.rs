@@ -217,7 +217,7 @@ const SAVE_EVERY: Duration = Duration::from_mins(1);
 /// [`Error::Diverged`] when the loss explodes or is no number (what was saved before stays), or when reading or
 /// writing fails.
 #[allow(clippy::too_many_arguments)]
-pub fn fit<N: SequenceModel>(
+pub fn fit<N: Module + SequenceModel>(
     training: &mut Training<N>,
     batches: &DataLoader,
     validation: &DataLoader,
@@ -255,7 +255,7 @@ pub fn fit<N: SequenceModel>(
 }
 
 #[allow(clippy::too_many_arguments)]
-fn run<N: SequenceModel>(
+fn run<N: Module + SequenceModel>(
     training: &mut Training<N>,
     ahead: &mut Prefetcher,
     others: &Replicas,
@@ -365,7 +365,7 @@ fn run<N: SequenceModel>(
 }
 
 /// Takes a step; gives the loss before it in bits a token and the gradient's norm.
-pub(crate) fn one_step<N: SequenceModel>(
+pub(crate) fn one_step<N: Module>(
     training: &mut Training<N>,
     objective: &dyn Objective<N>,
     batch: &Batch,
@@ -385,7 +385,7 @@ pub(crate) fn one_step<N: SequenceModel>(
     (bits, norm)
 }
 
-fn report<N: SequenceModel>(
+fn report<N: Module>(
     training: &mut Training<N>,
     validation: &DataLoader,
     objective: &dyn Objective<N>,

@@ -2,12 +2,10 @@
 
 use burn::prelude::*;
 
-use crate::error::Result;
-use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
+use crate::models::batched_stepper::{BatchedNet, keep, look_up};
 use crate::models::device_of;
-use crate::models::rnn::{Recurrent, SequenceModel};
+use crate::models::rnn::{self, Recurrent};
 use crate::ops::{Recurrence, recurrent_step};
-use crate::sequence::Stepper;
 
 /// A layer and its lanes' states.
 struct Layer {
@@ -22,7 +20,7 @@ struct Layer {
     steering: Option<Tensor<2>>,
 }
 
-struct RecurrentLanes {
+pub(super) struct BatchedRecurrent {
     lanes: usize,
     /// `[entries, G · hidden]`.
     table: Tensor<2>,
@@ -33,22 +31,18 @@ struct RecurrentLanes {
     head_bias: Tensor<2>,
 }
 
-impl Recurrent {
-    /// The network in so many lanes, as tensors where it lies.
-    ///
-    /// # Errors
-    /// Without a lane.
-    pub(crate) fn in_lanes(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        let device = device_of(self);
-        let net = self.valid();
-        let layer = |(index, layer): (usize, &crate::models::rnn::Layer)| Layer {
+impl BatchedRecurrent {
+    pub(super) fn new(net: &Recurrent, lanes: usize) -> Self {
+        let device = device_of(net);
+        let net = net.valid();
+        let layer = |(index, layer): (usize, &rnn::Layer)| Layer {
             input: (index > 0).then(|| (layer.input.val(), layer.bias.val().unsqueeze())),
             recurrence: layer.recurrence(),
-            state: [(); 2].map(|()| Tensor::zeros([lanes, self.config.hidden], &device)),
+            state: [(); 2].map(|()| Tensor::zeros([lanes, net.config.hidden], &device)),
             first: None,
             steering: None,
         };
-        let lanes_of = RecurrentLanes {
+        Self {
             lanes,
             table: net.table(),
             layers: net.layers.iter().enumerate().map(layer).collect(),
@@ -59,13 +53,11 @@ impl Recurrent {
                 .map(|(initial, conditioning)| [initial.val(), conditioning.val()]),
             head: net.head(),
             head_bias: net.logits_bias.val().unsqueeze(),
-        };
-        let interface = self.interface();
-        Ok(Box::new(Lanes::new(lanes_of, interface, lanes, device)?))
+        }
     }
 }
 
-impl LaneNet for RecurrentLanes {
+impl BatchedNet for BatchedRecurrent {
     fn recondition(&mut self, conditions: Tensor<2>) {
         let Some([initial, conditioning]) = &self.steered_by else {
             return;

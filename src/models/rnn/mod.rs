@@ -12,9 +12,11 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::models::batched_stepper::BatchedStepper;
 use crate::models::dropout::Dropout;
 use crate::models::init::Init;
-use crate::models::{Interface, RecurrentCell, SequenceModel, sources, values};
+use crate::models::rnn::batched_stepper::BatchedRecurrent;
+use crate::models::{Interface, RecurrentCell, SequenceModel, device_of, sources, values};
 use crate::ops::{GateInput, Recurrence, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
@@ -365,15 +367,28 @@ impl SequenceModel for Recurrent {
         )?))
     }
 
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
-        self.in_lanes(count)
+    fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        let (net, device) = (BatchedRecurrent::new(self, lanes), device_of(self));
+        Ok(Box::new(BatchedStepper::new(
+            net,
+            &self.interface,
+            lanes,
+            device,
+        )?))
+    }
+
+    fn multiply_adds_per_step(&self) -> usize {
+        let RecurrentConfig { hidden, layers, .. } = self.config;
+        // The first layer's input is looked up in a table and costs none.
+        let matrices = 2 * layers - 1;
+        hidden * (matrices * self.cell.gates() * hidden + self.interface.alphabet.size)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
+    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
     use crate::sequence::conformance;
 
     fn net(cell: RecurrentCell, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
@@ -395,11 +410,11 @@ mod tests {
     #[test]
     fn lstm_and_gru_pass_every_law() {
         for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
-            conformance::check_all(&Both(net(cell, 1, vec![], 0)));
-            conformance::check_all(&Both(net(cell, 1, vec![], 3)));
-            conformance::check_all(&Both(net(cell, 2, vec![5, 12], 3)));
-            conformance::check_all(&InLanes(net(cell, 1, vec![], 0)));
-            conformance::check_all(&InLanes(net(cell, 2, vec![5, 12], 3)));
+            conformance::check_all(&with_cpu_stepper(net(cell, 1, vec![], 0)));
+            conformance::check_all(&with_cpu_stepper(net(cell, 1, vec![], 3)));
+            conformance::check_all(&with_cpu_stepper(net(cell, 2, vec![5, 12], 3)));
+            conformance::check_all(&with_batched_stepper(net(cell, 1, vec![], 0)));
+            conformance::check_all(&with_batched_stepper(net(cell, 2, vec![5, 12], 3)));
         }
     }
 

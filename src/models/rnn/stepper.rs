@@ -103,12 +103,6 @@ impl RecurrentWeights {
         check_shape("logits", &self.logits, &[hidden, size])?;
         check_shape("logits_bias", &self.logits_bias, &[size])
     }
-
-    /// Multiply-adds of one step in one lane; table rows are looked up and cost none.
-    pub fn multiply_adds_per_step(&self) -> usize {
-        let matrices = (2 * self.layers.len()).saturating_sub(1);
-        matrices * self.cell.gates() * self.hidden * self.hidden + self.hidden * self.alphabet.size
-    }
 }
 
 /// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.

@@ -53,8 +53,8 @@ pub fn encode(vae: &SentenceVae, sentences: &[&[Token]]) -> Posteriors {
 
 /// −ln p(sentence | code) in nats for each pair of a sentence (tokens with `stop`) and a code. `net` lies on `device`, a
 /// plain one.
-pub fn conditional_nll<N: SequenceModel>(
-    net: &N,
+pub fn conditional_nll(
+    net: &dyn SequenceModel,
     pairs: &[(&[Token], &[f32])],
     device: &Device,
 ) -> Vec<f64> {

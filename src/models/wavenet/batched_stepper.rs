@@ -5,11 +5,9 @@ use std::collections::VecDeque;
 use burn::prelude::*;
 use burn::tensor::activation::{relu, sigmoid, tanh};
 
-use crate::error::Result;
-use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
+use crate::models::batched_stepper::{BatchedNet, keep, look_up};
 use crate::models::device_of;
-use crate::models::wavenet::{SequenceModel, WaveNet};
-use crate::sequence::Stepper;
+use crate::models::wavenet::WaveNet;
 
 /// A layer and its lanes' past.
 struct Layer {
@@ -25,7 +23,7 @@ struct Layer {
     steering: Option<Tensor<2>>,
 }
 
-struct WaveNetLanes {
+pub(super) struct BatchedWaveNet {
     lanes: usize,
     residual: usize,
     embedding: Tensor<2>,
@@ -36,18 +34,14 @@ struct WaveNetLanes {
     logits: [Tensor<2>; 2],
 }
 
-impl WaveNet {
-    /// The network in so many lanes, as tensors where it lies.
-    ///
-    /// # Errors
-    /// Without a lane.
-    pub(crate) fn in_lanes(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        let device = device_of(self);
-        let net = self.valid();
+impl BatchedWaveNet {
+    pub(super) fn new(net: &WaveNet, lanes: usize) -> Self {
+        let device = device_of(net);
+        let net = net.valid();
         let of_layer = |all: &Tensor<3>, index: usize| -> Tensor<2> {
             all.clone().narrow(0, index, 1).squeeze_dim(0)
         };
-        let silence = Tensor::zeros([lanes, self.config.residual], &device);
+        let silence = Tensor::zeros([lanes, net.config.residual], &device);
         let layer = |(index, dilation): (usize, usize)| Layer {
             conv: of_layer(&net.conv.val(), index),
             conv_bias: net.conv_bias.val().narrow(0, index, 1),
@@ -56,22 +50,20 @@ impl WaveNet {
             past: std::iter::repeat_n(silence.clone(), dilation).collect(),
             steering: None,
         };
-        let dilations = self.config.dilations().into_iter();
-        let lanes_of = WaveNetLanes {
+        let dilations = net.config.dilations().into_iter();
+        Self {
             lanes,
-            residual: self.config.residual,
+            residual: net.config.residual,
             embedding: net.embedding.val(),
             layers: dilations.enumerate().map(layer).collect(),
             conditioning: net.conditioning.as_ref().map(burn::module::Param::val),
             head: [net.head.val(), net.head_bias.val().unsqueeze()],
             logits: [net.logits.val(), net.logits_bias.val().unsqueeze()],
-        };
-        let interface = self.interface();
-        Ok(Box::new(Lanes::new(lanes_of, interface, lanes, device)?))
+        }
     }
 }
 
-impl LaneNet for WaveNetLanes {
+impl BatchedNet for BatchedWaveNet {
     fn recondition(&mut self, conditions: Tensor<2>) {
         let Some(conditioning) = &self.conditioning else {
             return;

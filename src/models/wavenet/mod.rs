@@ -16,10 +16,12 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::models::batched_stepper::BatchedStepper;
 use crate::models::init::Init;
-use crate::models::{Interface, SequenceModel, sources, values};
+use crate::models::wavenet::batched_stepper::BatchedWaveNet;
+use crate::models::{Interface, SequenceModel, device_of, sources, values};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
-use crate::sequence::Stepper;
+use crate::sequence::{Stepper, Token};
 
 /// The size of a WaveNet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,11 +141,6 @@ impl WaveNet {
         })
     }
 
-    /// Its size.
-    pub fn config(&self) -> &WaveNetConfig {
-        &self.config
-    }
-
     /// The weights as plain arrays.
     pub fn weights(&self) -> WaveNetWeights {
         WaveNetWeights {
@@ -208,15 +205,46 @@ impl SequenceModel for WaveNet {
         )?))
     }
 
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
-        self.in_lanes(count)
+    fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        let (net, device) = (BatchedWaveNet::new(self, lanes), device_of(self));
+        Ok(Box::new(BatchedStepper::new(
+            net,
+            &self.interface,
+            lanes,
+            device,
+        )?))
+    }
+
+    fn multiply_adds_per_step(&self) -> usize {
+        let WaveNetConfig {
+            layers,
+            residual,
+            skip,
+            head,
+            ..
+        } = self.config;
+        // An embedding is looked up and costs none.
+        let layer = 4 * residual * residual + residual * (residual + skip);
+        layers * layer + head * (skip + self.interface.alphabet.size)
+    }
+
+    fn calibrate(&self, sequences: &[(&[Token], Option<&[f32]>)]) -> Result<Option<Calibration>> {
+        Calibration::collect(&Arc::new(self.weights()), sequences).map(Some)
+    }
+
+    fn int8_stepper(&self, calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
+        Ok(Box::new(WaveNetInt8Engine::new(
+            Arc::new(self.weights()),
+            calibration,
+            lanes,
+        )?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
+    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
     use crate::sequence::conformance;
 
     fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
@@ -237,11 +265,11 @@ mod tests {
 
     #[test]
     fn it_passes_every_law() {
-        conformance::check_all(&Both(net(7, vec![], 0)));
-        conformance::check_all(&Both(net(4, vec![5, 12], 3)));
-        conformance::check_all(&Both(net(1, vec![], 2)));
-        conformance::check_all(&InLanes(net(7, vec![], 0)));
-        conformance::check_all(&InLanes(net(4, vec![5, 12], 3)));
+        conformance::check_all(&with_cpu_stepper(net(7, vec![], 0)));
+        conformance::check_all(&with_cpu_stepper(net(4, vec![5, 12], 3)));
+        conformance::check_all(&with_cpu_stepper(net(1, vec![], 2)));
+        conformance::check_all(&with_batched_stepper(net(7, vec![], 0)));
+        conformance::check_all(&with_batched_stepper(net(4, vec![5, 12], 3)));
     }
 
     #[test]
@@ -253,8 +281,8 @@ mod tests {
 
     #[test]
     fn nothing_before_the_receptive_field_matters_and_all_of_it_does() {
-        let net = Both(net(6, vec![], 0));
-        let field = net.0.config().receptive_field();
+        let net = with_cpu_stepper(net(6, vec![], 0));
+        let field = net.net.config.receptive_field();
         assert_eq!(field, 15);
         let tokens: Vec<u32> = (0..30).map(|i| (i * 7 % 11) as u32).collect();
         let logits = |tokens: &[u32]| conformance::Subject::logits(&net, tokens, None)[29].clone();

@@ -92,13 +92,6 @@ impl WaveNetWeights {
         check_shape("logits", &self.logits, &[hidden, size])?;
         check_shape("logits_bias", &self.logits_bias, &[size])
     }
-
-    /// Multiply-adds of one step in one lane; embeddings are looked up and cost none.
-    pub fn multiply_adds_per_step(&self) -> usize {
-        let (residual, skip) = (self.residual, self.skip);
-        let layer = 4 * residual * residual + residual * (residual + skip);
-        self.dilations.len() * layer + self.hidden * (skip + self.alphabet.size)
-    }
 }
 
 /// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
