@@ -17,7 +17,7 @@ use ensuite::models::{
 use ensuite::ops::device::DeviceChoice;
 use ensuite::ops::{GateInput, Recurrence, cross_entropy, linear, recurrent};
 use ensuite::sequence::Alphabet;
-use ensuite::train::{AdamW, MaximumLikelihood, Objective, OptimizerSettings, StepContext};
+use ensuite::train::{AdamW, OptimizerSettings, mean_nll};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -92,16 +92,7 @@ fn sequence_steps<N: Module + SequenceModel>(
         condition: None,
     };
     timed(net.train(), repeats, |net, step| {
-        MaximumLikelihood { seed: 0 }.loss(
-            net,
-            &batch,
-            StepContext {
-                step,
-                batch: step,
-                planned: None,
-            },
-            &device,
-        )
+        mean_nll(net, &batch, step, &device)
     })
 }
 

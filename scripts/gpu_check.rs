@@ -6,12 +6,11 @@
 
 use std::time::Instant;
 
-use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::models::{Batch, Model, NetworkConfig};
 use ensuite::models::{
-    Interface, RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceModel, WaveNetConfig,
-    device_of, parameters, with_values,
+    Batch, ElboSettings, Interface, Model, ModelSpec, RecurrentCell, RecurrentConfig,
+    SentenceVaeConfig, SequenceConfig, SequenceModel, WaveNetConfig, device_of, parameters,
+    with_values,
 };
 use ensuite::ops::device::{DeviceChoice, is_cpu};
 use ensuite::ops::{
@@ -19,10 +18,7 @@ use ensuite::ops::{
     residual_stack,
 };
 use ensuite::sequence::{Alphabet, Item, Sampler, Sampling, generate_many};
-use ensuite::train::{
-    AdamW, Budget, Elbo, ElboSettings, MaximumLikelihood, Objective, OptimizerSettings, TrainState,
-    Training,
-};
+use ensuite::train::{BatchSettings, OptimizerSettings, Recipe, StepContext, TrainerSettings};
 use serde_json::json;
 
 #[global_allocator]
@@ -66,10 +62,10 @@ const LOGITS: f64 = 5e-3;
 fn laws(device: &Device) -> bool {
     let mut all = Laws { passed: true };
     operations(device, &mut all);
-    for (name, net) in networks() {
-        training(name, &net, device, &mut all);
-        lanes(name, &net, device, &mut all);
-        moves(name, &net, device, &mut all);
+    for (name, spec, model) in models() {
+        training(name, &spec, &model, device, &mut all);
+        lanes(name, &model, device, &mut all);
+        moves(name, &model, device, &mut all);
     }
     all.passed
 }
@@ -248,8 +244,8 @@ const ALPHABET: Alphabet = Alphabet {
     stop: None,
 };
 
-/// One network of each kind, on the CPU.
-fn networks() -> Vec<(&'static str, Model)> {
+/// One model of each kind: its name, what it is, and the model on the CPU.
+fn models() -> Vec<(&'static str, ModelSpec, Model)> {
     let recurrent = RecurrentConfig {
         embedding: 24,
         hidden: 64,
@@ -260,41 +256,60 @@ fn networks() -> Vec<(&'static str, Model)> {
     let all = [
         (
             "WaveNet",
-            NetworkConfig::WaveNet(WaveNetConfig {
+            sequence(SequenceConfig::WaveNet(WaveNetConfig {
                 layers: 10,
                 cycle: 5,
                 residual: 32,
                 skip: 64,
                 head: 64,
-            }),
+            })),
             3,
         ),
-        ("LSTM", NetworkConfig::Lstm(recurrent.clone()), 3),
-        ("GRU", NetworkConfig::Gru(recurrent), 0),
+        ("LSTM", sequence(SequenceConfig::Lstm(recurrent.clone())), 3),
+        ("GRU", sequence(SequenceConfig::Gru(recurrent)), 0),
         (
             "sentence VAE",
-            NetworkConfig::SentenceVae(SentenceVaeConfig {
-                unit: RecurrentCell::Lstm,
-                embedding: 32,
-                hidden: 64,
-                encoder: 32,
-                latent: 16,
-                dropout: 0.1,
-            }),
+            ModelSpec::SentenceVae {
+                network: SentenceVaeConfig {
+                    unit: RecurrentCell::Lstm,
+                    embedding: 32,
+                    hidden: 64,
+                    encoder: 32,
+                    latent: 16,
+                    dropout: 0.1,
+                },
+                elbo: ElboSettings {
+                    autoencoder: 0.3,
+                    ramp: 0.3,
+                    reset_decoder: true,
+                    free_nats: 2.0,
+                    word_dropout: 0.1,
+                    bag_of_words: 0.5,
+                },
+            },
             0,
         ),
     ];
     all.into_iter()
-        .map(|(name, config, condition)| {
+        .map(|(name, spec, condition)| {
             let interface = Interface {
                 alphabet: ALPHABET,
                 lags: if condition > 0 { vec![7] } else { vec![] },
                 condition,
             };
-            let net = config.build(interface, 1, &Device::flex());
-            (name, net.expect("a network"))
+            let model = spec.build(interface, 1, &Device::flex());
+            (name, spec, model.expect("valid sizes"))
         })
         .collect()
+}
+
+fn sequence(network: SequenceConfig) -> ModelSpec {
+    ModelSpec::Sequence { network }
+}
+
+/// The model as a sequence model.
+fn net(model: &Model) -> &dyn SequenceModel {
+    model.sequence().expect("a sequence model")
 }
 
 /// A copy of the network on `device`.
@@ -302,12 +317,12 @@ fn on(net: &Model, device: &Device) -> Model {
     net.clone().to_device(device)
 }
 
-fn batch(net: &Model) -> Batch {
+fn batch(model: &Model) -> Batch {
     let (rows, time) = (8, 30);
     let tune = |i: usize| (i * i % 37 + i / 50) as u32 % 40;
-    let condition = match net {
+    let condition = match model {
         Model::SentenceVae(_) => 0,
-        _ => net.interface().condition,
+        model => net(model).interface().condition,
     };
     Batch {
         rows,
@@ -330,49 +345,33 @@ fn batch(net: &Model) -> Batch {
     }
 }
 
-fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
-    let objective: Box<dyn Objective<Model>> = match net {
-        Model::SentenceVae(_) => Box::new(Elbo {
-            settings: ElboSettings {
-                autoencoder: 0.3,
-                ramp: 0.3,
-                reset_decoder: true,
-                free_nats: 2.0,
-                word_dropout: 0.1,
-                bag_of_words: 0.5,
-            },
-            seed: 3,
-        }),
-        _ => Box::new(MaximumLikelihood { seed: 3 }),
+fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &mut Laws) {
+    let recipe = Recipe {
+        model: spec.clone(),
+        training: TrainerSettings {
+            learning_rate: 3e-3,
+            warmup: 0,
+            report_every: 1,
+            patience: 0,
+            optimizer: OptimizerSettings::default(),
+        },
+        batches: BatchSettings {
+            rows: 8,
+            window: 30,
+        },
+        seed: 3,
     };
     let losses = |device: &Device| -> Vec<f32> {
-        let net = on(net, device);
-        let batch = batch(&net);
-        let mut standing = TrainState::start(Budget::Steps(STEPS as u64));
-        standing.planned = standing.total;
-        let mut training = Training {
-            optimizer: AdamW::new(&net),
-            standing,
-            net: net.train(),
-        };
-        let settings = OptimizerSettings::default();
-        let tracked = device.clone().autodiff();
+        let mut task = recipe.task(on(model, device), None).expect("a task");
         (0..STEPS as u64)
             .map(|step| {
-                training.standing.step = step;
-                if !training.standing.prepared {
-                    training.standing.prepared =
-                        objective.prepare(&mut training).expect("a new decoder");
-                }
-                let Training {
-                    net,
-                    optimizer,
-                    standing,
-                } = &mut training;
-                let loss = objective.loss(net, &batch, standing.moment(), &tracked);
-                let gradients = GradientsParams::from_grads(loss.clone().backward(), net);
-                (*net, _) = optimizer.step(net.clone(), gradients, 3e-3, &settings);
-                loss.into_scalar::<f32>()
+                let at = StepContext {
+                    step,
+                    batch: step,
+                    planned: Some(STEPS as u64),
+                    learning_rate: recipe.training.learning_rate,
+                };
+                task.step(batch(model), at).expect("a step").shown() as f32
             })
             .collect()
     };
@@ -402,13 +401,13 @@ fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
 }
 
 /// Compares the steppers of both devices, lane by lane.
-fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
+fn lanes(name: &str, model: &Model, device: &Device, all: &mut Laws) {
     let (lanes, steps) = (5, 25);
-    let condition = net.interface().condition;
-    let card = on(net, device);
+    let condition = net(model).interface().condition;
+    let moved = on(model, device);
     let mut steppers = [
-        net.stepper(lanes).expect("a network"),
-        card.batched_stepper(lanes).expect("a network"),
+        net(model).stepper(lanes).expect("a lane"),
+        net(&moved).batched_stepper(lanes).expect("a lane"),
     ];
     let mut largest = 0.0_f32;
     for lane in 0..lanes {
@@ -438,16 +437,16 @@ fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
 }
 
 /// Checks that weights do not change on the way to the device and back.
-fn moves(name: &str, net: &Model, device: &Device, all: &mut Laws) {
-    let there = on(net, device);
+fn moves(name: &str, model: &Model, device: &Device, all: &mut Laws) {
+    let there = on(model, device);
     assert_eq!(
         is_cpu(&device_of(&there)),
         is_cpu(device),
         "it did not move"
     );
     let weights: Vec<Vec<f32>> = parameters(&there).into_iter().map(|p| p.values).collect();
-    let back = with_values(net.clone(), weights);
-    let same = parameters(&back) == parameters(net);
+    let back = with_values(model.clone(), weights);
+    let same = parameters(&back) == parameters(model);
     all.hold(
         &format!("{name}: there and back, bit for bit"),
         f32::from(u8::from(!same)),
@@ -458,7 +457,7 @@ fn moves(name: &str, net: &Model, device: &Device, all: &mut Laws) {
 // --- making ---
 
 fn making(device: &Device, quick: bool) -> bool {
-    let lstm = NetworkConfig::Lstm(RecurrentConfig {
+    let lstm = SequenceConfig::Lstm(RecurrentConfig {
         embedding: 64,
         hidden: 512,
         layers: 1,
@@ -466,7 +465,7 @@ fn making(device: &Device, quick: bool) -> bool {
         dropout: 0.0,
     });
     let wavenet = |residual, skip| {
-        NetworkConfig::WaveNet(WaveNetConfig {
+        SequenceConfig::WaveNet(WaveNetConfig {
             layers: 20,
             cycle: 10,
             residual,
@@ -508,7 +507,7 @@ fn making(device: &Device, quick: bool) -> bool {
 
 fn make(
     what: &str,
-    config: &NetworkConfig,
+    config: &SequenceConfig,
     size: usize,
     lanes: usize,
     length: usize,
@@ -523,13 +522,13 @@ fn make(
         lags: Vec::new(),
         condition: 0,
     };
-    let net = config.build(interface, 1, device).expect("a network");
+    let model = config.build(interface, 1, device).expect("valid sizes");
     let mut stepper = if is_cpu(device) {
-        net.stepper(lanes)
+        net(&model).stepper(lanes)
     } else {
-        net.batched_stepper(lanes)
+        net(&model).batched_stepper(lanes)
     }
-    .expect("a network");
+    .expect("a lane");
     let mut make = |length: usize| {
         let mut items: Vec<Item> = (0..lanes as u64)
             .map(|item| Item {

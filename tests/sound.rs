@@ -314,7 +314,7 @@ fn a_report_leaves_something_to_hear_and_to_see() {
     let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(last["step"], 4);
     assert!(
-        last["validation_bits"].as_f64().unwrap() > 0.0
+        last["validation"]["value"].as_f64().unwrap() > 0.0
             && !last["remark"].as_str().unwrap().is_empty()
     );
     assert!(

@@ -11,14 +11,15 @@ use crate::train::TrainState;
 pub(super) fn of(
     manifest: &ModelManifest,
     source: &Path,
-    standing: &TrainState,
+    state: &TrainState,
     verbs: &dyn Verbs,
 ) -> String {
     let (medium, recipe) = (&manifest.medium, &manifest.recipe);
     let validation = manifest
-        .validation_bits
-        .map_or("not measured".into(), |bits| {
-            format!("{bits:.3} {}", medium.unit())
+        .validation
+        .as_ref()
+        .map_or("not measured".into(), |metric| {
+            format!("{:.3} {}", metric.value, medium.unit())
         });
     let classes: Vec<String> = manifest
         .classes
@@ -34,7 +35,7 @@ pub(super) fn of(
     let row =
         |text: String, (name, value): &(&str, String)| text + &format!("| {name} | {value} |\n");
     let facts = verbs.facts(manifest).iter().fold(String::new(), row);
-    let network = toml::to_string(&recipe.network).expect("a network's settings are TOML");
+    let model = toml::to_string(&recipe.model).expect("a model's settings are TOML");
     format!(
         "# A model of {kind}\n\n\
          Made by {program} from `{source}`.\n\n\
@@ -45,16 +46,16 @@ pub(super) fn of(
          | held out | {rule} |\n\
          | validation, all of what is held out | {validation} at step {best} |\n\n\
          Classes:\n\n{classes}\n\
-         Model:\n\n```toml\n{network}```\n\n\
+         Model:\n\n```toml\n{model}```\n\n\
          {advice}\n",
         advice = verbs.advice(manifest),
         kind = medium.name(),
         token = medium.token_name(),
         program = manifest.program,
         source = source.display(),
-        steps = standing.step,
-        time = ui::duration(standing.seconds),
-        tokens = ui::count(standing.tokens as f64),
+        steps = state.step,
+        time = ui::duration(state.seconds),
+        tokens = ui::count(state.scored as f64),
         rule = manifest.split.rule,
         best = manifest.step,
     )

@@ -14,7 +14,6 @@ use crate::cli::precision::Precision;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::models::Model;
-use crate::models::SequenceModel;
 use crate::ops::device::{DeviceChoice, is_cpu};
 use crate::sequence::{Item, Sampler, Stepper, Token};
 
@@ -233,7 +232,7 @@ impl Maker<'_> {
     /// Its stepper of so many lanes.
     pub(super) fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
         if self.on_card {
-            return self.net.batched_stepper(lanes);
+            return self.net.require_sequence()?.batched_stepper(lanes);
         }
         precision::stepper(&self.net, self.manifest, self.precision, lanes)
     }

@@ -13,7 +13,7 @@ use crate::cli::media;
 use crate::cli::media::Verbs;
 use crate::cli::{precision, ui};
 use crate::error::Result;
-use crate::models::{SequenceModel, parameters};
+use crate::models::parameters;
 use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// Say what a model is, and how fast it is here
@@ -50,14 +50,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let net = folder.load(&manifest, &Device::flex())?;
     let info = Info {
         medium: manifest.medium.name(),
-        network: manifest.recipe.network.name(),
+        network: manifest.recipe.model.name(),
         classes: manifest.classes.groups().to_vec(),
-        receptive_field_tokens: manifest.recipe.network.receptive_field(),
+        receptive_field_tokens: manifest.recipe.model.receptive_field(),
         parameters: parameters(&net).iter().map(|p| p.values.len()).sum(),
-        multiply_adds_per_token: net.multiply_adds_per_step(),
+        multiply_adds_per_token: net.require_sequence()?.multiply_adds_per_step(),
         megabytes: folder.size() as f64 / 1e6,
         step: manifest.step,
-        validation_bits: manifest.validation_bits,
+        validation_bits: manifest.validation.as_ref().map(|metric| metric.value),
         int8_cost_bits: manifest
             .int8
             .as_ref()

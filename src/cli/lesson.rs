@@ -1,9 +1,8 @@
-/*! The course of a training run, the same for every medium: begin or go on, fit, report, measure, keep. */
+/*! A training run, the same for every medium: begin or resume, train, report, evaluate, save. */
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::prelude::*;
 use indicatif::ProgressBar;
 
 use crate::base::labels::{Classes, LabelRule};
@@ -18,12 +17,11 @@ use crate::cli::ui;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::eval::{Point, draw_curve};
-use crate::models::Model;
-use crate::models::parameters;
+use crate::models::{Batch, Model, parameters};
 use crate::sequence::SequenceDataset;
-use crate::train::Recipe;
 use crate::train::{
-    AdamW, Budget, DataLoader, Report, Reporter, StepReport, StopReason, TrainState, Training, fit,
+    BatchSource, Budget, DataLoader, Recipe, Report, StateDict, StepReport, StopReason,
+    SystemClock, Task, TrainState, Trainer, TrainingObserver, data_parallel,
 };
 
 /// What a medium brings to its training.
@@ -73,9 +71,10 @@ pub(super) fn describe(
         recipe,
         split,
         step: 0,
-        validation_bits: None,
+        validation: None,
         int8: None,
         half: false,
+        weights_sha256: None,
     }
 }
 
@@ -123,28 +122,16 @@ pub(super) fn learn(
 ) -> Result<()> {
     let devices = args.device.device.resolve_all()?;
     let device = devices[0].clone();
-    let length = args.length()?;
-    let (folder, mut training) = match resumed {
-        Some(folder) => {
-            let mut training = folder.load_training(&manifest, &device)?;
-            continue_to(&mut training.standing, args, length);
-            (folder, training)
-        }
-        None => {
-            manifest.half = args.half;
-            begin(args, &manifest, &material.files()?, length, &device)?
-        }
-    };
-    training.net = training.net.train();
-
+    let budget = args.length()?;
     let recipe = manifest.recipe.clone();
     let sequences = material.sequences();
+    let alphabet = manifest.medium.alphabet();
     let cut = |members: &[usize]| {
         DataLoader::new(
             sequences,
             members,
             material.conditions(),
-            manifest.medium.alphabet(),
+            alphabet,
             recipe.cut(),
             recipe.seed,
         )
@@ -153,7 +140,24 @@ pub(super) fn learn(
     let held_out: Vec<usize> = (material.training()..sequences.count()).collect();
     let validated = enough(sequences, &held_out);
     let (batches, validation) = (cut(&learned), cut(&validated));
-    let size: usize = parameters(&training.net)
+    let mut replicas = Vec::new();
+    for device in &devices {
+        replicas.push(recipe.task(manifest.build(device)?, Some(&validation))?);
+    }
+    let mut state = TrainState::start(budget);
+    let folder = match resumed {
+        Some(folder) => {
+            state = folder.resume(&mut *replicas[0])?;
+            continue_to(&mut state, args, budget);
+            folder
+        }
+        None => {
+            manifest.half = args.half;
+            let (out, task, files) = (&args.out, &*replicas[0], material.files()?);
+            ModelFolder::create(out, args.force, &mut manifest, &state, task, &files)?
+        }
+    };
+    let size: usize = parameters(&replicas[0].snapshot())
         .iter()
         .map(|p| p.values.len())
         .sum();
@@ -161,7 +165,7 @@ pub(super) fn learn(
         "{} to learn from, {} to validate with; {} with {} parameters; seed {}",
         material.amount(learned.len(), batches.tokens()),
         material.amount(validated.len(), validation.tokens()),
-        recipe.network.name(),
+        recipe.model.name(),
         ui::count(size as f64),
         recipe.seed,
     ));
@@ -173,28 +177,34 @@ pub(super) fn learn(
         ));
     }
 
-    let objective = recipe.objective();
-    let mut reporter = ModelReporter::new(&folder, manifest.clone(), material, &training, ui)?;
-    let end = fit(
-        &mut training,
-        &batches,
-        &validation,
-        &*objective,
-        &recipe.training,
-        length,
-        &mut reporter,
-        &stop_flag(),
-        &devices,
-    );
+    let mut reporter = ModelReporter::new(&folder, manifest.clone(), material, &state, ui)?;
+    let run = Run {
+        recipe: &recipe,
+        budget,
+    };
+    let end = if let [task] = replicas.as_mut_slice() {
+        run.train(
+            &mut **task,
+            &|number| batches.at(number),
+            &mut state,
+            &mut reporter,
+        )
+    } else {
+        let count = replicas.len() as u64;
+        let several = |number| (number..number + count).map(|n| batches.at(n)).collect();
+        data_parallel(replicas, &devices, |task| {
+            run.train::<Vec<Batch>>(task, &several, &mut state, &mut reporter)
+        })
+    };
     let mut trained = reporter.finish();
     let end = end?;
     let net = folder.load(&trained, &device)?;
     if !held_out.is_empty() {
-        // At reports a part of them is enough; what the model is known by counts them all.
+        // Reports evaluate some of them; the model's own validation counts them all.
         let all = cut(&held_out);
-        let now = training.standing.moment();
-        let found = objective.validate(&net, &all, now, &device)?;
-        trained.validation_bits = Some(found.likelihood.bits_per_token());
+        let mut task = recipe.task(net.clone(), Some(&all))?;
+        let found = task.evaluate(state.context(0.0))?;
+        trained.validation = found.headline;
         if !found.remark.is_empty() {
             ui.say(format!("on all that is held out: {}", found.remark));
         }
@@ -202,35 +212,36 @@ pub(super) fn learn(
     trained.int8 = precision::measure(&net, sequences, &learned, &held_out, material.conditions())?;
     folder.save_manifest(&trained)?;
     let verbs = media::verbs(&trained.medium);
-    folder.write_text(
-        "README.md",
-        &card::of(&trained, source, &training.standing, verbs),
-    )?;
+    folder.write_text("README.md", &card::of(&trained, source, &state, verbs))?;
     let unit = trained.medium.unit();
-    ui.say(ending(end, &training.standing, &unit));
+    ui.say(ending(end, &state, &unit));
     ui.say(verbs.invitation(folder.path(), &trained));
     Ok(())
 }
 
-/// A new model on disk and in memory.
-fn begin(
-    args: &TrainArgs,
-    manifest: &ModelManifest,
-    files: &[(&str, Vec<u8>)],
-    length: Budget,
-    device: &Device,
-) -> Result<(ModelFolder, Training<Model>)> {
-    let recipe = &manifest.recipe;
-    let net = recipe
-        .network
-        .build(manifest.interface(), recipe.seed, device)?;
-    let training = Training {
-        optimizer: AdamW::new(&net),
-        standing: TrainState::start(length),
-        net,
-    };
-    let folder = ModelFolder::create(&args.out, args.force, manifest, &training, files)?;
-    Ok((folder, training))
+/// How a task is trained, whatever its batches are.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    budget: Budget,
+}
+
+impl Run<'_> {
+    fn train<B: Send>(
+        &self,
+        task: &mut dyn Task<Batch = B>,
+        batches: &BatchSource<B>,
+        state: &mut TrainState,
+        reporter: &mut ModelReporter,
+    ) -> Result<StopReason> {
+        let trainer = Trainer {
+            settings: &self.recipe.training,
+            budget: self.budget,
+            batches,
+            stop: &stop_flag(),
+            clock: &SystemClock::start(),
+        };
+        trainer.run(task, state, reporter)
+    }
 }
 
 /// As many held-out sequences as a report has time for, spread evenly.
@@ -243,35 +254,35 @@ fn enough(sequences: &dyn SequenceDataset, members: &[usize]) -> Vec<usize> {
     members.iter().copied().step_by(every).collect()
 }
 
-/// How far a resumed run goes: as planned, or further where the person says so.
-fn continue_to(standing: &mut TrainState, args: &TrainArgs, length: Budget) {
-    let finished = standing.total == Some(standing.step);
-    match length {
-        Budget::Steps(steps) => standing.total = Some(steps.max(standing.step)),
+/// Sets the end of a resumed run: as planned, or further where the flags say so.
+fn continue_to(state: &mut TrainState, args: &TrainArgs, budget: Budget) {
+    let finished = state.total == Some(state.step);
+    match budget {
+        Budget::Steps(steps) => state.total = Some(steps.max(state.step)),
         // More minutes after the end; before it, the plan stands.
-        Budget::Minutes(_) if finished && args.minutes_given() => standing.total = None,
+        Budget::Minutes(_) if finished && args.minutes_given() => state.total = None,
         Budget::Minutes(_) => {}
     }
 }
 
-fn ending(end: StopReason, standing: &TrainState, unit: &str) -> String {
-    let best = standing
+fn ending(end: StopReason, state: &TrainState, unit: &str) -> String {
+    let best = state
         .best
-        .map(|(bits, step)| format!("; best validation {bits:.3} {unit} at step {step}"))
+        .map(|(value, step)| format!("; best validation {value:.3} {unit} at step {step}"))
         .unwrap_or_default();
     match end {
         StopReason::Done => format!(
             "done: {} steps in {}{best}",
-            standing.step,
-            ui::duration(standing.seconds)
+            state.step,
+            ui::duration(state.seconds)
         ),
         StopReason::Early => format!(
-            "stopped early at step {}: validation has not become better for a while{best}",
-            standing.step
+            "stopped early at step {}: validation has not improved for a while{best}",
+            state.step
         ),
         StopReason::Interrupted => format!(
             "stopped at step {} and saved; go on with --resume{best}",
-            standing.step
+            state.step
         ),
     }
 }
@@ -295,10 +306,10 @@ impl<'a> ModelReporter<'a> {
         folder: &'a ModelFolder,
         manifest: ModelManifest,
         material: &'a dyn Material,
-        training: &Training<Model>,
+        state: &TrainState,
         ui: &'a Ui,
     ) -> Result<Self> {
-        let reports = folder.reports(training.standing.step)?;
+        let reports = folder.reports(state.step)?;
         folder.rewrite_log(&reports)?;
         Ok(Self {
             folder,
@@ -322,7 +333,7 @@ impl<'a> ModelReporter<'a> {
     }
 }
 
-impl Reporter<Model> for ModelReporter<'_> {
+impl TrainingObserver for ModelReporter<'_> {
     fn stepped(&mut self, s: &StepReport) {
         if self.shown.elapsed().as_millis() < 200 {
             return;
@@ -337,39 +348,33 @@ impl Reporter<Model> for ModelReporter<'_> {
         let validation = self
             .reports
             .last()
-            .and_then(|report| report.validation_bits)
-            .map_or(String::new(), |bits| format!("  validation {bits:.3}"));
+            .and_then(|report| report.validation.as_ref())
+            .map_or(String::new(), |metric| {
+                format!("  validation {:.3}", metric.value)
+            });
         self.live.set_message(format!(
             "step {}{total}  {:.3} {}{validation}  {} {}{left}",
             s.step,
-            s.bits,
+            s.losses.shown(),
             self.manifest.medium.unit(),
-            ui::count(s.tokens_per_second),
+            ui::count(s.read_per_second),
             self.tokens(),
         ));
     }
 
-    fn sample(&mut self, averaged: &Model, step: u64) -> Result<String> {
+    fn sample(&mut self, model: &Model, step: u64) -> Result<String> {
         let base: PathBuf = self.folder.samples().join(format!("step-{step:07}"));
-        self.material.sample(averaged, &self.manifest, &base, step)
+        self.material.sample(model, &self.manifest, &base, step)
     }
 
-    fn keep(
-        &mut self,
-        report: &Report,
-        training: &Training<Model>,
-        averaged: &Model,
-        improved: bool,
-    ) -> Result<()> {
-        // First the model, then the state that remembers it as the best.
+    fn keep(&mut self, report: &Report, model: &Model, improved: bool) -> Result<()> {
         if improved {
             self.manifest.step = report.step;
-            self.manifest.validation_bits = report.validation_bits;
-            // What was calibrated on other weights.
+            self.manifest.validation.clone_from(&report.validation);
+            // The calibration belongs to other weights.
             self.manifest.int8 = None;
-            self.folder.save_model(&self.manifest, averaged)?;
+            self.folder.save_model(&mut self.manifest, model)?;
         }
-        self.folder.save_training(training)?;
         self.folder.log(report)?;
         self.reports.push(report.clone());
         let points: Vec<Point> = self
@@ -377,15 +382,15 @@ impl Reporter<Model> for ModelReporter<'_> {
             .iter()
             .map(|r| Point {
                 step: r.step,
-                train: r.train_bits,
-                validation: r.validation_bits,
+                train: r.loss(),
+                validation: r.validation.as_ref().map(|metric| metric.value),
             })
             .collect();
         let unit = self.manifest.medium.unit();
         draw_curve(&points, &unit, &self.folder.samples().join("curve.png"))?;
-        let validation = report
-            .validation_bits
-            .map_or(String::new(), |bits| format!(", validation {bits:.3}"));
+        let validation = report.validation.as_ref().map_or(String::new(), |metric| {
+            format!(", validation {:.3}", metric.value)
+        });
         let waited = if report.waited > WORTH_SAYING {
             format!(", {:.0} % of it waiting for data", 100.0 * report.waited)
         } else {
@@ -394,8 +399,8 @@ impl Reporter<Model> for ModelReporter<'_> {
         let line = format!(
             "step {}: {:.3} {unit}{validation}, {} {}, {}{waited}; {}",
             report.step,
-            report.train_bits,
-            ui::count(report.tokens_per_second),
+            report.loss(),
+            ui::count(report.read_per_second),
             self.tokens(),
             ui::duration(report.seconds),
             report.remark
@@ -404,7 +409,7 @@ impl Reporter<Model> for ModelReporter<'_> {
         Ok(())
     }
 
-    fn save(&mut self, training: &Training<Model>) -> Result<()> {
-        self.folder.save_training(training)
+    fn save(&mut self, state: &TrainState, task: &StateDict) -> Result<()> {
+        self.folder.save_training(state, task)
     }
 }

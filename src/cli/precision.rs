@@ -5,7 +5,6 @@ use clap::ValueEnum;
 use crate::checkpoint::{Int8, ModelManifest};
 use crate::error::{Error, Result};
 use crate::models::Model;
-use crate::models::SequenceModel;
 use crate::sequence::{Likelihood, SequenceDataset, Stepper, Token, nll_per_token};
 
 /// Which numbers the weights are.
@@ -33,9 +32,9 @@ pub(super) fn stepper(
                 Model::Recurrent(_) | Model::SentenceVae(_) => "leave --precision away: only a WaveNet has them",
             }))
         }
-        (Some(Precision::Int8), Some(int8)) => net.int8_stepper(&int8.calibration, lanes),
-        (None, Some(int8)) if int8.is_good() => net.int8_stepper(&int8.calibration, lanes),
-        _ => net.stepper(lanes),
+        (Some(Precision::Int8), Some(int8)) => net.require_sequence()?.int8_stepper(&int8.calibration, lanes),
+        (None, Some(int8)) if int8.is_good() => net.require_sequence()?.int8_stepper(&int8.calibration, lanes),
+        _ => net.require_sequence()?.stepper(lanes),
     }
 }
 
@@ -56,7 +55,7 @@ pub(super) fn measure(
         .iter()
         .map(|(tokens, condition)| (tokens.as_slice(), *condition))
         .collect();
-    let Some(calibration) = net.calibrate(&views)? else {
+    let Some(calibration) = net.require_sequence()?.calibrate(&views)? else {
         return Ok(None);
     };
     let asked = if held_out.is_empty() {
@@ -73,8 +72,8 @@ pub(super) fn measure(
         }
         total.bits_per_token()
     };
-    let f32_bits = bits(net.stepper(1)?);
-    let int8_bits = bits(net.int8_stepper(&calibration, 1)?);
+    let f32_bits = bits(net.require_sequence()?.stepper(1)?);
+    let int8_bits = bits(net.require_sequence()?.int8_stepper(&calibration, 1)?);
     Ok(Some(Int8 {
         calibration,
         f32_bits,

@@ -1,25 +1,34 @@
 /*!
-Training: batches, objective, optimizer, the loop.
+Training: batches, tasks, optimizer, the loop.
 
-Nothing here knows a medium. A medium's sequences come in as [`crate::sequence::SequenceDataset`], and go out through a [`Reporter`].
+The [`Trainer`] runs a [`Task`]; nothing here knows a medium or a file. A medium's sequences come in as
+[`crate::sequence::SequenceDataset`], and what is to be shown and saved goes out through a [`TrainingObserver`].
 */
 
 mod adamw_gpu;
 mod data_parallel;
 mod elbo;
+mod learner;
 mod likelihood;
 mod loader;
 mod optimizer;
 mod prefetch;
 mod recipe;
 mod schedule;
+mod state_dict;
+mod task;
 mod trainer;
 
-pub use elbo::{Elbo, ElboSettings};
-pub use likelihood::{MaximumLikelihood, Objective, StepContext, Validation, likelihood};
+pub use data_parallel::{AllReduce, DataParallel, data_parallel};
+pub use elbo::ElboTask;
+pub use likelihood::{LikelihoodTask, likelihood, mean_nll};
 pub use loader::{DataLoader, WindowConfig};
 pub use optimizer::{AdamW, OptimizerSettings, OptimizerState};
+pub use prefetch::BatchSource;
 pub use recipe::{BatchSettings, PRESETS, Recipe};
+pub use state_dict::{StateDict, StateTensor};
+pub use task::{BoxedTask, Direction, Losses, Metric, Metrics, StepContext, Task};
 pub use trainer::{
-    Budget, Report, Reporter, StepReport, StopReason, TrainState, TrainerSettings, Training, fit,
+    Budget, Clock, Report, StepReport, StopReason, SystemClock, TrainState, Trainer,
+    TrainerSettings, TrainingObserver,
 };

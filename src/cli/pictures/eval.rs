@@ -84,7 +84,7 @@ pub(super) fn run(
         manifest.recipe.cut_to_measure(),
         0,
     );
-    let found = likelihood(&net, &batches, &device)?;
+    let found = likelihood(net.require_sequence()?, &batches, &device)?;
     let known = training(args, &settings, form, manifest, &held_out, &pictures, ui)?;
     let measures = measures(form, &set, known.as_deref(), &found)?;
     if args.json {

@@ -13,7 +13,6 @@ use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::image::PictureFormat;
 use crate::image::{ContactSheet, Picture, heatmap};
-use crate::models::SequenceModel;
 use crate::sequence::{Codec, nll_per_token};
 
 pub(super) fn run(
@@ -39,10 +38,14 @@ pub(super) fn run(
     }
     let net = folder.load(manifest, &Device::flex())?;
     let tokens = codec.encode(&indexed)?;
-    let bits: Vec<f32> = nll_per_token(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
-        .into_iter()
-        .map(|nats| (nats / std::f64::consts::LN_2) as f32)
-        .collect();
+    let bits: Vec<f32> = nll_per_token(
+        &mut *net.require_sequence()?.stepper(1)?,
+        condition.as_deref(),
+        &tokens,
+    )
+    .into_iter()
+    .map(|nats| (nats / std::f64::consts::LN_2) as f32)
+    .collect();
     let size = codec.size();
     match format {
         "csv" => {

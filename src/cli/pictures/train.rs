@@ -25,7 +25,6 @@ use crate::image::{
 };
 use crate::image::{Labelled, PictureFormat};
 use crate::models::Model;
-use crate::models::SequenceModel;
 use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
 use crate::train::Recipe;
 
@@ -395,7 +394,11 @@ impl PictureMaterial<'_> {
         let mut items = (0..SHEET as u64)
             .map(|item| Self::item(manifest, step, item, None, Vec::new()))
             .collect::<Result<Vec<_>>>()?;
-        draw(&|lanes| net.stepper(lanes), &mut items, self.form)
+        draw(
+            &|lanes| net.require_sequence()?.stepper(lanes),
+            &mut items,
+            self.form,
+        )
     }
 
     /// Held-out pictures, their upper halves continued.
@@ -432,7 +435,11 @@ impl PictureMaterial<'_> {
             }
             truths.push(codec.paint(&truth));
         }
-        let made = draw(&|lanes| net.stepper(lanes), &mut items, self.form)?;
+        let made = draw(
+            &|lanes| net.require_sequence()?.stepper(lanes),
+            &mut items,
+            self.form,
+        )?;
         let rows = truths.into_iter().zip(made.chunks(WAYS));
         let rows = rows.map(|(truth, made)| (truth, made.iter().map(|m| codec.paint(m)).collect()));
         Ok(ContactSheet::completions(rows.collect(), given))

@@ -74,7 +74,7 @@ pub(super) fn run(
         manifest.recipe.cut_to_measure(),
         0,
     );
-    let found = likelihood(&net, &batches, &device)?;
+    let found = likelihood(net.require_sequence()?, &batches, &device)?;
     let (order_zero_bits, linear_prediction_bits) = baselines(&sequences)?;
     let measures = Measures {
         files: sequences.count(),

@@ -13,7 +13,6 @@ use crate::cli::ui;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
 use crate::eval::{Line, draw_lines};
-use crate::models::SequenceModel;
 use crate::sequence::nll_per_token;
 
 /// A point of the curve is the mean over so many seconds.
@@ -30,10 +29,14 @@ pub(super) fn run(
     let condition = args.condition(manifest)?;
     let tokens = read_tokens(&args.file, sound)?;
     let net = folder.load(manifest, &Device::flex())?;
-    let bits: Vec<f64> = nll_per_token(&mut *net.stepper(1)?, condition.as_deref(), &tokens)
-        .into_iter()
-        .map(|nats| nats / std::f64::consts::LN_2)
-        .collect();
+    let bits: Vec<f64> = nll_per_token(
+        &mut *net.require_sequence()?.stepper(1)?,
+        condition.as_deref(),
+        &tokens,
+    )
+    .into_iter()
+    .map(|nats| nats / std::f64::consts::LN_2)
+    .collect();
     let rate = f64::from(sound.sample_rate);
     match format {
         "csv" => {

@@ -18,7 +18,6 @@ use crate::cli::train::{TrainArgs, parent_of};
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::models::Model;
-use crate::models::SequenceModel;
 use crate::sequence::{Codec, Generator, Sampler, Sampling, SequenceDataset, Token};
 use crate::train::Recipe;
 
@@ -141,9 +140,10 @@ impl Material for SoundMaterial<'_> {
         let condition = manifest.classes.vector(&labels)?;
         let sampler = Sampler::new(Sampling::default(), seed, step)?;
         let condition = (!labels.is_empty()).then_some(condition.as_slice());
-        let tokens: Vec<_> = Generator::new(net.stepper(1)?, sampler, condition, &[])?
-            .take(SAMPLE)
-            .collect();
+        let tokens: Vec<_> =
+            Generator::new(net.require_sequence()?.stepper(1)?, sampler, condition, &[])?
+                .take(SAMPLE)
+                .collect();
         let sound = MuLaw.decode(&tokens)?;
         let mut sink = WavSink::create(&base.with_extension("wav"), self.rate)?;
         sink.write(&sound)?;

@@ -54,7 +54,7 @@ pub(super) fn run(
         manifest.recipe.cut_to_measure(),
         0,
     );
-    let found = likelihood(&net, &batches, &device)?;
+    let found = likelihood(net.require_sequence()?, &batches, &device)?;
     let ours = in_text(&asked, found.nats);
     let ngram = known
         .map(|known| {

@@ -36,7 +36,7 @@ pub(super) fn run(
     let net = &maker.net;
     if let Some(beams) = args.beam {
         let mut codes = Vec::new();
-        if net.vae().is_some() {
+        if net.latent().is_some() {
             args.refuse_sampling("--beam", true)?;
             let seed = args.seed();
             codes.extend((0..args.number).filter_map(|item| drawn_code(net, seed, item)));

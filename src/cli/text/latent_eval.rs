@@ -399,7 +399,7 @@ impl Judge {
     fn open(path: &Path) -> Result<Self> {
         let (folder, manifest) = ModelFolder::open(path)?;
         match &manifest.medium {
-            Medium::Text(text) if manifest.recipe.elbo.is_none() => Ok(Self {
+            Medium::Text(text) if manifest.recipe.model.latent().is_none() => Ok(Self {
                 net: folder.load(&manifest, &Device::flex())?,
                 codec: codec(&folder, text)?,
             }),
@@ -426,10 +426,11 @@ impl Judge {
             .map(|tokens| (tokens.as_slice(), &[][..]))
             .collect();
         let mut total = TextLikelihood::default();
-        for (line, nats) in lines
-            .iter()
-            .zip(conditional_nll(&self.net, &pairs, &Device::flex()))
-        {
+        for (line, nats) in lines.iter().zip(conditional_nll(
+            self.net.require_sequence()?,
+            &pairs,
+            &Device::flex(),
+        )) {
             total.score(line, nats);
         }
         Ok(if total.has_words() {

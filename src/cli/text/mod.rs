@@ -18,7 +18,6 @@ use crate::checkpoint::{ModelFolder, ModelManifest, TOKENIZER};
 use crate::cli::eval as eval_verb;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Result};
-use crate::latent::Normals;
 use crate::models::Model;
 use crate::sequence::{SequenceDataset, Token};
 use crate::text::TextFormat;
@@ -47,8 +46,7 @@ fn warn_of_unknown(codec: &TextCodec, sentence: &str, ui: &Ui) {
 
 /// A code for a VAE to begin from, drawn from the prior with a stream of the seed; none for a language model.
 fn drawn_code(net: &Model, seed: u64, stream: u64) -> Option<Vec<f32>> {
-    net.vae()
-        .map(|vae| Normals::new(*b"prior   ", seed, stream).code(vae.latent()))
+    net.latent().map(|latent| latent.draw(seed, stream))
 }
 
 /// What tells the data of a model from any other: a hash over what it learned from and what was held out.

@@ -10,8 +10,6 @@ use crate::cli::ui;
 use crate::cli::ui::Ui;
 use crate::error::Result;
 use crate::eval::TextLikelihood;
-use crate::models::SequenceModel;
-use crate::models::sentence_vae::encode;
 use crate::sequence::{Token, nll_per_token};
 use crate::text::TextFormat;
 use crate::text::{Marks, Style};
@@ -31,7 +29,7 @@ pub(super) fn run(
     let codec = codec(folder, text)?;
     let sentences = read(&args.file, &text.field, ui)?;
     let net = folder.load(manifest, &Device::flex())?;
-    let mut stepper = net.stepper(1)?;
+    let mut stepper = net.require_sequence()?.stepper(1)?;
     let mut shown = style.head().to_owned();
     let mut total = TextLikelihood::default();
     for (index, sentence) in sentences.iter().enumerate() {
@@ -40,8 +38,8 @@ pub(super) fn run(
         tokens.extend(text.alphabet().stop);
         // Of a VAE: what is surprising to whoever knows the code.
         let code = net
-            .vae()
-            .map(|vae| encode(vae, &[&tokens]).means().to_vec());
+            .latent()
+            .map(|latent| latent.encode(&[&tokens]).means().to_vec());
         let nats = nll_per_token(&mut *stepper, code.as_deref(), &tokens);
         total.score(sentence, nats.iter().sum());
         shown += &Marks::new(sentence, &spans, &nats).show(style, index + 1);
@@ -49,7 +47,7 @@ pub(super) fn run(
     shown += style.foot();
     write_atomic(&args.output, shown.as_bytes())?;
     ui.say(format!("{}", args.output.display()));
-    let given = net.vae().map_or("", |_| ", given their codes");
+    let given = net.latent().map_or("", |_| ", given their codes");
     ui::print(&format!(
         "{total} over {} sentences{given}",
         total.sentences

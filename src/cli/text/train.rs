@@ -13,7 +13,6 @@ use crate::cli::train::TrainArgs;
 use crate::cli::ui::Ui;
 use crate::error::{Error, IoContext, Result};
 use crate::models::Model;
-use crate::models::SequenceModel;
 use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, generate_many};
 use crate::text::TextFormat;
 use crate::text::{
@@ -79,7 +78,7 @@ pub(in crate::cli) fn run(args: &Args, kind: &TextTask, ui: &Ui) -> Result<()> {
     args.train.check(kind.recipe, kind.preset, "lstm")?;
     let resumed = args.train.resumed("text")?;
     if let Some((folder, manifest)) = &resumed
-        && manifest.recipe.elbo.is_some() != kind.whole
+        && manifest.recipe.model.latent().is_some() != kind.whole
     {
         let (is, with) = if kind.whole {
             ("a language model", "ensuite train text")
@@ -271,7 +270,7 @@ impl Material for TextMaterial {
             .collect::<Result<Vec<_>>>()?;
         let mut tokens = vec![Vec::new(); LINES];
         generate_many(
-            &mut *net.stepper(LINES)?,
+            &mut *net.require_sequence()?.stepper(LINES)?,
             &mut items,
             LONGEST,
             &mut |item, token| {

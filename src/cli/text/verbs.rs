@@ -8,7 +8,6 @@ use crate::cli::text::{codes, eval, generate, interpolate, latent_eval, score};
 use crate::cli::ui;
 use crate::cli::ui::Ui;
 use crate::error::Result;
-use crate::models::NetworkConfig;
 use crate::text::TextFormat;
 
 impl Verbs for TextFormat {
@@ -29,7 +28,7 @@ impl Verbs for TextFormat {
         manifest: &ModelManifest,
         ui: &Ui,
     ) -> Result<()> {
-        if manifest.recipe.elbo.is_some() {
+        if manifest.recipe.model.latent().is_some() {
             return latent_eval::run(args, self, folder, manifest, ui);
         }
         args.refuse_codes(folder.path())?;
@@ -80,13 +79,10 @@ impl Verbs for TextFormat {
             "tokenizer",
             format!("{}, {} tokens", self.tokenizer, self.vocabulary),
         )];
-        if let NetworkConfig::SentenceVae(vae) = &manifest.recipe.network {
+        if let Some(latent) = manifest.recipe.model.latent() {
             facts.push((
                 "codes",
-                format!(
-                    "{} numbers a sentence; validation is the negative ELBO, a bound",
-                    vae.latent
-                ),
+                format!("{latent} numbers a sentence; validation is the negative ELBO, a bound"),
             ));
         }
         facts
@@ -101,14 +97,14 @@ impl Verbs for TextFormat {
     }
 
     fn advice(&self, manifest: &ModelManifest) -> &'static str {
-        if manifest.recipe.elbo.is_some() {
+        if manifest.recipe.model.latent().is_some() {
             return "Walk with it: `ensuite interpolate MODEL \"one sentence\" \"another one\"`.";
         }
         "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`."
     }
 
     fn invitation(&self, model: &Path, manifest: &ModelManifest) -> String {
-        if manifest.recipe.elbo.is_some() {
+        if manifest.recipe.model.latent().is_some() {
             let model = ui::quoted(model);
             return format!(
                 "walk with: ensuite interpolate {model} \"one sentence\" \"another one\""
