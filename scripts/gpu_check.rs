@@ -165,9 +165,9 @@ fn run<const D: usize>(
 
 fn operations(device: &Device, all: &mut Laws) {
     let mut check = |name: &str, operation: &dyn Fn(&mut Inputs) -> Tensor<2>| {
-        let (cpu, card) = (run(&Device::flex(), operation), run(device, operation));
-        let mut largest = apart(&cpu.0, &card.0);
-        for (a, b) in cpu.1.iter().zip(&card.1) {
+        let (cpu, gpu) = (run(&Device::flex(), operation), run(device, operation));
+        let mut largest = apart(&cpu.0, &gpu.0);
+        for (a, b) in cpu.1.iter().zip(&gpu.1) {
             largest = worse(largest, apart(a, b));
         }
         all.hold(&format!("{name}: values and gradients"), largest, OPERATION);
@@ -375,9 +375,9 @@ fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &
             })
             .collect()
     };
-    let (cpu, card) = (losses(&Device::flex()), losses(device));
+    let (cpu, gpu) = (losses(&Device::flex()), losses(device));
     let relative = |range: std::ops::Range<usize>| {
-        let pairs = cpu[range.clone()].iter().zip(&card[range]);
+        let pairs = cpu[range.clone()].iter().zip(&gpu[range]);
         pairs
             .map(|(a, b)| (a - b).abs() / cpu[0].abs())
             .fold(0.0, worse)
@@ -392,7 +392,7 @@ fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &
         relative(10..STEPS),
         LAST_STEPS,
     );
-    let learned = 1.0 - card[STEPS - 1] / card[0];
+    let learned = 1.0 - gpu[STEPS - 1] / gpu[0];
     all.hold(
         &format!("{name}: what stays of the loss"),
         1.0 - learned,
@@ -422,10 +422,10 @@ fn lanes(name: &str, model: &Model, device: &Device, all: &mut Laws) {
         let tokens: Vec<u32> = (0..lanes)
             .map(|lane| ((step * 7 + lane * 3) % 40) as u32)
             .collect();
-        let [cpu, card] = steppers
+        let [cpu, gpu] = steppers
             .each_mut()
             .map(|stepper| stepper.step(&tokens).to_vec());
-        largest = worse(largest, apart(&cpu, &card));
+        largest = worse(largest, apart(&cpu, &gpu));
         if step == 12 {
             for stepper in &mut steppers {
                 stepper.reset(2, None);

@@ -67,7 +67,7 @@ pub enum Error {
     Diverged {
         /// The step whose loss was refused.
         step: u64,
-        /// That loss, in nats a token.
+        /// That loss, in the unit of the task.
         loss: f64,
     },
     /// A device that was asked for and is not there.

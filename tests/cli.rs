@@ -303,7 +303,7 @@ fn an_existing_folder_is_never_overwritten_unasked() {
     refuse(
         &world.training("precious", &["--steps", "1", "--force"]),
         1,
-        &["no model folder"],
+        &["not a model folder"],
     );
     assert!(world.path("precious/diary.txt").exists());
 }

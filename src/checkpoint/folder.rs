@@ -679,6 +679,21 @@ mod tests {
     }
 
     #[test]
+    fn shipped_models_are_as_this_program_writes_them() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        for model in fs::read_dir(models).unwrap() {
+            let path = model.unwrap().path();
+            let (folder, manifest) = ModelFolder::open(&path).unwrap();
+            assert!(manifest.weights_sha256.is_some());
+            folder.load(&manifest, &Device::flex()).unwrap();
+            let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
+            let written = serde_json::to_string_pretty(&manifest).unwrap() + "\n";
+            assert!(text == written, "{}", path.display());
+            assert!(!folder.reports(u64::MAX).unwrap().is_empty());
+        }
+    }
+
+    #[test]
     fn a_line_of_the_log_that_was_cut_short_is_skipped() {
         let made = made();
         fs::write(made.path.join(LOG), b"{\"step\": 1, \"tot").unwrap();

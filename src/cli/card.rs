@@ -1,4 +1,4 @@
-/*! The model card: what a model is and how it was made, for whoever finds the folder. */
+/*! The model card: README.md of a model folder. */
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::cli::media::Verbs;
 use crate::cli::ui;
 use crate::train::TrainState;
 
-/// The card of a model, as Markdown.
+/// The model card, as Markdown.
 pub(super) fn of(
     manifest: &ModelManifest,
     source: &Path,

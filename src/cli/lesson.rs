@@ -38,7 +38,7 @@ pub(super) trait Material {
     /// Files of the medium's own that belong to the model: name and content.
     fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>>;
 
-    /// How much so many sequences with so many tokens are, in the medium's own words.
+    /// The amount of data of this many sequences and tokens, in the units of the medium.
     fn amount(&self, sequences: usize, tokens: u64) -> String;
 
     /// Makes something with the network, writes it to `base` with the medium's own extension, and says one sentence
@@ -103,12 +103,12 @@ pub(super) fn refuse_changes(flags: &[(&str, bool)]) -> Result<()> {
         Some((flag, _)) => Err(Error::usage(format!(
             "{flag} cannot change a model that is already in training"
         ))
-        .with_hint("leave it away: --resume reads the data as the model did before")),
+        .with_hint("omit it: --resume reads the data as before")),
         None => Ok(()),
     }
 }
 
-/// Validation reads at most so many tokens at a report.
+/// The most tokens that the evaluation at a report reads.
 const VALIDATED: u64 = 400_000;
 
 /// Trains a new model, or goes on with one, until its end. `source` is where the material came from.

@@ -597,3 +597,6 @@ impl<'a> Timer<'a> {
         self.recent_seconds / self.recent_steps
     }
 }
+
+#[cfg(test)]
+mod tests;
