@@ -5,6 +5,7 @@ The only list of networks. To add one: a variant here, its module in `nets` with
 
 mod batch;
 mod batched_stepper;
+mod cpu_stepper;
 mod dropout;
 mod init;
 mod parameters;

@@ -1,12 +1,12 @@
-/*! The laws every engine keeps, as tests that each of them passes. */
+/*! The laws of every CPU stepper, as tests. */
 
 use crate::base::rng::testing::Lcg;
 use crate::base::simd::InstructionSet;
 use crate::sequence::{Stepper, Token};
 
-/// How to build the engine under test, and what it is fed.
+/// How to build the stepper under test, and what it is fed.
 pub(crate) struct Subject<'a> {
-    pub engine: &'a dyn Fn(usize, InstructionSet) -> Box<dyn Stepper>,
+    pub stepper: &'a dyn Fn(usize, InstructionSet) -> Box<dyn Stepper>,
     /// Length of its condition vector, at least 1.
     pub condition: usize,
     /// More steps than the longest path by which the past is kept piecewise (queues, work done ahead).
@@ -18,7 +18,7 @@ type Bits = Vec<Vec<u32>>;
 impl Subject<'_> {
     /// Checks every law.
     pub fn keeps_the_laws(&self) {
-        self.lanes_and_levels_do_not_change_a_bit();
+        self.lanes_and_instruction_sets_do_not_change_a_bit();
         self.reset_forgets_one_lane_and_leaves_the_others();
         self.recondition_changes_what_comes_and_keeps_what_was();
         self.gather_regroups_past_and_condition();
@@ -26,7 +26,7 @@ impl Subject<'_> {
     }
 
     fn build(&self, lanes: usize) -> Box<dyn Stepper> {
-        (self.engine)(lanes, InstructionSet::detect())
+        (self.stepper)(lanes, InstructionSet::detect())
     }
 
     fn songs(&self, n: usize, steps: usize) -> Vec<Vec<Token>> {
@@ -42,26 +42,29 @@ impl Subject<'_> {
 
     /// The bits of the logits after every token of one lane fed alone.
     fn alone(&self, tokens: &[Token], condition: Option<&[f32]>) -> Bits {
-        let mut engine = self.build(1);
-        engine.reset(0, condition);
-        feed(&mut *engine, tokens)
+        let mut stepper = self.build(1);
+        stepper.reset(0, condition);
+        feed(&mut *stepper, tokens)
     }
 
-    fn lanes_and_levels_do_not_change_a_bit(&self) {
+    fn lanes_and_instruction_sets_do_not_change_a_bit(&self) {
         let songs = self.songs(16, 25);
         let conditions = self.conditions(16);
         let both = songs.iter().zip(&conditions);
         let wanted: Vec<_> = both.map(|(s, c)| self.alone(s, Some(c))).collect();
-        for level in InstructionSet::available() {
+        for instruction_set in InstructionSet::available() {
             for lanes in [1, 2, 3, 7, 16] {
-                let mut engine = (self.engine)(lanes, level);
-                (0..lanes).for_each(|lane| engine.reset(lane, Some(&conditions[lane])));
+                let mut stepper = (self.stepper)(lanes, instruction_set);
+                (0..lanes).for_each(|lane| stepper.reset(lane, Some(&conditions[lane])));
                 for t in 0..25 {
                     let tokens: Vec<_> = songs[..lanes].iter().map(|s| s[t]).collect();
                     let wanted: Vec<_> =
                         wanted[..lanes].iter().flat_map(|w| w[t].clone()).collect();
-                    let logits = bits(engine.step(&tokens));
-                    assert_eq!(logits, wanted, "{level:?}, {lanes} lanes, step {t}");
+                    let logits = bits(stepper.step(&tokens));
+                    assert_eq!(
+                        logits, wanted,
+                        "{instruction_set:?}, {lanes} lanes, step {t}"
+                    );
                 }
             }
         }
@@ -73,13 +76,13 @@ impl Subject<'_> {
         let others = [self.alone(&songs[0], None), self.alone(&songs[2], None)];
         for cut in [1, 13, self.steps] {
             let fresh = self.alone(&songs[1][cut..], Some(condition));
-            let mut engine = self.build(3);
-            let size = engine.alphabet().size;
+            let mut stepper = self.build(3);
+            let size = stepper.alphabet().size;
             for t in 0..2 * self.steps {
                 if t == cut {
-                    engine.reset(1, Some(condition));
+                    stepper.reset(1, Some(condition));
                 }
-                let logits = bits(engine.step(&[songs[0][t], songs[1][t], songs[2][t]]));
+                let logits = bits(stepper.step(&[songs[0][t], songs[1][t], songs[2][t]]));
                 assert_eq!(logits[..size], others[0][t]);
                 assert_eq!(logits[2 * size..], others[1][t]);
                 if t >= cut {
@@ -98,11 +101,11 @@ impl Subject<'_> {
         let conditions = self.conditions(2);
         let [a, b] = [Some(&*conditions[0]), Some(&*conditions[1])];
         let unsteered = self.alone(tokens, a);
-        let mut engine = self.build(1);
-        engine.reset(0, a);
-        assert_eq!(feed(&mut *engine, &tokens[..20]), unsteered[..20]);
-        engine.recondition(0, b);
-        let steered = feed(&mut *engine, &tokens[20..]);
+        let mut stepper = self.build(1);
+        stepper.reset(0, a);
+        assert_eq!(feed(&mut *stepper, &tokens[..20]), unsteered[..20]);
+        stepper.recondition(0, b);
+        let steered = feed(&mut *stepper, &tokens[20..]);
         assert_ne!(
             steered[0], unsteered[20],
             "the new condition is heard at once"
@@ -112,11 +115,11 @@ impl Subject<'_> {
             self.alone(&tokens[20..], b)[0],
             "the past is kept"
         );
-        engine.reset(0, a);
-        feed(&mut *engine, &tokens[..20]);
-        engine.recondition(0, b);
-        engine.recondition(0, a);
-        let back = feed(&mut *engine, &tokens[20..]);
+        stepper.reset(0, a);
+        feed(&mut *stepper, &tokens[..20]);
+        stepper.recondition(0, b);
+        stepper.recondition(0, a);
+        let back = feed(&mut *stepper, &tokens[20..]);
         assert_eq!(
             back,
             unsteered[20..],
@@ -129,19 +132,19 @@ impl Subject<'_> {
         let conditions = self.conditions(3);
         let (tail, songs) = songs.split_last().expect("four songs");
         for (parents, cut) in [([2, 0, 1], 21), ([1, 1, 0], 6), ([0, 1, 2], 3)] {
-            let mut engine = self.build(3);
-            let size = engine.alphabet().size;
-            (0..3).for_each(|lane| engine.reset(lane, Some(&conditions[lane])));
+            let mut stepper = self.build(3);
+            let size = stepper.alphabet().size;
+            (0..3).for_each(|lane| stepper.reset(lane, Some(&conditions[lane])));
             for t in 0..cut {
-                engine.step(&[songs[0][t], songs[1][t], songs[2][t]]);
+                stepper.step(&[songs[0][t], songs[1][t], songs[2][t]]);
             }
-            engine.gather(&parents);
+            stepper.gather(&parents);
             let wanted = parents.map(|p| {
                 let tokens: Vec<_> = songs[p][..cut].iter().chain(tail).copied().collect();
                 self.alone(&tokens, Some(&conditions[p]))
             });
             for (t, &token) in tail.iter().enumerate() {
-                let logits = bits(engine.step(&[token; 3]));
+                let logits = bits(stepper.step(&[token; 3]));
                 for (lane, wanted) in wanted.iter().enumerate() {
                     let logits = &logits[lane * size..][..size];
                     assert_eq!(
@@ -161,13 +164,13 @@ impl Subject<'_> {
         assert_eq!(
             none,
             feed(&mut *self.build(1), tokens),
-            "as a fresh engine is"
+            "as of a new stepper"
         );
     }
 }
 
-fn feed(engine: &mut dyn Stepper, tokens: &[Token]) -> Bits {
-    tokens.iter().map(|&t| bits(engine.step(&[t]))).collect()
+fn feed(stepper: &mut dyn Stepper, tokens: &[Token]) -> Bits {
+    tokens.iter().map(|&t| bits(stepper.step(&[t]))).collect()
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {

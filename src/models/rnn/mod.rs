@@ -1,9 +1,9 @@
 /*! LSTM and GRU networks over tokens. */
 
 mod batched_stepper;
-pub(crate) mod stepper;
+mod stepper;
 
-pub use stepper::{RecurrentEngine, RecurrentLayer, RecurrentWeights};
+pub(crate) use stepper::{RecurrentLayer, RecurrentWeights, RnnStepper};
 
 use std::sync::Arc;
 
@@ -299,7 +299,7 @@ impl Recurrent {
     }
 
     /// The weights as plain arrays.
-    pub fn weights(&self) -> RecurrentWeights {
+    pub(crate) fn weights(&self) -> RecurrentWeights {
         let width = self.cell.gates() * self.config.hidden;
         let layers = self
             .layers
@@ -361,10 +361,7 @@ impl SequenceModel for Recurrent {
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(RecurrentEngine::new(
-            Arc::new(self.weights()),
-            lanes,
-        )?))
+        Ok(Box::new(RnnStepper::new(Arc::new(self.weights()), lanes)?))
     }
 
     fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {

@@ -14,13 +14,13 @@ use crate::base::math::tanh;
 use crate::base::simd::InstructionSet;
 use crate::error::Result;
 use crate::kernels::RecurrentCell;
-use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View, columns};
 use crate::kernels::step::matrix::Matrix;
 use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
 use crate::kernels::step::{gru, lstm};
+use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
-use crate::sequence::{Alphabet, Stepper, Token};
+use crate::sequence::Alphabet;
 
 /// The gate whose recurrent part stays separate, with a bias of its own.
 const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
@@ -32,7 +32,7 @@ const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
 
 /// A trained recurrent network as plain row-major arrays; G is [`RecurrentCell::gates`].
 #[derive(Debug, Clone)]
-pub struct RecurrentWeights {
+pub(crate) struct RecurrentWeights {
     /// What its units are.
     pub cell: RecurrentCell,
     /// The tokens read and predicted.
@@ -57,7 +57,7 @@ pub struct RecurrentWeights {
 
 /// One layer; the columns of every matrix are the cell's gates, one after the other.
 #[derive(Debug, Clone)]
-pub struct RecurrentLayer {
+pub(crate) struct RecurrentLayer {
     /// First layer: `[(1 + lags) · inputs, G · hidden]`, a table per source with the embedding folded in, the current
     /// token's first. Deeper layers: `[hidden, G · hidden]`.
     pub input: Vec<f32>,
@@ -75,7 +75,7 @@ impl RecurrentWeights {
     ///
     /// # Errors
     /// If a width is zero, a lag out of range, or a tensor has another length than its shape says.
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         let (layers, hidden, size) = (self.layers.len(), self.hidden, self.alphabet.size);
         let gates = self.cell.gates();
         check_inputs(self.alphabet, &self.lags)?;
@@ -105,26 +105,20 @@ impl RecurrentWeights {
     }
 }
 
-/// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
-#[derive(Debug)]
-pub struct RecurrentEngine {
+/// A recurrent network one step at a time in f32.
+pub(crate) type RnnStepper = CpuStepper<PackedRnn>;
+
+/// Packed weights and the state of every lane.
+pub(crate) struct PackedRnn {
     weights: Arc<RecurrentWeights>,
-    level: InstructionSet,
-    lanes: usize,
-    embedding: Embedding,
     layers: Vec<Layer>,
-    logits_matrix: Matrix,
+    logits: Matrix,
     initial: Matrix,
-    conditioning: Matrix,
-    /// `[lanes, layers, G · hidden]`: what the condition adds to the pre-activations.
-    conditions: Rows<Block>,
     /// `[lanes, alphabet.size]`, rows padded.
     scratch: Rows<Block>,
-    logits: Vec<f32>,
 }
 
 /// One layer: its weights and its state. Pre-activations lie unit block by unit block, the gates side by side.
-#[derive(Debug)]
 struct Layer {
     /// `None` for the first layer, whose inputs are looked up.
     input: Option<Matrix>,
@@ -142,28 +136,25 @@ struct Layer {
     sums: Rows<Block>,
 }
 
-impl RecurrentEngine {
-    /// An engine at the processor's widest level.
+impl RnnStepper {
+    /// With the widest instruction set of the processor.
     ///
     /// # Errors
     /// If `lanes` is 0 or the weights do not pass [`RecurrentWeights::validate`].
-    pub fn new(weights: Arc<RecurrentWeights>, lanes: usize) -> Result<Self> {
-        Self::with_level(weights, lanes, InstructionSet::detect())
+    pub(crate) fn new(weights: Arc<RecurrentWeights>, lanes: usize) -> Result<Self> {
+        Self::with_instruction_set(weights, lanes, InstructionSet::detect())
     }
 
-    /// An engine at a given level: what tests compare.
-    ///
-    /// # Errors
-    /// As for [`RecurrentEngine::new`].
-    pub fn with_level(
+    fn with_instruction_set(
         weights: Arc<RecurrentWeights>,
         lanes: usize,
-        level: InstructionSet,
+        instruction_set: InstructionSet,
     ) -> Result<Self> {
         weights.validate()?;
         check_lanes(lanes)?;
         let w = &*weights;
-        let (hidden, size, gates) = (w.hidden, w.alphabet.size, w.cell.gates());
+        let (hidden, gates) = (w.hidden, w.cell.gates());
+        let (alphabet, lags) = (w.alphabet, w.lags.clone());
         let all_gates: Vec<_> = (0..w.layers.len())
             .flat_map(|i| gate_columns(i * gates * hidden, gates, hidden))
             .collect();
@@ -172,23 +163,26 @@ impl RecurrentEngine {
             .collect();
         let zeros = vec![0.0; w.layers.len() * gates * hidden];
         let units = &zeros[..w.layers.len() * hidden];
-        let whole: Vec<_> = columns(0..size).collect();
+        let whole: Vec<_> = columns(0..alphabet.size).collect();
+        let conditioning = Matrix::pack(w.condition, &w.conditioning, &zeros, &all_gates);
         let layers = w.layers.iter().enumerate();
-        Ok(Self {
-            level,
-            lanes,
-            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
+        let net = PackedRnn {
             layers: layers
                 .map(|(i, layer)| Layer::new(layer, i, w, lanes))
                 .collect(),
-            logits_matrix: Matrix::pack(hidden, &w.logits, &w.logits_bias, &whole),
+            logits: Matrix::pack(hidden, &w.logits, &w.logits_bias, &whole),
             initial: Matrix::pack(w.condition, &w.initial, units, &all_units),
-            conditioning: Matrix::pack(w.condition, &w.conditioning, &zeros, &all_gates),
-            conditions: Rows::zeros(lanes, all_gates.len() * Block::WIDTH),
-            scratch: Rows::zeros(lanes, size),
-            logits: vec![0.0; lanes * size],
+            scratch: Rows::zeros(lanes, alphabet.size),
             weights,
-        })
+        };
+        Ok(Self::of(
+            net,
+            alphabet,
+            &lags,
+            conditioning,
+            lanes,
+            instruction_set,
+        ))
     }
 }
 
@@ -292,32 +286,25 @@ impl Layer {
     }
 }
 
-/// One step of every lane.
 struct Step<'a> {
-    engine: &'a mut RecurrentEngine,
-    tokens: &'a [Token],
+    net: &'a mut PackedRnn,
+    input: StepInput<'a>,
+    logits: &'a mut [f32],
 }
 
 impl FmaWork for Step<'_> {
     #[inline(always)]
     fn run<F: Fma>(self, fma: F) {
-        let Self { engine, tokens } = self;
-        let RecurrentEngine {
+        let PackedRnn {
             weights,
             layers,
-            conditions,
+            logits: logits_matrix,
             scratch,
-            lanes,
             ..
-        } = engine;
-        let lanes = *lanes;
+        } = self.net;
+        let lanes = scratch.len();
         let sources = 1 + weights.lags.len();
-        for (lane, rows) in engine
-            .embedding
-            .look_up(tokens)
-            .chunks_exact(sources)
-            .enumerate()
-        {
+        for (lane, rows) in self.input.rows.chunks_exact(sources).enumerate() {
             layers[0].look_up(weights, rows, lane);
         }
         let mut first = 0;
@@ -327,33 +314,21 @@ impl FmaWork for Step<'_> {
             if let Some(below) = below.last() {
                 layer.take(fma, &below.output, lanes);
             }
-            layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
+            let conditions = self.input.conditions.skip(first);
+            layer.step(fma, weights.cell, lanes, conditions);
             first += layer.bias.len();
         }
         let top = layers[layers.len() - 1].output.view(0);
-        let bias = engine.logits_matrix.bias();
-        engine
-            .logits_matrix
-            .multiply(fma, lanes, top, bias, scratch);
-        scratch.copy_to(&mut engine.logits);
+        logits_matrix.multiply(fma, lanes, top, logits_matrix.bias(), scratch);
+        scratch.copy_to(self.logits);
     }
 }
 
-impl Stepper for RecurrentEngine {
-    fn alphabet(&self) -> Alphabet {
-        self.weights.alphabet
-    }
-
-    fn lanes(&self) -> usize {
-        self.lanes
-    }
-
-    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
-        self.recondition(lane, condition);
-        self.embedding.reset(lane);
+impl PackedNet for PackedRnn {
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>, instruction_set: InstructionSet) {
         let initial = match condition {
             None => vec![Block::ZERO; self.initial.blocks()],
-            Some(condition) => self.initial.apply(self.level, condition),
+            Some(condition) => self.initial.apply(instruction_set, condition),
         };
         let per_layer = Block::count(self.weights.hidden);
         for (layer, initial) in self.layers.iter_mut().zip(initial.chunks(per_layer)) {
@@ -364,30 +339,16 @@ impl Stepper for RecurrentEngine {
         }
     }
 
-    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
-        let sums = self.conditions.blocks_mut(lane);
-        match condition {
-            None => sums.fill(Block::ZERO),
-            Some(condition) => {
-                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
-            }
-        }
-    }
-
-    fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        let engine = &mut *self;
-        with_fma(engine.level, Step { engine, tokens });
-        &self.logits
-    }
-
     fn gather(&mut self, parents: &[usize]) {
-        assert_eq!(parents.len(), self.lanes, "one parent per lane");
-        self.embedding.gather(parents);
-        self.conditions.gather(parents);
         for layer in &mut self.layers {
             layer.output.gather(parents);
             layer.memory.gather(parents);
         }
+    }
+
+    fn step(&mut self, input: StepInput, logits: &mut [f32], instruction_set: InstructionSet) {
+        let net = self;
+        with_fma(instruction_set, Step { net, input, logits });
     }
 }
 
@@ -396,6 +357,7 @@ mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
     use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+    use crate::sequence::{Stepper, Token};
 
     fn network(
         cell: RecurrentCell,
@@ -491,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_equals_the_direct_evaluation() {
+    fn the_stepper_equals_the_direct_evaluation() {
         for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for (hidden, condition, lags) in
                 [(19, 0, vec![]), (32, 3, vec![5]), (16, 1, vec![1, 7])]
@@ -501,11 +463,11 @@ mod tests {
                 let tokens = random.tokens(50, w.alphabet.inputs());
                 let c = random.values(condition, 1.0);
                 let wanted = direct(&w, &tokens, &c);
-                let mut engine = RecurrentEngine::new(Arc::new(w), 1).unwrap();
-                engine.reset(0, Some(&c));
+                let mut stepper = RnnStepper::new(Arc::new(w), 1).unwrap();
+                stepper.reset(0, Some(&c));
                 for (t, wanted) in wanted.iter().enumerate() {
                     assert_close(
-                        engine.step(&tokens[t..=t]),
+                        stepper.step(&tokens[t..=t]),
                         wanted,
                         &format!("{cell:?}, step {t}"),
                     );
@@ -524,8 +486,11 @@ mod tests {
         ] {
             let w = Arc::new(network(cell, hidden, 2, &[6]));
             let subject = Subject {
-                engine: &|lanes, level| {
-                    Box::new(RecurrentEngine::with_level(w.clone(), lanes, level).unwrap())
+                stepper: &|lanes, instruction_set| {
+                    Box::new(
+                        RnnStepper::with_instruction_set(w.clone(), lanes, instruction_set)
+                            .unwrap(),
+                    )
                 },
                 condition: 2,
                 steps: 30,
@@ -549,9 +514,9 @@ mod tests {
                 let mut w = network(cell, 8, 2, &[4]);
                 assert!(w.validate().is_ok());
                 change(&mut w);
-                assert!(RecurrentEngine::new(Arc::new(w), 1).is_err());
+                assert!(RnnStepper::new(Arc::new(w), 1).is_err());
             }
-            assert!(RecurrentEngine::new(Arc::new(network(cell, 8, 0, &[])), 0).is_err());
+            assert!(RnnStepper::new(Arc::new(network(cell, 8, 0, &[])), 0).is_err());
         }
     }
 }

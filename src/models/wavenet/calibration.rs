@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::wavenet::stepper::{WaveNetEngine, WaveNetWeights};
+use crate::models::wavenet::stepper::{WaveNetStepper, WaveNetWeights};
 use crate::sequence::{Stepper, Token};
 
 /// The absolute maxima of a WaveNet's activations on typical sequences.
@@ -26,11 +26,11 @@ impl Calibration {
     /// # Errors
     /// If the weights do not pass [`WaveNetWeights::validate`], a token is none of the alphabet's inputs, a condition
     /// has another length than the network's, or there is no token at all.
-    pub fn collect(
+    pub(crate) fn collect(
         weights: &Arc<WaveNetWeights>,
         sequences: &[(&[Token], Option<&[f32]>)],
     ) -> Result<Self> {
-        let mut engine = WaveNetEngine::new(weights.clone(), 1)?;
+        let mut stepper = WaveNetStepper::new(weights.clone(), 1)?;
         let mut calibration = Self {
             x: vec![0.0; weights.dilations.len()],
             skip: 0.0,
@@ -41,10 +41,10 @@ impl Calibration {
         }
         for (tokens, condition) in sequences {
             check_sequence(weights, tokens, *condition)?;
-            engine.reset(0, *condition);
+            stepper.reset(0, *condition);
             for &token in *tokens {
-                engine.step(&[token]);
-                engine.activations(|layer, values| {
+                stepper.step(&[token]);
+                stepper.net().activations(|layer, values| {
                     let maximum = match layer {
                         Activation::Layer(i) => &mut calibration.x[i],
                         Activation::Skip => &mut calibration.skip,

@@ -2,12 +2,12 @@
 
 mod batched_stepper;
 mod calibration;
-pub(crate) mod stepper;
+mod stepper;
 mod stepper_int8;
 
 pub use calibration::Calibration;
-pub use stepper::{WaveNetEngine, WaveNetWeights};
-pub use stepper_int8::WaveNetInt8Engine;
+pub(crate) use stepper::{WaveNetStepper, WaveNetWeights};
+pub(crate) use stepper_int8::WaveNetInt8Stepper;
 
 use std::sync::Arc;
 
@@ -142,7 +142,7 @@ impl WaveNet {
     }
 
     /// The weights as plain arrays.
-    pub fn weights(&self) -> WaveNetWeights {
+    pub(crate) fn weights(&self) -> WaveNetWeights {
         WaveNetWeights {
             alphabet: self.interface.alphabet,
             lags: self.interface.lags.clone(),
@@ -199,7 +199,7 @@ impl SequenceModel for WaveNet {
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(WaveNetEngine::new(
+        Ok(Box::new(WaveNetStepper::new(
             Arc::new(self.weights()),
             lanes,
         )?))
@@ -233,7 +233,7 @@ impl SequenceModel for WaveNet {
     }
 
     fn int8_stepper(&self, calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(WaveNetInt8Engine::new(
+        Ok(Box::new(WaveNetInt8Stepper::new(
             Arc::new(self.weights()),
             calibration,
             lanes,
