@@ -9,6 +9,7 @@ mod cpu_stepper;
 mod dropout;
 mod init;
 mod parameters;
+mod preset;
 pub mod rnn;
 pub mod sentence_vae;
 mod sequence_model;

@@ -1,6 +1,7 @@
 /*! LSTM and GRU networks over tokens. */
 
 mod batched_stepper;
+mod presets;
 mod stepper;
 
 pub(crate) use stepper::{RecurrentLayer, RecurrentWeights, RnnStepper};

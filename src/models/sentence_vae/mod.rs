@@ -4,6 +4,7 @@ both ways and says a Gaussian over codes, and a decoder that is the language mod
 */
 
 mod codes;
+mod presets;
 mod refine;
 
 pub use codes::{conditional_nll, encode};

@@ -2,6 +2,7 @@
 
 mod batched_stepper;
 mod calibration;
+mod presets;
 mod stepper;
 mod stepper_int8;
 
