@@ -8,7 +8,7 @@ use crate::sequence::{Alphabet, Stepper, Token};
 
 /// What differs from architecture to architecture: packed weights and the state of every lane.
 pub(crate) trait PackedNet: Send {
-    /// Forgets the past of `lane`. `condition` is what the lane begins with; `None` for zeros.
+    /// Forgets the past of `lane`. `condition` may set its initial state; `None` stands for zeros.
     fn reset(&mut self, lane: usize, condition: Option<&[f32]>, instruction_set: InstructionSet);
 
     /// Lane i continues from the state of lane `parents[i]`.
@@ -42,7 +42,7 @@ pub(crate) struct CpuStepper<N> {
 
 impl<N> CpuStepper<N> {
     /// `net` has the state of `lanes` lanes, at least one.
-    pub(super) fn of(
+    pub(super) fn from_packed(
         net: N,
         alphabet: Alphabet,
         lags: &[usize],

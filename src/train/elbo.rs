@@ -17,7 +17,7 @@ use crate::latent::Posteriors;
 use crate::models::Batch;
 use crate::models::Model;
 use crate::models::{
-    DECODER, Encoded, SentenceVae, SequenceModel, parameters, values, with_values,
+    DECODER, GaussianTensors, SentenceVae, SequenceModel, parameters, values, with_values,
 };
 use crate::models::{inputs, nll_of_logits};
 use crate::sequence::{Likelihood, Token};
@@ -150,7 +150,7 @@ fn vae(net: &Model) -> &SentenceVae {
 }
 
 /// Codes drawn from what the encoder says, `[rows, latent]` (Kingma & Welling 2014, §2.4).
-fn draw(encoded: &Encoded, seed: u64, item: u64, device: &Device) -> Tensor<2> {
+fn draw(encoded: &GaussianTensors, seed: u64, item: u64, device: &Device) -> Tensor<2> {
     let [rows, dims] = encoded.mean.dims();
     let noise = Normals::new(*b"training", seed, item).code(rows * dims);
     let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, dims]), device);
@@ -158,7 +158,7 @@ fn draw(encoded: &Encoded, seed: u64, item: u64, device: &Device) -> Tensor<2> {
 }
 
 /// KL(q ‖ N(0, I)) of each row and dimension in nats (Kingma & Welling 2014, appendix B).
-fn divergence(encoded: &Encoded) -> Tensor<2> {
+fn divergence(encoded: &GaussianTensors) -> Tensor<2> {
     let (mean, log_variance) = (encoded.mean.clone(), encoded.log_variance.clone());
     (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5
 }
@@ -269,7 +269,7 @@ impl Objective<Model> for Elbo {
         if reset.is_none_or(|reset| standing.step < reset) {
             return Ok(false);
         }
-        let fresh = vae(&training.net).anew(self.seed.wrapping_add(1), &Device::flex())?;
+        let fresh = vae(&training.net).reinitialised(self.seed.wrapping_add(1), &Device::flex())?;
         let mut weights = Vec::new();
         let old = parameters(&training.net).into_iter();
         training.optimizer.change(|memory| {
@@ -341,7 +341,7 @@ mod tests {
     fn draws_and_divergences_are_those_of_the_gaussians() {
         let (mean, log_variance) = ([[0.5, -1.0], [2.0, 0.0]], [[0.1, -2.0], [0.0, 1.5]]);
         let device = Device::flex();
-        let encoded = Encoded {
+        let encoded = GaussianTensors {
             mean: Tensor::from_data(mean, &device),
             log_variance: Tensor::from_data(log_variance, &device),
         };

@@ -1,10 +1,10 @@
 /*!
-Recurrent networks, one token at a time: what LSTM and GRU share.
+LSTM and GRU networks, one token at a time.
 
-The embedding is folded into the first layer's input matrix, so that a token costs one table row. **Order of
-operations** of every pre-activation: the bias; the looked-up rows one by one, or (deeper layers) one fused chain
-over the layer below; then the same chain goes on over the layer's own last output; last the condition's part,
-one chain over the condition begun at zero when the condition is set.
+The embedding is multiplied by the first layer's input matrix in advance, so that a token costs one row of a table. **Order
+of operations** of every pre-activation: the bias; then the rows of the table one by one, or in deeper layers one chain of
+fused multiply-adds over the layer below; then the same chain over the layer's own last output; last what the condition
+adds, one chain from zero that is computed when the condition is set.
 */
 
 use std::ops::Range;
@@ -22,7 +22,7 @@ use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
 use crate::sequence::Alphabet;
 
-/// The gate whose recurrent part stays separate, with a bias of its own.
+/// The gate whose recurrent part stays separate and has a bias.
 const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
     match cell {
         RecurrentCell::Lstm => None,
@@ -33,19 +33,17 @@ const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
 /// A trained recurrent network as plain row-major arrays; G is [`RecurrentCell::gates`].
 #[derive(Debug, Clone)]
 pub(crate) struct RecurrentWeights {
-    /// What its units are.
     pub cell: RecurrentCell,
-    /// The tokens read and predicted.
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
+    /// Earlier tokens that enter beside the current one: a lag of n is the token n steps before it.
     pub lags: Vec<usize>,
-    /// Units of every layer.
+    /// Units in every layer.
     pub hidden: usize,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
     /// From the tokens up.
     pub layers: Vec<RecurrentLayer>,
-    /// `[condition, layers · hidden]`: a sequence begins with outputs tanh(condition · initial).
+    /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
     pub initial: Vec<f32>,
     /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
     pub conditioning: Vec<f32>,
@@ -58,15 +56,14 @@ pub(crate) struct RecurrentWeights {
 /// One layer; the columns of every matrix are the cell's gates, one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct RecurrentLayer {
-    /// First layer: `[(1 + lags) · inputs, G · hidden]`, a table per source with the embedding folded in, the current
-    /// token's first. Deeper layers: `[hidden, G · hidden]`.
+    /// First layer: `[(1 + lags) · inputs, G · hidden]`, embedding times input matrix, the table of the current token
+    /// first. Deeper layers: `[hidden, G · hidden]`.
     pub input: Vec<f32>,
-    /// `[G · hidden]`: of a GRU's new gate the input's bias, of every other gate the only one (PyTorch has two; add
-    /// them up).
+    /// `[G · hidden]`. The n gate of a GRU has another one, `recurrent_bias`. (PyTorch has two for every gate: add them.)
     pub bias: Vec<f32>,
     /// `[hidden, G · hidden]`.
     pub recurrent: Vec<f32>,
-    /// Bias of the recurrent part alone: `[hidden]` for a GRU (of its new gate), empty for an LSTM.
+    /// `[hidden]` for a GRU: bias of the recurrent part of its n gate. Empty for an LSTM.
     pub recurrent_bias: Vec<f32>,
 }
 
@@ -118,21 +115,21 @@ pub(crate) struct PackedRnn {
     scratch: Rows<Block>,
 }
 
-/// One layer: its weights and its state. Pre-activations lie unit block by unit block, the gates side by side.
+/// One layer: its weights and its state. Pre-activations are stored by block of units, then by gate.
 struct Layer {
-    /// `None` for the first layer, whose inputs are looked up.
+    /// `None` for the first layer, whose input is a row of the table.
     input: Option<Matrix>,
     bias: Vec<Block>,
     recurrent: Matrix,
-    /// `[lanes, hidden]`: the last outputs.
+    /// `[lanes, hidden]`.
     output: Rows<Block>,
-    /// `[lanes, hidden]`: an LSTM's cell state; zeros in a GRU.
-    memory: Rows<Block>,
+    /// `[lanes, hidden]`: the cell state of an LSTM; zeros for a GRU.
+    cell_state: Rows<Block>,
     /// `[lanes, G · hidden]`: bias and input.
-    from_below: Rows<Block>,
-    /// `[lanes, hidden]`: the same of a GRU's new gate, whose recurrent part stands apart.
+    input_sums: Rows<Block>,
+    /// `[lanes, hidden]`: the same for the n gate of a GRU.
     apart: Rows<Block>,
-    /// `[lanes, G · hidden]`: bias and input with the recurrent part; of a GRU's new gate the recurrent part alone.
+    /// `[lanes, G · hidden]`: bias, input and recurrent part; only the recurrent part for the n gate of a GRU.
     sums: Rows<Block>,
 }
 
@@ -175,7 +172,7 @@ impl RnnStepper {
             scratch: Rows::zeros(lanes, alphabet.size),
             weights,
         };
-        Ok(Self::of(
+        Ok(Self::from_packed(
             net,
             alphabet,
             &lags,
@@ -186,7 +183,7 @@ impl RnnStepper {
     }
 }
 
-/// The columns of a layer's gates from column `first`: unit block by unit block, gate by gate.
+/// The columns of a layer's gates from column `first`: by block of units, then by gate.
 fn gate_columns(first: usize, gates: usize, hidden: usize) -> impl Iterator<Item = Range<usize>> {
     columns(0..hidden).flat_map(move |units| {
         (0..gates).map(move |gate| {
@@ -213,18 +210,18 @@ impl Layer {
                 .collect(),
             recurrent: Matrix::pack(hidden, &layer.recurrent, &apart, &columns),
             output: Rows::zeros(lanes, hidden),
-            memory: Rows::zeros(lanes, hidden),
-            from_below: sums.clone(),
+            cell_state: Rows::zeros(lanes, hidden),
+            input_sums: sums.clone(),
             apart: Rows::zeros(lanes, hidden),
             sums,
         }
     }
 
-    /// The input part of every pre-activation of `lane`, from rows of the first layer's table.
+    /// The input part of the pre-activations of `lane`, from rows of the first layer's table.
     #[inline(always)]
     fn look_up(&mut self, weights: &RecurrentWeights, rows: &[usize], lane: usize) {
         let (gates, hidden) = (weights.cell.gates(), weights.hidden);
-        let sums = self.from_below.blocks_mut(lane);
+        let sums = self.input_sums.blocks_mut(lane);
         sums.copy_from_slice(&self.bias);
         for row in rows {
             let row = &weights.layers[0].input[row * gates * hidden..][..gates * hidden];
@@ -234,16 +231,16 @@ impl Layer {
         }
     }
 
-    /// The input part of every pre-activation, from the outputs of the layer below.
+    /// The input part of the pre-activations, from the outputs of the layer below.
     #[inline(always)]
-    fn take<F: Fma>(&mut self, fma: F, below: &Rows<Block>, lanes: usize) {
+    fn read_layer_below<F: Fma>(&mut self, fma: F, below: &Rows<Block>, lanes: usize) {
         if let Some(input) = &self.input {
             input.multiply(
                 fma,
                 lanes,
                 below.view(0),
                 input.bias(),
-                &mut self.from_below,
+                &mut self.input_sums,
             );
         }
     }
@@ -259,8 +256,8 @@ impl Layer {
     ) {
         let Self {
             output,
-            memory,
-            from_below,
+            cell_state,
+            input_sums,
             apart,
             sums,
             recurrent,
@@ -269,16 +266,16 @@ impl Layer {
         if cell == RecurrentCell::Gru {
             for lane in 0..lanes {
                 let bias = recurrent.bias().blocks(0);
-                gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
+                gru::set_apart(input_sums.blocks_mut(lane), bias, apart.blocks_mut(lane));
             }
         }
-        recurrent.multiply(fma, lanes, output.view(0), from_below.view(0), sums);
+        recurrent.multiply(fma, lanes, output.view(0), input_sums.view(0), sums);
         for lane in 0..lanes {
             let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
             let condition = &conditions.blocks(lane)[..sums.len()];
             match cell {
                 RecurrentCell::Lstm => {
-                    lstm::update(sums, condition, output, memory.blocks_mut(lane));
+                    lstm::update(sums, condition, output, cell_state.blocks_mut(lane));
                 }
                 RecurrentCell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
             }
@@ -312,7 +309,7 @@ impl FmaWork for Step<'_> {
             let (below, above) = layers.split_at_mut(i);
             let layer = &mut above[0];
             if let Some(below) = below.last() {
-                layer.take(fma, &below.output, lanes);
+                layer.read_layer_below(fma, &below.output, lanes);
             }
             let conditions = self.input.conditions.skip(first);
             layer.step(fma, weights.cell, lanes, conditions);
@@ -332,7 +329,7 @@ impl PackedNet for PackedRnn {
         };
         let per_layer = Block::count(self.weights.hidden);
         for (layer, initial) in self.layers.iter_mut().zip(initial.chunks(per_layer)) {
-            layer.memory.blocks_mut(lane).fill(Block::ZERO);
+            layer.cell_state.blocks_mut(lane).fill(Block::ZERO);
             for (output, initial) in layer.output.blocks_mut(lane).iter_mut().zip(initial) {
                 *output = Block(initial.0.map(tanh));
             }
@@ -342,7 +339,7 @@ impl PackedNet for PackedRnn {
     fn gather(&mut self, parents: &[usize]) {
         for layer in &mut self.layers {
             layer.output.gather(parents);
-            layer.memory.gather(parents);
+            layer.cell_state.gather(parents);
         }
     }
 
@@ -409,7 +406,7 @@ mod tests {
         1.0 / (1.0 + (-x).exp())
     }
 
-    /// The networks as PyTorch's documentation writes them, in f64: logits after every token.
+    /// The equations of PyTorch's documentation in f64: the logits after every token.
     fn direct(w: &RecurrentWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
         let (n, inputs, width) = (w.hidden, w.alphabet.inputs(), w.cell.gates() * w.hidden);
         let wide: Vec<f64> = condition.iter().map(|&c| f64::from(c)).collect();

@@ -1,12 +1,12 @@
 /*!
 WaveNet, one sample at a time (van den Oord et al. 2016, "WaveNet: a generative model for raw audio", §2).
 
-Each dilated convolution of width 2 remembers its own past in a queue (Le Paine et al. 2016, "Fast WaveNet
-generation algorithm"), so that a step costs one pass over the weights, whatever the receptive field.
+Each dilated convolution of width 2 keeps its past in a queue (Le Paine et al. 2016, "Fast WaveNet generation
+algorithm"), so that a step costs one pass over the weights, whatever the receptive field.
 
-**Order of operations.** Pre-activation = (one fused chain from the bias over x_{t-d}, then over x_t) + the
-condition's part, which is itself one chain over the condition, begun at zero when the condition is set. What
-x_{t-d} adds is known d steps ahead: it is made for several steps in one pass over those weights.
+**Order of operations.** Pre-activation = (one chain of fused multiply-adds from the bias over x_{t-d}, then over x_t) +
+what the condition adds, which is one chain from zero over the condition, computed when the condition is set. What x_{t-d}
+adds is known d steps ahead: one pass over those weights computes it for several steps.
 */
 
 use std::ops::Range;
@@ -28,21 +28,20 @@ use crate::sequence::Alphabet;
 /// A trained WaveNet as plain row-major arrays.
 #[derive(Debug, Clone)]
 pub(crate) struct WaveNetWeights {
-    /// The tokens read and predicted.
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
+    /// Earlier tokens that enter beside the current one: a lag of n is the token n steps before it.
     pub lags: Vec<usize>,
     /// Width of the residual stream.
     pub residual: usize,
     /// Width of the sum of skip connections.
     pub skip: usize,
-    /// Width of the head between the skip sum and the logits.
+    /// Width of the hidden layer between the sum of skips and the logits.
     pub hidden: usize,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
-    /// Steps between the two frames each layer sees, one number per layer.
+    /// The dilation of each layer, in steps.
     pub dilations: Vec<usize>,
-    /// `[(1 + lags) · inputs, residual]`: a table per source, the current token's first.
+    /// `[(1 + lags) · inputs, residual]`: the table of the current token first.
     pub embedding: Vec<f32>,
     /// `[layers, 2 · residual, 2 · residual]`: rows x_{t-d} then x_t; columns filter then gate.
     pub conv: Vec<f32>,
@@ -107,12 +106,12 @@ pub(crate) struct PackedWaveNet {
     scratch: Scratch,
 }
 
-/// One residual layer: its weights and its past. Pre-activations lie in pairs of blocks, filter beside gate.
+/// One residual layer: its weights and its past. Pre-activations are pairs of blocks, filter then gate.
 struct Layer {
     past_weights: Matrix,
     weights: Matrix,
     out: Matrix,
-    /// Frames x, and what bias and x_{t-d} contribute to the pre-activations.
+    /// Frames x, and what bias and x_{t-d} add to the pre-activations.
     delay: Delay<Block, Block>,
 }
 
@@ -165,7 +164,7 @@ impl WaveNetStepper {
             },
             weights,
         };
-        Ok(Self::of(
+        Ok(Self::from_packed(
             net,
             alphabet,
             &lags,
@@ -249,7 +248,7 @@ impl Layer {
         }
     }
 
-    /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
+    /// One step of this layer, in place on the streams; `conditions` are this layer's, `None` without a condition.
     #[inline(always)]
     fn step<F: Fma>(&mut self, fma: F, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
         let Scratch {
@@ -290,7 +289,7 @@ impl Layer {
 fn gated_unit(filter: &Block, gate: &Block) -> Block {
     let mut z = Block::ZERO;
     for i in 0..Block::WIDTH {
-        // Beyond 10, tanh is 1 in f32; the bound keeps the product of the denominators from overflowing too early.
+        // Beyond 10, tanh is 1 in f32; the bound keeps the product of the denominators finite.
         let e = exp(2.0 * filter.0[i].clamp(-10.0, 10.0));
         z.0[i] = (e - 1.0) / ((e + 1.0) * (1.0 + exp(-gate.0[i])));
     }
@@ -378,7 +377,7 @@ pub(crate) mod tests {
     use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
     use crate::sequence::{Stepper, Token};
 
-    /// A small network whose widths are no multiples of a block.
+    /// A small network whose widths are not multiples of a block.
     pub fn small(condition: usize, lags: &[usize]) -> WaveNetWeights {
         network(&Shape {
             size: 19,
@@ -438,7 +437,7 @@ pub(crate) mod tests {
         x.iter().map(|v| v.max(0.0)).collect()
     }
 
-    /// The network as the paper draws it: full causal convolutions over the whole sequence, no queues, in f64.
+    /// The network of the paper in f64: causal convolutions over the whole sequence, without queues.
     fn direct(w: &WaveNetWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
         let (r, s, inputs) = (w.residual, w.skip, w.alphabet.inputs());
         let mut x: Vec<Vec<f64>> = (0..tokens.len())

@@ -2,11 +2,11 @@
 A WaveNet with int8 weights and activations: several times as fast as
 [`WaveNetStepper`](crate::models::wavenet::WaveNetStepper) and slightly less exact.
 
-Weights are quantised per output channel, activations with one scale per place that a [`Calibration`] has measured;
-the residual stream, the sum of skips and the logits stay f32. Products of bytes are summed exactly, and what follows
-is elementwise, so that here too the logits have the same bits at any level and in any number of lanes.
+Weights are quantised per output channel, activations with one scale for each tensor that a [`Calibration`] measured; the
+residual stream, the sum of skips and the logits stay f32. Products of bytes are summed exactly, and the rest is
+elementwise, so the logits have the same bits with any instruction set and any number of lanes.
 
-The gate works in powers of two: the factors 2·log2(e) of the filter and -log2(e) of the gate are part of the scales.
+The gated unit uses powers of two: the factors 2·log2(e) of the filter and -log2(e) of the gate are part of the scales.
 */
 
 use std::f32::consts::LOG2_E;
@@ -31,20 +31,20 @@ pub(crate) type WaveNetInt8Stepper = CpuStepper<PackedInt8WaveNet>;
 pub(crate) struct PackedInt8WaveNet {
     weights: Arc<WaveNetWeights>,
     layers: Vec<Layer>,
-    /// `[residual + skip]`: zeros, then the sum of the skip biases of all layers, with which the sum of skips begins.
-    beginning: Vec<Block>,
+    /// `[residual + skip]`: zeros, then the sum of the skip biases of all layers: the initial streams of a step.
+    initial: Vec<Block>,
     head: Head,
     scratch: Scratch,
 }
 
-/// One residual layer: its weights and its past. Pre-activations lie in pairs of blocks, filter beside gate.
+/// One residual layer: its weights and its past. Pre-activations are pairs of blocks, filter then gate.
 struct Layer {
-    /// Steps of x per unit.
+    /// Quantisation steps of x per unit.
     steps: f32,
     past_weights: IntMatrix,
     weights: IntMatrix,
     out: IntMatrix,
-    /// Quantised frames x, and what x_{t-d} contributes to the sums.
+    /// Quantised frames x, and what x_{t-d} adds to the sums.
     delay: Delay<Bytes, Ints>,
 }
 
@@ -60,7 +60,7 @@ struct Head {
 struct Scratch {
     /// `[lanes, residual + skip]`: the residual stream, then the sum of skips.
     streams: Rows<Block>,
-    /// `[lanes, 2 · residual]`: exponents of two, of filter and gate.
+    /// `[lanes, 2 · residual]`: the pre-activations as exponents of two.
     exponents: Rows<Block>,
     /// `[lanes, residual]`: tanh(filter) · sigmoid(gate), quantised.
     gated: Rows<Bytes>,
@@ -111,7 +111,7 @@ impl WaveNetInt8Stepper {
             .map(|i| Layer::new(w, calibration, i, lanes))
             .collect();
         let net = PackedInt8WaveNet {
-            beginning: beginning(&layers, Block::count(residual)),
+            initial: initial_streams(&layers, Block::count(residual)),
             head: Head::new(w, calibration),
             scratch: Scratch {
                 streams: streams(w, lanes),
@@ -125,7 +125,7 @@ impl WaveNetInt8Stepper {
             layers,
             weights,
         };
-        Ok(Self::of(
+        Ok(Self::from_packed(
             net,
             alphabet,
             &lags,
@@ -140,7 +140,7 @@ fn zero_bytes(rows: usize, width: usize) -> Rows<Bytes> {
     Rows::filled(rows, Bytes::count(width), Bytes([0; Bytes::WIDTH]))
 }
 
-/// Columns filter then gate, over and over, scaled so that 2 to their power is e^2f and e^-g.
+/// Scales alternating columns of filter and gate so that two to their power is e^2f and e^-g.
 fn exponents(values: &[f32], residual: usize) -> Vec<f32> {
     let factor = |i: usize| {
         if (i / residual).is_multiple_of(2) {
@@ -156,16 +156,16 @@ fn exponents(values: &[f32], residual: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The streams before the first layer: `residual` blocks of zeros, then the sum of the skips' biases, layer by layer.
-fn beginning(layers: &[Layer], residual: usize) -> Vec<Block> {
-    let mut beginning = vec![Block::ZERO; layers[0].out.bias().len()];
+/// The streams before the first layer: `residual` blocks of zeros, then the sum of the skip biases, layer by layer.
+fn initial_streams(layers: &[Layer], residual: usize) -> Vec<Block> {
+    let mut initial = vec![Block::ZERO; layers[0].out.bias().len()];
     for layer in layers {
         let biases = layer.out.bias().iter();
-        for (sum, bias) in beginning.iter_mut().zip(biases).skip(residual) {
+        for (sum, bias) in initial.iter_mut().zip(biases).skip(residual) {
             *sum = sum.add(bias);
         }
     }
-    beginning
+    initial
 }
 
 /// Quantisation steps per unit, so that `largest` becomes `steps`.
@@ -205,7 +205,7 @@ impl Layer {
         }
     }
 
-    /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
+    /// One step of this layer, in place on the streams; `conditions` are this layer's, `None` without a condition.
     #[inline(always)]
     fn step<D: Dot>(&mut self, dot: D, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
         let Scratch {
@@ -223,7 +223,7 @@ impl Layer {
             let x = &mut streams.blocks_mut(lane)[..exponents.blocks(lane).len() / 2];
             let frame = frames.bytes_mut(first + lane);
             quantise(dot, x, self.steps, ByteRange::SIGNED, frame);
-            // The bias of what the layer will add to the stream, while the stream is at hand.
+            // The bias of the layer's output, added here while the stream is in the cache.
             add(x, self.out.bias());
         }
         let (frames, past) = (self.delay.frames(), self.delay.past());
@@ -260,7 +260,7 @@ impl Head {
         }
     }
 
-    /// Scratch's sum of skips to scratch's logits.
+    /// From the sum of skips to the logits, both in `scratch`.
     #[inline(always)]
     fn step<D: Dot>(&self, dot: D, scratch: &mut Scratch) {
         let Scratch {
@@ -292,6 +292,7 @@ impl Head {
 
 /// Quantisation steps of an unsigned range.
 const UNSIGNED_STEPS: f32 = 255.0;
+
 /// Rounds a row of numbers to bytes of `steps` per unit.
 #[inline(always)]
 fn quantise(dot: impl Dot, numbers: &[Block], steps: f32, range: ByteRange, bytes: &mut [u8]) {
@@ -301,7 +302,7 @@ fn quantise(dot: impl Dot, numbers: &[Block], steps: f32, range: ByteRange, byte
     }
 }
 
-/// (e^2f - 1) / ((e^2f + 1)(1 + e^-g)), which is tanh(f) · sigmoid(g), quantised; from exponents of two.
+/// (e^2f - 1) / ((e^2f + 1)(1 + e^-g)), which is tanh(f) · sigmoid(g), quantised, from exponents of two.
 #[inline(always)]
 fn gated_unit(filter: &Block, gate: &Block) -> [u8; Block::WIDTH] {
     let mut bytes = [0; Block::WIDTH];
@@ -327,8 +328,8 @@ fn exp2(x: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// 1 / x for 1 ≤ x ≤ 2^100, with a relative error below 2e-5, in less time than a division: two steps of Newton's
-/// method from a guess that negates the exponent.
+/// 1 / x for 1 ≤ x ≤ 2^100 with a relative error below 2e-5, faster than a division: two steps of Newton's method from a
+/// guess that negates the exponent.
 #[inline(always)]
 fn reciprocal(x: f32) -> f32 {
     let guess = f32::from_bits(0x7ef1_27ea_u32.wrapping_sub(x.to_bits()));
@@ -348,12 +349,12 @@ impl DotWork for Step<'_> {
         let PackedInt8WaveNet {
             weights,
             layers,
-            beginning,
+            initial,
             head,
             scratch,
         } = self.net;
         for lane in 0..scratch.streams.len() {
-            scratch.streams.blocks_mut(lane).copy_from_slice(beginning);
+            scratch.streams.blocks_mut(lane).copy_from_slice(initial);
         }
         let table = &weights.embedding;
         sum_rows(
@@ -499,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_calibration_is_refused() {
+    fn a_calibration_of_another_network_is_refused() {
         let w = Arc::new(small(2, &[]));
         let good = calibrated(&w);
         let refused = |change: fn(&mut Calibration)| {
