@@ -3,11 +3,9 @@
 //!
 //! `cargo bench --bench making`
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::prelude::*;
-use ensuite::models::wavenet::{Calibration, WaveNetInt8Engine};
 use ensuite::models::{
     Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, WaveNet, WaveNetConfig,
 };
@@ -31,18 +29,17 @@ fn main() {
             head: 256,
         };
         let net = WaveNet::new(config, interface(), 1, &Device::flex()).expect("a network");
-        let weights = Arc::new(net.weights());
         let tokens: Vec<Token> = (0..2000).map(|i| i * i % 256).collect();
-        let calibration =
-            Calibration::collect(&weights, &[(&tokens, None)]).expect("a calibration");
-        let int8 = |lanes| {
-            WaveNetInt8Engine::new(weights.clone(), &calibration, lanes).expect("an engine")
-        };
+        let calibration = net
+            .calibrate(&[(&tokens, None)])
+            .expect("tokens of the alphabet");
+        let calibration = calibration.expect("a WaveNet has an int8 stepper");
+        let int8 = |lanes| net.int8_stepper(&calibration, lanes).expect("a stepper");
         println!(
             "| WaveNet {layers} × {residual}/{skip} | {} | {} | {} |",
-            speed(&mut *net.stepper(1).expect("an engine")),
-            speed(&mut int8(1)),
-            speed(&mut int8(16)),
+            speed(&mut *net.stepper(1).expect("a stepper")),
+            speed(&mut *int8(1)),
+            speed(&mut *int8(16)),
         );
     }
     let config = RecurrentConfig {
@@ -56,7 +53,7 @@ fn main() {
         .expect("a network");
     println!(
         "| LSTM 512 | {} | | |",
-        speed(&mut *net.stepper(1).expect("an engine"))
+        speed(&mut *net.stepper(1).expect("a stepper"))
     );
 }
 

@@ -5,11 +5,13 @@ variant in both, a preset in [`crate::train::Recipe`].
 
 mod batch;
 mod batched_stepper;
+mod cpu_stepper;
 mod dropout;
 mod elbo_settings;
 mod init;
 mod latent_model;
 mod parameters;
+mod preset;
 pub mod rnn;
 pub mod sentence_vae;
 mod sequence_model;
@@ -26,8 +28,10 @@ pub(crate) use batch::{inputs, nll_of_logits};
 pub use elbo_settings::ElboSettings;
 pub use latent_model::LatentModel;
 pub use parameters::{Parameter, parameters, with_values};
+pub(crate) use preset::Size;
 pub use rnn::{Recurrent, RecurrentConfig};
-pub use sentence_vae::{DECODER, Encoded, SentenceVae, SentenceVaeConfig};
+pub(crate) use sentence_vae::{DECODER, GaussianTensors};
+pub use sentence_vae::{SentenceVae, SentenceVaeConfig};
 pub use sequence_model::{Interface, SequenceModel, device_of};
 pub(crate) use sequence_model::{sources, values};
 pub use wavenet::{WaveNet, WaveNetConfig};

@@ -15,7 +15,7 @@ use crate::base::rng::rng_stream;
 use crate::error::Result;
 use crate::latent::{Normals, Posteriors};
 use crate::models::{
-    Batch, DECODER, ElboSettings, Encoded, Model, SentenceVae, SequenceModel, inputs,
+    Batch, DECODER, ElboSettings, GaussianTensors, Model, SentenceVae, SequenceModel, inputs,
     nll_of_logits, parameters, values, with_values,
 };
 use crate::sequence::{Likelihood, Token};
@@ -141,7 +141,7 @@ impl<'a> ElboTask<'a> {
             return Ok(());
         }
         let net = &self.learner.net;
-        let fresh = net.anew(self.seed.wrapping_add(1), &Device::flex())?;
+        let fresh = net.reinitialised(self.seed.wrapping_add(1), &Device::flex())?;
         let mut weights = Vec::new();
         let old = parameters(net).into_iter();
         self.learner.optimizer.change(|optimizer| {
@@ -163,7 +163,7 @@ impl<'a> ElboTask<'a> {
 }
 
 /// Codes drawn from q(z | x), `[rows, latent]` (Kingma & Welling 2014, §2.4).
-fn draw(encoded: &Encoded, seed: u64, item: u64, device: &Device) -> Tensor<2> {
+fn draw(encoded: &GaussianTensors, seed: u64, item: u64, device: &Device) -> Tensor<2> {
     let [rows, dims] = encoded.mean.dims();
     let noise = Normals::new(*b"training", seed, item).code(rows * dims);
     let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, dims]), device);
@@ -171,7 +171,7 @@ fn draw(encoded: &Encoded, seed: u64, item: u64, device: &Device) -> Tensor<2> {
 }
 
 /// KL(q(z | x) ‖ N(0, I)) of each row and dimension in nats, `[rows, latent]` (Kingma & Welling 2014, appendix B).
-fn kl_divergence(encoded: &Encoded) -> Tensor<2> {
+fn kl_divergence(encoded: &GaussianTensors) -> Tensor<2> {
     let (mean, log_variance) = (encoded.mean.clone(), encoded.log_variance.clone());
     (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5
 }
@@ -339,7 +339,7 @@ mod tests {
     fn draws_and_divergences_are_those_of_the_gaussians() {
         let (mean, log_variance) = ([[0.5, -1.0], [2.0, 0.0]], [[0.1, -2.0], [0.0, 1.5]]);
         let device = Device::flex();
-        let encoded = Encoded {
+        let encoded = GaussianTensors {
             mean: Tensor::from_data(mean, &device),
             log_variance: Tensor::from_data(log_variance, &device),
         };

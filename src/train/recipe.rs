@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::models::{
     Batch, ElboSettings, Model, ModelSpec, RecurrentCell, RecurrentConfig, SentenceVaeConfig,
-    SequenceConfig, WaveNetConfig,
+    SequenceConfig, Size, WaveNetConfig,
 };
 use crate::train::{
     BoxedTask, DataLoader, ElboTask, LikelihoodTask, OptimizerSettings, TrainerSettings,
@@ -53,44 +53,18 @@ pub const PRESETS: [(&str, &str); 4] = [
     ("large", "for long training, or a GPU"),
 ];
 
-const WAVENETS: [WaveNetConfig; 4] = {
-    const fn wavenet(
-        layers: usize,
-        cycle: usize,
-        residual: usize,
-        skip: usize,
-        head: usize,
-    ) -> WaveNetConfig {
-        WaveNetConfig {
-            layers,
-            cycle,
-            residual,
-            skip,
-            head,
-        }
-    }
-    [
-        wavenet(16, 8, 16, 64, 128),
-        wavenet(20, 10, 32, 128, 256),
-        wavenet(20, 10, 64, 128, 256),
-        wavenet(40, 10, 64, 256, 256),
-    ]
-};
-
-fn size_of(preset: &str) -> Result<usize> {
-    let names = PRESETS.map(|(name, _)| name);
-    names
-        .iter()
-        .position(|name| *name == preset)
-        .ok_or_else(|| {
-            Error::usage(format!("there is no preset '{preset}'"))
-                .with_hint(format!("presets: {}", names.join(", ")))
-        })
+fn size_of(preset: &str) -> Result<Size> {
+    Size::named(preset).ok_or_else(|| {
+        let names = PRESETS.map(|(name, _)| name);
+        Error::usage(format!("there is no preset '{preset}'"))
+            .with_hint(format!("presets: {}", names.join(", ")))
+    })
 }
 
-fn sequence(name: &str, wavenet: WaveNetConfig, recurrent: RecurrentConfig) -> Result<ModelSpec> {
+/// A sequence model with this network: a WaveNet of the size, or the recurrent network.
+fn sequence(name: &str, size: Size, recurrent: RecurrentConfig) -> Result<ModelSpec> {
     let network = match name {
-        "wavenet" => SequenceConfig::WaveNet(wavenet),
+        "wavenet" => SequenceConfig::WaveNet(WaveNetConfig::preset(size)),
         "lstm" => SequenceConfig::Lstm(recurrent),
         "gru" => SequenceConfig::Gru(recurrent),
         _ => {
@@ -101,16 +75,6 @@ fn sequence(name: &str, wavenet: WaveNetConfig, recurrent: RecurrentConfig) -> R
     Ok(ModelSpec::Sequence { network })
 }
 
-fn recurrent(embedding: usize, hidden: usize) -> RecurrentConfig {
-    RecurrentConfig {
-        embedding,
-        hidden,
-        layers: 1,
-        tied: false,
-        dropout: 0.0,
-    }
-}
-
 impl Recipe {
     /// The preset `name` for sound, with this network.
     ///
@@ -119,14 +83,13 @@ impl Recipe {
     pub fn sound(name: &str, network: &str) -> Result<Self> {
         let size = size_of(name)?;
         let rows = |rows, window| BatchSettings { rows, window };
-        let hidden = [96, 192, 384, 768][size];
         // Recurrent layers work step by step: many short rows use the processor better.
         let batches = match network {
             "wavenet" => rows(2, 4096),
             _ => rows(32, 512),
         };
-        let model = sequence(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
-        Ok(Self::new(model, batches, [4e-3, 4e-3, 2e-3, 1e-3][size]))
+        let model = sequence(network, size, RecurrentConfig::preset_for_samples(size))?;
+        Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
     /// The preset `name` for pictures of `pixels` pixels, with this network.
@@ -135,14 +98,13 @@ impl Recipe {
     /// A usage error listing the names.
     pub fn pictures(name: &str, network: &str, pixels: usize) -> Result<Self> {
         let size = size_of(name)?;
-        let hidden = [128, 256, 512, 1024][size];
         // A row is a whole picture.
         let batches = BatchSettings {
             rows: 12_800_usize.div_ceil(pixels),
             window: pixels.max(16),
         };
-        let model = sequence(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
-        Ok(Self::new(model, batches, [4e-3, 4e-3, 2e-3, 1e-3][size]))
+        let model = sequence(network, size, RecurrentConfig::preset_for_pixels(size))?;
+        Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
     /// The preset `name` for text, with this network.
@@ -151,21 +113,13 @@ impl Recipe {
     /// A usage error listing the names.
     pub fn text(name: &str, network: &str) -> Result<Self> {
         let size = size_of(name)?;
-        let model = sequence(
-            network,
-            WAVENETS[size].clone(),
-            RecurrentConfig {
-                tied: true,
-                dropout: [0.1, 0.2, 0.4, 0.5][size],
-                ..recurrent([96, 192, 256, 512][size], [192, 384, 512, 1024][size])
-            },
-        )?;
         // A row is mostly a whole sentence.
         let batches = BatchSettings {
             rows: 16,
             window: 128,
         };
-        Ok(Self::new(model, batches, [4e-3, 4e-3, 3e-3, 2e-3][size]))
+        let model = sequence(network, size, RecurrentConfig::preset_for_text(size))?;
+        Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 3e-3, 2e-3])))
     }
 
     /// The preset `name` for a sentence VAE, with a decoder of this recurrent cell.
@@ -183,15 +137,12 @@ impl Recipe {
                 );
             }
         };
-        let sizes = SentenceVaeConfig {
-            unit,
-            embedding: 256,
-            hidden: 512,
-            encoder: 256,
-            latent: 32,
-            dropout: 0.5,
+        let unknown = || {
+            Error::usage(format!("there is no preset '{name}' for a sentence VAE"))
+                .with_hint("presets: anchor, poem")
         };
-        let elbo = ElboSettings {
+        let network = SentenceVaeConfig::preset(name, unit).ok_or_else(unknown)?;
+        let anchor = ElboSettings {
             autoencoder: 0.2,
             ramp: 0.3,
             reset_decoder: true,
@@ -199,27 +150,14 @@ impl Recipe {
             word_dropout: 0.3,
             bag_of_words: 0.5,
         };
-        let (network, elbo) = match name {
-            "anchor" => (sizes, elbo),
-            "poem" => (
-                SentenceVaeConfig {
-                    latent: 128,
-                    dropout: 0.1,
-                    ..sizes
-                },
-                ElboSettings {
-                    reset_decoder: false,
-                    free_nats: 28.0,
-                    word_dropout: 0.2,
-                    ..elbo
-                },
-            ),
-            _ => {
-                return Err(Error::usage(format!(
-                    "there is no preset '{name}' for a sentence VAE"
-                ))
-                .with_hint("presets: anchor, poem"));
-            }
+        let elbo = match name {
+            "poem" => ElboSettings {
+                reset_decoder: false,
+                free_nats: 28.0,
+                word_dropout: 0.2,
+                ..anchor
+            },
+            _ => anchor,
         };
         let batches = BatchSettings {
             rows: 16,

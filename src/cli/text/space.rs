@@ -15,7 +15,7 @@ use crate::latent::Posteriors;
 use crate::latent::{Choice, LineSelectionSettings, select_lines};
 use crate::models::Model;
 use crate::models::SentenceVae;
-use crate::models::rnn::{RecurrentEngine, RecurrentWeights};
+use crate::models::rnn::{RecurrentWeights, RnnStepper};
 use crate::models::sentence_vae::{Refinement, encode, refine};
 use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
 use crate::text::TextFormat;
@@ -200,7 +200,7 @@ impl SentenceSpace {
             .par_chunks(share)
             .map(|queries| {
                 let lanes = (LANES / self.beams).clamp(1, queries.len()) * self.beams;
-                let mut engine = RecurrentEngine::new(self.decoder.clone(), lanes)?;
+                let mut engine = RnnStepper::new(self.decoder.clone(), lanes)?;
                 beam_search(&mut engine, queries, &settings)
             })
             .collect();

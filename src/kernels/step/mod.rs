@@ -16,4 +16,4 @@ pub(crate) mod matrix;
 mod token_rows;
 pub(crate) mod vector;
 
-pub(crate) use token_rows::Embedding;
+pub(crate) use token_rows::{Embedding, sum_rows};

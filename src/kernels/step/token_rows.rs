@@ -83,28 +83,20 @@ impl Embedding {
         }
         &self.rows
     }
+}
 
-    /// Writes the sums of rows of `table`, `[(1 + lags) · inputs, width]`, that make up this step. Remembers `tokens`.
-    ///
-    /// # Panics
-    /// If `tokens` is not one input token per lane.
-    #[inline(always)]
-    pub(crate) fn embed(
-        &mut self,
-        table: &[f32],
-        width: usize,
-        tokens: &[Token],
-        sums: &mut Rows<Block>,
-    ) {
-        let sources = 1 + self.lags.len();
-        for (lane, rows) in self.look_up(tokens).chunks_exact(sources).enumerate() {
-            let sums = &mut sums.floats_mut(lane)[..width];
-            sums.copy_from_slice(&table[rows[0] * width..][..width]);
-            for row in &rows[1..] {
-                let row = &table[row * width..][..width];
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
+/// Writes for each lane the sum of its rows of `table`, `[(1 + lags) · inputs, width]`; `rows` are what
+/// [`Embedding::look_up`] gave.
+#[inline(always)]
+pub(crate) fn sum_rows(rows: &[usize], table: &[f32], width: usize, sums: &mut Rows<Block>) {
+    let sources = rows.len() / sums.len();
+    for (lane, rows) in rows.chunks_exact(sources).enumerate() {
+        let sums = &mut sums.floats_mut(lane)[..width];
+        sums.copy_from_slice(&table[rows[0] * width..][..width]);
+        for row in &rows[1..] {
+            let row = &table[row * width..][..width];
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += value;
             }
         }
     }

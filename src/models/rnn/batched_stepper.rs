@@ -1,4 +1,4 @@
-/*! LSTM and GRU networks in many lanes, as burn tensors. */
+/*! LSTM and GRU networks with many lanes, as burn tensors. */
 
 use burn::prelude::*;
 
@@ -7,17 +7,17 @@ use crate::models::device_of;
 use crate::models::rnn::{self, Recurrent};
 use crate::ops::{Recurrence, recurrent_step};
 
-/// A layer and its lanes' states.
+/// A layer and the state of every lane.
 struct Layer {
-    /// `[inputs, G · hidden]` and `[G · hidden]`; the first layer's are in the table.
+    /// `[inputs, G · hidden]` and `[G · hidden]`; `None` for the first layer, whose inputs are in the table.
     input: Option<(Tensor<2>, Tensor<2>)>,
     recurrence: Recurrence,
-    /// The hidden state and the cell, `[lanes, hidden]`.
+    /// The hidden state and the cell state, `[lanes, hidden]` each.
     state: [Tensor<2>; 2],
-    /// The hidden state a lane begins with, `[lanes, hidden]`, where a condition says.
+    /// The hidden state after a reset, `[lanes, hidden]`; `None` for zeros.
     first: Option<Tensor<2>>,
-    /// What the condition adds to the gates, `[lanes, G · hidden]`.
-    steering: Option<Tensor<2>>,
+    /// What the condition adds to the pre-activations, `[lanes, G · hidden]`.
+    conditions: Option<Tensor<2>>,
 }
 
 pub(super) struct BatchedRecurrent {
@@ -26,7 +26,7 @@ pub(super) struct BatchedRecurrent {
     table: Tensor<2>,
     layers: Vec<Layer>,
     /// `[condition, layers · hidden]` and `[condition, layers · G · hidden]`.
-    steered_by: Option<[Tensor<2>; 2]>,
+    conditioning: Option<[Tensor<2>; 2]>,
     head: Tensor<2>,
     head_bias: Tensor<2>,
 }
@@ -40,13 +40,13 @@ impl BatchedRecurrent {
             recurrence: layer.recurrence(),
             state: [(); 2].map(|()| Tensor::zeros([lanes, net.config.hidden], &device)),
             first: None,
-            steering: None,
+            conditions: None,
         };
         Self {
             lanes,
             table: net.table(),
             layers: net.layers.iter().enumerate().map(layer).collect(),
-            steered_by: net
+            conditioning: net
                 .initial
                 .as_ref()
                 .zip(net.conditioning.as_ref())
@@ -59,19 +59,19 @@ impl BatchedRecurrent {
 
 impl BatchedNet for BatchedRecurrent {
     fn recondition(&mut self, conditions: Tensor<2>) {
-        let Some([initial, conditioning]) = &self.steered_by else {
+        let Some([initial, conditioning]) = &self.conditioning else {
             return;
         };
         let initial = conditions.clone().matmul(initial.clone()).tanh();
-        let steering = conditions.matmul(conditioning.clone());
+        let conditions = conditions.matmul(conditioning.clone());
         for (index, layer) in self.layers.iter_mut().enumerate() {
             let [hidden, width] = layer.recurrence.weight.dims();
             layer.first = Some(initial.clone().narrow(1, index * hidden, hidden));
-            layer.steering = Some(steering.clone().narrow(1, index * width, width));
+            layer.conditions = Some(conditions.clone().narrow(1, index * width, width));
         }
     }
 
-    fn forget(&mut self, kept: Tensor<2>) {
+    fn reset(&mut self, kept: Tensor<2>) {
         for layer in &mut self.layers {
             let [h, c] = layer.state.clone();
             layer.state = [keep(h, &kept, layer.first.clone()), keep(c, &kept, None)];
@@ -94,8 +94,8 @@ impl BatchedNet for BatchedRecurrent {
                 Some((weight, bias)) => below.matmul(weight.clone()) + bias.clone(),
                 None => below,
             };
-            if let Some(steering) = &layer.steering {
-                x = x + steering.clone();
+            if let Some(conditions) = &layer.conditions {
+                x = x + conditions.clone();
             }
             layer.state = recurrent_step(&layer.recurrence, x, layer.state.clone());
             below = layer.state[0].clone();

@@ -1,9 +1,10 @@
 /*! LSTM and GRU networks over tokens. */
 
 mod batched_stepper;
-pub(crate) mod stepper;
+mod presets;
+mod stepper;
 
-pub use stepper::{RecurrentEngine, RecurrentLayer, RecurrentWeights};
+pub(crate) use stepper::{RecurrentLayer, RecurrentWeights, RnnStepper};
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::models::batched_stepper::BatchedStepper;
 use crate::models::dropout::Dropout;
 use crate::models::init::Init;
 use crate::models::rnn::batched_stepper::BatchedRecurrent;
+use crate::models::weights::check_sizes;
 use crate::models::{Interface, RecurrentCell, SequenceModel, device_of, sources, values};
 use crate::ops::{GateInput, Recurrence, embedding, linear, recurrent};
 use crate::sequence::Stepper;
@@ -30,34 +32,28 @@ pub struct RecurrentConfig {
     pub hidden: usize,
     /// Layers.
     pub layers: usize,
-    /// Whether the embedding of a token is also how it is foreseen (Press & Wolf 2017): the last hidden state is
-    /// projected to the embedding's width and compared with every token's row.
+    /// Whether the embedding is also the output matrix (Press & Wolf 2017): the last hidden state is projected to the
+    /// embedding's width and multiplied by the row of every token.
     #[serde(default)]
     pub tied: bool,
-    /// The share of the embedding's and of each layer's units that are dropped in training, the same ones over the whole
-    /// of a sequence (Gal & Ghahramani 2016).
+    /// The share of the units of the embedding and of each layer that are dropped in training, the same units over a
+    /// whole sequence (Gal & Ghahramani 2016).
     #[serde(default)]
     pub dropout: f64,
 }
 
 impl RecurrentConfig {
-    /// Refuses sizes that make no network.
+    /// Refuses invalid sizes.
     ///
     /// # Errors
     /// A usage error naming the size, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
-        for (name, value, most) in [
+        let sizes = [
             ("embedding", self.embedding, 8192),
             ("hidden", self.hidden, 8192),
             ("layers", self.layers, 32),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(Error::usage(format!(
-                    "a recurrent network with {name} = {value} is not possible"
-                ))
-                .with_hint(format!("{name} is a whole number from 1 to {most}")));
-            }
-        }
+        ];
+        check_sizes("a recurrent network", &sizes)?;
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(
                 Error::usage(format!("a dropout of {} is not possible", self.dropout))
@@ -68,15 +64,16 @@ impl RecurrentConfig {
     }
 }
 
-/// A stack of recurrent layers over any alphabet. A condition enters the first state and every step.
+/// A stack of recurrent layers with G gates a unit, over any alphabet. A condition sets the initial state and is added at
+/// every step.
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    /// `[(1 + lags) · inputs, embedding]`: one table for the current token, then one a lag.
+    /// `[(1 + lags) · inputs, embedding]`: one table for the current token, then one for each lag.
     embedding: Param<Tensor<2>>,
     layers: Vec<Layer>,
-    /// `[condition, layers · hidden]`: a sequence begins with tanh(condition · initial).
+    /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
     initial: Option<Param<Tensor<2>>>,
-    /// `[condition, layers · G · hidden]`: added to the gates at every step.
+    /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
     conditioning: Option<Param<Tensor<2>>>,
     /// `[hidden, alphabet.size]`, or `[hidden, embedding]` where the embedding is tied.
     logits: Param<Tensor<2>>,
@@ -89,7 +86,7 @@ pub struct Recurrent {
     interface: Interface,
 }
 
-/// One layer; columns are the unit's gates.
+/// One layer; the columns of its matrices are the gates.
 #[derive(Module, Debug)]
 pub(crate) struct Layer {
     /// `[inputs, G · hidden]`.
@@ -107,7 +104,7 @@ impl Layer {
         let width = cell.gates() * hidden;
         Self {
             input: init.dense([inputs, width], hidden),
-            // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
+            // The forget gates of an LSTM, the second of four, start with a bias of 1, to remember (Gers et al. 2000).
             bias: match cell {
                 RecurrentCell::Lstm => {
                     init.constant([width], |column| f32::from(u8::from(column / hidden == 1)))
@@ -119,7 +116,7 @@ impl Layer {
         }
     }
 
-    /// Its recurrent part, as the operation takes it: only a GRU has a bias there.
+    /// Its recurrent part; only a GRU has a bias there.
     pub(crate) fn recurrence(&self) -> Recurrence {
         Recurrence {
             cell: match self.recurrent_bias {
@@ -133,10 +130,10 @@ impl Layer {
 }
 
 impl Recurrent {
-    /// A new network with first weights drawn from `seed`.
+    /// A new network with weights drawn from `seed`.
     ///
     /// # Errors
-    /// When the sizes make no network.
+    /// A usage error when a size is invalid.
     pub fn new(
         cell: RecurrentCell,
         config: RecurrentConfig,
@@ -161,7 +158,7 @@ impl Recurrent {
         let mut init = Init::new(seed, device);
         let entries = (1 + lags.len()) * alphabet.inputs();
         let table = if tied {
-            // As large as it may be without making the first logits wild.
+            // Small, because these rows are also the output matrix: the initial logits must not be extreme.
             init.dense([entries, embedding], embedding)
         } else {
             init.embedding([entries, embedding])
@@ -189,8 +186,8 @@ impl Recurrent {
         })
     }
 
-    /// The first layer's table: embedding and input matrix folded into one, `[entries, G · hidden]`. The bias goes into
-    /// the current token's rows only, so that lags do not add it again.
+    /// Embedding times input matrix of the first layer, `[entries, G · hidden]`. The rows of the current token include the
+    /// bias; the rows of the lags do not.
     fn table(&self) -> Tensor<2> {
         let first = &self.layers[0];
         let folded = self.embedding.val().matmul(first.input.val());
@@ -204,24 +201,24 @@ impl Recurrent {
         Tensor::cat(vec![current, lagged], 0).reshape([entries, width])
     }
 
-    /// What a hidden state is compared with, `[hidden, alphabet.size]`.
+    /// The output matrix, `[hidden, alphabet.size]`.
     fn head(&self) -> Tensor<2> {
         if self.config.tied {
-            self.logits.val().matmul(self.tokens().transpose())
+            self.logits.val().matmul(self.token_rows().transpose())
         } else {
             self.logits.val()
         }
     }
 
-    /// The rows of the tokens that can be foreseen, `[alphabet.size, embedding]`.
-    pub(crate) fn tokens(&self) -> Tensor<2> {
+    /// The rows of the tokens that can be predicted, `[alphabet.size, embedding]`.
+    pub(crate) fn token_rows(&self) -> Tensor<2> {
         self.embedding
             .val()
             .narrow(0, 0, self.interface.alphabet.size)
     }
 
     /// The logits of hidden states `[rows, hidden]`.
-    fn foresee(&self, states: Tensor<2>) -> Tensor<2> {
+    fn output(&self, states: Tensor<2>) -> Tensor<2> {
         let bias = self.logits_bias.val();
         if !self.config.tied {
             return linear(states, self.logits.val(), bias, false);
@@ -229,11 +226,11 @@ impl Recurrent {
         let device = states.device();
         let zeros = Tensor::zeros([self.config.embedding], &device);
         let projected = linear(states, self.logits.val(), zeros, false);
-        linear(projected, self.tokens().transpose(), bias, false)
+        linear(projected, self.token_rows().transpose(), bias, false)
     }
 
-    /// What enters the first layer's gates. Folding embedding and input matrix into one table is the faster way where
-    /// the table has fewer rows than there are tokens to look up; dropout needs the embedding by itself.
+    /// The input of the first layer's gates. The product of embedding and input matrix is faster where the embedding has
+    /// fewer rows than there are tokens; dropout needs the rows of the embedding.
     fn first_input(&self, tokens: Tensor<2, Int>, dropout: Option<&mut Dropout>) -> GateInput {
         let shape = tokens.dims();
         let sources = sources(tokens, &self.interface);
@@ -263,11 +260,11 @@ impl Recurrent {
         let hidden = self.config.hidden;
         let width = self.cell.gates() * hidden;
         let condition = condition.as_ref();
-        let steering = |weights: &Option<Param<Tensor<2>>>| {
+        let conditioned = |weights: &Option<Param<Tensor<2>>>| {
             Some(condition?.clone().matmul(weights.as_ref()?.val()))
         };
-        let first_states = steering(&self.initial).map(Tensor::tanh);
-        let conditions = steering(&self.conditioning);
+        let first_states = conditioned(&self.initial).map(Tensor::tanh);
+        let conditions = conditioned(&self.conditioning);
         let mut input = self.first_input(tokens, dropout.as_mut());
         let mut states = None;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -294,12 +291,12 @@ impl Recurrent {
             states = Some(output);
         }
         let states = states.expect("at least one layer");
-        self.foresee(states)
+        self.output(states)
             .reshape([batch, time, self.interface.alphabet.size])
     }
 
     /// The weights as plain arrays.
-    pub fn weights(&self) -> RecurrentWeights {
+    pub(crate) fn weights(&self) -> RecurrentWeights {
         let width = self.cell.gates() * self.config.hidden;
         let layers = self
             .layers
@@ -361,10 +358,7 @@ impl SequenceModel for Recurrent {
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(RecurrentEngine::new(
-            Arc::new(self.weights()),
-            lanes,
-        )?))
+        Ok(Box::new(RnnStepper::new(Arc::new(self.weights()), lanes)?))
     }
 
     fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {

@@ -1,4 +1,4 @@
-/*! A WaveNet in many lanes, as burn tensors. */
+/*! A WaveNet with many lanes, as burn tensors. */
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,20 @@ use crate::models::batched_stepper::{BatchedNet, keep, look_up};
 use crate::models::device_of;
 use crate::models::wavenet::WaveNet;
 
-/// A layer and its lanes' past.
+/// A layer and the past of every lane.
 struct Layer {
-    /// `[2R, 2R]`, rows the past frame then the current one; `[1, 2R]`.
+    /// `[2R, 2R]`: rows x_{t-d} then x_t; columns filter then gate.
     conv: Tensor<2>,
+    /// `[1, 2R]`.
     conv_bias: Tensor<2>,
-    /// `[R, R + S]`, `[1, R + S]`.
+    /// `[R, R + S]`.
     out: Tensor<2>,
+    /// `[1, R + S]`.
     out_bias: Tensor<2>,
-    /// The frames `[lanes, R]` of as many steps as the dilation, oldest first. Handles move; no frame is copied.
+    /// The last d frames `[lanes, R]`, oldest first, where d is the dilation. Only handles move.
     past: VecDeque<Tensor<2>>,
     /// What the condition adds to the pre-activations, `[lanes, 2R]`.
-    steering: Option<Tensor<2>>,
+    conditions: Option<Tensor<2>>,
 }
 
 pub(super) struct BatchedWaveNet {
@@ -48,7 +50,7 @@ impl BatchedWaveNet {
             out: of_layer(&net.out.val(), index),
             out_bias: net.out_bias.val().narrow(0, index, 1),
             past: std::iter::repeat_n(silence.clone(), dilation).collect(),
-            steering: None,
+            conditions: None,
         };
         let dilations = net.config.dilations().into_iter();
         Self {
@@ -68,14 +70,14 @@ impl BatchedNet for BatchedWaveNet {
         let Some(conditioning) = &self.conditioning else {
             return;
         };
-        let steering = conditions.matmul(conditioning.clone());
+        let conditions = conditions.matmul(conditioning.clone());
         let width = 2 * self.residual;
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            layer.steering = Some(steering.clone().narrow(1, index * width, width));
+            layer.conditions = Some(conditions.clone().narrow(1, index * width, width));
         }
     }
 
-    fn forget(&mut self, kept: Tensor<2>) {
+    fn reset(&mut self, kept: Tensor<2>) {
         for frame in self.layers.iter_mut().flat_map(|layer| &mut layer.past) {
             *frame = keep(frame.clone(), &kept, None);
         }
@@ -96,8 +98,8 @@ impl BatchedNet for BatchedWaveNet {
             layer.past.push_back(x.clone());
             let both = Tensor::cat(vec![past, x.clone()], 1);
             let mut p = both.matmul(layer.conv.clone()) + layer.conv_bias.clone();
-            if let Some(steering) = &layer.steering {
-                p = p + steering.clone();
+            if let Some(conditions) = &layer.conditions {
+                p = p + conditions.clone();
             }
             let z = tanh(p.clone().narrow(1, 0, r)) * sigmoid(p.narrow(1, r, r));
             let joined = z.matmul(layer.out.clone()) + layer.out_bias.clone();

@@ -2,12 +2,13 @@
 
 mod batched_stepper;
 mod calibration;
-pub(crate) mod stepper;
+mod presets;
+mod stepper;
 mod stepper_int8;
 
 pub use calibration::Calibration;
-pub use stepper::{WaveNetEngine, WaveNetWeights};
-pub use stepper_int8::WaveNetInt8Engine;
+pub(crate) use stepper::{WaveNetStepper, WaveNetWeights};
+pub(crate) use stepper_int8::WaveNetInt8Stepper;
 
 use std::sync::Arc;
 
@@ -15,10 +16,11 @@ use burn::module::Param;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::batched_stepper::BatchedStepper;
 use crate::models::init::Init;
 use crate::models::wavenet::batched_stepper::BatchedWaveNet;
+use crate::models::weights::check_sizes;
 use crate::models::{Interface, SequenceModel, device_of, sources, values};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
 use crate::sequence::{Stepper, Token};
@@ -31,11 +33,11 @@ pub struct WaveNetConfig {
     pub layers: usize,
     /// Layers until the dilation starts again at 1; it doubles from layer to layer.
     pub cycle: usize,
-    /// Channels that run through the stack.
+    /// Channels of the residual stream.
     pub residual: usize,
-    /// Channels collected from every layer.
+    /// Channels of the sum of skip connections.
     pub skip: usize,
-    /// Width of the hidden layer between the skip sum and the logits.
+    /// Width of the hidden layer between the sum of skips and the logits.
     pub head: usize,
 }
 
@@ -47,38 +49,31 @@ impl WaveNetConfig {
             .collect()
     }
 
-    /// How many tokens, the current one included, reach the logits of one position.
+    /// The number of tokens, the current one included, that the logits of one position depend on.
     pub fn receptive_field(&self) -> usize {
         1 + self.dilations().iter().sum::<usize>()
     }
 
-    /// Refuses sizes that make no network.
+    /// Refuses invalid sizes.
     ///
     /// # Errors
     /// A usage error naming the size, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
-        for (name, value, most) in [
+        let sizes = [
             ("layers", self.layers, 200),
             ("cycle", self.cycle, 16),
             ("residual", self.residual, 4096),
             ("skip", self.skip, 4096),
             ("head", self.head, 4096),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(Error::usage(format!(
-                    "a WaveNet with {name} = {value} is not possible"
-                ))
-                .with_hint(format!("{name} is a whole number from 1 to {most}")));
-            }
-        }
-        Ok(())
+        ];
+        check_sizes("a WaveNet", &sizes)
     }
 }
 
-/// A WaveNet over any alphabet. Before its first token lies nothing: zeros in every layer.
+/// A WaveNet over any alphabet. Every layer is padded with zeros before the first token.
 #[derive(Module, Debug)]
 pub struct WaveNet {
-    /// `[(1 + lags) · inputs, residual]`: one table for the current token, then one a lag.
+    /// `[(1 + lags) · inputs, residual]`: one table for the current token, then one for each lag.
     embedding: Param<Tensor<2>>,
     /// See [`ResidualStack`].
     conv: Param<Tensor<3>>,
@@ -100,10 +95,10 @@ pub struct WaveNet {
 }
 
 impl WaveNet {
-    /// A new network with first weights drawn from `seed`.
+    /// A new network with weights drawn from `seed`.
     ///
     /// # Errors
-    /// When the sizes make no network.
+    /// A usage error when a size is invalid.
     pub fn new(
         config: WaveNetConfig,
         interface: Interface,
@@ -142,7 +137,7 @@ impl WaveNet {
     }
 
     /// The weights as plain arrays.
-    pub fn weights(&self) -> WaveNetWeights {
+    pub(crate) fn weights(&self) -> WaveNetWeights {
         WaveNetWeights {
             alphabet: self.interface.alphabet,
             lags: self.interface.lags.clone(),
@@ -182,14 +177,14 @@ impl SequenceModel for WaveNet {
             out: self.out.val(),
             out_bias: self.out_bias.val(),
         };
-        let steering = match (condition, &self.conditioning) {
+        let conditions = match (condition, &self.conditioning) {
             (Some(condition), Some(conditioning)) => Some(condition.matmul(conditioning.val())),
             _ => None,
         };
         let skip = residual_stack(
             embedding(self.embedding.val(), sources(tokens, &self.interface)),
             &stack,
-            steering,
+            conditions,
             &self.config.dilations(),
             time,
         );
@@ -199,7 +194,7 @@ impl SequenceModel for WaveNet {
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(WaveNetEngine::new(
+        Ok(Box::new(WaveNetStepper::new(
             Arc::new(self.weights()),
             lanes,
         )?))
@@ -223,7 +218,7 @@ impl SequenceModel for WaveNet {
             head,
             ..
         } = self.config;
-        // An embedding is looked up and costs none.
+        // The embedding is a table and costs none.
         let layer = 4 * residual * residual + residual * (residual + skip);
         layers * layer + head * (skip + self.interface.alphabet.size)
     }
@@ -233,7 +228,7 @@ impl SequenceModel for WaveNet {
     }
 
     fn int8_stepper(&self, calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(WaveNetInt8Engine::new(
+        Ok(Box::new(WaveNetInt8Stepper::new(
             Arc::new(self.weights()),
             calibration,
             lanes,
