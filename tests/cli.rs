@@ -285,7 +285,11 @@ fn models_that_are_none_are_named() {
     fs::write(&weights, bytes).unwrap();
     let description = world.path("model/model.json");
     let text = fs::read_to_string(&description).unwrap();
-    fs::write(&description, text.replace("\"format\": 2", "\"format\": 99")).unwrap();
+    fs::write(
+        &description,
+        text.replace("\"format\": 2", "\"format\": 99"),
+    )
+    .unwrap();
     refuse(&["info", &model], 1, &["model.json", "format 99", "newer"]);
 }
 
