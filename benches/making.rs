@@ -3,15 +3,15 @@
 //!
 //! `cargo bench --bench making`
 
-use std::sync::Arc;
+#![allow(clippy::print_stdout)]
+
 use std::time::{Duration, Instant};
 
 use burn::prelude::*;
-use ensuite::models::wavenet::{Calibration, WaveNetInt8Engine};
-use ensuite::models::{
-    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+use ensuite::internals::{
+    Alphabet, Interface, Recurrent, RecurrentCell, RecurrentConfig, Sampler, Sampling,
+    SequenceModel, Stepper, Token, WaveNet, WaveNetConfig,
 };
-use ensuite::sequence::{Alphabet, Sampler, Sampling, Stepper, Token};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,18 +31,17 @@ fn main() {
             head: 256,
         };
         let net = WaveNet::new(config, interface(), 1, &Device::flex()).expect("a network");
-        let weights = Arc::new(net.weights());
         let tokens: Vec<Token> = (0..2000).map(|i| i * i % 256).collect();
-        let calibration =
-            Calibration::collect(&weights, &[(&tokens, None)]).expect("a calibration");
-        let int8 = |lanes| {
-            WaveNetInt8Engine::new(weights.clone(), &calibration, lanes).expect("an engine")
-        };
+        let calibration = net
+            .calibrate(&[(&tokens, None)])
+            .expect("tokens of the alphabet");
+        let calibration = calibration.expect("a WaveNet has an int8 stepper");
+        let int8 = |lanes| net.int8_stepper(&calibration, lanes).expect("a stepper");
         println!(
             "| WaveNet {layers} × {residual}/{skip} | {} | {} | {} |",
-            speed(&mut *net.stepper(1).expect("an engine")),
-            speed(&mut int8(1)),
-            speed(&mut int8(16)),
+            speed(&mut *net.stepper(1).expect("a stepper")),
+            speed(&mut *int8(1)),
+            speed(&mut *int8(16)),
         );
     }
     let config = RecurrentConfig {
@@ -52,11 +51,11 @@ fn main() {
         tied: false,
         dropout: 0.0,
     };
-    let net =
-        Recurrent::new(Unit::Lstm, config, interface(), 1, &Device::flex()).expect("a network");
+    let net = Recurrent::new(RecurrentCell::Lstm, config, interface(), 1, &Device::flex())
+        .expect("a network");
     println!(
         "| LSTM 512 | {} | | |",
-        speed(&mut *net.stepper(1).expect("an engine"))
+        speed(&mut *net.stepper(1).expect("a stepper"))
     );
 }
 

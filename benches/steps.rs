@@ -4,26 +4,25 @@
 //! `cargo bench --bench steps -- a 5` runs step (a) five times after two warm-up steps and prints one line of JSON.
 //! A third argument `cuda` runs it on a GPU.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::models::Batch;
-use ensuite::models::{
-    Interface, Recurrent, RecurrentConfig, SequenceModel, Unit, WaveNet, WaveNetConfig,
+use ensuite::internals::{
+    AdamW, Alphabet, Batch, DeviceChoice, GateInput, Interface, OptimizerSettings, Recurrence,
+    Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, WaveNet, WaveNetConfig,
+    cross_entropy, linear, mean_nll, recurrent,
 };
-use ensuite::ops::device::DeviceChoice;
-use ensuite::ops::{Cell, GateInput, cross_entropy, linear, recurrent};
-use ensuite::sequence::Alphabet;
-use ensuite::train::{AdamW, MaximumLikelihood, Objective, OptimizerSettings, StepContext};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    ensuite::base::allocator::keep();
+    ensuite::keep_memory();
     let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
     let chosen = arguments.get(1).map_or("abc", String::as_str);
     let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
@@ -70,11 +69,17 @@ fn lstm(repeats: usize) -> Vec<f64> {
         tied: false,
         dropout: 0.0,
     };
-    let net = Recurrent::new(Unit::Lstm, config, interface(167), 1, &device()).expect("a network");
+    let net = Recurrent::new(RecurrentCell::Lstm, config, interface(167), 1, &device())
+        .expect("a network");
     sequence_steps(net, 32, 400, repeats)
 }
 
-fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: usize) -> Vec<f64> {
+fn sequence_steps<N: Module + SequenceModel>(
+    net: N,
+    rows: usize,
+    time: usize,
+    repeats: usize,
+) -> Vec<f64> {
     let device = device().autodiff();
     let classes = net.interface().alphabet.size;
     let tokens = tokens(rows * time, classes);
@@ -86,16 +91,7 @@ fn sequence_steps<N: SequenceModel>(net: N, rows: usize, time: usize, repeats: u
         condition: None,
     };
     timed(net.train(), repeats, |net, step| {
-        MaximumLikelihood { seed: 0 }.loss(
-            net,
-            &batch,
-            StepContext {
-                step,
-                batch: step,
-                planned: None,
-            },
-            &device,
-        )
+        mean_nll(net, &batch, step, &device)
     })
 }
 
@@ -146,14 +142,15 @@ impl Gru {
         time: usize,
     ) -> Tensor<2> {
         let input = linear(x, self.input.val(), self.bias.val(), false);
-        let cell = Cell::Gru {
-            bias: self.recurrent_bias.val(),
+        let recurrence = Recurrence {
+            cell: RecurrentCell::Gru,
+            weight: self.recurrent.val(),
+            bias: Some(self.recurrent_bias.val()),
         };
         recurrent(
-            &cell,
+            &recurrence,
             GateInput::Rows(input),
             condition,
-            self.recurrent.val(),
             initial,
             time,
         )
@@ -183,7 +180,7 @@ fn sentence_vae(repeats: usize) -> Vec<f64> {
     timed(net.train(), repeats, |net, _| {
         let tokens =
             Tensor::<1, Int>::from_data(TensorData::new(words.clone(), [rows * time]), &device);
-        let x = ensuite::ops::embedding(net.embedding.val(), vec![tokens]);
+        let x = ensuite::internals::embedding(net.embedding.val(), vec![tokens]);
         let nothing = Tensor::zeros([rows, WIDTH], &device);
         let states = net.encoder.run(x.clone(), None, nothing, time);
         let last = states

@@ -6,9 +6,11 @@
 //! File names in both folders start with the digit. Recordings are named DIGIT_SPEAKER_INDEX.wav; those of index 5 to 9
 //! are held out to test the classifier itself.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 use std::path::{Path, PathBuf};
 
-use ensuite::audio::import;
+use ensuite::internals::read_recording;
 use realfft::RealFftPlanner;
 
 /// Sample rate of the recordings and of the generated clips, in Hz.
@@ -105,7 +107,7 @@ fn read(path: &Path) -> Result<Clip, Box<dyn std::error::Error>> {
         .next()
         .and_then(|c| c.to_digit(10))
         .ok_or("a file does not begin with its digit")?;
-    let recording = import::read(path)?;
+    let recording = read_recording(path)?;
     assert_eq!(recording.rate, RATE, "{name}");
     Ok(Clip {
         digit: digit as usize,

@@ -4,23 +4,17 @@
 //! `gpu_check laws cuda` and `gpu_check making cuda` print one line of JSON per result. With `cpu` instead of `cuda` it
 //! compares the CPU with itself, which only tests this program.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 use std::time::Instant;
 
-use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::models::{Batch, Model, NetworkConfig};
-use ensuite::models::{
-    Interface, RecurrentConfig, SentenceVaeConfig, SequenceModel, Unit, WaveNetConfig, device_of,
-    parameters, with_values,
-};
-use ensuite::ops::device::{DeviceChoice, is_cpu};
-use ensuite::ops::{
-    Cell, GateInput, ResidualStack, cross_entropy, embedding, linear, recurrent, residual_stack,
-};
-use ensuite::sequence::{Alphabet, Item, Sampler, Sampling, generate_many};
-use ensuite::train::{
-    AdamW, Budget, Elbo, ElboSettings, MaximumLikelihood, Objective, OptimizerSettings, TrainState,
-    Training,
+use ensuite::internals::{
+    Alphabet, Batch, BatchSettings, DeviceChoice, ElboSettings, GateInput, Interface, Item, Model,
+    ModelSpec, OptimizerSettings, Recipe, Recurrence, RecurrentCell, RecurrentConfig,
+    ResidualStack, Sampler, Sampling, SentenceVaeConfig, SequenceConfig, SequenceModel,
+    StepContext, TrainerSettings, WaveNetConfig, cross_entropy, device_of, embedding,
+    generate_many, is_cpu, linear, parameters, recurrent, residual_stack, with_values,
 };
 use serde_json::json;
 
@@ -28,7 +22,7 @@ use serde_json::json;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    ensuite::base::allocator::keep();
+    ensuite::keep_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [what, device, rest @ ..] = arguments.as_slice() else {
         eprintln!("usage: gpu_check laws|making DEVICE [--quick]");
@@ -46,7 +40,7 @@ fn main() {
     let passed = match what.as_str() {
         "laws" => laws(&device),
         "making" => making(&device, quick),
-        other => panic!("there is no '{other}': laws or making"),
+        other => panic!("unknown check '{other}': use laws or making"),
     };
     std::process::exit(i32::from(!passed));
 }
@@ -65,10 +59,10 @@ const LOGITS: f64 = 5e-3;
 fn laws(device: &Device) -> bool {
     let mut all = Laws { passed: true };
     operations(device, &mut all);
-    for (name, net) in networks() {
-        training(name, &net, device, &mut all);
-        lanes(name, &net, device, &mut all);
-        moves(name, &net, device, &mut all);
+    for (name, spec, model) in models() {
+        training(name, &spec, &model, device, &mut all);
+        lanes(name, &model, device, &mut all);
+        moves(name, &model, device, &mut all);
     }
     all.passed
 }
@@ -90,7 +84,7 @@ impl Laws {
 
 /// The largest absolute difference, relative to the largest value of `a`.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len(), "as many numbers");
+    assert_eq!(a.len(), b.len(), "lengths");
     let largest = a.iter().fold(1e-6_f32, |m, x| m.max(x.abs()));
     a.iter()
         .zip(b)
@@ -168,9 +162,9 @@ fn run<const D: usize>(
 
 fn operations(device: &Device, all: &mut Laws) {
     let mut check = |name: &str, operation: &dyn Fn(&mut Inputs) -> Tensor<2>| {
-        let (cpu, card) = (run(&Device::flex(), operation), run(device, operation));
-        let mut largest = apart(&cpu.0, &card.0);
-        for (a, b) in cpu.1.iter().zip(&card.1) {
+        let (cpu, gpu) = (run(&Device::flex(), operation), run(device, operation));
+        let mut largest = apart(&cpu.0, &gpu.0);
+        for (a, b) in cpu.1.iter().zip(&gpu.1) {
             largest = worse(largest, apart(a, b));
         }
         all.hold(&format!("{name}: values and gradients"), largest, OPERATION);
@@ -198,34 +192,26 @@ fn operations(device: &Device, all: &mut Laws) {
     for gru in [false, true] {
         let (batch, time, hidden) = (6, 40, 48);
         let width = if gru { 3 } else { 4 } * hidden;
-        let cell = |i: &mut Inputs| {
-            if gru {
-                Cell::Gru {
-                    bias: i.tensor([hidden]),
-                }
+        let recurrence = |i: &mut Inputs| Recurrence {
+            cell: if gru {
+                RecurrentCell::Gru
             } else {
-                Cell::Lstm
-            }
+                RecurrentCell::Lstm
+            },
+            weight: i.tensor([hidden, width]) * 0.1,
+            bias: gru.then(|| i.tensor([hidden])),
         };
         let name = if gru { "GRU" } else { "LSTM" };
-        check(&format!("{name} over rows, steered"), &|i| {
-            let (cell, rows) = (cell(i), i.tensor([batch * time, width]));
-            let (condition, u) = (i.tensor([batch, width]), i.tensor([hidden, width]) * 0.1);
-            let first = i.tensor([batch, hidden]);
-            recurrent(
-                &cell,
-                GateInput::Rows(rows),
-                Some(condition),
-                u,
-                first,
-                time,
-            )
+        check(&format!("{name} over rows with a condition"), &|i| {
+            let (layer, rows) = (recurrence(i), i.tensor([batch * time, width]));
+            let (condition, first) = (i.tensor([batch, width]), i.tensor([batch, hidden]));
+            recurrent(&layer, GateInput::Rows(rows), Some(condition), first, time)
         });
         check(&format!("{name} over a table"), &|i| {
-            let (cell, table) = (cell(i), i.tensor([31, width]));
-            let (u, first) = (i.tensor([hidden, width]) * 0.1, i.tensor([batch, hidden]));
+            let (layer, table) = (recurrence(i), i.tensor([31, width]));
+            let first = i.tensor([batch, hidden]);
             let input = GateInput::Table(table, i.tokens(batch * time, 31));
-            recurrent(&cell, input, None, u, first, time)
+            recurrent(&layer, input, None, first, time)
         });
     }
     check("residual stack", &|i| {
@@ -255,8 +241,8 @@ const ALPHABET: Alphabet = Alphabet {
     stop: None,
 };
 
-/// One network of each kind, on the CPU.
-fn networks() -> Vec<(&'static str, Model)> {
+/// One model of each kind: its name, what it is, and the model on the CPU.
+fn models() -> Vec<(&'static str, ModelSpec, Model)> {
     let recurrent = RecurrentConfig {
         embedding: 24,
         hidden: 64,
@@ -267,41 +253,60 @@ fn networks() -> Vec<(&'static str, Model)> {
     let all = [
         (
             "WaveNet",
-            NetworkConfig::WaveNet(WaveNetConfig {
+            sequence(SequenceConfig::WaveNet(WaveNetConfig {
                 layers: 10,
                 cycle: 5,
                 residual: 32,
                 skip: 64,
                 head: 64,
-            }),
+            })),
             3,
         ),
-        ("LSTM", NetworkConfig::Lstm(recurrent.clone()), 3),
-        ("GRU", NetworkConfig::Gru(recurrent), 0),
+        ("LSTM", sequence(SequenceConfig::Lstm(recurrent.clone())), 3),
+        ("GRU", sequence(SequenceConfig::Gru(recurrent)), 0),
         (
             "sentence VAE",
-            NetworkConfig::SentenceVae(SentenceVaeConfig {
-                unit: Unit::Lstm,
-                embedding: 32,
-                hidden: 64,
-                encoder: 32,
-                latent: 16,
-                dropout: 0.1,
-            }),
+            ModelSpec::SentenceVae {
+                network: SentenceVaeConfig {
+                    unit: RecurrentCell::Lstm,
+                    embedding: 32,
+                    hidden: 64,
+                    encoder: 32,
+                    latent: 16,
+                    dropout: 0.1,
+                },
+                elbo: ElboSettings {
+                    autoencoder: 0.3,
+                    ramp: 0.3,
+                    reset_decoder: true,
+                    free_nats: 2.0,
+                    word_dropout: 0.1,
+                    bag_of_words: 0.5,
+                },
+            },
             0,
         ),
     ];
     all.into_iter()
-        .map(|(name, config, condition)| {
+        .map(|(name, spec, condition)| {
             let interface = Interface {
                 alphabet: ALPHABET,
                 lags: if condition > 0 { vec![7] } else { vec![] },
                 condition,
             };
-            let net = config.build(interface, 1, &Device::flex());
-            (name, net.expect("a network"))
+            let model = spec.build(interface, 1, &Device::flex());
+            (name, spec, model.expect("valid sizes"))
         })
         .collect()
+}
+
+fn sequence(network: SequenceConfig) -> ModelSpec {
+    ModelSpec::Sequence { network }
+}
+
+/// The model as a sequence model.
+fn net(model: &Model) -> &dyn SequenceModel {
+    model.sequence().expect("a sequence model")
 }
 
 /// A copy of the network on `device`.
@@ -309,12 +314,12 @@ fn on(net: &Model, device: &Device) -> Model {
     net.clone().to_device(device)
 }
 
-fn batch(net: &Model) -> Batch {
+fn batch(model: &Model) -> Batch {
     let (rows, time) = (8, 30);
     let tune = |i: usize| (i * i % 37 + i / 50) as u32 % 40;
-    let condition = match net {
+    let condition = match model {
         Model::SentenceVae(_) => 0,
-        _ => net.interface().condition,
+        model => net(model).interface().condition,
     };
     Batch {
         rows,
@@ -337,55 +342,39 @@ fn batch(net: &Model) -> Batch {
     }
 }
 
-fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
-    let objective: Box<dyn Objective<Model>> = match net {
-        Model::SentenceVae(_) => Box::new(Elbo {
-            settings: ElboSettings {
-                autoencoder: 0.3,
-                ramp: 0.3,
-                reset_decoder: true,
-                free_nats: 2.0,
-                word_dropout: 0.1,
-                bag_of_words: 0.5,
-            },
-            seed: 3,
-        }),
-        _ => Box::new(MaximumLikelihood { seed: 3 }),
+fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &mut Laws) {
+    let recipe = Recipe {
+        model: spec.clone(),
+        training: TrainerSettings {
+            learning_rate: 3e-3,
+            warmup: 0,
+            report_every: 1,
+            patience: 0,
+            optimizer: OptimizerSettings::default(),
+        },
+        batches: BatchSettings {
+            rows: 8,
+            window: 30,
+        },
+        seed: 3,
     };
     let losses = |device: &Device| -> Vec<f32> {
-        let net = on(net, device);
-        let batch = batch(&net);
-        let mut standing = TrainState::start(Budget::Steps(STEPS as u64));
-        standing.planned = standing.total;
-        let mut training = Training {
-            optimizer: AdamW::new(&net),
-            standing,
-            net: net.train(),
-        };
-        let settings = OptimizerSettings::default();
-        let tracked = device.clone().autodiff();
+        let mut task = recipe.task(on(model, device), None).expect("a task");
         (0..STEPS as u64)
             .map(|step| {
-                training.standing.step = step;
-                if !training.standing.prepared {
-                    training.standing.prepared =
-                        objective.prepare(&mut training).expect("a new decoder");
-                }
-                let Training {
-                    net,
-                    optimizer,
-                    standing,
-                } = &mut training;
-                let loss = objective.loss(net, &batch, standing.moment(), &tracked);
-                let gradients = GradientsParams::from_grads(loss.clone().backward(), net);
-                (*net, _) = optimizer.step(net.clone(), gradients, 3e-3, &settings);
-                loss.into_scalar::<f32>()
+                let at = StepContext {
+                    step,
+                    batch: step,
+                    planned: Some(STEPS as u64),
+                    learning_rate: recipe.training.learning_rate,
+                };
+                task.step(batch(model), at).expect("a step").shown() as f32
             })
             .collect()
     };
-    let (cpu, card) = (losses(&Device::flex()), losses(device));
+    let (cpu, gpu) = (losses(&Device::flex()), losses(device));
     let relative = |range: std::ops::Range<usize>| {
-        let pairs = cpu[range.clone()].iter().zip(&card[range]);
+        let pairs = cpu[range.clone()].iter().zip(&gpu[range]);
         pairs
             .map(|(a, b)| (a - b).abs() / cpu[0].abs())
             .fold(0.0, worse)
@@ -400,22 +389,21 @@ fn training(name: &str, net: &Model, device: &Device, all: &mut Laws) {
         relative(10..STEPS),
         LAST_STEPS,
     );
-    let learned = 1.0 - card[STEPS - 1] / card[0];
     all.hold(
-        &format!("{name}: what stays of the loss"),
-        1.0 - learned,
+        &format!("{name}: last loss relative to the first"),
+        gpu[STEPS - 1] / gpu[0],
         0.95,
     );
 }
 
 /// Compares the steppers of both devices, lane by lane.
-fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
+fn lanes(name: &str, model: &Model, device: &Device, all: &mut Laws) {
     let (lanes, steps) = (5, 25);
-    let condition = net.interface().condition;
-    let card = on(net, device);
+    let condition = net(model).interface().condition;
+    let moved = on(model, device);
     let mut steppers = [
-        net.stepper(lanes).expect("a network"),
-        card.lanes(lanes).expect("a network"),
+        net(model).stepper(lanes).expect("a lane"),
+        net(&moved).batched_stepper(lanes).expect("a lane"),
     ];
     let mut largest = 0.0_f32;
     for lane in 0..lanes {
@@ -430,10 +418,10 @@ fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
         let tokens: Vec<u32> = (0..lanes)
             .map(|lane| ((step * 7 + lane * 3) % 40) as u32)
             .collect();
-        let [cpu, card] = steppers
+        let [cpu, gpu] = steppers
             .each_mut()
             .map(|stepper| stepper.step(&tokens).to_vec());
-        largest = worse(largest, apart(&cpu, &card));
+        largest = worse(largest, apart(&cpu, &gpu));
         if step == 12 {
             for stepper in &mut steppers {
                 stepper.reset(2, None);
@@ -441,22 +429,26 @@ fn lanes(name: &str, net: &Model, device: &Device, all: &mut Laws) {
             }
         }
     }
-    all.hold(&format!("{name}: step by step in lanes"), largest, LOGITS);
+    all.hold(
+        &format!("{name}: logits step by step, several lanes"),
+        largest,
+        LOGITS,
+    );
 }
 
 /// Checks that weights do not change on the way to the device and back.
-fn moves(name: &str, net: &Model, device: &Device, all: &mut Laws) {
-    let there = on(net, device);
+fn moves(name: &str, model: &Model, device: &Device, all: &mut Laws) {
+    let there = on(model, device);
     assert_eq!(
         is_cpu(&device_of(&there)),
         is_cpu(device),
-        "it did not move"
+        "the network is not on the device"
     );
     let weights: Vec<Vec<f32>> = parameters(&there).into_iter().map(|p| p.values).collect();
-    let back = with_values(net.clone(), weights);
-    let same = parameters(&back) == parameters(net);
+    let back = with_values(model.clone(), weights);
+    let same = parameters(&back) == parameters(model);
     all.hold(
-        &format!("{name}: there and back, bit for bit"),
+        &format!("{name}: weights copied to the device and back, bit for bit"),
         f32::from(u8::from(!same)),
         0.0,
     );
@@ -465,7 +457,7 @@ fn moves(name: &str, net: &Model, device: &Device, all: &mut Laws) {
 // --- making ---
 
 fn making(device: &Device, quick: bool) -> bool {
-    let lstm = NetworkConfig::Lstm(RecurrentConfig {
+    let lstm = SequenceConfig::Lstm(RecurrentConfig {
         embedding: 64,
         hidden: 512,
         layers: 1,
@@ -473,7 +465,7 @@ fn making(device: &Device, quick: bool) -> bool {
         dropout: 0.0,
     });
     let wavenet = |residual, skip| {
-        NetworkConfig::WaveNet(WaveNetConfig {
+        SequenceConfig::WaveNet(WaveNetConfig {
             layers: 20,
             cycle: 10,
             residual,
@@ -515,7 +507,7 @@ fn making(device: &Device, quick: bool) -> bool {
 
 fn make(
     what: &str,
-    config: &NetworkConfig,
+    config: &SequenceConfig,
     size: usize,
     lanes: usize,
     length: usize,
@@ -530,23 +522,23 @@ fn make(
         lags: Vec::new(),
         condition: 0,
     };
-    let net = config.build(interface, 1, device).expect("a network");
+    let model = config.build(interface, 1, device).expect("valid sizes");
     let mut stepper = if is_cpu(device) {
-        net.stepper(lanes)
+        net(&model).stepper(lanes)
     } else {
-        net.lanes(lanes)
+        net(&model).batched_stepper(lanes)
     }
-    .expect("a network");
+    .expect("a lane");
     let mut make = |length: usize| {
         let mut items: Vec<Item> = (0..lanes as u64)
             .map(|item| Item {
-                sampler: Sampler::new(Sampling::default(), 1, item).expect("usual settings"),
+                sampler: Sampler::new(Sampling::default(), 1, item).expect("default settings"),
                 condition: None,
                 prompt: Vec::new(),
             })
             .collect();
         let begun = Instant::now();
-        generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("it makes");
+        generate_many(&mut *stepper, &mut items, length, &mut |_, _| Ok(())).expect("generation");
         begun.elapsed().as_secs_f64()
     };
     // The first run compiles and tunes the kernels, so it is not timed.

@@ -3,9 +3,11 @@
 //! usage: lecture rows FILE ROW…               writes row-N.png for the given rows of a file of colour indices
 //!        lecture nearest FILE SHEET.png PNG…  writes each picture beside the three nearest pictures of the file
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 use std::path::Path;
 
-use ensuite::image::{ContactSheet, ImportSettings, Picture, Pictures};
+use ensuite::internals::{ContactSheet, ImportSettings, Picture, Pictures};
 
 /// Number of nearest pictures shown beside each picture.
 const SHOWN: usize = 3;
@@ -27,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-fn read(file: &str) -> ensuite::error::Result<Pictures> {
+fn read(file: &str) -> ensuite::Result<Pictures> {
     let settings = ImportSettings::default();
     Pictures::import(Path::new(file), &settings, &|_, _| {}, &|_| true)
 }

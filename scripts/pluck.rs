@@ -1,5 +1,7 @@
 //! Writes the dataset of `scripts/demo`: short melodies of plucked strings (Karplus & Strong 1983) as WAV files.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 

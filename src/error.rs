@@ -1,81 +1,81 @@
 /*!
-What can go wrong, said so that a person knows which file it is and what to do next.
+Errors that name the file and what to do.
 
-Every error has one sentence ([`std::fmt::Display`]) and often a [`Error::hint`]: the next thing to try.
+Every error has a message ([`std::fmt::Display`]) and often an [`Error::hint`].
 */
 
 use std::path::{Path, PathBuf};
 
-/// Shorthand used by the whole library.
+/// The result type of the library.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything the library refuses or fails at.
+/// All errors of the library.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A setting outside what is allowed; the command line answers it with exit code 2.
+    /// A setting out of range, or a wrong command line: exit code 2.
     #[error("{message}")]
     Usage {
-        /// What is wrong, with the offending value.
+        /// The problem, with the value.
         message: String,
-        /// What is allowed instead.
+        /// The range, or what to do.
         hint: Option<String>,
     },
-    /// A file or folder of the user's that cannot be used, with the reason in plain words.
+    /// An unusable file or folder of the user.
     #[error("{}: {reason}", path.display())]
     Input {
         /// The file or folder.
         path: PathBuf,
-        /// Why it cannot be used.
+        /// The reason.
         reason: String,
-        /// What to do about it.
+        /// What to do.
         hint: Option<String>,
     },
-    /// Reading failed in the operating system.
+    /// A failed read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// The system's own reason.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Writing failed in the operating system.
+    /// A failed write.
     #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// The system's own reason.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The `--out` folder is already there.
+    /// The `--out` folder exists already.
     #[error("{} exists already", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// A model folder with a missing, damaged, foreign or newer file.
+    /// A missing, damaged or incompatible file of a model folder.
     #[error("{}: {reason}", path.display())]
     Model {
-        /// The file inside the model folder (or the folder itself).
+        /// The file, or the model folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
-        /// What to do about it.
+        /// What to do.
         hint: Option<String>,
     },
-    /// Training produced a loss that is not a number, or exploded.
+    /// A training loss that is NaN or too large.
     #[error("training diverged at step {step}: the loss is {loss}")]
     Diverged {
-        /// The step whose loss was refused.
+        /// The training step.
         step: u64,
-        /// That loss, in nats a token.
+        /// That loss, in the unit of the task.
         loss: f64,
     },
-    /// A device that was asked for and is not there.
+    /// A device that is not available.
     #[error("{message}")]
     Device {
-        /// Which device, and why it cannot be used.
+        /// The device and the reason.
         message: String,
-        /// The way out.
+        /// What to do.
         hint: Option<String>,
     },
 }
@@ -89,7 +89,7 @@ impl Error {
         }
     }
 
-    /// An unusable file of the user's.
+    /// An unusable file without a hint.
     pub fn input(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Input {
             path: path.into(),
@@ -98,7 +98,7 @@ impl Error {
         }
     }
 
-    /// A broken model folder.
+    /// An unusable model folder without a hint.
     pub fn model(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Model {
             path: path.into(),
@@ -107,7 +107,7 @@ impl Error {
         }
     }
 
-    /// Adds what to do next; variants that carry no hint of their own are returned as they are.
+    /// Sets the hint; variants without one are returned unchanged.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Usage { hint, .. }
@@ -120,7 +120,7 @@ impl Error {
         self
     }
 
-    /// What to do next, if anything better than "fix it" can be said.
+    /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. }
@@ -130,41 +130,41 @@ impl Error {
             Self::Read { .. } => None,
             Self::Write { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull => {
-                    Some("the disk is full; what was written before stays valid".into())
+                    Some("free some disk space; earlier files are intact".into())
                 }
                 std::io::ErrorKind::PermissionDenied => {
-                    Some("choose a place you may write to".into())
+                    Some("choose a folder with write permission".into())
                 }
                 _ => None,
             },
             Self::Exists { .. } => Some(
-                "give --resume to go on training it, --force to start anew, or another --out"
+                "use --resume to continue training it, --force to replace it, or another --out"
                     .into(),
             ),
             Self::Diverged { .. } => Some(
-                "the last good model is kept; train anew with a lower --learning-rate and another --out"
+                "the last good model is kept; retrain with a lower --learning-rate and another --out"
                     .into(),
             ),
         }
     }
 
-    /// True where the command line was wrong rather than the world: exit code 2 instead of 1.
+    /// True for usage errors: exit code 2 instead of 1.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Usage { .. })
     }
 }
 
-/// Attaches the path to an [`std::io::Error`].
+/// Adds the path to an [`std::io::Error`].
 pub trait IoContext<T> {
-    /// The operation was a read of `path`.
+    /// Maps the error to [`Error::Read`].
     ///
     /// # Errors
-    /// [`Error::Read`] where it failed.
+    /// [`Error::Read`] with the path.
     fn reading(self, path: &Path) -> Result<T>;
-    /// The operation was a write of `path`.
+    /// Maps the error to [`Error::Write`].
     ///
     /// # Errors
-    /// [`Error::Write`] where it failed.
+    /// [`Error::Write`] with the path.
     fn writing(self, path: &Path) -> Result<T>;
 }
 

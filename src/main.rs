@@ -10,7 +10,7 @@ use ensuite::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ensuite::base::allocator::keep();
+    ensuite::keep_memory();
     let parsed = Cli::parse();
     match cli::run(parsed) {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 /// The program, with arguments.
 pub fn ensuite<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
-    // What tests promise bit for bit, the CPU promises: no test sees a card.
+    // What tests promise bit for bit, the CPU promises: no test uses a GPU.
     let mut command = Command::new(env!("CARGO_BIN_EXE_ensuite"));
     command
         .args(arguments)
@@ -153,7 +153,10 @@ fn wrong_usage_costs_a_second_and_lists_what_is_allowed() {
         &["--class", "class=middle"],
         &["middle", "class is one of: high, low"],
     );
-    generate(&["--class", "colour=red"], &["colour", "it knows: class"]);
+    generate(
+        &["--class", "colour=red"],
+        &["colour", "its class groups: class"],
+    );
     generate(&["--class", "high"], &["NAME=VALUE"]);
     generate(&["-n", "0"], &["0"]);
     refuse(
@@ -285,8 +288,12 @@ fn models_that_are_none_are_named() {
     fs::write(&weights, bytes).unwrap();
     let description = world.path("model/model.json");
     let text = fs::read_to_string(&description).unwrap();
-    fs::write(&description, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
-    refuse(&["info", &model], 1, &["model.json", "format 2", "newer"]);
+    fs::write(
+        &description,
+        text.replace("\"format\": 2", "\"format\": 99"),
+    )
+    .unwrap();
+    refuse(&["info", &model], 1, &["model.json", "format 99", "newer"]);
 }
 
 #[test]
@@ -303,7 +310,7 @@ fn an_existing_folder_is_never_overwritten_unasked() {
     refuse(
         &world.training("precious", &["--steps", "1", "--force"]),
         1,
-        &["no model folder"],
+        &["not a model folder"],
     );
     assert!(world.path("precious/diary.txt").exists());
 }

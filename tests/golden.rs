@@ -107,7 +107,8 @@ impl Golden {
             .lines()
             .map(|line| {
                 let report: serde_json::Value = serde_json::from_str(line).unwrap();
-                format!("{:.7}", report["train_bits"].as_f64().unwrap())
+                let shown = report["shown"].as_str().unwrap();
+                format!("{:.7}", report["losses"][shown].as_f64().unwrap())
             })
             .collect();
         assert_eq!(losses.len(), 20);

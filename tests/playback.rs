@@ -12,10 +12,10 @@ use realfft::RealFftPlanner;
 
 use crate::cli::{World, ensuite, outcome, succeed};
 
-/// Of the server's loudspeaker, in Hz.
+/// The sample rate of the server's output, in Hz.
 const RATE: u32 = 48_000;
 
-/// What these tests need of the system, and where it is missing.
+/// The part of the system that these tests need and that is missing.
 fn missing() -> Option<&'static str> {
     let runs = |tool: &str| {
         let mut command = Command::new(tool);
@@ -46,14 +46,14 @@ fn missing() -> Option<&'static str> {
     }
 }
 
-/// True where the tests can run; says loudly why not, and fails where they must.
+/// True when the tests can run; otherwise prints why not, and fails where they must run.
 fn can_listen() -> bool {
     let Some(what) = missing() else { return true };
     assert!(
         env::var_os("ENSUITE_REQUIRE_SOUND").is_none(),
         "{what} is missing"
     );
-    // Past the test harness, which keeps what tests say to itself.
+    // Not through the test harness, which captures the output of tests.
     let _ = writeln!(
         std::io::stderr(),
         "SKIPPED: nothing was played, because {what} is missing"
@@ -61,7 +61,7 @@ fn can_listen() -> bool {
     false
 }
 
-/// A home folder in which all sound goes to a server of ours.
+/// A home folder whose programs play through the test's own sound server.
 struct Home {
     folder: tempfile::TempDir,
 }
@@ -81,7 +81,7 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    /// Lets a program live here.
+    /// Runs a program with this home folder.
     fn inside<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("HOME", self.folder.path())
@@ -95,7 +95,7 @@ impl Home {
     }
 }
 
-/// A sound server of our own, and somebody who listens to its loudspeaker all the time.
+/// The test's own sound server, and a recorder of all that its output plays.
 struct Server {
     home: Home,
     server: Child,
@@ -166,7 +166,7 @@ impl Server {
         command
     }
 
-    /// Everything since the beginning.
+    /// Everything played since the start.
     fn heard(&self) -> Vec<f32> {
         let bytes = fs::read(self.home.path("heard")).unwrap();
         let samples = bytes.chunks_exact(4);
@@ -175,7 +175,7 @@ impl Server {
             .collect()
     }
 
-    /// Waits until the listener has heard half a second more.
+    /// Waits until half a second more has been recorded.
     fn catch_up(&self) {
         let now = self.heard().len();
         wait_until("the listener catches up", || {
@@ -209,7 +209,7 @@ fn samples(path: &Path) -> Vec<f32> {
         .collect()
 }
 
-/// A model of this rate that was hardly trained: what it makes is noise of every frequency.
+/// A model of this rate, trained so little that it generates broadband noise.
 fn model_at(world: &World, rate: &str) -> String {
     let name = format!("model-{rate}");
     succeed(&world.training(&name, &["--steps", "2", "--sample-rate", rate]));
@@ -226,7 +226,7 @@ fn correlation(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12)
 }
 
-/// Where `sought` lies in `heard`, in whole samples, by the highest of all their correlations.
+/// The offset of `sought` in `heard`, in whole samples, by the highest correlation.
 fn find(heard: &[f32], sought: &[f32]) -> usize {
     let length = (heard.len() + sought.len()).next_power_of_two();
     let mut planner = RealFftPlanner::<f32>::new();
@@ -257,7 +257,7 @@ fn find(heard: &[f32], sought: &[f32]) -> usize {
         .unwrap()
 }
 
-/// `samples` later by a part of a sample, by a windowed sinc.
+/// `samples` delayed by a fraction of a sample with a windowed sinc.
 fn later(samples: &[f32], part: f64) -> Vec<f32> {
     const REACH: isize = 16;
     let weights: Vec<f32> = (-REACH..=REACH)
@@ -280,8 +280,7 @@ fn later(samples: &[f32], part: f64) -> Vec<f32> {
         .collect()
 }
 
-/// The correlation of `sought` with where it is heard, aligned to a sixteenth of a sample, and the same of its
-/// last hundredth of a second.
+/// The correlation of `sought` with its place in `heard`, aligned to a sixteenth of a sample, and that of its last 10 ms.
 fn heard_as(heard: &[f32], sought: &[f32]) -> (f64, f64) {
     let at = find(heard, sought);
     let there = &heard[at..(at + sought.len()).min(heard.len())];
@@ -300,7 +299,7 @@ fn heard_as(heard: &[f32], sought: &[f32]) -> (f64, f64) {
 }
 
 #[test]
-fn what_is_heard_is_what_generate_writes() {
+fn the_device_plays_what_generate_writes() {
     if !can_listen() {
         return;
     }
@@ -310,7 +309,7 @@ fn what_is_heard_is_what_generate_writes() {
         let (file, record) = (world.text("generated.wav"), world.text("recorded.wav"));
         let settings = ["--seconds", "1", "--seed", "3", "--temperature", "0.9"];
         succeed(&[&["generate", &model, "-o", &file], &settings[..]].concat());
-        // All of it is made before any is heard, so that the speed of the machine is not what is tested.
+        // All of it is generated before playback starts, so that the speed of the machine does not matter.
         let more = ["--no-guard", "--record", &record, "--prebuffer", "2"];
         let (code, _, said) =
             outcome(&mut server.play(&[&[model.as_str()], &settings[..], &more].concat()));
@@ -326,7 +325,7 @@ fn what_is_heard_is_what_generate_writes() {
         );
         server.catch_up();
         let made = samples(Path::new(&file));
-        let sought = ensuite::audio::stream::resample(&made, rate.parse().unwrap(), RATE).unwrap();
+        let sought = ensuite::internals::resample(&made, rate.parse().unwrap(), RATE).unwrap();
         let (whole, end) = heard_as(&server.heard(), &sought);
         assert!(whole > 0.99, "{rate} Hz: correlation {whole}");
         assert!(end > 0.99, "{rate} Hz: its end is not heard: {end}");
@@ -402,7 +401,7 @@ fn an_interrupt_ends_it_cleanly() {
 }
 
 #[test]
-fn without_a_sound_system_one_sentence_says_the_way_out() {
+fn without_a_sound_system_the_error_has_a_hint() {
     let (world, home) = (World::new().trained(), Home::new());
     let model = world.text("model");
     for (more, words) in [
@@ -425,7 +424,7 @@ fn without_a_sound_system_one_sentence_says_the_way_out() {
 }
 
 #[test]
-fn settings_that_mean_nothing_are_refused() {
+fn invalid_settings_are_refused() {
     let world = World::new().trained();
     let model = world.text("model");
     for (flag, value) in [

@@ -160,14 +160,14 @@ fn eval_tells_bounds_that_agree_and_walks_beside_trivial_ones() {
     refuse(
         &["interpolate", &judge, "a b", "b a"],
         1,
-        &["without codes", "generate"],
+        &["without latent codes", "generate"],
     );
-    refuse(&["encode", &judge, "a b"], 1, &["without codes"]);
+    refuse(&["encode", &judge, "a b"], 1, &["without latent codes"]);
     refuse(&["eval", &judge, &lines, "--walks", "3"], 2, &["--walks"]);
     refuse(
         &["eval", &model, &lines, "--walks", "3", "--judge", &model],
         1,
-        &["no language model"],
+        &["not a language model"],
     );
     let resume = ["--resume", "--out", &judge, "--steps", "70"];
     refuse(
@@ -203,7 +203,7 @@ fn odd_sentences_and_numbers_are_refused_or_told() {
     assert!(code == 0 && said.contains("the same"), "{said}");
     assert_eq!(out.lines().count(), 11);
     // Untrained, it cannot say what was typed, and does not pretend to.
-    assert!(said.contains("does not come back"), "{said}");
+    assert!(said.contains("is not recovered"), "{said}");
     let json = walk("a bird", "the sea", &["--refine", "0", "--json"]).1;
     let walk: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(walk["exact"], false);

@@ -1,4 +1,4 @@
-//! Sound from end to end: learn, make, measure, be killed, go on.
+//! Sound from end to end: train, generate, evaluate, kill and resume.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ fn pitch(samples: &[f32]) -> f64 {
 }
 
 #[test]
-fn an_overfitted_sine_is_learned_and_sounded_at_its_pitch() {
+fn an_overfitted_sine_is_generated_at_its_pitch() {
     let world = World::new();
     let data = world.path("sine.wav");
     write_wav(&data, 8000, sine(20, 12_000));
@@ -79,7 +79,23 @@ fn an_overfitted_sine_is_learned_and_sounded_at_its_pitch() {
 }
 
 #[test]
-fn same_seed_same_sound_whatever_the_number_and_the_way() {
+fn recordings_without_sound_are_refused() {
+    let world = World::new();
+    write_wav(
+        &world.path("silence.wav"),
+        8000,
+        std::iter::repeat_n(0.0, 8000),
+    );
+    let (data, model) = (world.text("silence.wav"), world.text("model"));
+    let training = ["train", "sound", &data, "--out", &model];
+    let (code, _, stderr) = outcome(&mut ensuite(&training));
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("carries no sound"), "{stderr}");
+    assert!(!world.path("model").exists());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_sound_in_any_number_and_through_a_pipe() {
     let world = World::new().trained();
     let model = world.text("model");
     let make = |name: &str, more: &[&str]| {
@@ -123,7 +139,7 @@ fn same_seed_same_sound_whatever_the_number_and_the_way() {
     assert_eq!(
         data(&bytes("piped.wav")),
         data(&bytes("one.wav")),
-        "a pipe carries other samples than a file"
+        "the samples of the pipe and of the file differ"
     );
 }
 
@@ -186,10 +202,10 @@ fn classes_are_learned_from_folders_and_steer_the_sound() {
     }
 }
 
-/// One line of text about the weights a folder makes with and goes on from; equal bytes give equal lines.
+/// The bytes of the weights of a model folder and of its training state.
 fn weights(model: &Path) -> (Vec<u8>, Vec<u8>) {
     let state = fs::read(model.join("training/state.safetensors")).unwrap();
-    // The header holds the seconds spent, which differ; the tensors behind it do not.
+    // The header holds the elapsed seconds, which differ between runs.
     let header = 8 + u64::from_le_bytes(state[..8].try_into().unwrap()) as usize;
     (
         fs::read(model.join("weights.safetensors")).unwrap(),
@@ -197,7 +213,7 @@ fn weights(model: &Path) -> (Vec<u8>, Vec<u8>) {
     )
 }
 
-/// As a user's run on any machine: the number of threads is part of what makes a run.
+/// Fixes the number of threads, which the bits of a training run depend on.
 fn threads(command: &mut std::process::Command) -> &mut std::process::Command {
     command.env("RAYON_NUM_THREADS", "2")
 }
@@ -224,7 +240,7 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(lines() < 9, "the run was over before it was killed");
+    assert!(lines() < 9, "the run ended before it was killed");
     let (data, model) = (world.text("recordings"), world.text("killed"));
     let resume = [
         "train", "sound", &data, "--out", &model, "--resume", "--steps", "60",
@@ -233,12 +249,12 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     assert_eq!(code, 0, "{stderr}");
     assert!(
         weights(&world.path("whole")) == weights(&world.path("killed")),
-        "the resumed run ended elsewhere"
+        "the resumed run ended with other weights"
     );
     assert_eq!(
         fs::read_to_string(&log).unwrap().lines().count(),
         9,
-        "the log has reports twice or not at all"
+        "reports are missing or repeated in the log"
     );
 }
 
@@ -268,7 +284,7 @@ fn a_kill_at_any_moment_leaves_a_loadable_model() {
 }
 
 #[test]
-fn an_interrupted_run_saves_and_says_how_to_go_on() {
+fn an_interrupted_run_saves_and_tells_how_to_resume() {
     let world = World::new();
     let child = ensuite(&world.training("model", &["--steps", "100000"]))
         .stderr(std::process::Stdio::piped())
@@ -294,7 +310,7 @@ fn an_interrupted_run_saves_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_report_leaves_something_to_hear_and_to_see() {
+fn a_report_writes_samples_and_plots() {
     let world = World::new();
     fs::write(
         world.path("small.toml"),
@@ -314,7 +330,7 @@ fn a_report_leaves_something_to_hear_and_to_see() {
     let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(last["step"], 4);
     assert!(
-        last["validation_bits"].as_f64().unwrap() > 0.0
+        last["validation"]["value"].as_f64().unwrap() > 0.0
             && !last["remark"].as_str().unwrap().is_empty()
     );
     assert!(
@@ -325,7 +341,7 @@ fn a_report_leaves_something_to_hear_and_to_see() {
 }
 
 #[test]
-fn a_run_that_explodes_keeps_the_last_good_model_and_advises() {
+fn a_diverging_run_keeps_the_last_good_model_and_gives_a_hint() {
     let world = World::new();
     let config = crate::cli::SMALL
         .replace("learning_rate = 0.01", "learning_rate = 1.0")

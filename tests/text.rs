@@ -234,6 +234,6 @@ fn bad_text_is_named_with_its_line() {
             "letters",
         ],
         2,
-        &["no tokenizer 'letters'"],
+        &["unknown tokenizer 'letters'"],
     );
 }

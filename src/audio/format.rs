@@ -1,4 +1,4 @@
-/*! What a sound model's tokens stand for. */
+/*! The format of a sound model's tokens. */
 
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +12,16 @@ pub struct SoundFormat {
     pub sample_rate: u32,
     /// How samples become tokens.
     pub codec: SoundCodec,
-    /// Whether every recording was brought to the same loudness.
+    /// Whether the import evened the loudness of the recordings.
     pub even_loudness: bool,
-    /// Whether silence at both ends was cut off.
+    /// Whether the import trimmed silence at both ends.
     pub trim_silence: bool,
-    /// Seconds of silence added behind each recording.
+    /// Seconds of silence that the import added behind each recording.
     pub trailing_silence: f32,
 }
 
 impl SoundFormat {
-    /// How recordings are read for this model, so that they are what it was trained on.
+    /// The settings that import recordings as the training data was imported.
     pub fn import_settings(&self) -> ImportSettings {
         ImportSettings {
             sample_rate: Some(self.sample_rate),

@@ -1,30 +1,38 @@
 /*!
-Evening of loudness, and silence at both ends.
+Loudness of recordings: one gain for each file, and trimming of silence at both ends.
 
-Recordings of one corpus are seldom equally loud, and 8-bit µ-law gives a quiet one few classes to live in. Each file
-gets one gain, so that its own dynamics stay as they are. Silence is always judged against the loudest part of the
-same file: trimming can therefore never empty it.
+8-bit µ-law encodes a quiet recording with few classes. One gain for a whole file keeps its dynamics. Trimming compares
+each part with the loudest part of the same file, so that it never empties a file.
 */
 
 use std::ops::Range;
 
-/// The loudness that evening brings the active part of a file to, in dB below full scale.
-pub const TARGET_DBFS: f64 = -20.0;
-/// No gain lets a peak rise above this.
-pub const PEAK: f32 = 0.99;
-/// No file is made louder by more than this, in dB: what lies deeper is mostly noise.
-pub const MAX_GAIN_DB: f64 = 30.0;
-/// Blocks this far below the loudest one, in dB, count as silent.
-pub const SILENCE_DB: f64 = -50.0;
-/// Peaks below this are no sound at all; such files are left alone.
+/// Root mean square of the active part of a file after [`even_loudness`], in dB below full scale.
+const TARGET_DBFS: f64 = -20.0;
+/// The highest peak after [`even_loudness`].
+const PEAK: f32 = 0.99;
+/// The highest gain, in dB: quieter recordings are mostly noise.
+const MAX_GAIN_DB: f64 = 30.0;
+/// Blocks this far below the loudest one, in dB, are silent.
+const SILENCE_DB: f64 = -50.0;
+/// A file whose peak is below this, −80 dBFS, is silent.
 const INAUDIBLE: f32 = 1e-4;
 /// Blocks a second.
 const BLOCKS: u32 = 50;
 
-/// Brings a file to the common loudness with one gain, which is returned (1 for a silent file).
+/// Whether a recording carries sound: at least 10 ms, and above −80 dBFS without its mean.
+pub fn is_audible(samples: &[f32], rate: u32) -> bool {
+    let sum: f64 = samples.iter().map(|&sample| f64::from(sample)).sum();
+    let mean = (sum / samples.len().max(1) as f64) as f32;
+    samples.len() >= rate as usize / 100
+        && samples
+            .iter()
+            .any(|sample| (sample - mean).abs() >= INAUDIBLE)
+}
+
+/// Scales a file to the common loudness and returns the gain (1 for a silent file).
 ///
-/// The root mean square of the blocks above [`SILENCE_DB`] is brought to [`TARGET_DBFS`], as far as [`PEAK`] and
-/// [`MAX_GAIN_DB`] allow.
+/// The root mean square of the blocks above `SILENCE_DB` becomes `TARGET_DBFS`, as far as `PEAK` and `MAX_GAIN_DB` allow.
 pub fn even_loudness(samples: &mut [f32], rate: u32) -> f32 {
     let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
     if peak < INAUDIBLE {
@@ -43,7 +51,7 @@ pub fn even_loudness(samples: &mut [f32], rate: u32) -> f32 {
     gain
 }
 
-/// The part between the silence at both ends, with one block of it left on either side; all of a silent clip.
+/// The range without the silence at both ends, but with one block of it on either side; all of a silent file.
 pub fn trim_silence(samples: &[f32], rate: u32) -> Range<usize> {
     let powers = block_powers(samples, rate);
     let floor = silence_floor(&powers);
@@ -69,7 +77,7 @@ pub(crate) fn block_powers(samples: &[f32], rate: u32) -> Vec<f64> {
         .collect()
 }
 
-/// The power a block must have to be heard beside the loudest one. Nothing reaches that of a silent file.
+/// The least power of an active block; infinite for a silent file.
 fn silence_floor(powers: &[f64]) -> f64 {
     let loudest = powers
         .iter()
@@ -85,7 +93,7 @@ fn block_len(rate: u32) -> usize {
     (rate / BLOCKS).max(1) as usize
 }
 
-/// The ratio of amplitudes that so many decibels are.
+/// Decibels as a ratio of amplitudes.
 pub(crate) fn decibels(db: f64) -> f64 {
     10_f64.powf(db / 20.0)
 }
@@ -140,6 +148,30 @@ mod tests {
         let mut faint = tone(0.000_5, 16_000);
         let gain = even_loudness(&mut faint, RATE);
         assert!((f64::from(gain) - decibels(MAX_GAIN_DB)).abs() < 1e-3);
+    }
+
+    #[test]
+    fn silence_a_constant_and_a_few_samples_are_not_audible() {
+        for (samples, audible) in [
+            (tone(0.5, 8_000), true),
+            (tone(2e-4, 8_000), true),
+            (tone(0.5, 80), true),
+            (tone(0.5, 79), false),
+            (tone(0.5, 5), false),
+            (tone(9e-5, 8_000), false),
+            (vec![0.0; 8_000], false),
+            (vec![0.3; 8_000], false),
+            (vec![], false),
+        ] {
+            let n = samples.len();
+            assert_eq!(is_audible(&samples, RATE), audible, "{n} samples");
+            let shifted: Vec<f32> = samples.iter().map(|sample| sample + 0.25).collect();
+            assert_eq!(
+                is_audible(&shifted, RATE),
+                audible,
+                "{n} samples and an offset"
+            );
+        }
     }
 
     #[test]

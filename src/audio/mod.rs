@@ -1,43 +1,43 @@
 /*!
-Sound in and out.
+Sound: import, tokens, datasets, and output.
 
-[`import`] reads any recording as mono samples, [`resample`] and [`loudness`] bring them to one rate and loudness,
-[`MuLaw`] turns them into tokens, and [`Corpus`] keeps the tokens of a whole folder. On the way out [`WavSink`]
-writes while it is still being made, [`spectrogram`] draws and [`SoundStatistics`] describes what came out.
+[`import`] decodes a recording to mono samples, `resample` and `loudness` bring them to one rate and loudness,
+[`MuLaw`] encodes them as tokens, and [`Corpus`] holds the tokens of a folder. [`WavSink`] writes generated sound while
+it grows, `playback` plays it, and [`SoundStatistics`] describes it.
 
 Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 */
 
 mod corpus;
-mod decode_error;
+pub mod dataset;
 mod format;
 pub mod import;
-pub mod loudness;
+pub(crate) mod loudness;
 mod mulaw;
 #[cfg(feature = "play")]
 pub mod playback;
-pub mod resample;
-mod riff;
-pub mod spectrogram;
+pub(crate) mod resample;
+pub(crate) mod spectrogram;
 mod statistics;
 pub mod stream;
 mod wav;
 
-pub use corpus::{Clip, Corpus, ImportSettings, Skipped, Summary};
+pub use crate::base::files::Skipped;
+pub use corpus::{Corpus, ImportSettings};
+pub use dataset::{ClipDataset, RecordingDataset};
 pub use format::{SoundCodec, SoundFormat};
-pub use import::Recording;
 pub use mulaw::MuLaw;
 pub use statistics::{SoundStatistics, verdict};
 pub use wav::{WavSink, wav_bytes};
 
 use crate::error::{Error, Result};
 
-/// The lowest sample rate that is read or made, in Hz.
+/// The lowest sample rate that is read or generated, in Hz.
 pub const MIN_RATE: u32 = 1_000;
-/// The highest sample rate that is read or made, in Hz.
+/// The highest sample rate that is read or generated, in Hz.
 pub const MAX_RATE: u32 = 768_000;
 
-/// Refuses a sample rate the user asked for that no sound is made at.
+/// Refuses an invalid sample rate.
 ///
 /// # Errors
 /// A usage error outside [`MIN_RATE`]..=[`MAX_RATE`].
@@ -45,8 +45,6 @@ pub fn check_rate(rate: u32) -> Result<()> {
     if (MIN_RATE..=MAX_RATE).contains(&rate) {
         return Ok(());
     }
-    Err(
-        Error::usage(format!("a sample rate of {rate} Hz is not possible"))
-            .with_hint(format!("choose one from {MIN_RATE} to {MAX_RATE} Hz")),
-    )
+    Err(Error::usage(format!("invalid sample rate: {rate} Hz"))
+        .with_hint(format!("choose one from {MIN_RATE} to {MAX_RATE} Hz")))
 }

@@ -1,16 +1,15 @@
 /*!
 8-bit µ-law: sound as a sequence of 256 classes.
 
-Companding spends the classes where the ear and the statistics of sound need them: finely around zero, coarsely
-at the peaks. A network then predicts one of 256 classes a sample, as in `WaveNet` (van den Oord et al. 2016,
-§2.2, with µ = 255; the continuous form of ITU-T G.711):
+Companding quantises finely around zero and coarsely at the peaks. A network predicts one of 256 classes a sample, as in
+`WaveNet` (van den Oord et al. 2016, §2.2, with µ = 255; the continuous form of ITU-T G.711):
 
 > f(x) = sign(x) · ln(1 + µ|x|) / ln(1 + µ),  class = ⌊(f(x) + 1) / 2 · µ + ½⌋
 
-Class t therefore stands for f = (2t − 255) / 255, and the border below it lies at f = (2t − 256) / 255. Both are
-values of 256^(m/255), so one table of 256 powers gives them all. The compiler computes it from a single root by
-multiplication, and encoding only compares: no logarithm of the system's takes part, and the same samples are the
-same tokens on every machine.
+Class t therefore decodes to f = (2t − 255) / 255, and its lower border lies at f = (2t − 256) / 255. Both are values of
+256^(m/255), so that one table of 256 powers gives them all. The compiler computes the table from a single root by
+multiplication, and encoding only compares. No logarithm of the system takes part: the same samples give the same tokens
+on every machine.
 */
 
 use crate::error::{Error, Result};
@@ -22,7 +21,7 @@ const CLASSES: usize = 256;
 /// (256^(m/255) − 1) / 255 for m in 0..=255: the inverse of f at m / 255.
 const EXPANDED: [f64; CLASSES] = expanded();
 
-/// The sample each class stands for.
+/// The sample that each class decodes to.
 static CENTRES: [f32; CLASSES] = centres();
 
 /// `BORDERS[t - 1]` is the smallest sample of class t, for t in 1..=255.
@@ -33,10 +32,10 @@ static BORDERS: [f32; CLASSES - 1] = borders();
 pub struct MuLaw;
 
 impl MuLaw {
-    /// The class of 0.0: what silence is made of.
+    /// The class of 0.0.
     pub const SILENCE: Token = 128;
 
-    /// The class of one sample; beyond ±1 it clips, and what is not a number is silence.
+    /// The class of one sample. Samples beyond ±1 clip; NaN is silence.
     pub fn encode_sample(sample: f32) -> Token {
         if sample.is_nan() {
             return Self::SILENCE;
@@ -44,7 +43,7 @@ impl MuLaw {
         BORDERS.partition_point(|&border| border <= sample) as Token
     }
 
-    /// The sample in −1..=1 a class stands for; tokens that are no class (the start symbol) are silent.
+    /// The sample in −1..=1 that a class decodes to; 0 for a token that is not a class (the start symbol).
     pub fn decode_token(token: Token) -> f32 {
         CENTRES.get(token as usize).copied().unwrap_or(0.0)
     }
@@ -53,7 +52,7 @@ impl MuLaw {
 impl Codec for MuLaw {
     type Media = Vec<f32>;
 
-    /// 256 classes; the start symbol 256 is only ever an input, and sound has no stop.
+    /// 256 classes; the start symbol 256 is only an input, and sound has no stop symbol.
     fn alphabet(&self) -> Alphabet {
         Alphabet {
             size: CLASSES,
@@ -72,7 +71,7 @@ impl Codec for MuLaw {
             .map(|&token| match CENTRES.get(token as usize) {
                 Some(&sample) => Ok(sample),
                 None => Err(Error::usage(format!(
-                    "token {token} is no µ-law class: they are 0 to 255"
+                    "invalid token {token}: µ-law classes are 0 to 255"
                 ))),
             })
             .collect()
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_start_symbol_is_input_only_and_no_sound() {
+    fn the_start_symbol_is_an_input_and_not_a_sample() {
         let alphabet = MuLaw.alphabet();
         assert!(!alphabet.contains(alphabet.start));
         assert_eq!(alphabet.inputs(), 257);
@@ -187,10 +186,10 @@ mod tests {
         // From a centre to the border 1 + 255|x| grows by 256^(1/255), which is less than 1.022.
         for i in -1000..=1000 {
             let x = i as f32 / 1000.0;
-            let heard = MuLaw::decode_token(MuLaw::encode_sample(x));
+            let decoded = MuLaw::decode_token(MuLaw::encode_sample(x));
             assert!(
-                (heard - x).abs() <= 0.022 * (x.abs() + 1.0 / 255.0),
-                "{x} became {heard}"
+                (decoded - x).abs() <= 0.022 * (x.abs() + 1.0 / 255.0),
+                "{x} became {decoded}"
             );
         }
     }

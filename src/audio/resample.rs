@@ -1,9 +1,9 @@
 /*!
-From one sample rate to another, without shift in time and without aliases.
+Resamples whole recordings, without a shift in time and without aliases.
 
-The library resamples by spectrum, block by block, with a windowed sinc low-pass below the lower of the two Nyquist
-frequencies. Its pass-band ends the closer to that frequency the longer its blocks are, so they are chosen long:
-nothing here is played live.
+The library resamples in the frequency domain, block by block, with a windowed sinc low-pass below the lower of the two
+Nyquist frequencies. Longer blocks bring the passband closer to that frequency; long ones are possible because no sound
+is played live here.
 */
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -17,7 +17,7 @@ const MIN_BLOCK: usize = 2048;
 
 /// Resamples mono `samples` from the rate `from` to the rate `to`, both in Hz.
 ///
-/// The result has round(n · to / from) samples and the same beginning: the delay of the filter is taken out.
+/// The result has round(n · to / from) samples; the delay of the filter is removed.
 ///
 /// # Errors
 /// A usage error for a rate outside [`MIN_RATE`](crate::audio::MIN_RATE)..=[`MAX_RATE`](crate::audio::MAX_RATE).
@@ -35,14 +35,14 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
         .map_err(|reason| Error::usage(format!("cannot resample from {from} to {to} Hz: {reason}")))
 }
 
-/// round(n · to / from), and at least 1 for any sound at all: a short clip is never lost.
+/// round(n · to / from), and at least 1 unless n is 0.
 pub fn resampled_len(n: usize, from: u32, to: u32) -> usize {
     let least = n.min(1);
     let (n, from, to) = (n as u128, u128::from(from), u128::from(to));
     (((2 * n * to + from) / (2 * from)) as usize).max(least)
 }
 
-/// Block by block, in f64: the rounding of f32 would be the larger part of the error.
+/// Computes in f64, because rounding to f32 would be the larger part of the error.
 fn run(
     samples: &[f32],
     from: u32,
@@ -124,11 +124,11 @@ mod tests {
         for (from, to) in PAIRS {
             for part in [0.01, 0.1, 0.25, 0.4] {
                 let frequency = part * f64::from(from.min(to));
-                let heard = resample(&sine(frequency, from, from as usize), from, to).unwrap();
-                let ideal = sine(frequency, to, heard.len());
-                // The ends are left out: there the sine begins and stops, which is no sine.
-                let inner = heard.len() / 8..heard.len() * 7 / 8;
-                let error = inner.clone().map(|i| f64::from(heard[i] - ideal[i]));
+                let resampled = resample(&sine(frequency, from, from as usize), from, to).unwrap();
+                let ideal = sine(frequency, to, resampled.len());
+                // The ends do not count: there the sine begins and stops.
+                let inner = resampled.len() / 8..resampled.len() * 7 / 8;
+                let error = inner.clone().map(|i| f64::from(resampled[i] - ideal[i]));
                 let signal = inner.map(|i| f64::from(ideal[i]));
                 let snr = 10.0 * (power(signal) / power(error)).log10();
                 assert!(snr > 60.0, "{from} to {to} Hz, {frequency} Hz: {snr:.1} dB");

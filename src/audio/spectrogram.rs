@@ -1,30 +1,32 @@
 /*!
-A sound as a picture: time to the right, pitch upwards, loudness as brightness.
+A mel spectrogram as a picture: time to the right, frequency upwards, power as brightness.
 
-Rows are equally wide on the mel scale (mel = 2595 · log10(1 + f / 700), O'Shaughnessy 1987), on which equal
-distances sound equal; brightness is in decibels below the loudest spot. The colours are those of *magma* (van der
-Walt and Smith), whose lightness rises steadily: it reads the same without colour.
+Rows have equal height on the mel scale (mel = 2595 · log10(1 + f / 700), O'Shaughnessy 1987). Brightness is in decibels
+below the loudest pixel. The lightness of the *magma* colormap (van der Walt and Smith) increases steadily, so that the
+picture is readable without colour.
 */
 
+use std::io::{self, Cursor};
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage};
 use realfft::RealFftPlanner;
 
 use crate::base::colormap::magma;
+use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
 
 /// Rows of a picture.
-pub const HEIGHT: usize = 256;
-/// A picture is no wider than this: longer sounds get more samples a column.
-pub const MAX_WIDTH: usize = 1600;
-/// What lies this far below the loudest spot, in dB, is black.
+const HEIGHT: usize = 256;
+/// The greatest width; a column of a longer sound covers more samples.
+const MAX_WIDTH: usize = 1600;
+/// Pixels this far below the loudest one, in dB, are black.
 const RANGE_DB: f32 = 80.0;
-/// The loudest spot is taken to be no quieter than this power, so that faint noise is not drawn as if it were loud.
+/// The least power that the loudest pixel stands for, so that faint noise is drawn dark.
 const QUIETEST_PEAK: f32 = 1e-7;
 
-/// Draws mono samples of `rate` Hz, [`HEIGHT`] pixels high and at least one wide.
-pub fn draw(samples: &[f32], rate: u32) -> RgbImage {
+/// Draws mono samples of `rate` Hz, `HEIGHT` pixels high and at least one wide.
+fn draw(samples: &[f32], rate: u32) -> RgbImage {
     let columns = mel_columns(samples, rate);
     let loudest = columns
         .iter()
@@ -37,24 +39,22 @@ pub fn draw(samples: &[f32], rate: u32) -> RgbImage {
     })
 }
 
-/// Writes the picture that [`draw`] makes as a PNG file.
+/// Writes the spectrogram of mono samples of `rate` Hz as a PNG file.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// When the file cannot be written.
 pub fn write_png(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
-    let picture = draw(samples, rate);
-    picture
-        .save_with_format(path, image::ImageFormat::Png)
+    let mut png = Cursor::new(Vec::new());
+    draw(samples, rate)
+        .write_to(&mut png, ImageFormat::Png)
         .map_err(|error| Error::Write {
             path: path.into(),
-            source: match error {
-                image::ImageError::IoError(error) => error,
-                other => std::io::Error::other(other),
-            },
-        })
+            source: io::Error::other(error),
+        })?;
+    write_atomic(path, png.get_ref())
 }
 
-/// Powers `[width][HEIGHT]`, from low to high pitch.
+/// Powers `[width][HEIGHT]`, from low to high frequency.
 fn mel_columns(samples: &[f32], rate: u32) -> Vec<Vec<f32>> {
     let window = window_len(rate);
     let hop = window / 4;
@@ -67,7 +67,7 @@ fn mel_columns(samples: &[f32], rate: u32) -> Vec<Vec<f32>> {
     let mut spectrum = fft.make_output_vec();
     let mut columns = vec![vec![0.0; HEIGHT]; frames.div_ceil(frames_per_column)];
     for frame in 0..frames {
-        // Windows are centred on their place; beyond both ends there is silence.
+        // Windows are centred; the sound is padded with zeros.
         for (i, (input, weight)) in input.iter_mut().zip(&hann).enumerate() {
             let at = (frame * hop + i).checked_sub(window / 2);
             let sample = at.and_then(|at| samples.get(at)).copied().unwrap_or(0.0);
@@ -100,7 +100,7 @@ pub(super) fn hann(n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Which bins a row is made of, with weights that sum to 1. Low rows lie within one bin: they are interpolated.
+/// The bins of each row, with weights that sum to 1. Low rows are narrower than a bin and interpolate between two.
 fn mel_rows(window: usize, rate: u32) -> Vec<Vec<(usize, f32)>> {
     let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
     let hz = |mel: f64| 700.0 * (10_f64.powf(mel / 2595.0) - 1.0);

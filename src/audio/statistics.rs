@@ -1,9 +1,9 @@
 /*!
-How a sound is, in four figures and one sentence.
+Describes a sound in four figures and one sentence.
 
-People who train a network on sound want to know early what it makes: noise, silence, a clipped roar, or something like
-the recordings. Each figure is taken from the sound itself and judged beside that of the corpus, since rain is
-noise rightly and a slow piano is half silence.
+The sentence names what is certainly wrong with a sample that a network generated: silence, clipping or noise. It
+compares each figure with the corpus's, because a recording of rain is noise and a slow piano is half silence. The
+figures do not show pitch or rhythm, so that no sentence says that a sample is good.
 */
 
 use realfft::RealFftPlanner;
@@ -18,12 +18,11 @@ const SILENT_DBFS: f64 = -60.0;
 const CLIPPED: f32 = 0.95;
 /// Samples of one spectrum.
 const WINDOW: usize = 1024;
-/// Of a corpus, at most so many windows of [`SPAN`] seconds are looked at, spread over all of it.
+/// A corpus is measured in at most this many windows of [`SPAN`] seconds, spread over all of it.
 const WINDOWS: u64 = 64;
-/// Seconds.
 const SPAN: u64 = 2;
 
-/// How a sound is.
+/// What can be measured of a sound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SoundStatistics {
     /// The share of blocks of 20 ms that are quieter than −60 dBFS without their mean; 1 for no sound at all.
@@ -38,23 +37,23 @@ pub struct SoundStatistics {
 }
 
 impl SoundStatistics {
-    /// Listens to mono samples of `rate` Hz.
+    /// Measures mono samples of `rate` Hz.
     pub fn of(samples: &[f32], rate: u32) -> Self {
-        let mut listener = Listener::new(rate);
-        listener.hear(samples);
-        listener.character()
+        let mut sums = Sums::new(rate);
+        sums.add(samples);
+        sums.statistics()
     }
 
-    /// Listens to windows spread evenly over a corpus.
+    /// Measures windows spread evenly over a corpus.
     ///
     /// # Errors
-    /// Where its tokens cannot be read.
+    /// When its tokens cannot be read.
     pub fn of_corpus(corpus: &Corpus) -> Result<Self> {
         let rate = corpus.sample_rate();
         let span = SPAN * u64::from(rate);
         let total: u64 = corpus.clips().iter().map(|clip| clip.len).sum();
         let stride = (total / WINDOWS).max(span);
-        let mut listener = Listener::new(rate);
+        let mut sums = Sums::new(rate);
         let mut tokens = Vec::new();
         for (index, clip) in corpus.clips().iter().enumerate() {
             // Windows begin at multiples of the stride, counted over all clips.
@@ -62,45 +61,45 @@ impl SoundStatistics {
             while from < clip.len {
                 corpus.read(index, from..clip.len.min(from + span), &mut tokens)?;
                 let decode = |&token: &u8| MuLaw::decode_token(token.into());
-                listener.hear(&tokens.iter().map(decode).collect::<Vec<_>>());
+                sums.add(&tokens.iter().map(decode).collect::<Vec<_>>());
                 from += stride;
             }
         }
-        Ok(listener.character())
+        Ok(sums.statistics())
     }
 }
 
-/// One sentence about a `sample`: what is most wrong with it beside the `corpus`, or that nothing is.
+/// One sentence about a `sample`: what is certainly wrong with it beside the `corpus`, or its figures.
 pub fn verdict(sample: &SoundStatistics, corpus: &SoundStatistics) -> String {
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     if sample.silence > 0.9 && sample.silence > corpus.silence + 0.2 {
         return format!(
-            "silent: {} of it is below {SILENT_DBFS:.0} dBFS ({} of the corpus)",
+            "silent: {} of it is below {SILENT_DBFS:.0} dBFS (corpus {})",
             percent(sample.silence),
             percent(corpus.silence)
         );
     }
     if sample.clipping > 0.02 && sample.clipping > 4.0 * corpus.clipping {
         return format!(
-            "clipped: {} of its samples are at full scale ({} of the corpus)",
+            "clipped: {} of its samples are at full scale (corpus {})",
             percent(sample.clipping),
             percent(corpus.clipping)
         );
     }
     if sample.flatness > 0.1 && sample.flatness > 2.0 * corpus.flatness {
         return format!(
-            "still noise: its spectrum is flatter than the corpus's (flatness {:.2} beside {:.2})",
+            "noisy: spectral flatness {:.2} (corpus {:.2})",
             sample.flatness, corpus.flatness
         );
     }
     format!(
-        "like the corpus in its figures (flatness {:.2} beside {:.2}, {:.0} dBFS beside {:.0})",
+        "spectral flatness {:.2} (corpus {:.2}), {:.0} dBFS (corpus {:.0})",
         sample.flatness, corpus.flatness, sample.loudness, corpus.loudness
     )
 }
 
-/// Gathers figures over several stretches of sound.
-struct Listener {
+/// Sums over several stretches of sound.
+struct Sums {
     rate: u32,
     planner: RealFftPlanner<f64>,
     hann: Vec<f32>,
@@ -113,7 +112,7 @@ struct Listener {
     flatness: f64,
 }
 
-impl Listener {
+impl Sums {
     fn new(rate: u32) -> Self {
         Self {
             rate,
@@ -129,7 +128,7 @@ impl Listener {
         }
     }
 
-    fn hear(&mut self, samples: &[f32]) {
+    fn add(&mut self, samples: &[f32]) {
         if samples.is_empty() {
             return;
         }
@@ -144,12 +143,12 @@ impl Listener {
         self.blocks += powers.len() as u64;
         self.silent_blocks += silent as u64;
         for window in centred.chunks(WINDOW) {
-            self.hear_window(window);
+            self.add_spectrum(window);
         }
     }
 
-    /// Adds the flatness of one window. A shorter one is padded; a very short one has no spectrum to speak of.
-    fn hear_window(&mut self, window: &[f32]) {
+    /// Adds the flatness of one window, padded with zeros; very short and silent windows do not count.
+    fn add_spectrum(&mut self, window: &[f32]) {
         let power = window.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / window.len() as f64;
         if window.len() < WINDOW / 4 || is_silent(power) {
             return;
@@ -163,7 +162,7 @@ impl Listener {
         if fft.process(&mut input, &mut spectrum).is_err() {
             return;
         }
-        // The lowest bins hold the mean, the highest the edge of the resampler's pass-band.
+        // The lowest bins hold the mean, and the highest the edge of the resampler's passband.
         let bins = &spectrum[2..WINDOW / 2 * 9 / 10];
         let powers = || bins.iter().map(|bin| bin.norm_sqr() + 1e-12);
         let count = bins.len() as f64;
@@ -172,7 +171,7 @@ impl Listener {
         self.windows += 1;
     }
 
-    fn character(&self) -> SoundStatistics {
+    fn statistics(&self) -> SoundStatistics {
         let share = |part: u64, all: u64, of_nothing: f64| match all {
             0 => of_nothing,
             all => part as f64 / all as f64,
@@ -203,7 +202,7 @@ mod tests {
 
     const RATE: u32 = 16_000;
 
-    /// What is heard of samples once they have been tokens.
+    /// Encodes and decodes samples.
     fn through_tokens(samples: impl Iterator<Item = f32>) -> Vec<f32> {
         samples
             .map(|s| MuLaw::decode_token(MuLaw::encode_sample(s)))
@@ -231,26 +230,26 @@ mod tests {
     }
 
     #[test]
-    fn four_kinds_of_sound_give_four_sentences() {
+    fn certain_faults_are_named_and_anything_else_gets_its_figures() {
         let corpus = SoundStatistics::of(&chord(0.5), RATE);
-        let judged = |samples: &[f32]| verdict(&SoundStatistics::of(samples, RATE), &corpus);
+        let verdict_on = |samples: &[f32]| verdict(&SoundStatistics::of(samples, RATE), &corpus);
         for (sound, expected) in [
-            (noise(), "still noise"),
+            (noise(), "noisy"),
             (silence(), "silent"),
             (chord(30.0), "clipped"),
-            (chord(0.4), "like the corpus"),
+            (chord(0.4), "spectral flatness"),
         ] {
-            let sentence = judged(&sound);
+            let sentence = verdict_on(&sound);
             assert!(sentence.starts_with(expected), "{expected}: {sentence}");
         }
     }
 
     #[test]
-    fn a_corpus_is_never_found_fault_with() {
+    fn a_sample_with_the_figures_of_its_corpus_has_no_fault() {
         for sound in [noise(), silence(), chord(30.0), chord(0.5)] {
-            let character = SoundStatistics::of(&sound, RATE);
-            let sentence = verdict(&character, &character);
-            assert!(sentence.starts_with("like the corpus"), "{sentence}");
+            let figures = SoundStatistics::of(&sound, RATE);
+            let sentence = verdict(&figures, &figures);
+            assert!(sentence.starts_with("spectral flatness"), "{sentence}");
         }
     }
 
@@ -269,16 +268,16 @@ mod tests {
     }
 
     #[test]
-    fn short_and_empty_sounds_have_a_character_too() {
+    fn short_and_empty_sounds_have_figures_too() {
         for n in [0, 1, 100, 1023] {
-            let character = SoundStatistics::of(&vec![0.0; n], RATE);
-            assert_eq!((character.silence, character.clipping), (1.0, 0.0));
-            assert_eq!(character.loudness, f64::NEG_INFINITY);
+            let figures = SoundStatistics::of(&vec![0.0; n], RATE);
+            assert_eq!((figures.silence, figures.clipping), (1.0, 0.0));
+            assert_eq!(figures.loudness, f64::NEG_INFINITY);
         }
     }
 
     #[test]
-    fn a_corpus_sounds_like_its_recordings() {
+    fn a_corpus_has_the_figures_of_its_recordings() {
         let folder = tempfile::tempdir().unwrap();
         for (name, sound) in [("a.wav", chord(0.5)), ("b.wav", chord(0.5))] {
             let mut sink = WavSink::create(&folder.path().join(name), RATE).unwrap();

@@ -1,12 +1,10 @@
 /*!
-From one sample rate to another while the sound is still being made.
+Resamples a stream while it is generated.
 
-[`resample`](crate::audio::resample) takes a whole recording and may look far ahead; here every sample of look-ahead is heard
-as delay. A windowed sinc of 128 samples at the lower rate (64 of look-ahead, 4 ms at 16 kHz) is enough to keep
-what lies below nine tenths of the lower Nyquist frequency and to drop what lies above it.
+Every sample of look-ahead is a delay before the loudspeaker. A windowed sinc of 128 samples at the lower rate (64 of
+look-ahead, 4 ms at 16 kHz) keeps frequencies below nine tenths of the lower Nyquist frequency and removes those above it.
 
-What comes out does not depend on how the input was cut into pieces: [`resample`] gives a whole slice exactly what a
-player hears of it.
+The output does not depend on how the input was cut into pieces: [`resample`] returns exactly what a player plays.
 */
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -21,15 +19,15 @@ use crate::error::{Error, Result};
 
 /// Length of the filter, in samples of the lower rate.
 const TAPS: usize = 128;
-/// Filters between two input samples; the cubic between them adds an error far below that of the window.
+/// Filters between two input samples; the error of the cubic interpolation between them is far below that of the window.
 const PHASES: usize = 256;
-/// Input is taken in blocks of a fixed length, so many of them a second.
+/// Blocks of input a second; all have the same length.
 const BLOCKS: u32 = 500;
 
 /// Resamples a mono stream from one rate to another, with a delay of a few milliseconds.
 ///
-/// The beginning is in its place (the filter's delay is taken out, to less than one output sample); how much
-/// look-ahead that costs says [`delay`](Self::delay). Equal rates pass through unchanged and without delay.
+/// It removes the filter's delay from the beginning, to less than one output sample. Equal rates pass through unchanged and
+/// without delay.
 pub struct StreamResampler {
     from: u32,
     to: u32,
@@ -44,9 +42,9 @@ struct Filter {
     /// Samples of the next block, at the input rate.
     block: Vec<f32>,
     block_len: usize,
-    /// What the engine gives for one block.
+    /// The engine's output for one block.
     output: Vec<f32>,
-    /// Output samples that are still the filter's delay.
+    /// Output samples of the filter's delay that are still to be dropped.
     late: usize,
 }
 
@@ -68,8 +66,9 @@ impl StreamResampler {
         })
     }
 
-    /// Seconds between a sample's going in and its coming out.
-    pub fn delay(&self) -> f64 {
+    /// Seconds from input to output.
+    #[cfg(test)]
+    fn delay(&self) -> f64 {
         self.filter.as_ref().map_or(0.0, |filter| {
             (filter.look_ahead() + filter.block_len) as f64 / f64::from(self.from)
         })
@@ -78,7 +77,7 @@ impl StreamResampler {
     /// Takes samples at the input rate and appends those that are ready at the output rate.
     ///
     /// # Errors
-    /// Never for the sizes chosen here; the library's own checks are passed on.
+    /// Those of the library, which do not occur with these sizes.
     pub fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<()> {
         self.read += samples.len() as u64;
         let before = out.len();
@@ -90,8 +89,8 @@ impl StreamResampler {
         Ok(())
     }
 
-    /// Appends what is still inside, so that round(n · to / from) samples have come out in all (and at least one for
-    /// any sound at all), and begins anew.
+    /// Appends the rest, so that the output has round(n · to / from) samples in all (at least one unless n is 0), and
+    /// resets the resampler.
     ///
     /// # Errors
     /// As [`process`](Self::process).
@@ -112,10 +111,10 @@ impl StreamResampler {
     }
 }
 
-/// What a [`StreamResampler`] makes of a whole sound.
+/// Resamples a whole sound with a `StreamResampler`.
 ///
 /// # Errors
-/// As [`StreamResampler::new`].
+/// As `StreamResampler::new`.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     let mut resampler = StreamResampler::new(from, to)?;
     let mut out = Vec::with_capacity(resampled_len(samples.len(), from, to));
@@ -127,7 +126,7 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
 impl Filter {
     fn new(from: u32, to: u32) -> Result<Self> {
         let block_len = from.div_ceil(BLOCKS) as usize;
-        // The lower rate decides how long the filter is in time.
+        // The lower rate determines the duration of the filter.
         let taps = (TAPS * from as usize)
             .div_ceil(from.min(to) as usize)
             .next_multiple_of(8);
@@ -147,6 +146,7 @@ impl Filter {
     }
 
     /// Input samples after the current one that the filter reads.
+    #[cfg(test)]
     fn look_ahead(&self) -> usize {
         (self.engine.output_delay() as f64 / self.engine.resample_ratio()).ceil() as usize
     }
@@ -158,7 +158,7 @@ impl Filter {
             self.block.extend_from_slice(now);
             samples = later;
             if self.block.len() == self.block_len {
-                let made = self.turn().map_err(|reason| refuse(&*reason))?;
+                let made = self.process_block().map_err(|reason| refuse(&*reason))?;
                 self.block.clear();
                 let late = self.late.min(made);
                 self.late -= late;
@@ -168,8 +168,8 @@ impl Filter {
         Ok(())
     }
 
-    /// One block through the engine; how many samples lie in `output` then.
-    fn turn(&mut self) -> std::result::Result<usize, Box<dyn std::error::Error>> {
+    /// Resamples one block; returns the number of samples in `output`.
+    fn process_block(&mut self) -> std::result::Result<usize, Box<dyn std::error::Error>> {
         let room = self.output.len();
         let input = InterleavedSlice::new(&self.block, 1, self.block_len)?;
         let mut output = InterleavedSlice::new_mut(&mut self.output, 1, room)?;
@@ -209,8 +209,8 @@ mod tests {
             .collect()
     }
 
-    /// Amplitude and phase of the sine of this frequency (cycles a sample) nearest to the samples, and the
-    /// signal-to-noise ratio in dB that is left beside it.
+    /// Amplitude and phase of the least-squares sine of this frequency (cycles a sample), and the signal-to-noise ratio
+    /// in dB.
     fn fit(samples: &[f32], frequency: f64) -> (f64, f64, f64) {
         let wave = |i: usize| (TAU * frequency * i as f64).sin_cos();
         let (mut ss, mut cc, mut sc, mut xs, mut xc) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -242,11 +242,13 @@ mod tests {
         for (from, to) in PAIRS {
             for part in [0.011, 0.1, 0.25, 0.42] {
                 let frequency = part * f64::from(from.min(to));
-                let heard = resample(&sine(frequency, from, from as usize / 2), from, to).unwrap();
-                // The ends are left out: there the sine begins and stops, which is no sine.
-                let start = heard.len() / 8;
+                let resampled =
+                    resample(&sine(frequency, from, from as usize / 2), from, to).unwrap();
+                // The ends do not count: there the sine begins and stops.
+                let start = resampled.len() / 8;
                 let cycles = frequency / f64::from(to);
-                let (amplitude, phase, snr) = fit(&heard[start..heard.len() * 7 / 8], cycles);
+                let (amplitude, phase, snr) =
+                    fit(&resampled[start..resampled.len() * 7 / 8], cycles);
                 let at = format!("{from} to {to} Hz, {frequency} Hz");
                 assert!(snr > 80.0, "{at}: {snr:.1} dB");
                 assert!((amplitude - 0.5).abs() < 5e-4, "{at}: {amplitude}");
@@ -283,7 +285,7 @@ mod tests {
             let sound = sine(440.0, from, 5_001);
             let whole = resample(&sound, from, to).unwrap();
             let mut resampler = StreamResampler::new(from, to).unwrap();
-            // The second round begins anew after a drain.
+            // The later rounds use a drained resampler.
             for cut in [1, 7, 640, 5_001] {
                 let mut out = Vec::new();
                 for part in sound.chunks(cut) {

@@ -1,9 +1,8 @@
 /*!
-Writing sound while it is still being made.
+Writes sound to WAV files while it is generated.
 
-A [`WavSink`] holds no more than a buffer, and brings the header of its file up to date at least once a second: what
-was written before an interruption, a crash or a full disk stays a valid file. To standard output goes a header of
-unknown length, as streaming programs expect it.
+A [`WavSink`] updates the header of its file at least once a second, so that an interruption, a crash or a full disk
+leaves a valid file. On standard output the header gives no length, as streaming programs expect.
 */
 
 use std::fs::File;
@@ -16,15 +15,15 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use crate::audio::check_rate;
 use crate::error::{Error, IoContext, Result};
 
-/// The header is brought up to date when this much time has passed, or this much sound was written.
+/// The header is updated after this time, or after this duration of sound.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Samples a WAV file can hold: its lengths are of 32 bits, and count the header.
+/// Samples a WAV file can hold: its lengths have 32 bits and include the header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 64) / 2;
 
 /// Writes mono 16-bit WAV to a file or, for the path `-`, to standard output.
 ///
-/// Dropping it without [`finish`](WavSink::finish) leaves a valid file too, but tells nobody whether that worked.
+/// Dropping it without [`finish`](WavSink::finish) completes the file too, but ignores errors.
 pub struct WavSink {
     path: PathBuf,
     out: Out,
@@ -36,10 +35,10 @@ enum Out {
 }
 
 impl WavSink {
-    /// Opens `path` for sound of `rate` Hz; what stood there is replaced.
+    /// Opens `path` for sound of `rate` Hz and replaces an existing file.
     ///
     /// # Errors
-    /// Where the rate is impossible, the folder is missing, or the file cannot be written.
+    /// When the rate is invalid, the folder is missing, or the file cannot be written.
     pub fn create(path: &Path, rate: u32) -> Result<Self> {
         check_rate(rate)?;
         if path == Path::new("-") {
@@ -56,11 +55,10 @@ impl WavSink {
         })
     }
 
-    /// Appends samples; beyond ±1 they clip, and what is not a number becomes 0.
+    /// Appends samples. Samples beyond ±1 clip; NaN becomes 0.
     ///
     /// # Errors
-    /// Where the system cannot write, or the file would exceed the 4 GiB of its format. What was written before
-    /// stays valid.
+    /// When the system cannot write, or the file would exceed the 4 GiB of its format. The file stays valid.
     pub fn write(&mut self, samples: &[f32]) -> Result<()> {
         match &mut self.out {
             Out::File(sink) => sink.write(samples),
@@ -69,10 +67,10 @@ impl WavSink {
         .writing(&self.path)
     }
 
-    /// Completes the file; gives how many samples were written.
+    /// Completes the file and returns the number of samples.
     ///
     /// # Errors
-    /// Where the system cannot write.
+    /// When the system cannot write.
     pub fn finish(self) -> Result<u64> {
         match self.out {
             Out::File(sink) => sink.finish(),
@@ -85,7 +83,7 @@ impl WavSink {
 /// A whole WAV file in memory: mono, 16 bits.
 ///
 /// # Errors
-/// A usage error where the rate is impossible.
+/// A usage error when the rate is invalid.
 pub fn wav_bytes(samples: &[f32], rate: u32) -> Result<Vec<u8>> {
     check_rate(rate)?;
     let mut file = io::Cursor::new(Vec::new());
@@ -97,7 +95,7 @@ pub fn wav_bytes(samples: &[f32], rate: u32) -> Result<Vec<u8>> {
     Ok(file.into_inner())
 }
 
-/// Says what is wrong with a path before anything at it is touched.
+/// Refuses a path that cannot be written before an existing file is replaced.
 fn check_place(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(Error::input(path, "a folder; name a file to write"));
@@ -120,12 +118,12 @@ fn spec(rate: u32) -> WavSpec {
     }
 }
 
-/// One step is 1/32768, as importers read it.
+/// One step is 1/32768, as in the import.
 fn to_i16(sample: f32) -> i16 {
     (sample * 32_768.0).round() as i16
 }
 
-/// When to refresh: after a second of time or of sound.
+/// Schedules the updates of the header: after a second of time or of sound.
 struct Pace {
     rate: u64,
     samples: u64,
@@ -141,7 +139,7 @@ impl Pace {
         }
     }
 
-    /// The samples of a second: no more are written between two looks at the clock.
+    /// The greatest number of samples to write before [`is_due`](Self::is_due) is asked again.
     fn second(&self) -> usize {
         self.rate as usize
     }
@@ -157,7 +155,7 @@ impl Pace {
     }
 }
 
-/// A WAV file whose header follows what is written.
+/// A WAV file whose header is updated while it grows.
 struct FileSink<W: Write + Seek> {
     writer: WavWriter<Latch<W>>,
     written: u64,
@@ -165,7 +163,7 @@ struct FileSink<W: Write + Seek> {
 }
 
 impl<W: Write + Seek> FileSink<W> {
-    /// Writes a header for no samples at once, so that the file is valid from the beginning.
+    /// Writes a header for 0 samples at once, so that the file is valid from the beginning.
     fn new(out: W, rate: u32) -> io::Result<Self> {
         let latch = Latch { out, broken: false };
         let mut writer = WavWriter::new(latch, spec(rate)).map_err(to_io)?;
@@ -199,8 +197,8 @@ impl<W: Write + Seek> FileSink<W> {
     }
 }
 
-/// Refuses everything after the first failure. The writer would otherwise complete the header when it is dropped,
-/// and promise the samples that did not fit on the disk.
+/// Refuses every write after the first failure. Otherwise the writer would complete the header when it is dropped, and
+/// count samples that are not in the file.
 struct Latch<W> {
     out: W,
     broken: bool,
@@ -233,7 +231,7 @@ impl<W: Seek> Seek for Latch<W> {
     }
 }
 
-/// A WAV stream, which nobody can go back in: its header says that the length is unknown.
+/// A WAV stream without seeking: its header gives no length.
 struct StreamSink<W> {
     out: W,
     written: u64,
@@ -295,7 +293,7 @@ mod tests {
         }
     }
 
-    /// A disk of limited size that several hands can look at.
+    /// A disk of limited size, shared by the sink and the test.
     #[derive(Clone)]
     struct Disk {
         bytes: Rc<RefCell<Cursor<Vec<u8>>>>,
@@ -358,7 +356,7 @@ mod tests {
         assert!(samples_on(&disk).is_empty());
         for second in 1..=5 {
             sink.write(&ramp(8_000)).unwrap();
-            // No hand but the sink's has touched the bytes: this is what an interruption leaves.
+            // An interruption would leave these bytes.
             assert_eq!(samples_on(&disk).len(), second * 8_000);
         }
     }

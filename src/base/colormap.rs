@@ -1,6 +1,6 @@
-/*! The colours of *magma* (van der Walt and Smith), whose lightness rises steadily: it reads the same without colour. */
+/*! The colour map *magma* (van der Walt and Smith). Its lightness rises steadily, so it is legible without colour. */
 
-/// Nine points of magma, from black to nearly white.
+/// Nine samples of magma in RGB, from black to nearly white.
 const MAGMA: [[f32; 3]; 9] = [
     [0.0, 0.0, 4.0],
     [28.0, 16.0, 68.0],
@@ -13,18 +13,14 @@ const MAGMA: [[f32; 3]; 9] = [
     [252.0, 253.0, 191.0],
 ];
 
-/// The colour of a brightness in 0..=1; beyond it the ends, and black for what is not a number.
-pub(crate) fn magma(brightness: f32) -> [u8; 3] {
-    let brightness = if brightness > 0.0 {
-        brightness.min(1.0)
-    } else {
-        0.0
-    };
-    let place = brightness * (MAGMA.len() - 1) as f32;
-    let below = (place as usize).min(MAGMA.len() - 2);
-    let part = place - below as f32;
-    let (a, b) = (MAGMA[below], MAGMA[below + 1]);
-    [0, 1, 2].map(|c| (a[c] + (b[c] - a[c]) * part).round() as u8)
+/// The colour of a value from 0 to 1, clamped; NaN is black.
+pub(crate) fn magma(value: f32) -> [u8; 3] {
+    let value = if value > 0.0 { value.min(1.0) } else { 0.0 };
+    let position = value * (MAGMA.len() - 1) as f32;
+    let index = (position as usize).min(MAGMA.len() - 2);
+    let fraction = position - index as f32;
+    let (a, b) = (MAGMA[index], MAGMA[index + 1]);
+    [0, 1, 2].map(|c| (a[c] + (b[c] - a[c]) * fraction).round() as u8)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 /*!
-Classes as a condition: what a file's name or folder says about it, as one vector a network can be steered with.
+Class labels from file names or folders, as a condition vector.
 
-Several groups (digit, speaker) make one vector: a one-hot part for each group, in the groups' order.
+The vector concatenates one one-hot part for each group (digit, speaker), in the order of the groups.
 */
 
 use regex::Regex;
@@ -9,31 +9,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// One label: the group's name and the value, as in `digit=7`.
+/// A label: the name of its group and its value, as in `digit=7`.
 pub type Label = (String, String);
 
-/// How the labels of a file are found; saved as text: `none`, `folders` or `pattern REGEX`.
+/// The rule for the labels of a file; stored as text: `none`, `folders` or `pattern REGEX`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum LabelRule {
     /// No labels.
     None,
-    /// The first folder of the file's relative path is its class, in the group `class`.
+    /// The first folder of the relative path is the value of the group `class`.
     Folders,
-    /// Each named group of the pattern is a group of classes.
+    /// Each named group of the pattern is a group of labels.
     Pattern(Regex),
 }
 
 impl LabelRule {
-    /// A pattern with named groups, matched against the file's path relative to the corpus folder.
+    /// A pattern with named groups, matched against the path relative to the corpus folder.
     ///
     /// # Errors
-    /// When it is no regular expression, or has no named group.
+    /// When it is not a regular expression or has no named group.
     pub fn pattern(text: &str) -> Result<Self> {
         const EXAMPLE: &str = "for files named DIGIT_SPEAKER_INDEX.wav: --label-pattern '(?<digit>[0-9])_(?<speaker>[a-z]+)_'";
         let regex = Regex::new(text).map_err(|error| {
-            Error::usage(format!("--label-pattern is no regular expression: {error}"))
-                .with_hint(EXAMPLE)
+            Error::usage(format!(
+                "--label-pattern is not a regular expression: {error}"
+            ))
+            .with_hint(EXAMPLE)
         })?;
         if regex.capture_names().flatten().next().is_none() {
             return Err(Error::usage("--label-pattern has no named group").with_hint(EXAMPLE));
@@ -41,21 +43,21 @@ impl LabelRule {
         Ok(Self::Pattern(regex))
     }
 
-    /// True where files get labels.
+    /// True if files have labels.
     pub fn is_some(&self) -> bool {
         !matches!(self, Self::None)
     }
 
-    /// The labels of the file at this relative path (`/` between folders).
+    /// The labels of the file at this relative path, with `/` between folders.
     ///
     /// # Errors
-    /// A reason, when the path does not say them.
+    /// The reason why the path has no labels.
     pub fn labels(&self, path: &str) -> std::result::Result<Vec<Label>, String> {
         match self {
             Self::None => Ok(Vec::new()),
             Self::Folders => match path.split_once('/') {
                 Some((folder, _)) => Ok(vec![("class".into(), folder.into())]),
-                None => Err("it lies in no subfolder, so that it has no class".into()),
+                None => Err("it is not in a subfolder, so that it has no class".into()),
             },
             Self::Pattern(regex) => {
                 let found = regex
@@ -67,7 +69,7 @@ impl LabelRule {
                     .map(|name| {
                         let value = found
                             .name(name)
-                            .ok_or_else(|| format!("its name says no {name}"))?;
+                            .ok_or_else(|| format!("its name does not contain a {name}"))?;
                         Ok((name.to_owned(), value.as_str().to_owned()))
                     })
                     .collect()
@@ -94,7 +96,7 @@ impl TryFrom<String> for LabelRule {
             ("none", _) => Ok(Self::None),
             ("folders", _) => Ok(Self::Folders),
             (_, Some(pattern)) => Self::pattern(pattern),
-            _ => Err(Error::usage(format!("'{text}' is no rule for labels"))),
+            _ => Err(Error::usage(format!("invalid label rule '{text}'"))),
         }
     }
 }
@@ -105,20 +107,20 @@ impl PartialEq for LabelRule {
     }
 }
 
-/// All classes of a corpus; saved with the model.
+/// The classes of a corpus, stored with the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Classes {
     groups: Vec<Group>,
 }
 
-/// One kind of class and its values, sorted.
+/// A group of classes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// Such as `digit`.
+    /// Its name, such as `digit`.
     pub name: String,
-    /// Such as `0` to `9`.
+    /// Its values, sorted, such as `0` to `9`.
     pub values: Vec<String>,
 }
 
@@ -144,12 +146,12 @@ impl Classes {
         Self { groups }
     }
 
-    /// The groups, in the order of the condition vector.
+    /// The groups in the order of the condition vector.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    /// Length of the condition vector; 0 without classes.
+    /// The length of the condition vector; 0 without classes.
     pub fn width(&self) -> usize {
         self.groups.iter().map(|group| group.values.len()).sum()
     }
@@ -157,7 +159,7 @@ impl Classes {
     /// The condition vector of one label in each group.
     ///
     /// # Errors
-    /// A usage error listing what is allowed, for an unknown or missing group or value.
+    /// A usage error that lists the known groups or values, if one is unknown or missing.
     pub fn vector(&self, labels: &[Label]) -> Result<Vec<f32>> {
         self.check(labels)?;
         let mut vector = Vec::with_capacity(self.width());
@@ -166,36 +168,35 @@ impl Classes {
                 .iter()
                 .find(|(name, _)| *name == group.name)
                 .ok_or_else(|| {
-                    Error::usage(format!("no {} is given", group.name)).with_hint(group.allowed())
+                    Error::usage(format!("--class {} is missing", group.name))
+                        .with_hint(group.allowed())
                 })?;
             vector.extend(group.values.iter().map(|v| f32::from(u8::from(v == value))));
         }
         Ok(vector)
     }
 
-    /// Refuses labels these classes do not have, or two of one group.
+    /// Refuses unknown labels and two labels of one group.
     ///
     /// # Errors
-    /// A usage error listing what is allowed.
+    /// A usage error that lists the known groups or values.
     pub fn check(&self, labels: &[Label]) -> Result<()> {
         for (index, (name, value)) in labels.iter().enumerate() {
             let Some(group) = self.groups.iter().find(|group| group.name == *name) else {
                 let known: Vec<_> = self.groups.iter().map(|g| g.name.as_str()).collect();
                 return Err(
-                    Error::usage(format!("this model knows no class group '{name}'")).with_hint(
+                    Error::usage(format!("this model has no class group '{name}'")).with_hint(
                         if known.is_empty() {
                             "it was trained without classes".to_owned()
                         } else {
-                            format!("it knows: {}", known.join(", "))
+                            format!("its class groups: {}", known.join(", "))
                         },
                     ),
                 );
             };
             if !group.values.contains(value) {
-                return Err(
-                    Error::usage(format!("this model knows no {name} '{value}'"))
-                        .with_hint(group.allowed()),
-                );
+                return Err(Error::usage(format!("this model has no {name} '{value}'"))
+                    .with_hint(group.allowed()));
             }
             if labels[..index].iter().any(|(other, _)| other == name) {
                 return Err(Error::usage(format!("--class {name} is given twice")));
@@ -204,7 +205,7 @@ impl Classes {
         Ok(())
     }
 
-    /// The given labels, and for each group without one the value number `draw(how many there are)`.
+    /// One label for each group: the given one, or the value at the index that `draw(number of values)` returns.
     pub fn complete(&self, given: &[Label], mut draw: impl FnMut(usize) -> usize) -> Vec<Label> {
         self.groups
             .iter()
@@ -230,7 +231,7 @@ impl Group {
     }
 }
 
-/// `digit=7 speaker=theo`
+/// Formats labels as `digit=7 speaker=theo`.
 pub fn describe(labels: &[Label]) -> String {
     let parts: Vec<_> = labels
         .iter()
@@ -266,14 +267,17 @@ mod tests {
     }
 
     #[test]
-    fn unknown_missing_and_repeated_classes_are_usage_errors_that_list_what_is_allowed() {
+    fn errors_list_the_known_classes() {
         let classes = digits();
         for (labels, hint) in [
             (
                 vec![label("digit", "8"), label("speaker", "theo")],
                 "digit is one of: 3, 7",
             ),
-            (vec![label("colour", "red")], "it knows: digit, speaker"),
+            (
+                vec![label("colour", "red")],
+                "its class groups: digit, speaker",
+            ),
             (vec![label("digit", "3")], "speaker is one of: anna, theo"),
         ] {
             let error = classes.vector(&labels).unwrap_err();
@@ -285,13 +289,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_is_drawn() {
+    fn missing_labels_are_drawn() {
         let all = digits().complete(&[label("speaker", "anna")], |count| count - 1);
         assert_eq!(describe(&all), "digit=7 speaker=anna");
     }
 
     #[test]
-    fn a_rule_says_why_a_file_has_no_label() {
+    fn a_file_without_labels_has_a_reason() {
         assert!(LabelRule::Folders.labels("loose.wav").is_err());
         assert_eq!(
             LabelRule::Folders.labels("bass/a/b.wav").unwrap(),

@@ -1,9 +1,9 @@
 /*!
-exp, tanh and the logistic function as one fixed chain of f32 operations, so that they give the same bits on
-every machine and at every vector width. The system's own differ from one C library to the next.
+exp, tanh and sigmoid as fixed chains of f32 operations, with the same bits on every machine and at every SIMD width. Those
+of C libraries differ.
 */
 
-/// e^x with a relative error below 2e-7; clamped to [-87, 88], where f32 holds it.
+/// e^x with a relative error below 2e-7. x is clamped to [-87, 88], so that the result is neither 0 nor infinite.
 ///
 /// Cody–Waite reduction to |r| ≤ ln2/2 and a polynomial of degree 6 (the coefficients of Cephes `expf`).
 #[inline(always)]
@@ -22,7 +22,7 @@ pub fn exp(x: f32) -> f32 {
     let p = p.mul_add(r, 1.666_666_5e-1);
     let p = p.mul_add(r, 0.5);
     let p = p.mul_add(r * r, r) + 1.0;
-    // The low bits of `rounded` hold n: this is 2^n, without a conversion that would keep the loop from being vectorised.
+    // 2^n from the low bits of `rounded`: a conversion to an integer would prevent vectorisation.
     let two_to_n = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
     p * two_to_n
 }
@@ -33,7 +33,7 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// Hyperbolic tangent, absolute error below 3e-7.
+/// tanh(x) with an absolute error below 3e-7.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (exp(2.0 * x) + 1.0)
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn exp_is_within_two_units_in_ten_million() {
+    fn exp_has_a_relative_error_below_2e_7() {
         for x in inputs() {
             let exact = f64::from(x).exp();
             let error = (f64::from(exp(x)) - exact).abs() / exact;

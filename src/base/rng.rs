@@ -1,17 +1,17 @@
-/*! All chance comes from here: streams of numbers that are a function of a seed, a purpose and an index. */
+/*! Random streams as a function of a seed, a purpose and an index. */
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// Stream `index` of all that is drawn with `seed` for this purpose. Purposes share no numbers.
-pub fn rng_stream(seed: u64, purpose: &[u8; 8], index: u64) -> ChaCha8Rng {
-    keyed(&[seed.to_le_bytes(), *purpose], index)
+/// Stream `index` for this seed and purpose. Different purposes have independent streams.
+pub fn rng_stream(seed: u64, purpose: [u8; 8], index: u64) -> ChaCha8Rng {
+    keyed(&[seed.to_le_bytes(), purpose], index)
 }
 
 /// Stream `index` under a key of at most four words.
 ///
 /// # Panics
-/// If there are more.
+/// If there are more than four words.
 pub fn keyed(words: &[[u8; 8]], index: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (place, word) in key.as_chunks_mut().0.iter_mut().zip(words) {
@@ -23,7 +23,7 @@ pub fn keyed(words: &[[u8; 8]], index: u64) -> ChaCha8Rng {
     rng
 }
 
-/// Puts items in an order drawn by `chance` (Fisher–Yates).
+/// Shuffles items (Fisher–Yates).
 pub fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
         items.swap(last, (rng.next_u64() % (last as u64 + 1)) as usize);
@@ -66,22 +66,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seed_purpose_and_index_each_change_all_numbers_and_nothing_else_does() {
+    fn seed_purpose_and_index_each_change_all_numbers() {
         let draw = |seed, purpose, index| -> Vec<u32> {
             let mut rng = rng_stream(seed, purpose, index);
             (0..50).map(|_| rng.next_u32()).collect()
         };
         let all = [
-            draw(1, b"weights ", 0),
-            draw(2, b"weights ", 0),
-            draw(1, b"dropout ", 0),
-            draw(1, b"weights ", 1),
+            draw(1, *b"weights ", 0),
+            draw(2, *b"weights ", 0),
+            draw(1, *b"dropout ", 0),
+            draw(1, *b"weights ", 1),
         ];
-        assert_eq!(all[0], draw(1, b"weights ", 0));
+        assert_eq!(all[0], draw(1, *b"weights ", 0));
         for (i, a) in all.iter().enumerate() {
             for b in &all[..i] {
                 let same = a.iter().zip(b).filter(|(x, y)| x == y).count();
-                assert!(same < 3, "{same} of 50 numbers are the same");
+                assert!(same < 3, "{same} of 50 numbers are equal");
             }
         }
     }

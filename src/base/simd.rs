@@ -1,26 +1,27 @@
 /*!
-One source, several instruction sets, chosen at run time.
+One source for several instruction sets, chosen at run time.
 
-`multiversion!` compiles the body of a function three times (AVX-512, AVX2 with FMA, and plain) and calls the
-widest the processor has. The plain version is the scalar twin the others are tested against. Bodies must
-give the same bits whatever their width: every output is one chain of [`f32::mul_add`] in index order.
+[`multiversion!`] compiles the body of a function for each [`InstructionSet`] and calls the widest that the processor has;
+the compiler vectorises the body. Code that names registers itself uses `kernels::registers`, which chooses in the same
+way. The plain version is the scalar reference of the tests. A body must give the same bits at any width: every output is
+one chain of [`f32::mul_add`] in index order.
 */
 
 use std::sync::OnceLock;
 
-/// An instruction set the kernels are compiled for, narrowest first.
+/// An instruction set of the kernels, narrowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InstructionSet {
-    /// No vector instructions beyond the platform's baseline.
+    /// The platform's baseline.
     Scalar,
-    /// AVX2 and FMA: 8 floats at a time.
+    /// AVX2 and FMA: 8 floats per register.
     Avx2,
-    /// AVX-512 F, VL, DQ and BW: 16 floats at a time.
+    /// AVX-512 F, VL, DQ and BW: 16 floats per register.
     Avx512,
 }
 
 impl InstructionSet {
-    /// The widest set this processor runs; detected once.
+    /// The widest set that this processor has; detected once.
     pub fn detect() -> Self {
         static LEVEL: OnceLock<InstructionSet> = OnceLock::new();
         *LEVEL.get_or_init(|| {
@@ -42,7 +43,8 @@ impl InstructionSet {
         })
     }
 
-    /// Every set this processor runs: what equivalence tests walk through.
+    /// Every set that this processor has, narrowest first.
+    #[cfg(test)]
     pub fn available() -> Vec<Self> {
         [Self::Scalar, Self::Avx2, Self::Avx512]
             .into_iter()
@@ -51,10 +53,33 @@ impl InstructionSet {
     }
 }
 
-/// Defines `fn name(level, arguments…)` whose body is compiled once for each [`InstructionSet`].
+/// Compiles a function with the instructions of a set. This is the only list of the instructions of each.
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled_for {
+    (Avx2, $($function:tt)+) => {
+        #[target_feature(enable = "avx2,fma")]
+        $($function)+
+    };
+    (Vnni256, $($function:tt)+) => {
+        #[target_feature(enable = "avxvnni,avx2,fma")]
+        $($function)+
+    };
+    (Avx512, $($function:tt)+) => {
+        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+        $($function)+
+    };
+    (Vnni512, $($function:tt)+) => {
+        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni,avx2,fma")]
+        $($function)+
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(crate) use compiled_for;
+
+/// Defines `fn name(level, arguments…)`, whose body is compiled once for each [`InstructionSet`].
 ///
-/// The level given must not be wider than [`InstructionSet::detect`]; it is clamped, so that no caller can reach an
-/// instruction the processor lacks.
+/// A level wider than [`InstructionSet::detect`] is lowered to it, so that no caller can reach an instruction that the
+/// processor lacks.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -64,18 +89,16 @@ macro_rules! multiversion {
             fn body($($arg: $type),*) $(-> $ret)? $body
 
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-            fn avx512($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+            $crate::base::simd::compiled_for!(Avx512, fn avx512($($arg: $type),*) $(-> $ret)? { body($($arg),*) });
 
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+            $crate::base::simd::compiled_for!(Avx2, fn avx2($($arg: $type),*) $(-> $ret)? { body($($arg),*) });
 
             match level.min($crate::base::simd::InstructionSet::detect()) {
-                // SAFETY: `detect` has seen every feature that `avx512` is compiled with.
+                // SAFETY: `detect` found every feature that `avx512` is compiled with.
                 #[cfg(target_arch = "x86_64")]
                 $crate::base::simd::InstructionSet::Avx512 => unsafe { avx512($($arg),*) },
-                // SAFETY: `detect` has seen every feature that `avx2` is compiled with.
+                // SAFETY: `detect` found every feature that `avx2` is compiled with.
                 #[cfg(target_arch = "x86_64")]
                 $crate::base::simd::InstructionSet::Avx2 => unsafe { avx2($($arg),*) },
                 _ => body($($arg),*),

@@ -6,27 +6,27 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// Which data trains and which is held out.
+/// The split of a dataset, as the model stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// How it was made, in words.
+    /// The rule in words.
     pub rule: String,
-    /// How many sequences train.
+    /// The number of training sequences.
     pub training: usize,
-    /// The sequences held out, as paths relative to the corpus folder.
+    /// The held-out sequences, as paths relative to the corpus folder.
     pub validation: Vec<String>,
-    /// SHA-256 over the names and tokens of all of the data.
+    /// SHA-256 over the names and tokens of the dataset.
     pub hash: String,
 }
 
-/// How what is held out is chosen, by name.
+/// The rule that chooses held-out items by name.
 pub enum SplitRule {
-    /// Those whose name matches.
+    /// Names that match.
     Matching(Regex),
-    /// One in ten, chosen by the hashes of their names: scattered, and the same on every machine.
+    /// The tenth with the lowest hashes of their names: the same on every machine.
     OneInTen,
-    /// Those a resumed model names.
+    /// The items listed in a resumed model.
     Listed(Split),
 }
 
@@ -39,15 +39,15 @@ impl SplitRule {
         match pattern {
             None => Ok(Self::OneInTen),
             Some(text) => Regex::new(text).map(Self::Matching).map_err(|error| {
-                Error::usage(format!("--validation is no regular expression: {error}"))
+                Error::usage(format!("--validation is not a regular expression: {error}"))
             }),
         }
     }
 
-    /// True for each name that is held out.
+    /// True for each held-out name.
     ///
     /// # Errors
-    /// A usage error when the pattern matches everything or nothing.
+    /// A usage error when the pattern matches all names or none.
     pub fn choose(&self, names: &[&str]) -> Result<Vec<bool>> {
         let chosen: Vec<bool> = match self {
             Self::Matching(regex) => names.iter().map(|name| regex.is_match(name)).collect(),
@@ -60,7 +60,7 @@ impl SplitRule {
         };
         if !matches!(self, Self::Listed(_)) && chosen.iter().all(|&out| out) {
             return Err(Error::usage(
-                "--validation holds out everything, so that nothing is left to learn from",
+                "--validation holds out everything; no training data is left",
             )
             .with_hint(example(names)));
         }
@@ -79,7 +79,7 @@ impl SplitRule {
         }
     }
 
-    /// The numbers of those that train, then of those held out; and the record of it. `hash` is over all of the data.
+    /// The indices of training items, followed by those of held-out items, and the split. `hash` covers the dataset.
     ///
     /// # Errors
     /// As for [`choose`](Self::choose).
@@ -103,7 +103,7 @@ impl SplitRule {
     }
 }
 
-/// What it is matched against.
+/// A hint with an example of the names.
 fn example(names: &[&str]) -> String {
     match names.first() {
         Some(name) => format!("it is matched against names such as {name}"),
@@ -111,7 +111,7 @@ fn example(names: &[&str]) -> String {
     }
 }
 
-/// The tenth with the lowest hashes; nothing of fewer than two.
+/// Chooses the tenth with the lowest hashes; none of fewer than two.
 fn lowest_tenth(names: &[&str]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|&index| Sha256::digest(names[index].as_bytes()));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_ten_is_held_out_and_listing_them_gives_the_same() {
+    fn one_in_ten_is_held_out_and_a_listed_split_is_the_same() {
         let names = names(95);
         let (order, split) = SplitRule::OneInTen.split(&names, "h").unwrap();
         assert_eq!((split.training, split.validation.len()), (85, 10));

@@ -1,4 +1,4 @@
-/*! The only list of media. To add one: a variant here, its floor beside `audio`, its trainer in `cli`. */
+/*! The only list of media. */
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::image::PictureFormat;
 use crate::sequence::{Alphabet, Codec};
 use crate::text::TextFormat;
 
-/// What a model's tokens stand for; saved with the model.
+/// The medium of a model's tokens; saved with the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Medium {
@@ -20,7 +20,7 @@ pub enum Medium {
 }
 
 impl Medium {
-    /// The tokens of this medium.
+    /// The alphabet of its tokens.
     pub fn alphabet(&self) -> Alphabet {
         match self {
             Self::Sound(_) => MuLaw.alphabet(),
@@ -38,12 +38,12 @@ impl Medium {
         }
     }
 
-    /// The unit of its likelihoods.
+    /// The unit of an NLL, such as `bits/sample`.
     pub fn unit(&self) -> String {
         format!("bits/{}", self.token_name())
     }
 
-    /// What one token is.
+    /// The name of one token: `sample`, `pixel`, `token`.
     pub fn token_name(&self) -> &'static str {
         match self {
             Self::Sound(_) => "sample",

@@ -1,69 +1,81 @@
-/*! `ensuite complete MODEL IMAGE`: finish a picture of which a part is given. */
+/*! `ensuite complete MODEL IMAGE`: complete a picture of which a part is given. */
 
 use std::path::PathBuf;
 
-use crate::base::labels::Label;
-use crate::checkpoint::Medium;
-use crate::checkpoint::ModelFolder;
-use crate::cli::arguments::{SamplingArgs, parse_label};
-use crate::cli::precision::Precision;
-use crate::cli::ui::Ui;
-use crate::cli::{media, pictures};
+use crate::app::Label;
+use crate::app::{CompleteOptions, OpenModel, check_picture_output};
+use crate::cli::arguments::{PrecisionArg, SamplingArgs, parse_label};
+use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 
-/// Finish a picture of which a part is given
+/// Complete a picture of which a part is given
 ///
 /// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept exactly.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model folder
-    pub(super) model: PathBuf,
-    /// The picture; what is beyond --keep is not looked at
-    pub(super) image: PathBuf,
+    model: PathBuf,
+    /// The picture; what is beyond --keep is ignored
+    image: PathBuf,
     /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
-    pub(super) output: PathBuf,
+    output: PathBuf,
     /// The share of its pixels, from the top, that is given
     #[arg(long, default_value_t = 0.5, allow_negative_numbers = true)]
-    pub(super) keep: f64,
+    keep: f64,
     /// How many continuations [default: 5; 1 with --gif]
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(super) number: Option<u64>,
-    /// Its class, as in digit=7; what is not given is drawn
+    number: Option<u64>,
+    /// Choose a class, as in digit=7; classes that are not given are drawn
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
-    pub(super) classes: Vec<Label>,
+    classes: Vec<Label>,
     /// Refuse a picture of another size or with other colours than the model's
     #[arg(long)]
-    pub(super) strict: bool,
-    /// Show it being drawn, as a GIF, instead of a sheet
+    strict: bool,
+    /// Show the picture being drawn, as a GIF, instead of a sheet
     #[arg(long)]
-    pub(super) gif: bool,
+    gif: bool,
     /// How many times to enlarge each pixel
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub(super) scale: Option<u32>,
-    /// The weights' numbers [default: int8 where it foresees nearly as well]
+    scale: Option<u32>,
+    /// The numbers of the weights [default: int8 where it predicts nearly as well]
     #[arg(long, value_enum)]
-    pub(super) precision: Option<Precision>,
+    precision: Option<PrecisionArg>,
     #[command(flatten)]
-    pub(super) sampling: SamplingArgs,
+    sampling: SamplingArgs,
 }
 
-pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    args.sampling.sampling()?;
-    if !(args.keep > 0.0 && args.keep < 1.0) {
-        return Err(
-            Error::usage(format!("--keep {} leaves nothing to do", args.keep))
-                .with_hint("it is a share between 0 and 1, such as 0.5 or 0.25"),
-        );
-    }
-    let (folder, manifest) = ModelFolder::open(&args.model)?;
-    manifest.classes.check(&args.classes)?;
-    let Medium::Pictures(medium) = &manifest.medium else {
-        return Err(media::other_medium(
-            &args.model,
-            &manifest.medium,
-            "pictures",
-        ));
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let defaults = CompleteOptions::new(args.image);
+    let number = if args.gif { 1 } else { defaults.number };
+    let options = CompleteOptions {
+        keep: args.keep,
+        number: args.number.unwrap_or(number),
+        classes: args.classes,
+        strict: args.strict,
+        precision: args.precision.map(Into::into),
+        sampling: args.sampling.sampling(),
+        seed: args.sampling.seed,
+        ..defaults
     };
-    pictures::complete::run(args, medium, &folder, &manifest, ui)
+    if args.gif && options.number > 1 {
+        return Err(Error::usage("--gif shows one picture being drawn").with_hint("omit -n"));
+    }
+    let model = OpenModel::open(&args.model)?;
+    check_picture_output(&model, &args.output, args.gif, args.scale)?;
+    let completion = model.complete(&options, terminal)?;
+    if args.gif {
+        completion.write_gif(&args.output, args.scale)?;
+    } else {
+        completion.write_sheet(&args.output, args.scale)?;
+    }
+    terminal.say(format!(
+        "{}: {} of {} pixels given, {} continuations, seed {}",
+        args.output.display(),
+        completion.given,
+        completion.pixels(),
+        options.number,
+        completion.seed
+    ));
+    Ok(())
 }

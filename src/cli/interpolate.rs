@@ -1,53 +1,52 @@
-/*! `ensuite interpolate MODEL A B`: what lies between two things. */
+/*! `ensuite interpolate MODEL A B`: the sentences between two sentences. */
 
 use std::path::PathBuf;
 
-use crate::checkpoint::ModelFolder;
-use crate::cli::media;
-use crate::cli::ui::Ui;
+use crate::app::Interpolation;
+use crate::app::{InterpolateOptions, OpenModel};
+use crate::cli::terminal::{Terminal, print, print_json};
 use crate::error::Result;
-use crate::latent::Interpolation;
-use crate::models::sentence_vae::Refinement;
 
-/// Walk from one sentence to another, through the sentences that lie between
+/// Interpolate between two sentences in the latent space
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder, of a model that was trained by `train sentence-vae`
+    /// The model folder, of a model trained by `train sentence-vae`
     model: PathBuf,
-    /// Where to begin
+    /// The first sentence
     #[arg(value_name = "A")]
-    pub(super) from: String,
-    /// Where to end
+    from: String,
+    /// The last sentence
     #[arg(value_name = "B")]
-    pub(super) to: String,
-    /// How many lines, both ends counted
+    to: String,
+    /// How many lines, both ends included
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=200))]
-    pub(super) points: u64,
-    /// How many lines are pursued at each point
+    points: u64,
+    /// Beams of the search at each latent code
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub(super) beam: u64,
-    /// Steps at most to refine the codes of both ends until they say what was typed; 0: none
+    beam: u64,
+    /// The most steps that refine the latent codes of both ends until they decode to what was typed; 0: none
     #[arg(long, value_name = "STEPS", default_value_t = 100)]
     refine: usize,
-    /// The way between the codes: lerp, the straight line, or slerp, the arc
-    #[arg(long, value_name = "WAY", default_value_t = Interpolation::Lerp)]
-    pub(super) path: Interpolation,
-    /// As JSON, with codes, likelihoods and distances
+    /// The path between the latent codes: lerp, the straight line, or slerp, the arc
+    #[arg(long, value_name = "PATH", default_value_t = Interpolation::Lerp)]
+    path: Interpolation,
+    /// Print JSON, with latent codes, likelihoods and distances
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
-pub(super) fn run(args: &Args, ui: &Ui) -> Result<()> {
-    let (folder, manifest) = ModelFolder::open(&args.model)?;
-    media::verbs(&manifest.medium).interpolate(args, &folder, &manifest, ui)
-}
-
-impl Args {
-    /// How the codes of both ends are refined.
-    pub(super) fn refinement(&self) -> Refinement {
-        Refinement {
-            steps: self.refine,
-            ..Refinement::default()
-        }
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let options = InterpolateOptions {
+        from: args.from,
+        to: args.to,
+        points: args.points as usize,
+        beams: args.beam as usize,
+        refine: args.refine,
+        path: args.path,
+    };
+    let found = OpenModel::open(&args.model)?.interpolate(&options, terminal)?;
+    if args.json {
+        return print_json(&found);
     }
+    found.points.iter().try_for_each(|point| print(&point.line))
 }

@@ -5,34 +5,28 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 d
 */
 
 mod arguments;
-mod card;
-mod codes;
 mod complete;
 mod devices;
+mod encode_decode;
 mod eval;
+mod exit;
 mod generate;
 mod info;
 mod interpolate;
-mod lesson;
-mod media;
-mod pictures;
 #[cfg(feature = "play")]
 mod play;
-mod precision;
 mod score;
-mod sound;
-mod text;
+mod terminal;
 mod train;
-mod ui;
 
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use ui::Ui;
+use terminal::Terminal;
 
 /// Learns what comes next in a sequence, and continues it.
 ///
-/// Train it on a folder of recordings, then let it make more:
+/// Train it on a folder of recordings, then generate more:
 ///
 ///   ensuite train sound recordings/ --out models/mine
 ///   ensuite generate models/mine -o more.wav --seconds 10
@@ -44,7 +38,7 @@ use ui::Ui;
     propagate_version = true
 )]
 pub struct Cli {
-    /// Say nothing but errors and data
+    /// Print only errors and data
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -53,26 +47,26 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Learn from your own data
+    /// Train a model on your own data
     Train(train::Args),
-    /// Make something new
+    /// Generate sound, pictures or sentences
     Generate(generate::Args),
-    /// Play live, endlessly, steered from the keyboard
+    /// Play live and endlessly, controlled from the keyboard
     #[cfg(feature = "play")]
     Play(play::Args),
-    /// Finish a picture of which a part is given
+    /// Complete a picture of which a part is given
     Complete(complete::Args),
-    /// Walk from one sentence to another
+    /// Interpolate between two sentences
     Interpolate(interpolate::Args),
-    /// Say the codes of sentences
-    Encode(codes::EncodeArgs),
-    /// Say the sentences of codes
-    Decode(codes::DecodeArgs),
-    /// Measure how well a model foresees given data
+    /// Encode sentences to latent codes
+    Encode(encode_decode::EncodeArgs),
+    /// Decode latent codes to sentences
+    Decode(encode_decode::DecodeArgs),
+    /// Evaluate a model on a dataset
     Eval(eval::Args),
     /// Show how surprising each part of something is
     Score(score::Args),
-    /// Say what a model is, and how fast it is here
+    /// Show model details and speed
     Info(info::Args),
     /// List compute devices and audio outputs
     Devices(devices::Args),
@@ -81,26 +75,26 @@ enum Verb {
 /// Runs one verb.
 ///
 /// # Errors
-/// Whatever kept the verb from being done; see [`Error::hint`] and [`Error::is_usage`].
+/// Whatever the verb failed with; see [`Error::hint`] and [`Error::is_usage`].
 pub fn run(cli: Cli) -> Result<()> {
-    let ui = Ui::new(cli.quiet);
+    let terminal = &mut Terminal::new(cli.quiet);
     match cli.verb {
-        Verb::Train(args) => train::run(args, &ui),
-        Verb::Generate(args) => generate::run(&args, &ui),
+        Verb::Train(args) => train::run(args, terminal),
+        Verb::Generate(args) => generate::run(args, terminal),
         #[cfg(feature = "play")]
-        Verb::Play(args) => play::run(&args, &ui),
-        Verb::Complete(args) => complete::run(&args, &ui),
-        Verb::Interpolate(args) => interpolate::run(&args, &ui),
-        Verb::Encode(args) => codes::encode(&args, &ui),
-        Verb::Decode(args) => codes::decode(&args),
-        Verb::Eval(args) => eval::run(&args, &ui),
-        Verb::Score(args) => score::run(&args, &ui),
+        Verb::Play(args) => play::run(args, terminal),
+        Verb::Complete(args) => complete::run(args, terminal),
+        Verb::Interpolate(args) => interpolate::run(args, terminal),
+        Verb::Encode(args) => encode_decode::encode(args, terminal),
+        Verb::Decode(args) => encode_decode::decode(&args),
+        Verb::Eval(args) => eval::run(args, terminal),
+        Verb::Score(args) => score::run(args, terminal),
         Verb::Info(args) => info::run(&args),
         Verb::Devices(args) => devices::run(&args),
     }
 }
 
-/// True where whoever read our output has gone: no error.
+/// Whether the reader of standard output has closed it, which is not an error.
 pub fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Write { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
 }

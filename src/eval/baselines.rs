@@ -1,7 +1,7 @@
-/*! How well one can foresee tokens without a network. */
+/*! Baselines that predict tokens without a network. */
 
-/// Entropy of the tokens' own frequencies, in bits a token: what a model gives that knows how often each token occurs
-/// in just this data, and nothing else. Not a number for no tokens.
+/// The entropy of the token frequencies in bits per token: the NLL of an order-0 model fitted to the same data. NaN
+/// without tokens.
 pub fn order_zero(counts: &[u64]) -> f64 {
     let total = counts.iter().sum::<u64>() as f64;
     counts
@@ -12,18 +12,18 @@ pub fn order_zero(counts: &[u64]) -> f64 {
         / if total > 0.0 { 1.0 } else { 0.0 }
 }
 
-/// How many earlier samples the prediction is made from.
+/// The order of the prediction.
 const TAPS: usize = 16;
-/// Share of the last scale that is left after one sample.
+/// The decay of the scale per sample.
 const FADE: f64 = 0.98;
 
-/// Linear prediction from the last 16 samples, fitted by least squares to the very data it is measured on, with a Laplace
-/// distribution around it whose scale follows the errors of late.
+/// Linear prediction from the last 16 samples, fitted by least squares to the evaluation data itself, with a Laplace
+/// distribution around the prediction whose scale follows the recent errors.
 ///
-/// The probability of a token is the distribution's mass over the interval of sample values that the token stands
-/// for. Feed it every clip once with [`fit`](Self::fit), then [`solve`](Self::solve), then [`score`](Self::score) every clip.
+/// The probability of a token is the mass of the distribution over the token's interval of sample values. Call
+/// [`fit`](Self::fit) for every clip, then [`solve`](Self::solve), then [`score`](Self::score) for every clip.
 pub struct LinearPrediction {
-    /// Lower edge of each token's interval, ascending, with −∞ first.
+    /// The edges of the tokens' intervals, ascending, from −∞ to ∞.
     edges: Vec<f64>,
     values: Vec<f64>,
     correlation: [[f64; TAPS + 1]; TAPS + 1],
@@ -31,7 +31,7 @@ pub struct LinearPrediction {
 }
 
 impl LinearPrediction {
-    /// For tokens that stand for these sample values, ascending.
+    /// Tokens with these sample values, ascending.
     pub fn new(values: &[f32]) -> Self {
         let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
         let mut edges = vec![f64::NEG_INFINITY];
@@ -60,7 +60,7 @@ impl LinearPrediction {
         }
     }
 
-    /// Finds the taps: Cholesky decomposition of the normal equations, with a little of the identity for silent data.
+    /// Solves the normal equations by Cholesky decomposition, with a small ridge for silent data.
     pub fn solve(&mut self) {
         let ridge = 1e-9 * self.correlation[0][0] + 1e-12;
         let a = |i: usize, j: usize| {
@@ -88,7 +88,7 @@ impl LinearPrediction {
         }
     }
 
-    /// Surprise of a clip in nats.
+    /// The NLL of a clip in nats.
     pub fn score(&self, tokens: &[u8]) -> f64 {
         let smallest = self
             .values
@@ -108,7 +108,7 @@ impl LinearPrediction {
                 (self.edges[token as usize] - center) / scale,
                 (self.edges[token as usize + 1] - center) / scale,
             );
-            // One part in a thousand for surprises, so that no token costs infinitely much.
+            // A uniform part of 1/1000 keeps the NLL finite.
             let uniform = 1.0 / self.values.len() as f64;
             nats -= (0.999 * mass + 0.001 * uniform).ln();
             let sample = self.values[token as usize];
@@ -120,7 +120,7 @@ impl LinearPrediction {
     }
 }
 
-/// Mass of the standard Laplace distribution between two points.
+/// The mass of the standard Laplace distribution between two points.
 fn laplace_mass(from: f64, to: f64) -> f64 {
     if from >= 0.0 {
         0.5 * ((-from).exp() - (-to).exp())
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sine_is_foreseen_and_noise_is_not() {
+    fn a_sine_is_predictable_and_noise_is_not() {
         let sine: Vec<u8> = (0..8000)
             .map(|t| (127.5 + 100.0 * (f64::from(t) * 0.1).sin()) as u8)
             .collect();

@@ -1,103 +1,51 @@
 /*!
-How good walks between two sentences are: whether they begin and end where they should, how straight and how evenly they
-go, and whether what lies between is new. And the trivial walks to set beside them.
+Metrics of interpolations between two sentences: exact ends, efficiency, evenness, and novelty. And a trivial interpolation
+as a baseline.
 */
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
-/// What edits are counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// What stands between white space.
-    Words,
-    /// Unicode scalar values: for scripts that put no space between words.
-    Characters,
-}
+use crate::text::TextUnit;
 
-impl Unit {
-    /// How many insertions, deletions and replacements lead from one line to the other (Levenshtein 1966).
-    pub fn distance(self, a: &str, b: &str) -> usize {
-        match self {
-            Self::Words => strsim::generic_levenshtein(&words(a), &words(b)),
-            Self::Characters => strsim::levenshtein(a, b),
-        }
-    }
-
-    /// How many units a line has.
-    pub fn length(self, line: &str) -> usize {
-        match self {
-            Self::Words => line.split_whitespace().count(),
-            Self::Characters => line.chars().count(),
-        }
-    }
-
-    /// The distance as a share of the longer line: 0 where both are the same, 1 where nothing is.
-    pub fn share(self, a: &str, b: &str) -> f64 {
-        let longer = self.length(a).max(self.length(b)).max(1);
-        self.distance(a, b) as f64 / longer as f64
-    }
-
-    /// A line of these units, as [`parts`](Self::parts) gives them.
-    pub fn join(self, parts: &[&str]) -> String {
-        match self {
-            Self::Words => parts.join(" "),
-            Self::Characters => parts.concat(),
-        }
-    }
-
-    /// The units of a line, one by one.
-    pub fn parts(self, line: &str) -> Vec<&str> {
-        match self {
-            Self::Words => words(line),
-            Self::Characters => line.split_inclusive(|_: char| true).collect(),
-        }
-    }
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
-
-/// A walk as it is shown, beside the two sentences that it was asked to connect.
+/// The lines of an interpolation and the two sentences that it should connect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Walk {
-    /// Where it should begin.
+    /// The first sentence.
     pub from: String,
-    /// Where it should end.
+    /// The last sentence.
     pub to: String,
-    /// What it shows, the first and the last line too.
+    /// All lines, including both ends.
     pub lines: Vec<String>,
 }
 
 impl Walk {
-    /// True if the first line is the sentence it should begin with.
+    /// True if the first line equals `from`.
     pub fn begins_exactly(&self) -> bool {
         self.lines.first() == Some(&self.from)
     }
 
-    /// True if the last line is the sentence it should end with.
+    /// True if the last line equals `to`.
     pub fn ends_exactly(&self) -> bool {
         self.lines.last() == Some(&self.to)
     }
 
-    /// The distance from the first line to the last as a share of the sum of distances between neighbours: 1 where no
-    /// edit was made in vain. None where nothing changes. Standing still costs nothing, nor does one great jump: look at
-    /// [`distinct`](Self::distinct) and [`largest_jump`](Self::largest_jump) too.
-    pub fn efficiency(&self, unit: Unit) -> Option<f64> {
-        let way: usize = self.neighbours().map(|(a, b)| unit.distance(a, b)).sum();
+    /// The distance between the first and the last line, divided by the sum of distances between neighbours: 1 without
+    /// needless edits, `None` if all lines are equal. Repeated lines and large jumps do not lower it; see
+    /// [`distinct`](Self::distinct) and [`largest_jump`](Self::largest_jump).
+    pub fn efficiency(&self, unit: TextUnit) -> Option<f64> {
+        let edits: usize = self.neighbours().map(|(a, b)| unit.distance(a, b)).sum();
         let (first, last) = (self.lines.first()?, self.lines.last()?);
-        (way > 0).then(|| unit.distance(first, last) as f64 / way as f64)
+        (edits > 0).then(|| unit.distance(first, last) as f64 / edits as f64)
     }
 
-    /// How many different lines it shows.
+    /// The number of different lines.
     pub fn distinct(&self) -> usize {
         self.lines.iter().collect::<HashSet<_>>().len()
     }
 
-    /// The greatest distance between neighbours, each as a share of the longer of the two: 1 where some line has
-    /// nothing of the one before.
-    pub fn largest_jump(&self, unit: Unit) -> f64 {
+    /// The largest [`TextUnit::share`] between neighbours: 1 if two neighbours have nothing in common.
+    pub fn largest_jump(&self, unit: TextUnit) -> f64 {
         self.neighbours()
             .map(|(a, b)| unit.share(a, b))
             .fold(0.0, f64::max)
@@ -116,30 +64,30 @@ impl Walk {
     }
 }
 
-/// Many walks measured. Not a number where there is nothing to measure.
+/// The means over many interpolations. NaN without data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WalkSummary {
-    /// How many walks.
+    /// The number of interpolations.
     pub walks: usize,
-    /// The share of first and last lines that are the sentences asked for.
+    /// The fraction of first and last lines that are exact.
     pub exact_ends: f64,
-    /// The share of walks of which both are.
+    /// The fraction of interpolations with both ends exact.
     pub exact_walks: f64,
-    /// Mean [`Walk::efficiency`] of the walks that go anywhere.
+    /// Mean [`Walk::efficiency`] where it is defined.
     pub efficiency: f64,
-    /// Mean of [`Walk::distinct`] as a share of the lines.
+    /// Mean [`Walk::distinct`] divided by the number of lines.
     pub distinct: f64,
-    /// Mean of [`Walk::largest_jump`].
+    /// Mean [`Walk::largest_jump`].
     pub largest_jump: f64,
-    /// The share of lines between the ends that stand word for word in the training set.
+    /// The fraction of lines between the ends that are in the training set.
     pub copied: f64,
-    /// Self-BLEU of the middle lines of all walks: whether these all lead through the same sentences.
+    /// Self-BLEU of the middle lines of all interpolations: high if they resemble each other.
     pub self_bleu: f64,
 }
 
 impl WalkSummary {
-    /// Measures walks of a model that was trained on the lines `training`.
-    pub fn new(walks: &[Walk], unit: Unit, training: &HashSet<&str>) -> Self {
+    /// Measures interpolations of a model that was trained on the lines `training`.
+    pub fn new(walks: &[Walk], unit: TextUnit, training: &HashSet<&str>) -> Self {
         let ends = walks
             .iter()
             .flat_map(|w| [w.begins_exactly(), w.ends_exactly()]);
@@ -167,7 +115,7 @@ impl WalkSummary {
     }
 }
 
-/// Not a number for none.
+/// NaN without numbers.
 fn mean(numbers: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) = numbers.fold((0.0, 0.0), |(count, sum), x| (count + 1.0, sum + x));
     sum / count
@@ -177,17 +125,16 @@ fn share(answers: impl Iterator<Item = bool>) -> f64 {
     mean(answers.map(|yes| f64::from(u8::from(yes))))
 }
 
-/// The longest n-grams that BLEU compares.
+/// The longest n-grams of BLEU.
 const ORDER: usize = 4;
-/// Stands for a count of none (Chen & Cherry 2014, "A systematic comparison of smoothing techniques for sentence-level
+/// Replaces a count of 0 (Chen & Cherry 2014, "A systematic comparison of smoothing techniques for sentence-level
 /// BLEU", smoothing 1).
 const UNSEEN: f64 = 0.1;
 
-/// How alike lines are: the mean over lines of BLEU-4 with all other lines as references (Zhu et al. 2018, "Texygen";
-/// BLEU of Papineni et al. 2002, §2), smoothed where no n-gram matches. 1 where every line is there twice, 0 where no two
-/// have a word in common. Lines of fewer than four parts have no n-grams of four and come out low, twins too. Not a
-/// number for fewer than two lines.
-pub fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
+/// Self-BLEU: the mean over lines of BLEU-4 with all other lines as references (Zhu et al. 2018, "Texygen"; Papineni et al.
+/// 2002, §2), smoothed where no n-gram matches. 1 if every line occurs twice, 0 if no two lines share a part. Lines of
+/// fewer than four parts have low values, since they have no 4-grams. NaN for fewer than two lines.
+fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
     if lines.len() < 2 {
         return f64::NAN;
     }
@@ -211,10 +158,10 @@ pub fn self_bleu<T: Eq + Hash>(lines: &[Vec<T>]) -> f64 {
     mean(lines.iter().enumerate().map(bleu))
 }
 
-/// How often n-grams occur in a line at most, so that each line can have all others as references.
+/// The largest count of each n-gram in one line, so that each line can have all others as references.
 struct References<'a, T> {
     n: usize,
-    /// Of each n-gram: the most of one line, which line that is, and the most of any other.
+    /// For each n-gram: the largest count, its line, and the largest count in any other line.
     most: HashMap<&'a [T], (usize, usize, usize)>,
 }
 
@@ -234,8 +181,7 @@ impl<'a, T: Eq + Hash> References<'a, T> {
         Self { n, most }
     }
 
-    /// How many n-grams of line `index` are in another line, each at most as often as it is in one of these; and how many
-    /// there are.
+    /// The number of n-grams of line `index` that match another line, with clipped counts, and the number of all.
     fn matched(&self, index: usize, line: &[T]) -> (usize, usize) {
         let mut matched = 0;
         for (gram, count) in counts(line, self.n) {
@@ -254,7 +200,7 @@ fn counts<T: Eq + Hash>(line: &[T], n: usize) -> HashMap<&[T], usize> {
     counts
 }
 
-/// BLEU's penalty for a line shorter than the other line whose length is nearest; of two as near, the shorter counts.
+/// The brevity penalty of BLEU against the nearest other length, the shorter of two equally near.
 fn brevity(length: usize, lengths: &BTreeMap<usize, usize>) -> f64 {
     let others = lengths
         .iter()
@@ -268,13 +214,13 @@ fn brevity(length: usize, lengths: &BTreeMap<usize, usize>) -> f64 {
     }
 }
 
-/// The trivial walk that knows no language: of `points` lines, each has the first part of `b` and the last part of `a`, and
-/// more and more of `b`. The first is `a` and the last is `b`.
+/// The baseline without a model: each of `points` lines is a prefix of `b` and a suffix of `a`, from all of `a` to all of
+/// `b`.
 ///
 /// # Panics
 /// For fewer than two points.
 pub fn token_splice<T: Clone>(a: &[T], b: &[T], points: usize) -> Vec<Vec<T>> {
-    assert!(points >= 2, "a walk has two ends");
+    assert!(points >= 2, "an interpolation has two ends");
     let last = points - 1;
     let part = |length: usize, index: usize| (length * index + last / 2) / last;
     (0..points)
@@ -286,8 +232,6 @@ pub fn token_splice<T: Clone>(a: &[T], b: &[T], points: usize) -> Vec<Vec<T>> {
 mod tests {
     use super::*;
 
-    const UNITS: [Unit; 2] = [Unit::Words, Unit::Characters];
-
     fn walk(lines: &[&str]) -> Walk {
         Walk {
             from: lines[0].to_owned(),
@@ -297,91 +241,68 @@ mod tests {
     }
 
     fn lines(lines: &[&'static str]) -> Vec<Vec<&'static str>> {
-        lines.iter().map(|line| words(line)).collect()
-    }
-
-    const SOME: [&str; 6] = [
-        "",
-        "he is",
-        "is he there",
-        "he was there",
-        "春曉不覺",
-        "  he   is ",
-    ];
-
-    #[test]
-    fn distances_are_a_metric() {
-        for unit in UNITS {
-            for a in SOME {
-                assert_eq!(unit.distance(a, a), 0);
-                assert_eq!(unit.distance(a, ""), unit.length(a));
-                for b in SOME {
-                    assert_eq!(unit.distance(a, b), unit.distance(b, a));
-                    for c in SOME {
-                        assert!(unit.distance(a, c) <= unit.distance(a, b) + unit.distance(b, c));
-                    }
-                }
-            }
-        }
+        lines
+            .iter()
+            .map(|line| TextUnit::Words.parts(line))
+            .collect()
     }
 
     #[test]
-    fn distances_count_what_their_unit_says() {
-        assert_eq!(Unit::Words.distance("he is there", "she is"), 2);
-        assert_eq!(Unit::Words.distance("he is", "  he   is "), 0);
-        assert_eq!(Unit::Characters.distance("he is", "she was"), 3);
-        assert_eq!(Unit::Characters.distance("春眠不覺曉", "春曉不覺"), 2);
-        assert_eq!(Unit::Characters.parts("春é a"), ["春", "é", " ", "a"]);
-    }
-
-    #[test]
-    fn a_straight_walk_is_efficient_and_a_detour_is_not() {
+    fn a_direct_path_is_efficient_and_a_detour_is_not() {
         let straight = walk(&["a b c", "x b c", "x y c", "x y z"]);
-        assert_eq!(straight.efficiency(Unit::Words), Some(1.0));
+        assert_eq!(straight.efficiency(TextUnit::Words), Some(1.0));
         assert_eq!(straight.distinct(), 4);
-        assert!((straight.largest_jump(Unit::Words) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((straight.largest_jump(TextUnit::Words) - 1.0 / 3.0).abs() < 1e-12);
         let detour = walk(&["a b c", "x b c", "a b c", "x y z"]);
-        assert_eq!(detour.efficiency(Unit::Words), Some(3.0 / 5.0));
+        assert_eq!(detour.efficiency(TextUnit::Words), Some(3.0 / 5.0));
         assert_eq!(
-            (detour.distinct(), detour.largest_jump(Unit::Words)),
+            (detour.distinct(), detour.largest_jump(TextUnit::Words)),
             (3, 1.0)
         );
     }
 
     #[test]
-    fn standing_still_is_seen_by_the_count_and_one_jump_by_its_size() {
+    fn distinct_shows_repeats_and_largest_jump_shows_jumps() {
         let still = walk(&["a b", "a b", "a b", "x y z"]);
-        assert_eq!(still.efficiency(Unit::Words), Some(1.0));
+        assert_eq!(still.efficiency(TextUnit::Words), Some(1.0));
         assert_eq!(
-            (still.distinct(), still.largest_jump(Unit::Words)),
+            (still.distinct(), still.largest_jump(TextUnit::Words)),
             (2, 1.0)
         );
         let nowhere = walk(&["a", "a"]);
-        assert_eq!(nowhere.efficiency(Unit::Words), None);
-        assert_eq!(nowhere.largest_jump(Unit::Words), 0.0);
-        assert_eq!(walk(&["a", "b", "a"]).efficiency(Unit::Words), Some(0.0));
+        assert_eq!(nowhere.efficiency(TextUnit::Words), None);
+        assert_eq!(nowhere.largest_jump(TextUnit::Words), 0.0);
+        assert_eq!(
+            walk(&["a", "b", "a"]).efficiency(TextUnit::Words),
+            Some(0.0)
+        );
     }
 
     #[test]
-    fn no_walk_is_more_than_efficient() {
-        for a in SOME {
-            for b in SOME {
-                for c in SOME {
-                    for unit in UNITS {
-                        let walk = walk(&[a, b, c]);
-                        assert!(
-                            walk.efficiency(unit)
-                                .is_none_or(|e| (0.0..=1.0).contains(&e))
-                        );
-                        assert!((0.0..=1.0).contains(&walk.largest_jump(unit)));
-                    }
-                }
+    fn efficiency_is_at_most_one() {
+        let lines = [
+            "",
+            "he is",
+            "is he there",
+            "he was there",
+            "春曉不覺",
+            "  he   is ",
+        ];
+        for index in 0..lines.len().pow(3) {
+            let [a, b, c] = [index / 36, index / 6 % 6, index % 6].map(|i| lines[i]);
+            for unit in [TextUnit::Words, TextUnit::Characters] {
+                let walk = walk(&[a, b, c]);
+                assert!(
+                    walk.efficiency(unit)
+                        .is_none_or(|e| (0.0..=1.0).contains(&e))
+                );
+                assert!((0.0..=1.0).contains(&walk.largest_jump(unit)));
             }
         }
     }
 
     #[test]
-    fn ends_are_exact_only_to_the_letter() {
+    fn ends_are_compared_exactly() {
         let mut one = walk(&["he is", "he was", "she was"]);
         assert!(one.begins_exactly() && one.ends_exactly());
         one.to.push(' ');
@@ -391,28 +312,27 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_the_mean_of_its_walks() {
+    fn a_summary_has_the_means() {
         let mut walks = vec![
             walk(&["a b c", "x b c", "x y c", "x y z"]),
             walk(&["a b", "a b", "p q", "x y"]),
         ];
         walks[1].from = "something else".to_owned();
         let training = HashSet::from(["x y c", "p q", "a b c", "x y z"]);
-        let summary = WalkSummary::new(&walks, Unit::Words, &training);
+        let summary = WalkSummary::new(&walks, TextUnit::Words, &training);
         assert_eq!(summary.walks, 2);
         assert_eq!((summary.exact_ends, summary.exact_walks), (0.75, 0.5));
         assert_eq!(summary.efficiency, f64::midpoint(1.0, 0.5));
         assert_eq!(summary.distinct, f64::midpoint(1.0, 0.75));
         assert!((summary.largest_jump - f64::midpoint(1.0 / 3.0, 1.0)).abs() < 1e-12);
-        // Ends are not between.
         assert_eq!(summary.copied, 0.5);
         assert_eq!(summary.self_bleu, 0.0);
-        let none = WalkSummary::new(&[], Unit::Words, &training);
+        let none = WalkSummary::new(&[], TextUnit::Words, &training);
         assert!(none.walks == 0 && none.efficiency.is_nan() && none.copied.is_nan());
     }
 
     #[test]
-    fn self_bleu_goes_from_none_to_one() {
+    fn self_bleu_is_between_zero_and_one() {
         let twins = lines(&["a b c d e", "a b c d e", "p q r s", "p q r s"]);
         assert!((self_bleu(&twins) - 1.0).abs() < 1e-12);
         assert_eq!(self_bleu(&lines(&["a b c d", "e f g h", "i j k l"])), 0.0);
@@ -423,22 +343,21 @@ mod tests {
     }
 
     #[test]
-    fn self_bleu_is_what_paper_and_pencil_give() {
-        // The first has of its n-grams 4 of 5, 3 of 4, 2 of 3, 1 of 2 in the second, and is no shorter. The second: 4 of 4,
-        // 3 of 3, 2 of 2, 1 of 1, and is shorter by one of four.
+    fn self_bleu_equals_the_value_computed_by_hand() {
+        // Of the first line, 4 of 5, 3 of 4, 2 of 3 and 1 of 2 n-grams match, without a brevity penalty. Of the second, all
+        // match, and its brevity penalty is exp(1 − 5/4).
         let first: f64 = (0.8_f64 * 0.75 * (2.0 / 3.0) * 0.5).powf(0.25);
         let second = (1.0_f64 - 5.0 / 4.0).exp();
         let found = self_bleu(&lines(&["a b c d e", "a b c d"]));
         assert!((found - f64::midpoint(first, second)).abs() < 1e-12);
-        // Where longer n-grams do not match, a tenth stands for each. "a" counts no more often than in the other.
+        // Longer n-grams do not match and count 0.1 each. The count of "a" is clipped to that of the other line.
         let first = (2.0 / 4.0 * (0.1 / 3.0) * (0.1 / 2.0) * 0.1_f64).powf(0.25);
         let found = self_bleu(&lines(&["a a a b", "b x a y"]));
         assert!((found - first).abs() < 1e-12);
     }
 
     #[test]
-    fn self_bleu_with_many_references_is_that_with_all_of_them_compared() {
-        // Against a count over all other lines, one by one.
+    fn references_equal_a_comparison_with_all_other_lines() {
         let some = lines(&[
             "a b a b a b",
             "a b c a",
@@ -466,14 +385,14 @@ mod tests {
     }
 
     #[test]
-    fn a_splice_keeps_the_ends_and_changes_as_little_as_it_can() {
+    fn a_splice_keeps_the_ends_and_takes_even_steps() {
         for (a, b) in [
             ("a b c d e", "p q r"),
             ("", "x y"),
             ("a", ""),
             ("a b", "a b"),
         ] {
-            let (a, b) = (words(a), words(b));
+            let (a, b) = (TextUnit::Words.parts(a), TextUnit::Words.parts(b));
             for points in [2, 3, 11] {
                 let spliced = token_splice(&a, &b, points);
                 assert_eq!(spliced.len(), points);
@@ -485,7 +404,7 @@ mod tests {
                 }
             }
         }
-        let middle = &token_splice(&words("a b c d"), &words("p q r s"), 3)[1];
+        let middle = &token_splice(&["a", "b", "c", "d"], &["p", "q", "r", "s"], 3)[1];
         assert_eq!(middle, &["p", "q", "c", "d"]);
     }
 }

@@ -1,4 +1,4 @@
-/*! What `eval` sets beside a network's likelihood: trivial baselines on the same tokens. And the picture of a run. */
+/*! Metrics of `eval`, the trivial baselines beside them, and plots. */
 
 mod baselines;
 mod interpolations;
@@ -8,8 +8,8 @@ mod plots;
 mod text_likelihood;
 
 pub use baselines::{LinearPrediction, order_zero};
-pub use interpolations::{Unit, Walk, WalkSummary, token_splice};
+pub use interpolations::{Walk, WalkSummary, token_splice};
 pub use ngram::Ngram;
-pub use pixel_baselines::{PixelBaselines, pixel_baselines};
+pub use pixel_baselines::pixel_baselines;
 pub use plots::{Line, Point, draw_curve, draw_lines};
 pub use text_likelihood::TextLikelihood;

@@ -1,10 +1,10 @@
 /*!
-What counting gives: an n-gram model of tokens, to set beside a network.
+An n-gram model of tokens, as a baseline.
 
 Interpolated modified Kneser–Ney smoothing (Chen & Goodman 1999, "An empirical study of smoothing techniques for
-language modeling", §3): from the counts of n-grams a fixed discount is taken, and what is saved goes to the shorter
-context, where a token counts not by how often but after how many different tokens it occurred. N-grams at the beginning
-of a sequence, which nothing comes before, count by how often (as in KenLM, Heafield et al. 2013, §3).
+language modeling", §3): discounts are subtracted from the counts of n-grams, and the saved mass goes to the shorter
+context, which counts the different tokens before an n-gram. N-grams at the beginning of a sequence keep their counts (as in
+KenLM, Heafield et al. 2013, §3).
 */
 
 use rayon::prelude::*;
@@ -12,35 +12,35 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::sequence::{Alphabet, Likelihood, SequenceDataset, Token};
 
-/// An n-gram is packed into one number, so many bits a token.
+/// Bits per token of a packed n-gram.
 const BITS: u32 = 25;
-/// The longest n-gram: as many tokens as 128 bits hold.
+/// The longest n-gram that fits in 128 bits.
 const LONGEST: usize = 5;
 
-/// Discounts where there are too few n-grams to estimate them from.
-const USUAL_DISCOUNTS: [f64; 3] = [0.5, 1.0, 1.5];
+/// The discounts for too few n-grams to estimate them.
+const DEFAULT_DISCOUNTS: [f64; 3] = [0.5, 1.0, 1.5];
 
-/// An interpolated n-gram model. Each sequence begins anew: nothing is remembered from the one before.
+/// An interpolated n-gram model. Contexts do not cross sequences.
 pub struct Ngram {
     alphabet: Alphabet,
-    /// Number n − 1 is for n-grams of n tokens.
+    /// Element n − 1 has the n-grams of n tokens.
     levels: Vec<Order>,
 }
 
 /// The n-grams of one length.
 struct Order {
-    /// The n-grams that occurred, packed, ascending: those of one context follow each other.
+    /// The packed n-grams, ascending, so that those of one context are adjacent.
     grams: Vec<u128>,
     counts: Vec<u32>,
-    /// The contexts that occurred: n-grams without their last token, ascending.
+    /// The contexts, ascending: n-grams without their last token.
     contexts: Vec<u128>,
-    /// For each context, the sum of its counts and the share that goes to the shorter context.
+    /// For each context, the sum of its counts and the fraction that goes to the shorter context.
     sums: Vec<(f64, f64)>,
     discounts: [f64; 3],
 }
 
 impl Ngram {
-    /// Counts all n-grams of up to `order` tokens. SequenceDataset should have `stop` at their end where the end counts.
+    /// Counts all n-grams of up to `order` tokens. Sequences end with `stop` where the end is scored.
     ///
     /// # Errors
     /// A usage error when the order is not 1 to 5; when the alphabet has more than 2²⁵ tokens; when reading fails.
@@ -51,17 +51,17 @@ impl Ngram {
     ) -> Result<Self> {
         if !(1..=LONGEST).contains(&order) {
             return Err(
-                Error::usage(format!("n-grams of {order} tokens are not counted"))
-                    .with_hint(format!("the order is from 1 to {LONGEST}")),
+                Error::usage(format!("n-gram order {order} is out of range"))
+                    .with_hint(format!("use an order from 1 to {LONGEST}")),
             );
         }
         if alphabet.inputs() > 1 << BITS {
             return Err(Error::usage(format!(
-                "n-grams of {} different tokens are not counted",
+                "an alphabet of {} tokens is too large for n-grams",
                 alphabet.size
             )));
         }
-        // What occurs, once for each time: whole n-grams; and shorter ones only where a sequence begins.
+        // Every occurrence of an n-gram, and of a shorter one only at the beginning of a sequence.
         let mut occurring: Vec<Vec<u128>> = vec![Vec::new(); order];
         for index in 0..sequences.count() {
             let tokens = after_start(sequences, index, alphabet)?;
@@ -73,7 +73,7 @@ impl Ngram {
         }
         let mut levels: Vec<Order> = Vec::with_capacity(order);
         for (index, mut grams) in occurring.into_iter().enumerate().rev() {
-            // A shorter one counts once for each different token before it.
+            // A shorter n-gram counts once for each different token before it.
             if let Some(longer) = levels.last() {
                 let without_first = (1_u128 << (BITS * (index as u32 + 1))) - 1;
                 grams.extend(longer.grams.iter().map(|gram| gram & without_first));
@@ -84,14 +84,14 @@ impl Ngram {
         Ok(Self { alphabet, levels })
     }
 
-    /// The probability of a token after `history`, which begins with `start`. Only its last tokens matter.
+    /// The probability of a token after `history`, which begins with `start`.
     pub fn probability(&self, history: &[Token], token: Token) -> f64 {
         let mut probability = 1.0 / self.alphabet.size as f64;
         for (length, level) in self.levels.iter().enumerate() {
             let Some(begin) = history.len().checked_sub(length) else {
                 break;
             };
-            // Where a context never occurred, no longer one did.
+            // If a context never occurred, no longer context did.
             match level.look_up(pack(&history[begin..]), token) {
                 Some((share, rest)) => probability = share + rest * probability,
                 None => break,
@@ -100,8 +100,8 @@ impl Ngram {
         probability
     }
 
-    /// The surprise of each token of a sequence, in nats; `start` is put before it and not scored. Give the `stop` as the
-    /// last token where the end counts.
+    /// The NLL of each token of a sequence in nats; `start` is prepended and not scored. Pass `stop` as the last token to
+    /// score the end.
     pub fn nll_per_token(&self, tokens: &[Token]) -> Vec<f64> {
         let mut history = vec![self.alphabet.start];
         tokens
@@ -115,7 +115,7 @@ impl Ngram {
             .collect()
     }
 
-    /// The surprise of every sequence, in nats.
+    /// The NLL of every sequence.
     ///
     /// # Errors
     /// When reading fails.
@@ -135,7 +135,7 @@ impl Ngram {
 }
 
 impl Order {
-    /// From n-grams in any order, once for each time they count.
+    /// Counts n-grams given in any order.
     fn count(mut occurring: Vec<u128>) -> Self {
         occurring.par_sort_unstable();
         let mut level = Self {
@@ -143,7 +143,7 @@ impl Order {
             counts: Vec::new(),
             contexts: Vec::new(),
             sums: Vec::new(),
-            discounts: USUAL_DISCOUNTS,
+            discounts: DEFAULT_DISCOUNTS,
         };
         for same in occurring.chunk_by(|a, b| a == b) {
             level.grams.push(same[0]);
@@ -163,8 +163,8 @@ impl Order {
         level
     }
 
-    /// What the counts after a context say of a token, and the share that is left to the shorter context; none for a
-    /// context that did not occur.
+    /// The discounted frequency of a token after a context, and the fraction for the shorter context; none for a context
+    /// that did not occur.
     fn look_up(&self, context: u128, token: Token) -> Option<(f64, f64)> {
         let place = self.contexts.binary_search(&context).ok()?;
         let (sum, rest) = self.sums[place];
@@ -182,13 +182,12 @@ impl Order {
     }
 }
 
-/// What is taken from a count.
 fn discount(discounts: &[f64; 3], count: u32) -> f64 {
     discounts[count.clamp(1, 3) as usize - 1]
 }
 
-/// The discounts of counts of one, two, and three or more (Chen & Goodman 1999, eq. 26), from how many n-grams have each
-/// count; the usual ones where these would not be between nothing and the count itself.
+/// The discounts of counts 1, 2 and 3 or more (Chen & Goodman 1999, eq. 26), from the number of n-grams with each count; the
+/// default ones if an estimate is not between 0 and its count.
 fn discounts(counts: &[u32]) -> [f64; 3] {
     let mut having = [0.0_f64; 4];
     for &count in counts {
@@ -206,18 +205,18 @@ fn discounts(counts: &[u32]) -> [f64; 3] {
     if estimated.iter().enumerate().all(possible) {
         estimated
     } else {
-        USUAL_DISCOUNTS
+        DEFAULT_DISCOUNTS
     }
 }
 
-/// Tokens as one number, the last in the lowest bits.
+/// Packs tokens, the last in the lowest bits.
 fn pack(tokens: &[Token]) -> u128 {
     tokens
         .iter()
         .fold(0, |packed, &token| packed << BITS | u128::from(token))
 }
 
-/// A sequence with `start` before it.
+/// A sequence after `start`.
 fn after_start(
     sequences: &dyn SequenceDataset,
     index: usize,
@@ -259,7 +258,7 @@ mod tests {
         }
     }
 
-    /// 400 sequences with some order in them, over 30 tokens of which number 20 never occurs.
+    /// 400 predictable sequences over 30 tokens, of which token 20 never occurs.
     fn sequences() -> List {
         let mut state = 5_u32;
         let mut random = |below: u32| {
@@ -308,19 +307,19 @@ mod tests {
         }
     }
 
-    /// Worked by hand: "a b", "a c" with a, b, c, stop = 0, 1, 2, 3. Too few n-grams for own discounts.
+    /// "a b", "a c" with a, b, c, stop = 0, 1, 2, 3. The n-grams are too few to estimate discounts.
     #[test]
-    fn two_sentences_give_what_paper_and_pencil_give() {
+    fn two_sentences_give_the_probabilities_computed_by_hand() {
         let data = List(vec![vec![0, 1, 3], vec![0, 2, 3]]);
         let model = Ngram::train(&data, alphabet(4), 2).unwrap();
-        // After how many different tokens: a 1, b 1, c 1, stop 2, of 5; saved 3·½ + 1, that is one half of the mass.
+        // Different tokens before: a 1, b 1, c 1, stop 2, of 5; the discounts 3·½ + 1 save half of the mass.
         let (a, b, stop) = (0.5 / 5.0 + 0.5 / 4.0, 0.225, 1.0 / 5.0 + 0.5 / 4.0);
         let expected = [
             (vec![4], 0, (2.0 - 1.0) / 2.0 + 0.5 * a),
             (vec![4, 0], 1, (1.0 - 0.5) / 2.0 + 0.5 * b),
             (vec![4, 0, 1], 3, (1.0 - 0.5) / 1.0 + 0.5 * stop),
             (vec![4, 0, 1], 0, 0.5 * a),
-            // Nothing ever came after stop.
+            // Nothing occurred after stop.
             (vec![4, 3], 3, stop),
         ];
         for (history, token, expected) in &expected {
@@ -336,8 +335,8 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_counts_by_how_often() {
-        // "a b" begins three sequences and "a c" one: as often counts, though only `start` comes before both.
+    fn n_grams_at_the_beginning_keep_their_counts() {
+        // "a b" begins three sequences and "a c" one; only `start` occurs before both.
         let data = List(vec![
             vec![0, 1, 3],
             vec![0, 1, 3],
@@ -358,25 +357,25 @@ mod tests {
         for (found, expected) in found.iter().zip([0.5, 1.1, 3.0 - 4.0 / 3.0]) {
             assert!((found - expected).abs() < 1e-12);
         }
-        assert_eq!(discounts(&[1, 1, 2]), USUAL_DISCOUNTS);
-        assert_eq!(discounts(&[]), USUAL_DISCOUNTS);
+        assert_eq!(discounts(&[1, 1, 2]), DEFAULT_DISCOUNTS);
+        assert_eq!(discounts(&[]), DEFAULT_DISCOUNTS);
     }
 
     #[test]
-    fn longer_contexts_foresee_better_where_there_is_order() {
-        let (learned, measured) = (sequences(), List(sequences().0[..100].to_vec()));
+    fn longer_contexts_predict_better() {
+        let (training, test) = (sequences(), List(sequences().0[..100].to_vec()));
         let nats = |order| -> f64 {
-            let model = Ngram::train(&learned, alphabet(30), order).unwrap();
-            let scores = model.score(&measured).unwrap();
+            let model = Ngram::train(&training, alphabet(30), order).unwrap();
+            let scores = model.score(&test).unwrap();
             assert_eq!(scores.len(), 100);
-            assert_eq!(scores[7].tokens, measured.0[7].len() as u64);
+            assert_eq!(scores[7].tokens, test.0[7].len() as u64);
             scores.iter().map(|score| score.nats).sum()
         };
         assert!(nats(1) > 1.1 * nats(2) && nats(2) > nats(3));
     }
 
     #[test]
-    fn what_cannot_be_counted_is_refused() {
+    fn bad_orders_and_alphabets_are_refused() {
         let data = sequences();
         assert!(
             Ngram::train(&data, alphabet(30), 0)

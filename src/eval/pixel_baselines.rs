@@ -1,41 +1,39 @@
 /*!
-How well one can foresee the pixels of indexed pictures without a network: from how often each colour occurs, from the
-pixel on the left or above, and from both.
+Baselines that predict the pixels of indexed pictures from the frequency of each colour, from the pixel on the left or
+above, and from both.
 
-Everything is learnt from one set of pictures and measured on another. Pixels come in raster order; a neighbour beyond
-the edge counts as a colour of its own.
+They are fitted on one set of pictures and measured on another. Pixels are in raster order; beyond the edge is a colour of
+its own.
 */
 
-/// Bits a pixel on held-out pictures. Not numbers where there are none.
+/// Bits per pixel on held-out pictures; NaN without pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PixelBaselines {
-    /// Each colour by how often it occurs, with half a count for each colour (Krichevsky and Trofimov 1981).
+    /// The frequency of each colour, with half a count added (Krichevsky and Trofimov 1981).
     pub order_zero: f64,
-    /// The colour on the left once more with one probability, and otherwise any, as in `order_zero`.
+    /// A mixture of the colour on the left and `order_zero`.
     pub copy_left: f64,
-    /// The same with the colour above.
+    /// A mixture of the colour above and `order_zero`.
     pub copy_above: f64,
-    /// How often each colour occurs beside its two neighbours, interpolated with how often beside each of them, and
-    /// with `order_zero`.
+    /// The frequency given both neighbours, interpolated with the frequencies given each of them and `order_zero`.
     pub neighbours: f64,
 }
 
-/// Weights are fitted on no more than so many pictures.
+/// The largest number of pictures to fit weights on.
 const FITTED: usize = 1_000;
-/// Rounds of expectation maximisation; the likelihood hardly changes any more after far fewer.
+/// Rounds of expectation maximisation; it converges in far fewer.
 const ROUNDS: usize = 40;
-/// Interpolation weights depend on how often a pair of neighbours was seen: never, once, twice to three times, …
+/// Interpolation weights depend on the count of a pair of neighbours: 0, 1, 2 to 3, 4 to 7, …
 const BUCKETS: usize = 16;
 
-/// Learns from the pictures `train` and measures on `test`: each picture a slice of rows of `width` pixels, of the
+/// Fits the baselines on the pictures `train` and measures them on `test`. A picture is its rows of `width` pixels, of
 /// colours `0..classes`.
 ///
-/// The weights of all mixtures are fitted by expectation maximisation on every tenth training picture, while the
-/// counts are those of the other nine; then counts are taken from all of them. Of fewer than ten pictures nothing is
-/// fitted, and all parts of a mixture weigh the same.
+/// Expectation maximisation fits the weights of the mixtures on every tenth training picture with the counts of the others;
+/// then all training pictures are counted. With fewer than ten pictures the weights are equal.
 ///
 /// # Panics
-/// If a pixel is of no such colour, or the width is 0.
+/// If a pixel has no such colour, or the width is 0.
 pub fn pixel_baselines(
     train: &[&[u8]],
     test: &[&[u8]],
@@ -62,23 +60,23 @@ pub fn pixel_baselines(
     mixtures.measure(&counts, test)
 }
 
-/// How often colours occur, by themselves and beside others.
+/// Counts of colours, alone and given their neighbours.
 struct Counts {
     width: usize,
     classes: usize,
     /// `[classes]`
     alone: Vec<u32>,
-    /// `[classes + 1, classes]`: beside each left neighbour; the last is the edge.
+    /// `[classes + 1, classes]`: given the left neighbour, the edge last.
     left: Vec<u32>,
     /// `[classes + 1, classes]`
     above: Vec<u32>,
     /// `[classes + 1, classes + 1, classes]`: left, above.
     pair: Vec<u32>,
-    /// Sums of the last axis of each.
+    /// The sums over the last axis of each table.
     totals: [Vec<u64>; 4],
 }
 
-/// A pixel and what is known before it.
+/// A pixel and its neighbours.
 #[derive(Clone, Copy)]
 struct Place {
     pixel: usize,
@@ -105,7 +103,7 @@ impl Counts {
         }
     }
 
-    /// The pixels of a picture in raster order; the edge counts as colour number `classes`.
+    /// The pixels of a picture in raster order; the edge is colour `classes`.
     fn places<'a>(&'a self, picture: &'a [u8]) -> impl Iterator<Item = Place> + 'a {
         let colour = |index: usize| usize::from(picture[index]);
         (0..picture.len()).map(move |index| Place {
@@ -138,12 +136,12 @@ impl Counts {
         }
     }
 
-    /// Where a place is found in each table.
+    /// The row of a place in each table.
     fn contexts(&self, Place { left, above, .. }: Place) -> [usize; 4] {
         [0, left, above, left * (self.classes + 1) + above]
     }
 
-    /// How probable the pixel is by each table; `None` where its neighbours were never seen.
+    /// The probability of the pixel by each table; `None` if its neighbours never occurred.
     fn probabilities(&self, place: Place) -> [Option<f64>; 4] {
         let contexts = self.contexts(place);
         let tables = [&self.alone, &self.left, &self.above, &self.pair];
@@ -157,7 +155,7 @@ impl Counts {
         })
     }
 
-    /// Which interpolation weights a place uses.
+    /// The bucket of interpolation weights of a place.
     fn bucket(&self, place: Place) -> usize {
         let seen = self.totals[3][self.contexts(place)[3]];
         ((u64::BITS - seen.leading_zeros()) as usize).min(BUCKETS - 1)
@@ -230,7 +228,7 @@ impl Mixtures {
     }
 }
 
-/// The pixel by its frequency, and by being the same as its neighbour; beyond the edge there is nothing to copy.
+/// The probabilities of the pixel by frequency and by equality with its neighbour; `None` at the edge.
 fn copy(
     place: Place,
     neighbour: usize,
@@ -241,8 +239,8 @@ fn copy(
     [parts[0], same]
 }
 
-/// Mixes what is known; the weights of what is not fall to the rest. The first part always is known: it gets a
-/// millionth at least, so that no pixel costs infinitely much.
+/// Mixes the known parts with renormalised weights. The first part is always known; its weight of at least 1e-6 keeps the
+/// NLL finite.
 fn mixed(parts: &[Option<f64>], weights: &[f64]) -> f64 {
     const LEAST: f64 = 1e-6;
     let known = || {
@@ -258,7 +256,7 @@ fn mixed(parts: &[Option<f64>], weights: &[f64]) -> f64 {
     LEAST * first + (1.0 - LEAST) * rest
 }
 
-/// Expectation: whose a pixel is, in parts that sum to one.
+/// Expectation: adds the responsibilities of the parts for a pixel.
 fn share<const N: usize>(parts: &[Option<f64>; N], weights: &[f64; N], sums: &mut [f64; N]) {
     let each: [f64; N] = std::array::from_fn(|i| parts[i].unwrap_or(0.0) * weights[i]);
     let total: f64 = each.iter().sum();
@@ -269,7 +267,7 @@ fn share<const N: usize>(parts: &[Option<f64>; N], weights: &[f64; N], sums: &mu
     }
 }
 
-/// Maximisation; where nothing was seen the weights stay.
+/// Maximisation; without data the weights stay.
 fn normalise<const N: usize>(sums: &[f64; N], weights: &mut [f64; N]) {
     let total: f64 = sums.iter().sum();
     if total > 0.0 {
@@ -297,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_helps_with_noise() {
+    fn noise_is_not_predictable() {
         let mut next = noise(1, 8);
         let pictures: Vec<Vec<u8>> = (0..200)
             .map(|_| (0..256).map(|_| next()).collect())
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn each_neighbour_helps_where_it_says_something() {
+    fn each_neighbour_helps_where_it_is_informative() {
         let mut next = noise(2, 8);
         let rows: Vec<Vec<u8>> = (0..100)
             .map(|_| (0..16).flat_map(|_| [next(); 16]).collect())
@@ -335,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn two_neighbours_see_what_one_does_not() {
+    fn two_neighbours_predict_more_than_one() {
         let mut next = noise(3, 2);
         let picture = |next: &mut dyn FnMut() -> u8| {
             let mut pixels = vec![0_u8; 256];
@@ -384,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_never_seen_cost_much_but_not_infinitely() {
+    fn unseen_colours_have_a_high_finite_nll() {
         let train = vec![vec![0_u8; 16]; 20];
         let slices: Vec<&[u8]> = train.iter().map(Vec::as_slice).collect();
         let found = pixel_baselines(&slices, &[&[7; 16]], 4, 8);

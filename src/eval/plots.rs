@@ -1,4 +1,4 @@
-/*! Lines over an axis, as a picture: how a run goes, how surprising a recording is. */
+/*! Line plots: loss curves, and the NLL of a recording over time. */
 
 use std::path::Path;
 use std::sync::Once;
@@ -11,27 +11,27 @@ use crate::error::{Error, Result};
 const WIDTH: u32 = 900;
 const HEIGHT: u32 = 500;
 
-/// One report on the curve.
+/// One report of a training run.
 #[derive(Debug, Clone, Copy)]
 pub struct Point {
-    /// Steps done.
+    /// The training step.
     pub step: u64,
-    /// Bits a token in training.
+    /// Training loss in bits per token.
     pub train: f64,
-    /// Bits a token in validation.
+    /// Validation loss in bits per token.
     pub validation: Option<f64>,
 }
 
-/// One line of a chart: its name in the legend, and its points.
+/// One line of a chart.
 #[derive(Debug, Clone)]
 pub struct Line<'a> {
-    /// What it shows.
+    /// Its name in the legend.
     pub name: &'a str,
-    /// x ascending.
+    /// Points (x, y), x ascending.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Draws the curve of a run as a PNG. Nothing is drawn from fewer than two points.
+/// Draws the loss curves of a run to a PNG file. Fewer than two points draw nothing.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -54,7 +54,7 @@ pub fn draw_curve(points: &[Point], unit: &str, path: &Path) -> Result<()> {
     draw_lines(&lines, "step", unit, path)
 }
 
-/// Draws lines over a common x axis as a PNG. Nothing is drawn where the first line has fewer than two points.
+/// Draws lines to a PNG file. Nothing is drawn if the first line has fewer than two points.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -75,11 +75,11 @@ pub fn draw_lines(lines: &[Line<'_>], x_name: &str, y_name: &str, path: &Path) -
         .map_err(|error| failed(error.to_string()))
 }
 
-/// The program brings its own font, so that it draws the same where none is installed.
+/// Registers an embedded font, so that plots do not depend on installed fonts.
 fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // A font that does not load shows up as an error when drawing.
+        // An error shows up when drawing.
         let _ = register_font(
             "sans-serif",
             FontStyle::Normal,
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_draws_a_picture_with_both_curves() {
+    fn it_draws_both_curves() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curve.png");
         let point = |step| Point {
@@ -152,7 +152,7 @@ mod tests {
             validation: Some(8.1 - step as f64 * 0.01),
         };
         draw_curve(&[point(1)], "bits/sample", &path).unwrap();
-        assert!(!path.exists(), "one point is no curve");
+        assert!(!path.exists(), "one point draws nothing");
         draw_curve(&[point(1), point(100), point(200)], "bits/sample", &path).unwrap();
         let picture = image::open(&path).unwrap().to_rgb8();
         assert!(

@@ -1,23 +1,23 @@
-/*! What the likelihood of sentences is told in: nats a sentence, bits a character, perplexity a word. */
+/*! The likelihood of sentences: nats per sentence, bits per character, word perplexity. */
 
 use std::fmt;
 
-/// The surprise of sentences and what it is divided by. The figures do not depend on how sentences are cut into tokens, so
-/// that networks with different tokenizers can be compared, as long as the tokenizers are open.
+/// The NLL of sentences and its denominators. These do not depend on the tokens, so that networks with different open
+/// tokenizers can be compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct TextLikelihood {
-    /// −ln of the probability of all sentences, each with its end.
+    /// −ln of the probability of all sentences, `stop` included.
     pub nats: f64,
-    /// How many sentences.
+    /// The number of sentences.
     pub sentences: u64,
-    /// How many Unicode scalar values they have together, ends not counted.
+    /// The number of Unicode scalar values.
     pub characters: u64,
-    /// How many words: what stands between white space. Ends are not counted.
+    /// The number of words between white space.
     pub words: u64,
 }
 
 impl TextLikelihood {
-    /// One more sentence, whose surprise with its end is `nats`.
+    /// Adds a sentence with an NLL of `nats`, `stop` included.
     pub fn score(&mut self, sentence: &str, nats: f64) {
         self.nats += nats;
         self.sentences += 1;
@@ -25,24 +25,23 @@ impl TextLikelihood {
         self.words += sentence.split_whitespace().count() as u64;
     }
 
-    /// nats / sentences. Not a number where nothing was scored; so are the others.
+    /// nats / sentences. This and the other ratios are NaN without sentences.
     pub fn nats_per_sentence(&self) -> f64 {
         self.nats / self.sentences as f64
     }
 
-    /// nats / ln 2 / (characters + sentences): the end of a sentence counts as one character, as the line's end that it
-    /// is in a file.
+    /// nats / ln 2 / (characters + sentences): the end of a sentence counts as one character, like its line break.
     pub fn bits_per_character(&self) -> f64 {
         self.nats / std::f64::consts::LN_2 / (self.characters + self.sentences) as f64
     }
 
-    /// exp(nats / (words + sentences)): the end of a sentence counts as one word, as is usual for the Penn Treebank
-    /// (Mikolov et al. 2010). It says nothing of text [without words](Self::has_words).
+    /// exp(nats / (words + sentences)): the end of a sentence counts as one word, as usual for the Penn Treebank (Mikolov
+    /// et al. 2010). Meaningless for text [without words](Self::has_words).
     pub fn word_perplexity(&self) -> f64 {
         (self.nats / (self.words + self.sentences) as f64).exp()
     }
 
-    /// False for scripts that put no space between words, judged by words of more than ten characters in the mean.
+    /// False for scripts without spaces between words: if the mean word has more than ten characters.
     pub fn has_words(&self) -> bool {
         self.characters <= 10 * self.words
     }
@@ -68,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guessing_evenly_costs_what_it_must() {
+    fn uniform_guessing_has_the_expected_nll() {
         let mut text = TextLikelihood::default();
-        // Three words and an end, each one of 50; five characters in all and an end, for the first.
+        // The first sentence has three words and an end, each one of 50, and five characters and an end.
         text.score("ä b c", 4.0 * 50_f64.ln());
         text.score("d", 2.0 * 50_f64.ln());
         assert!((text.word_perplexity() - 50.0).abs() < 1e-9);
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_spaces_has_no_words_to_tell_of() {
+    fn text_without_spaces_has_no_word_perplexity() {
         let mut text = TextLikelihood::default();
         text.score("秦川雄帝宅，函谷壯皇居。", 60.0);
         assert!(!text.has_words());
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_scored_is_no_number() {
+    fn without_sentences_the_ratios_are_nan() {
         assert!(TextLikelihood::default().nats_per_sentence().is_nan());
         assert!(TextLikelihood::default().word_perplexity().is_nan());
     }

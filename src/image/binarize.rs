@@ -1,10 +1,10 @@
 /*!
-Grey pictures in black and white, in the two ways under which likelihoods are published; they differ by about two
-nats a picture on MNIST, so that results of one are never to be compared with those of the other.
+Binarises grey pictures, in the two ways for which likelihoods are published. Their likelihoods on MNIST differ by about
+two nats a picture, so do not compare results of one with results of the other.
 
-*Static*: white from one half on; [`Palette::binary`](crate::image::Palette::binary) does just that. *Dynamic*
-(Salakhutdinov and Murray 2008): each pixel is white with the probability that its grey value says, drawn anew in each
-epoch; a draw depends on the seed, the epoch and the picture alone.
+*Static*: a pixel is white from one half on, as [`Palette::binary`](crate::image::Palette::binary) does. *Dynamic*
+(Salakhutdinov and Murray 2008): a pixel is white with a probability equal to its grey value, sampled again in each
+epoch; a sample depends only on the seed, the epoch and the picture.
 */
 
 use std::ops::Range;
@@ -18,27 +18,27 @@ use crate::error::Result;
 use crate::image::Pictures;
 use crate::sequence::{SequenceDataset, Token};
 
-/// How grey becomes black and white.
+/// How grey pixels become black or white.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binarize {
     /// White from one half on.
     Static,
-    /// White with the probability that the grey value says.
+    /// White with a probability equal to the grey value, sampled in each epoch.
     Dynamic,
 }
 
-/// The black and white pictures of one epoch, drawn as they are read.
+/// The binarised pictures of one epoch, sampled when they are read.
 #[derive(Debug, Clone, Copy)]
-pub struct Drawn<'a> {
+pub(crate) struct Drawn<'a> {
     pictures: &'a Pictures,
     seed: u64,
     epoch: u64,
 }
 
 impl<'a> Drawn<'a> {
-    /// What `pictures` are in this epoch; colours count as the grey of their lightness.
-    pub fn new(pictures: &'a Pictures, seed: u64, epoch: u64) -> Self {
+    /// Binarises `pictures` for this epoch; colours count as greys of the same lightness.
+    pub(crate) fn new(pictures: &'a Pictures, seed: u64, epoch: u64) -> Self {
         Self {
             pictures,
             seed,
@@ -46,21 +46,7 @@ impl<'a> Drawn<'a> {
         }
     }
 
-    /// Black (0) or white (1) for the pixels `range` of picture `index`, `[height, width]`.
-    ///
-    /// # Panics
-    /// If the range is not inside the picture, or `out` has another length.
-    pub fn draw(&self, index: usize, range: Range<usize>, out: &mut [u8]) {
-        assert_eq!(range.len(), out.len());
-        let mut rng = self.rng_stream(index, range.start);
-        let mut greys = vec![0; range.len()];
-        self.pictures.greys(index, range, &mut greys);
-        for (white, grey) in out.iter_mut().zip(greys) {
-            *white = u8::from(is_white(grey, rng.next_u32()));
-        }
-    }
-
-    /// The random numbers of a picture, one for each pixel, from `pixel` on.
+    /// The random stream of a picture, one number for each pixel, positioned at `pixel`.
     fn rng_stream(&self, index: usize, pixel: usize) -> ChaCha8Rng {
         let key = [
             self.seed.to_le_bytes(),
@@ -73,9 +59,9 @@ impl<'a> Drawn<'a> {
     }
 }
 
-/// White with probability grey / 255, exactly: black never is, and white always.
-fn is_white(grey: u8, rng: u32) -> bool {
-    u64::from(rng) * 255 < u64::from(grey) << 32
+/// True with probability grey / 255 over uniform `random`: never for black, always for white.
+fn is_white(grey: u8, random: u32) -> bool {
+    u64::from(random) * 255 < u64::from(grey) << 32
 }
 
 impl SequenceDataset for Drawn<'_> {
@@ -87,11 +73,13 @@ impl SequenceDataset for Drawn<'_> {
         self.pictures.size().area()
     }
 
+    /// Reads black (0) or white (1) for each pixel.
     fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
-        let mut drawn = vec![0; range.len()];
-        self.draw(index, range, &mut drawn);
-        for (token, white) in out.iter_mut().zip(drawn) {
-            *token = Token::from(white);
+        let mut rng = self.rng_stream(index, range.start);
+        let mut greys = vec![0; range.len()];
+        self.pictures.greys(index, range, &mut greys);
+        for (token, grey) in out.iter_mut().zip(greys) {
+            *token = Token::from(is_white(grey, rng.next_u32()));
         }
         Ok(())
     }
@@ -103,15 +91,17 @@ mod tests {
 
     const AREA: usize = 32 * 32;
 
-    /// Two pictures of 32×32: greys that rise by one each pixel, and the middle grey.
+    /// Two pictures of 32×32: greys that rise by one each pixel, and a constant grey.
     fn pictures() -> Pictures {
         let rising: Vec<u8> = (0..AREA).map(|i| (i % 256) as u8).collect();
         Pictures::from_greys("32".parse().unwrap(), &[rising, vec![102; AREA]])
     }
 
-    fn drawn(seed: u64, epoch: u64, index: usize) -> Vec<u8> {
+    fn drawn(seed: u64, epoch: u64, index: usize) -> Vec<Token> {
         let mut out = vec![9; AREA];
-        Drawn::new(&pictures(), seed, epoch).draw(index, 0..AREA, &mut out);
+        let pictures = pictures();
+        let epoch = Drawn::new(&pictures, seed, epoch);
+        epoch.read(index, 0..AREA, &mut out).unwrap();
         out
     }
 
@@ -121,7 +111,7 @@ mod tests {
         let epochs = 300;
         for epoch in 0..epochs {
             for (i, white) in drawn(7, epoch, 0).into_iter().enumerate() {
-                whites[i % 256] += u32::from(white);
+                whites[i % 256] += white;
             }
         }
         let draws = epochs as f64 * 4.0;

@@ -1,7 +1,7 @@
 /*!
-A picture as a sequence: raster order, one token a pixel, the token being the number of its colour.
+A picture as a sequence: one token for each pixel in raster order, the index of its colour in a palette.
 
-Indices come back exactly. Colours do where they are of the palette, and are otherwise replaced by the nearest.
+Indices survive encoding and decoding exactly; colours that the palette lacks become the nearest ones.
 */
 
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::image::{Color, Fit, Indexed, Palette, Picture, Pictures, Size};
 use crate::sequence::{Alphabet, Codec, SequenceDataset, Token};
 
-/// Size and colours of a model's pictures.
+/// The size and the palette of a model's pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PixelCodec {
@@ -23,7 +23,7 @@ pub struct PixelCodec {
 }
 
 impl PixelCodec {
-    /// Pictures of one size in the colours of a palette.
+    /// A codec for pictures of this size and palette.
     pub fn new(size: Size, palette: Palette) -> Self {
         Self { size, palette }
     }
@@ -33,19 +33,19 @@ impl PixelCodec {
         self.size
     }
 
-    /// The colours.
+    /// The palette.
     pub fn palette(&self) -> &Palette {
         &self.palette
     }
 
-    /// A picture of this size, each pixel the nearest colour's number.
+    /// Replaces each pixel with the index of the nearest colour.
     ///
     /// # Errors
-    /// A usage error where the picture has another size.
+    /// A usage error when the picture has another size.
     pub fn index(&self, picture: &Picture) -> Result<Indexed> {
         if !picture.has_size(self.size) {
             return Err(Error::usage(format!(
-                "a picture of {}x{} pixels cannot be of this model, whose pictures are {}",
+                "a picture of {}x{} pixels does not fit this model, whose pictures are {}",
                 picture.width, picture.height, self.size
             )));
         }
@@ -57,10 +57,10 @@ impl PixelCodec {
         })
     }
 
-    /// Makes any picture one of this model's: resized, in the palette's colours; with a warning for each that took.
+    /// Resizes a picture to the model's size and converts it to the palette, with a warning for each change.
     ///
     /// # Errors
-    /// With `strict`, where a warning would be due: [`Error::Input`] for the picture's file `path`.
+    /// With `strict`, [`Error::Input`] for the file `path` instead of a warning.
     pub fn adapt(
         &self,
         picture: &Picture,
@@ -84,18 +84,18 @@ impl PixelCodec {
             .count();
         if foreign > 0 {
             warnings.push(format!(
-                "{foreign} of its {} pixels are of a colour that the model does not have, replaced by the nearest",
+                "{foreign} of its {} pixels have a colour that the model lacks, replaced by the nearest",
                 self.size.area()
             ));
         }
         if strict && !warnings.is_empty() {
             return Err(Error::input(path, warnings.join("; "))
-                .with_hint("leave out --strict to use it all the same"));
+                .with_hint("omit --strict to use it with these changes"));
         }
         Ok((indexed, warnings))
     }
 
-    /// The colours of an indexed picture; numbers beyond the palette are drawn as its last colour.
+    /// The RGB picture of an indexed one; indices beyond the palette take its last colour.
     pub fn paint(&self, indexed: &Indexed) -> Picture {
         let colors = self.palette.colors();
         let last = colors.len() - 1;
@@ -113,12 +113,12 @@ impl PixelCodec {
     /// All pictures of a library as sequences.
     ///
     /// # Errors
-    /// A usage error where they have another size.
-    pub fn index_all(&self, pictures: &Pictures) -> Result<IndexedPictures> {
+    /// A usage error when they have another size.
+    pub(crate) fn index_all(&self, pictures: &Pictures) -> Result<IndexedPictures> {
         let area = self.size.area();
         if pictures.size() != self.size {
             return Err(Error::usage(format!(
-                "pictures of {} pixels cannot be of this model, whose pictures are {}",
+                "pictures of {} pixels do not fit this model, whose pictures are {}",
                 pictures.size(),
                 self.size
             )));
@@ -138,7 +138,7 @@ impl PixelCodec {
 impl Codec for PixelCodec {
     type Media = Indexed;
 
-    /// One class for each colour; the start symbol is only ever an input, and a picture ends where its size says.
+    /// One class for each colour. There is no stop symbol: the size determines where a picture ends.
     fn alphabet(&self) -> Alphabet {
         Alphabet {
             size: self.palette.len(),
@@ -179,7 +179,7 @@ impl PixelCodec {
             return Ok(());
         }
         Err(Error::usage(format!(
-            "{pixels} pixels are no picture of {}, which has {}",
+            "{pixels} pixels do not make a picture of {}, which has {}",
             self.size,
             self.size.area()
         )))
@@ -188,7 +188,7 @@ impl PixelCodec {
     fn unknown(&self, index: Token, place: usize) -> Error {
         let width = self.size.width() as usize;
         Error::usage(format!(
-            "the pixel in row {}, column {} is of colour {index}; the palette ends at {}",
+            "the pixel in row {}, column {} has colour {index}; the palette ends at {}",
             place / width + 1,
             place % width + 1,
             self.palette.len() - 1
@@ -196,53 +196,24 @@ impl PixelCodec {
     }
 }
 
-/// Many pictures of one size as sequences, in memory: one byte a pixel.
+/// Pictures of one size as sequences in memory, one byte a pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexedPictures {
+pub(crate) struct IndexedPictures {
     size: Size,
     indices: Vec<u8>,
 }
 
 impl IndexedPictures {
-    /// The size of all pictures.
-    pub fn size(&self) -> Size {
-        self.size
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.indices.len() / self.size.area()
-    }
-
-    /// True where there is none.
-    pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
-    /// Picture `index`, `[height, width]`.
-    ///
-    /// # Panics
-    /// If there is no such picture.
-    pub fn get(&self, index: usize) -> &[u8] {
+    /// The indices of picture `index`, `[height, width]`.
+    fn get(&self, index: usize) -> &[u8] {
         let area = self.size.area();
         &self.indices[index * area..(index + 1) * area]
-    }
-
-    /// Picture `index` by itself.
-    ///
-    /// # Panics
-    /// If there is no such picture.
-    pub fn indexed(&self, index: usize) -> Indexed {
-        Indexed {
-            size: self.size,
-            indices: self.get(index).to_vec(),
-        }
     }
 }
 
 impl SequenceDataset for IndexedPictures {
     fn count(&self) -> usize {
-        self.len()
+        self.indices.len() / self.size.area()
     }
 
     fn length(&self, _: usize) -> usize {
@@ -301,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn the_start_symbol_is_no_colour() {
+    fn the_start_symbol_is_not_a_colour() {
         let alphabet = codec("2", 5).alphabet();
         assert_eq!((alphabet.size, alphabet.start, alphabet.stop), (5, 5, None));
         assert!(codec("2", 5).decode(&[0, 1, 2, alphabet.start]).is_err());
     }
 
     #[test]
-    fn what_is_no_picture_of_the_model_is_refused_with_its_place() {
+    fn invalid_pictures_are_refused_with_the_place() {
         let codec = codec("3x2", 4);
         let error = codec.decode(&[0, 0, 0, 0, 9, 0]).unwrap_err().to_string();
         assert!(
@@ -331,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_pictures_are_adapted_with_a_warning_or_refused() {
+    fn other_pictures_are_adapted_with_a_warning_or_refused() {
         let codec = codec("4", 8);
         let own = codec.paint(&indexed(&codec));
         let adapt = |picture: &Picture, strict| {

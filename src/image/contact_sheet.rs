@@ -13,9 +13,9 @@ const MAX_PIXELS: u64 = 1 << 27;
 /// One place on a sheet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
-    /// What is shown; nothing leaves the place empty.
+    /// The picture; `None` leaves the place empty.
     pub picture: Option<Picture>,
-    /// So many of its first pixels, in raster order, are framed: the part that was given.
+    /// The number of first pixels, in raster order, that were given; a frame surrounds them.
     pub given: usize,
 }
 
@@ -28,27 +28,24 @@ impl From<Picture> for Cell {
     }
 }
 
-/// Rows of cells, with how to show them.
-///
-/// Every cell is as large as the largest picture; between cells and around them is the margin.
+/// Rows of cells and how to draw them. Every cell is as large as the largest picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactSheet {
     /// Rows from the top, each from the left; they may differ in length.
     pub rows: Vec<Vec<Cell>>,
-    /// Sides of the square that one pixel becomes.
+    /// The side of the square that one pixel becomes.
     pub scale: u32,
-    /// Pixels between cells, not enlarged.
+    /// Pixels between and around cells, not enlarged.
     pub margin: u32,
-    /// What lies between and behind the cells.
+    /// The colour between and behind the cells.
     pub background: Color,
-    /// The lines of frames.
+    /// The colour of frames.
     pub frame: Color,
 }
 
 impl ContactSheet {
-    /// Rows with a scale at which a picture's longest side becomes about 128 pixels, on grey.
+    /// A sheet on grey, scaled so that the longest side of a picture becomes about 128 pixels.
     pub fn new(rows: Vec<Vec<Cell>>) -> Self {
-        /// What a picture is enlarged to, about.
         const COMFORTABLE: u32 = 128;
         let longest = rows
             .iter()
@@ -66,9 +63,9 @@ impl ContactSheet {
         }
     }
 
-    /// Pictures in reading order, as nearly a square as their shape allows; or in so many columns.
+    /// Pictures in reading order in this many columns, by default in a sheet that is about square.
     pub fn grid(pictures: Vec<Picture>, columns: Option<usize>) -> Self {
-        let columns = columns.unwrap_or_else(|| square(&pictures)).max(1);
+        let columns = columns.unwrap_or_else(|| square_columns(&pictures)).max(1);
         let mut rows: Vec<Vec<Cell>> = Vec::new();
         for (i, picture) in pictures.into_iter().enumerate() {
             if i % columns == 0 {
@@ -81,9 +78,8 @@ impl ContactSheet {
         Self::new(rows)
     }
 
-    /// What was given of each picture, its continuations, and the truth: one row for each picture.
-    ///
-    /// `given` of the first pixels of each truth are framed in all of them, and alone shown in the first cell.
+    /// One row for each picture: its given pixels, its continuations, and the original. The first `given` pixels are
+    /// framed everywhere but in the original.
     pub fn completions(pictures: Vec<(Picture, Vec<Picture>)>, given: usize) -> Self {
         let rows = pictures.into_iter().map(|(truth, continuations)| {
             let framed = |picture| Cell {
@@ -104,13 +100,13 @@ impl ContactSheet {
     /// Refuses a sheet that cannot be drawn.
     ///
     /// # Errors
-    /// A usage error where it would be too large, or nothing is on it.
+    /// A usage error when the sheet is too large or empty.
     pub fn check(&self) -> Result<()> {
         let (width, height) = self.extent();
         check_extent(width, height)?;
         let (cell_width, cell_height) = self.cell();
         if cell_width == 0 || cell_height == 0 || self.scale == 0 {
-            return Err(Error::usage("there is nothing to show on a sheet"));
+            return Err(Error::usage("a sheet without pictures cannot be drawn"));
         }
         Ok(())
     }
@@ -124,7 +120,7 @@ impl ContactSheet {
         })
     }
 
-    /// Where cell number `cell` begins in a direction in which pictures are so many pixels long.
+    /// The first pixel of cell number `cell` in a direction in which pictures are `pixels` long.
     fn place(&self, cell: usize, pixels: u32) -> u64 {
         let step = u64::from(pixels) * u64::from(self.scale) + u64::from(self.margin);
         (cell as u64).saturating_mul(step) + u64::from(self.margin)
@@ -162,7 +158,7 @@ impl ContactSheet {
     /// Writes the sheet as PNG.
     ///
     /// # Errors
-    /// As [`draw`](Self::draw), and where the file cannot be written.
+    /// As [`draw`](Self::draw), and when the file cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<()> {
         self.draw()?.write_png(path)
     }
@@ -177,8 +173,7 @@ impl ContactSheet {
         }
     }
 
-    /// A line of one pixel around the given part: outside the picture where it has its edge, and on the first
-    /// pixels that were not given where it ends inside.
+    /// Draws a line of one pixel around the given part, outside it, so that it covers no given pixel.
     fn draw_frame(
         &self,
         picture: &Picture,
@@ -207,11 +202,11 @@ impl ContactSheet {
     }
 }
 
-/// What stands for pixels that are not known yet.
+/// The colour of pixels that are not generated yet.
 pub(crate) const UNKNOWN: Color = [200; 3];
 
-/// How many columns make the sheet about a square.
-fn square(pictures: &[Picture]) -> usize {
+/// The number of columns that makes the sheet about square.
+fn square_columns(pictures: &[Picture]) -> usize {
     let shape = pictures.first().map_or(1.0, |picture| {
         f64::from(picture.height.max(1)) / f64::from(picture.width.max(1))
     });

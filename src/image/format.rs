@@ -1,23 +1,23 @@
-/*! What a picture model's tokens stand for. */
+/*! What the tokens of a picture model stand for, and how its pictures are read. */
 
 use serde::{Deserialize, Serialize};
 
 use crate::image::binarize::Binarize;
 use crate::image::{Color, Fit, ImportSettings, LabelSource, PixelCodec};
 
-/// Pictures of one size, pixel by pixel, each pixel the number of its colour in a palette.
+/// The format of a model's pictures; each pixel is an index into a palette.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PictureFormat {
     /// Size and palette.
     pub codec: PixelCodec,
-    /// What is done with pictures of another shape.
+    /// How pictures with another aspect ratio are resized.
     pub fit: Fit,
-    /// What lies behind transparent pixels.
+    /// The colour behind transparent pixels.
     pub background: Color,
-    /// Whether colours became greys.
+    /// Colours become greys.
     pub grey: bool,
-    /// How grey became black and white, if it did.
+    /// How grey pixels become black or white, if they do.
     pub binarize: Option<Binarize>,
     /// Where labels come from.
     pub labelled: Labelled,
@@ -27,17 +27,16 @@ pub struct PictureFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Labelled {
-    /// Their paths, by the model's rule.
+    /// The paths of the pictures, by the model's rule.
     ByPath,
-    /// The IDX file of labels beside theirs.
+    /// The IDX label file beside the pictures.
     Beside,
-    /// A file that is named each time.
+    /// A file that the user names each time.
     ByFile,
 }
 
 impl PictureFormat {
-    /// How pictures are read for this model, so that they are what it was trained on; their labels are the caller's to
-    /// find.
+    /// The settings that read pictures as this model's training did, without labels and colour map.
     pub fn import_settings(&self) -> ImportSettings {
         ImportSettings {
             size: Some(self.codec.size()),
@@ -49,11 +48,10 @@ impl PictureFormat {
         }
     }
 
-    /// The tokens around the one that is foreseen, beside the last: those above it, to the right, straight, and to the
-    /// left, as lags of a picture of this width.
+    /// Lags, in steps before the last token, of the pixels above the predicted one: above right, above, above left.
     pub fn lags_above(width: u32) -> Vec<usize> {
         let width = width as usize;
-        // The pixel above what is foreseen was fed width − 1 steps before the last.
+        // The pixel straight above was fed width − 1 steps before the last token.
         let mut lags: Vec<usize> = [width.saturating_sub(2), width - 1, width]
             .into_iter()
             .filter(|&lag| lag > 0)

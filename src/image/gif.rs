@@ -1,8 +1,8 @@
 /*!
-A picture being drawn, as an animated GIF: pixel by pixel in the order in which a model makes them.
+An animated GIF that draws a picture pixel by pixel, in the order in which a model generates it.
 
-Each frame holds just the pixels that are new, in the picture's own palette, so that colours are exact and files
-small. What is not drawn yet is grey.
+Each frame contains only the new pixels, in the palette of the picture, so that colours are exact and files small.
+Pixels that are not drawn yet are grey.
 */
 
 use std::borrow::Cow;
@@ -10,26 +10,25 @@ use std::path::Path;
 
 use gif::{DisposalMethod, Encoder, EncodingError, Frame, Repeat};
 
+use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
 use crate::image::contact_sheet::UNKNOWN;
-use crate::image::write::{failed, replace};
 use crate::image::{Indexed, Palette};
 
-/// How long the drawing takes, in hundredths of a second.
+/// The duration of the drawing, in hundredths of a second.
 const DURATION: usize = 400;
-/// How long the finished picture stays, in hundredths of a second.
+/// How long the finished picture is shown, in hundredths of a second.
 const HOLD: u16 = 200;
-/// The shortest time between frames that viewers keep to, in hundredths of a second.
+/// The shortest frame delay that viewers respect, in hundredths of a second.
 const SHORTEST: usize = 2;
 /// The longest side of the animation.
 const MAX_SIDE: u32 = 8_192;
 
-/// Writes the drawing of a picture, each pixel a square of `scale` × `scale`; the first `given` pixels stand there
-/// from the beginning.
+/// Writes the animation, each pixel a square of `scale` × `scale`. The first `given` pixels appear at once.
 ///
 /// # Errors
-/// A usage error where it would be too large; where the file cannot be written.
-pub fn write_gif(
+/// A usage error when the animation is too large or `scale` is 0; an error when the file cannot be written.
+pub(crate) fn write_gif(
     indexed: &Indexed,
     palette: &Palette,
     given: usize,
@@ -39,13 +38,16 @@ pub fn write_gif(
     let side = indexed.size.width().max(indexed.size.height());
     if scale == 0 || side.saturating_mul(scale) > MAX_SIDE {
         return Err(Error::usage(format!(
-            "a drawing of {} enlarged {scale} times is not possible",
+            "invalid scale {scale} for a GIF of {}",
             indexed.size
         ))
         .with_hint(format!("no side may exceed {MAX_SIDE} pixels")));
     }
-    let bytes = encode(indexed, palette, given, scale).map_err(|error| failed(path, error))?;
-    replace(path, &bytes)
+    let bytes = encode(indexed, palette, given, scale).map_err(|error| Error::Write {
+        path: path.into(),
+        source: std::io::Error::other(error),
+    })?;
+    write_atomic(path, &bytes)
 }
 
 fn encode(
@@ -64,7 +66,7 @@ fn encode(
         dispose: DisposalMethod::Keep,
         width: width as u16,
         height: height as u16,
-        // A palette may leave no room for one more colour: this frame brings its own.
+        // A palette may be full: this frame has one of its own.
         palette: Some(UNKNOWN.to_vec()),
         buffer: Cow::Owned(vec![0; (width * height) as usize]),
         ..Frame::default()
@@ -119,7 +121,7 @@ impl Stroke {
     }
 }
 
-/// The whole picture in strokes: what is given in at most two, the rest in so many that they last [`DURATION`].
+/// The picture in strokes: the given pixels in at most two, the others in enough strokes to last [`DURATION`].
 fn strokes(width: usize, pixels: usize, given: usize) -> Vec<Stroke> {
     let most = DURATION / SHORTEST;
     let given = given.min(pixels);
@@ -133,7 +135,7 @@ fn strokes(width: usize, pixels: usize, given: usize) -> Vec<Stroke> {
         push(whole_rows, given);
     }
     let rows = (pixels - given).div_ceil(width);
-    // A stroke ends with its row, unless even one stroke a row would be too many.
+    // A stroke ends with its row, unless one stroke a row is already too many.
     let strokes_a_row = most / rows.max(1);
     let mut start = given;
     while start < pixels {
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn it_lasts_about_as_long_as_it_should() {
+    fn the_animation_lasts_four_to_seven_seconds() {
         for (size, given) in [("20", 0), ("28", 392), ("100x3", 0), ("3x1000", 10)] {
             let (codec, indexed) = drawing(size, 20);
             let bytes = encode(&indexed, codec.palette(), given, 1).unwrap();

@@ -1,17 +1,17 @@
 /*!
-How surprising each pixel is, as a picture: black for what was foreseen, nearly white for the greatest surprise.
+The NLL of each pixel as a picture, from black for 0 to nearly white.
 
-Numbers are bits or nats a pixel; what is white the caller chooses, so that pictures beside each other compare.
+The caller chooses the value of the lightest colour, so that pictures side by side can be compared.
 */
 
 use crate::base::colormap::magma;
 use crate::image::{Picture, Size};
 
-/// One number for each pixel, `[height, width]`, as a picture of that size; `most` and beyond is lightest.
+/// Draws one value for each pixel, `[height, width]`; values of `most` and above get the lightest colour.
 ///
 /// # Panics
-/// If there are not as many numbers as pixels.
-pub fn draw(values: &[f32], size: Size, most: f32) -> Picture {
+/// If the number of values is not the number of pixels.
+pub(crate) fn draw(values: &[f32], size: Size, most: f32) -> Picture {
     assert_eq!(values.len(), size.area());
     Picture {
         width: size.width(),
@@ -20,21 +20,10 @@ pub fn draw(values: &[f32], size: Size, most: f32) -> Picture {
     }
 }
 
-/// The greatest of the numbers that is one; for `most` in [`draw`]. At least `f32::MIN_POSITIVE`.
-pub fn greatest(values: &[f32]) -> f32 {
+/// The greatest finite value, at least `f32::MIN_POSITIVE`; for `most` in [`draw`].
+pub(crate) fn greatest(values: &[f32]) -> f32 {
     let finite = values.iter().copied().filter(|value| value.is_finite());
     finite.fold(f32::MIN_POSITIVE, f32::max)
-}
-
-/// The scale: a bar of these pixels, from 0 at the left to `most` at the right.
-pub fn legend(width: u32, height: u32) -> Picture {
-    let steps = width.saturating_sub(1).max(1) as f32;
-    let row: Vec<_> = (0..width).map(|x| magma(x as f32 / steps)).collect();
-    Picture {
-        width,
-        height,
-        pixels: row.repeat(height as usize),
-    }
 }
 
 #[cfg(test)]
@@ -42,21 +31,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_surprise_is_lighter() {
+    fn a_higher_nll_is_lighter() {
         let size = Size::new(4, 1).unwrap();
         let picture = draw(&[0.0, 2.0, 4.0, 9.0], size, 4.0);
-        let bar = legend(101, 2);
-        assert_eq!(picture.pixels[0], bar.pixels[0]);
-        assert_eq!(picture.pixels[1], bar.pixels[50]);
-        assert_eq!(picture.pixels[2], bar.pixels[100]);
-        assert_eq!(picture.pixels[3], bar.pixels[100]);
-        assert_eq!(bar.pixels.len(), 202);
+        assert_eq!(picture.pixels, [0.0, 0.5, 1.0, 1.0].map(magma));
     }
 
     #[test]
-    fn the_greatest_is_a_number() {
+    fn the_greatest_is_finite_and_positive() {
         assert_eq!(greatest(&[1.0, 5.5, f32::INFINITY, f32::NAN]), 5.5);
         assert!(greatest(&[]) > 0.0);
-        assert_eq!(legend(1, 1).pixels.len(), 1);
     }
 }

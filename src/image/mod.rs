@@ -1,33 +1,43 @@
 /*!
-Pictures in and out.
+Pictures: import, encoding as sequences, export.
 
-[`Pictures`] reads a folder of picture files, an IDX file or rows of colour indices as pictures of one size;
-[`Palette`] gives their colours class numbers and [`PixelCodec`] makes a picture a sequence: its pixels in raster
-order, one token each (van den Oord et al., "Pixel Recurrent Neural Networks", 2016, §2), the classes being colours
-of a palette as in Hung-yi Lee's course of 2016. [`binarize`] makes grey pictures black and white. On the way out
-[`ContactSheet`] lays pictures out in rows, [`mod@gif`] shows one being drawn and [`heatmap`] how surprising each pixel is.
+[`Pictures`] reads a folder of picture files, an IDX file or rows of colour indices as pictures of one size.
+[`PixelCodec`] makes a picture a sequence of one token for each pixel in raster order (van den Oord et al., "Pixel
+Recurrent Neural Networks", 2016, §2); the tokens are indices into a [`Palette`], as in Hung-yi Lee's course of 2016.
+[`binarize`] makes grey pictures black and white, and [`PictureDataset`] is what a model is trained on.
+[`ContactSheet`] arranges pictures in rows, `gif` animates the drawing of one, and `heatmap` shows the NLL of
+each pixel.
 
-Colours are 8-bit sRGB; pixels are rows from the top, each from the left.
+Colours are 8-bit sRGB. Pixels are in rows from the top, each row from the left.
 */
 
 pub mod binarize;
 mod codec;
 mod contact_sheet;
+mod dataset;
 mod format;
-pub mod gif;
-pub mod heatmap;
+pub(crate) mod gif;
+pub(crate) mod heatmap;
 mod import;
 mod palette;
 mod picture;
-pub mod resize;
+mod pictures;
+mod pixel_format;
+mod resize;
 mod size;
-mod write;
+pub mod statistics;
+mod summary;
 
-pub use codec::{IndexedPictures, PixelCodec};
-pub use contact_sheet::{Cell, ContactSheet};
+pub(crate) use codec::IndexedPictures;
+pub use codec::PixelCodec;
+pub use contact_sheet::ContactSheet;
+pub use dataset::{PictureDataset, fingerprint, label_source};
 pub use format::{Labelled, PictureFormat};
-pub use import::{ImportSettings, LabelSource, Pictures, PixelFormat, Skipped, Summary};
-pub use palette::{MAX_COLORS, Palette};
+pub use import::{ImportSettings, LabelSource};
+pub use palette::Palette;
 pub use picture::{Color, Indexed, Picture, parse_color};
+pub use pictures::Pictures;
+pub use pixel_format::PixelFormat;
 pub use resize::Fit;
 pub use size::Size;
+pub use summary::Summary;

@@ -1,10 +1,10 @@
 /*!
-A model's colours.
+The colours of a model.
 
-Distances between colours are those of Oklab (Björn Ottosson, "A perceptual color space for image processing", 2020),
-in which equal distances look equally far apart; among greys, and for a palette of greys, it is the 8-bit value that
-counts, so that black and white part at one half. Palettes are clustered by a library's k-means: Wu's quantisation
-gives the first means, MacQueen's online k-means moves them (Thompson, Celebi and Buck, "Fast color quantization using
+Distances between colours are Euclidean in Oklab (Björn Ottosson, "A perceptual color space for image processing",
+2020), where equal distances look equally large. A palette of greys compares 8-bit values instead, so that black and
+white divide at one half. Colours are clustered with the k-means of the quantette crate: Wu's quantisation gives the
+first means, MacQueen's online k-means refines them (Thompson, Celebi and Buck, "Fast color quantization using
 MacQueen's k-means algorithm", 2020).
 */
 
@@ -21,15 +21,15 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, IoContext, Result};
 use crate::image::picture::{Color, Picture, grey, parse_color};
 
-/// A palette has no more colours than one byte can number.
-pub const MAX_COLORS: usize = 256;
+/// The most colours of a palette: an index is one byte.
+const MAX_COLORS: usize = 256;
 
-/// Side of a colour's square in [`Palette::write_png`], in pixels.
+/// Side of a colour's square in [`Palette::draw`], in pixels.
 const SWATCH: u32 = 24;
-/// Colours in a row there.
+/// Squares in a row of [`Palette::draw`].
 const SWATCHES: usize = 16;
 
-/// From 1 to 256 colours, numbered from 0; saved as a list of `#rrggbb`.
+/// From 1 to 256 colours, indexed from 0; serialised as a list of `#rrggbb`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "Vec<String>", try_from = "Vec<String>")]
 pub struct Palette {
@@ -38,26 +38,26 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// These colours, in this order.
+    /// A palette of these colours, in this order.
     ///
     /// # Errors
-    /// A usage error for none, or more than [`MAX_COLORS`].
+    /// A usage error for no colours, or more than 256.
     pub fn new(colors: Vec<Color>) -> Result<Self> {
         check_count(colors.len())?;
-        Ok(Self::of(colors))
+        Ok(Self::from_checked(colors))
     }
 
-    fn of(colors: Vec<Color>) -> Self {
+    fn from_checked(colors: Vec<Color>) -> Self {
         let nearest = Nearest::new(&colors);
         Self { colors, nearest }
     }
 
-    /// `k` colours (fewer where there are fewer) that stand for all these pixels, from dark to light.
+    /// Clusters pixels into at most `k` colours, ordered from dark to light.
     ///
-    /// Pixels of no more than `k` different colours give just those. The same pixels and seed give the same palette.
+    /// Pixels of no more than `k` different colours keep them. The same pixels and seed give the same palette.
     ///
     /// # Errors
-    /// A usage error for an impossible `k`, or for no pixels.
+    /// A usage error when `k` is out of range, or without pixels.
     pub fn cluster(pixels: &[Color], k: usize, seed: u64) -> Result<Self> {
         check_count(k)?;
         let mut colors = match distinct(pixels, k) {
@@ -76,10 +76,10 @@ impl Palette {
         Self::new(colors)
     }
 
-    /// Evenly spaced greys from black to white; one level alone is black.
+    /// Evenly spaced greys from black to white; a single level is black.
     ///
     /// # Errors
-    /// A usage error for an impossible number of levels.
+    /// A usage error when `levels` is out of range.
     pub fn grey(levels: usize) -> Result<Self> {
         check_count(levels)?;
         let steps = (levels - 1).max(1);
@@ -89,24 +89,24 @@ impl Palette {
 
     /// Black (0) and white (1).
     pub fn binary() -> Self {
-        Self::of(vec![[0; 3], [255; 3]])
+        Self::from_checked(vec![[0; 3], [255; 3]])
     }
 
-    /// Reads a colour map: a text file with one colour in each row, red, green and blue from 0 to 255, separated by
-    /// spaces or commas; row n is colour n.
+    /// Reads a colour map, a text file whose row n holds red, green and blue of colour n, from 0 to 255, separated by
+    /// spaces or commas.
     ///
     /// # Errors
-    /// [`Error::Input`] naming the row where it is none; [`Error::Read`] where it cannot be read.
-    pub fn read_colormap(path: &Path) -> Result<Self> {
-        /// More than 256 rows of three numbers need.
-        const MOST_BYTES: u64 = 1 << 16;
-        if fs::metadata(path).reading(path)?.len() > MOST_BYTES {
+    /// [`Error::Input`] naming the row that is invalid; [`Error::Read`] when the file cannot be read.
+    pub(crate) fn read_colormap(path: &Path) -> Result<Self> {
+        /// More than 256 rows of three numbers take.
+        const MAX_BYTES: u64 = 1 << 16;
+        if fs::metadata(path).reading(path)?.len() > MAX_BYTES {
             return Err(Error::input(path, "too large for a colour map")
                 .with_hint("a colour map has one 'R G B' a row"));
         }
         let bytes = fs::read(path).reading(path)?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Error::input(path, "no colour map: it is not text"))?;
+            .map_err(|_| Error::input(path, "not a colour map: it is not text"))?;
         let mut colors = Vec::new();
         for (row, line) in text.trim_end().lines().enumerate() {
             let color = read_color(line).map_err(|reason| {
@@ -126,23 +126,17 @@ impl Palette {
         }
     }
 
-    /// The colours; their place is their number.
+    /// The colours, by index.
     pub fn colors(&self) -> &[Color] {
         &self.colors
     }
 
-    /// How many colours it has.
-    #[expect(clippy::len_without_is_empty, reason = "a palette is never empty")]
+    /// The number of colours.
     pub fn len(&self) -> usize {
         self.colors.len()
     }
 
-    /// True where all colours are greys.
-    pub fn is_grey(&self) -> bool {
-        self.nearest.axes.is_none()
-    }
-
-    /// The number of the nearest colour; of equally near ones the first.
+    /// The index of the nearest colour; the lowest one of equally near colours.
     pub fn nearest(&self, color: Color) -> u8 {
         match &self.nearest.axes {
             Some(axes) => axes.nearest(oklab(&[color])[0]),
@@ -150,15 +144,15 @@ impl Palette {
         }
     }
 
-    /// The number of the colour nearest to a grey.
-    pub fn nearest_grey(&self, grey: u8) -> u8 {
+    /// The index of the colour nearest to a grey.
+    pub(crate) fn nearest_grey(&self, grey: u8) -> u8 {
         self.nearest.greys[usize::from(grey)]
     }
 
-    /// The numbers of the nearest colours, one for each pixel.
+    /// Writes the index of the nearest colour for each pixel.
     ///
     /// # Panics
-    /// If `out` has another length.
+    /// If `out` does not have the length of `pixels`.
     pub fn nearest_all(&self, pixels: &[Color], out: &mut [u8]) {
         assert_eq!(pixels.len(), out.len());
         let Some(axes) = &self.nearest.axes else {
@@ -167,7 +161,7 @@ impl Palette {
             }
             return;
         };
-        // Neighbours often are alike: what was just looked for need not be looked for again.
+        // Neighbours often are equal: the last result saves the search.
         let mut last = None;
         for ((index, &pixel), lab) in out.iter_mut().zip(pixels).zip(oklab(pixels)) {
             *index = match last {
@@ -178,21 +172,13 @@ impl Palette {
         }
     }
 
-    /// The palette as a picture of squares, 16 in a row, on white.
+    /// A picture of the colours as squares, 16 in a row, on white.
     pub fn draw(&self) -> Picture {
         let columns = self.len().min(SWATCHES) as u32;
         let rows = self.len().div_ceil(SWATCHES) as u32;
         let mut picture = Picture::filled(columns, rows, [255; 3]);
         picture.pixels[..self.len()].copy_from_slice(&self.colors);
         picture.enlarged(SWATCH)
-    }
-
-    /// Writes the picture that [`draw`](Self::draw) makes as PNG.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn write_png(&self, path: &Path) -> Result<()> {
-        self.draw().write_png(path)
     }
 }
 
@@ -223,12 +209,12 @@ fn check_count(count: usize) -> Result<()> {
         return Ok(());
     }
     Err(
-        Error::usage(format!("a palette of {count} colours is not possible"))
+        Error::usage(format!("a palette cannot have {count} colours"))
             .with_hint(format!("choose from 1 to {MAX_COLORS}")),
     )
 }
 
-/// One row of a colour map.
+/// Parses one row of a colour map.
 fn read_color(line: &str) -> std::result::Result<Color, String> {
     let parts = line.split([' ', '\t', ',']).filter(|part| !part.is_empty());
     let mut color = [0; 3];
@@ -236,7 +222,7 @@ fn read_color(line: &str) -> std::result::Result<Color, String> {
     for part in parts {
         let value = part
             .parse()
-            .map_err(|_| format!("'{part}' is no number from 0 to 255"))?;
+            .map_err(|_| format!("'{part}' is not a number from 0 to 255"))?;
         if let Some(place) = color.get_mut(count) {
             *place = value;
         }
@@ -244,17 +230,17 @@ fn read_color(line: &str) -> std::result::Result<Color, String> {
     }
     match count {
         3 => Ok(color),
-        0 => Err("it is empty, so that the colours behind it would have the wrong number".into()),
+        0 => Err("it is empty, which would shift the numbers of the colours after it".into()),
         n => Err(format!("it has {n} numbers instead of 3")),
     }
 }
 
-/// The different colours of the pixels, if they are no more than `most`.
-fn distinct(pixels: &[Color], most: usize) -> Option<Vec<Color>> {
+/// The distinct colours of the pixels, if there are no more than `max`.
+fn distinct(pixels: &[Color], max: usize) -> Option<Vec<Color>> {
     let mut found = BTreeSet::new();
     let mut last = None;
     for &pixel in pixels {
-        if last != Some(pixel) && found.insert(pixel) && found.len() > most {
+        if last != Some(pixel) && found.insert(pixel) && found.len() > max {
             return None;
         }
         last = Some(pixel);
@@ -264,7 +250,7 @@ fn distinct(pixels: &[Color], most: usize) -> Option<Vec<Color>> {
 
 /// k-means in Oklab.
 fn clustered(pixels: &[Color], k: usize, seed: u64) -> Result<Vec<Color>> {
-    /// MacQueen's means hardly move any more after so many samples.
+    /// Samples after which MacQueen's means hardly move.
     const SAMPLES: u32 = 1 << 20;
     let input: Vec<Srgb<u8>> = pixels.iter().map(|&[r, g, b]| Srgb::new(r, g, b)).collect();
     let size = PaletteSize::try_from_usize(k).expect("k was checked");
@@ -286,7 +272,7 @@ fn clustered(pixels: &[Color], k: usize, seed: u64) -> Result<Vec<Color>> {
     Ok(means.iter().map(|c| [c.red, c.green, c.blue]).collect())
 }
 
-/// Lightness and the two axes of colour.
+/// Lightness, green-red and blue-yellow of each colour.
 fn oklab(colors: &[Color]) -> Vec<[f32; 3]> {
     let colors: Vec<_> = colors.iter().map(|&[r, g, b]| Srgb::new(r, g, b)).collect();
     srgb8_to_oklab(&colors)
@@ -295,12 +281,12 @@ fn oklab(colors: &[Color]) -> Vec<[f32; 3]> {
         .collect()
 }
 
-/// What the search for the nearest colour needs, prepared once.
+/// Precomputed tables for the search for the nearest colour.
 #[derive(Debug, Clone)]
 struct Nearest {
-    /// The number for each of the 256 greys.
+    /// The index of the colour nearest to each of the 256 greys.
     greys: Vec<u8>,
-    /// For colours; without it they count as the grey of their lightness.
+    /// The colours in Oklab; `None` for a palette of greys, which compares lightness only.
     axes: Option<Axes>,
 }
 
@@ -329,8 +315,8 @@ impl Nearest {
     }
 }
 
-/// The colours of a palette in Oklab, each axis by itself so that the compiler compares several at a time. Filled up
-/// to whole blocks with what is infinitely far away.
+/// The colours of a palette in Oklab, one vector for each axis so that the compiler vectorises the search. Padded to
+/// whole blocks with points at infinity.
 #[derive(Debug, Clone)]
 struct Axes([Vec<f32>; 3]);
 
@@ -413,9 +399,8 @@ mod tests {
     }
 
     #[test]
-    fn black_and_white_part_at_one_half() {
+    fn black_and_white_divide_at_one_half() {
         let palette = Palette::binary();
-        assert!(palette.is_grey());
         assert!((0..=127).all(|v| palette.nearest([v; 3]) == 0));
         assert!((128..=255).all(|v| palette.nearest([v; 3]) == 1));
         assert_eq!(palette, Palette::grey(2).unwrap());
@@ -436,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn clusters_are_found_and_do_not_depend_on_chance() {
+    fn clusters_are_found_and_reproducible() {
         let pixels: Vec<Color> = (0..6_000_u32)
             .map(|i| {
                 let noise = (i.wrapping_mul(2_654_435_761) >> 29) as u8;
@@ -481,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_maps_are_read_and_their_faults_named() {
+    fn colour_maps_are_read_and_errors_name_the_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("colormap.txt");
         let read = |text: &str| {
@@ -497,7 +482,7 @@ mod tests {
             ("1 2 3\n\n4 5 6", "row 2: it is empty"),
             ("1 2 3\n4 5", "row 2: it has 2 numbers"),
             ("1 2 3 4", "row 1: it has 4 numbers"),
-            ("1 2 256", "row 1: '256' is no number from 0 to 255"),
+            ("1 2 256", "row 1: '256' is not a number from 0 to 255"),
             (&"1 2 3\n".repeat(257), "holds 257 colours"),
             (&" ".repeat(70_000), "too large"),
         ] {

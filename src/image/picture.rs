@@ -1,17 +1,18 @@
-/*! One picture: as colours, and as numbers of a palette's colours. */
+/*! One picture, as colours and as palette indices. */
 
 use std::path::Path;
 
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
-use crate::image::import::decode;
-use crate::image::write;
-use crate::image::write::write_png;
-use crate::image::{Size, resize};
+use crate::image::Size;
 
 /// Red, green and blue in 8-bit sRGB.
 pub type Color = [u8; 3];
 
-/// A picture of any size, in colours.
+/// A picture of any size, in RGB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Pixels in a row.
@@ -32,42 +33,38 @@ impl Picture {
         }
     }
 
-    /// Reads a picture file (PNG, JPEG, GIF or WebP), over a background where it is transparent.
+    /// Writes a PNG file, replacing an old one at once.
     ///
     /// # Errors
-    /// Where the file is no such picture, is damaged or too large, with the reason; where it cannot be read.
-    pub fn read(path: &Path, background: Color) -> Result<Self> {
-        Ok(decode::read(path, background)?.picture)
-    }
-
-    /// Writes it as PNG: aside first, then renamed into place.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
+    /// When the picture has no pixels or the file cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<()> {
-        write_png(self, path)
+        write_atomic(path, &self.png()?)
     }
 
-    /// It as a PNG file in memory.
+    /// Encodes the picture as a PNG file.
     ///
     /// # Errors
-    /// Where it has no pixels.
+    /// A usage error when the picture has no pixels.
     pub fn png(&self) -> Result<Vec<u8>> {
-        write::png(self).map_err(|error| Error::usage(error.to_string()))
+        let mut bytes = Vec::new();
+        // Enlarged pixels repeat whole rows: the Up filter turns those into zeros, which deflate packs well.
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up)
+            .write_image(
+                self.pixels.as_flattened(),
+                self.width,
+                self.height,
+                ExtendedColorType::Rgb8,
+            )
+            .map_err(|error| Error::usage(error.to_string()))?;
+        Ok(bytes)
     }
 
-    /// The picture in the size of a model; see [`fit`](resize::fit).
-    #[must_use]
-    pub fn fitted(&self, size: Size, how: resize::Fit, background: Color) -> Self {
-        resize::fit(self, size, how, background)
-    }
-
-    /// True where it has the size of a model.
+    /// True when the picture has this size.
     pub fn has_size(&self, size: Size) -> bool {
         (self.width, self.height) == (size.width(), size.height())
     }
 
-    /// Copies `other` into it, its upper left corner at (`left`, `top`). What does not fit is left out.
+    /// Copies `other` into the picture with its upper left corner at (`left`, `top`), cut off at the edges.
     pub fn paste(&mut self, other: &Picture, left: u32, top: u32) {
         let visible = other.width.min(self.width.saturating_sub(left)) as usize;
         let rows = other.height.min(self.height.saturating_sub(top));
@@ -78,7 +75,7 @@ impl Picture {
         }
     }
 
-    /// Each pixel as a square of `factor` × `factor`: hard edges.
+    /// Repeats each pixel as a square of `factor` × `factor`.
     #[must_use]
     pub fn enlarged(&self, factor: u32) -> Self {
         let wide = self.pixels.chunks(self.width.max(1) as usize).map(|row| {
@@ -93,16 +90,16 @@ impl Picture {
     }
 }
 
-/// A picture of a model's size, each pixel the number of a colour in the model's palette.
+/// A picture of a model's size, each pixel an index into the model's palette.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Indexed {
-    /// Its size.
+    /// The size.
     pub size: Size,
     /// `[height, width]`: rows from the top, each from the left.
     pub indices: Vec<u8>,
 }
 
-/// A colour written `#rrggbb` (the `#` may be left out), `white`, `black` or `grey`.
+/// Parses a colour: `#rrggbb` (the `#` is optional), `white`, `black` or `grey`.
 ///
 /// # Errors
 /// A usage error for anything else.
@@ -118,14 +115,14 @@ pub fn parse_color(text: &str) -> Result<Color> {
         .ok()
         .filter(|_| digits.len() == 6 && !digits.starts_with('+'));
     let number = number.ok_or_else(|| {
-        Error::usage(format!("'{text}' is no colour"))
-            .with_hint("write #rrggbb, as in #ff8000, or white, black or grey")
+        Error::usage(format!("invalid colour '{text}'"))
+            .with_hint("write #rrggbb, such as #ff8000, or white, black or grey")
     })?;
     let [_, r, g, b] = number.to_be_bytes();
     Ok([r, g, b])
 }
 
-/// Lightness of a colour as 8-bit grey: Rec. 709 weights on the sRGB values; greys stay what they are.
+/// Lightness of a colour as 8-bit grey, with Rec. 709 weights on the sRGB values; greys keep their value.
 pub(super) fn grey([r, g, b]: Color) -> u8 {
     let sum = 2126 * u32::from(r) + 7152 * u32::from(g) + 722 * u32::from(b);
     ((sum + 5000) / 10_000) as u8
@@ -154,16 +151,28 @@ mod tests {
     }
 
     #[test]
-    fn pasting_changes_just_what_is_covered() {
-        let mut ground = Picture::filled(5, 4, [9; 3]);
-        ground.paste(&gradient(3, 3), 3, 2);
-        ground.paste(&gradient(3, 3), 7, 0);
+    fn pasting_changes_only_covered_pixels() {
+        let mut canvas = Picture::filled(5, 4, [9; 3]);
+        canvas.paste(&gradient(3, 3), 3, 2);
+        canvas.paste(&gradient(3, 3), 7, 0);
         let covered = |i: usize| i % 5 >= 3 && i / 5 >= 2;
-        for (i, &pixel) in ground.pixels.iter().enumerate() {
+        for (i, &pixel) in canvas.pixels.iter().enumerate() {
             let expected = [(i % 5) as u8, (i / 5) as u8, 10].map(|v: u8| v.wrapping_sub(3));
             let expected = [expected[0], expected[1].wrapping_add(1), 7];
             assert_eq!(pixel, if covered(i) { expected } else { [9; 3] });
         }
+    }
+
+    #[test]
+    fn written_pictures_are_read_back_and_bad_places_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ü 1.png");
+        let picture = gradient(3, 2);
+        picture.write_png(&path).unwrap();
+        assert_eq!(Picture::read(&path, [0; 3]).unwrap(), picture);
+        let error = picture.write_png(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a folder; name a file"), "{error}");
+        assert!(Picture::filled(0, 0, [0; 3]).png().unwrap_err().is_usage());
     }
 
     #[test]

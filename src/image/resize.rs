@@ -1,10 +1,9 @@
 /*!
-Pictures of any size brought to one.
+Resizes pictures to the size of a model.
 
-A picture that is an enlargement of a smaller one with hard edges (pixel art, usually) gives back the very pixels it
-was made from, and a small one is enlarged by a whole factor with hard edges: neither gets a colour it did not have.
-Everything else is resampled by the cubic filter of Catmull and Rom, widened where the picture shrinks so that
-nothing aliases; among the usual filters it is sharp without the rings that Lanczos leaves beside hard edges.
+An enlargement with hard edges, as of pixel art, is reduced to the pixels it was made from, and a picture is enlarged
+by a whole factor with hard edges: neither gets new colours. All other pictures are resampled with the cubic filter of
+Catmull and Rom, widened when shrinking to avoid aliasing; it is sharp, and rings less than Lanczos beside hard edges.
 */
 
 use image::RgbImage;
@@ -13,38 +12,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Color, Picture, Size};
 
-/// What to do with a picture of another shape.
+/// How a picture with another aspect ratio is resized.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// Fill the whole size from the picture's middle, and cut off what stands over.
+    /// Fill the size from the centre of the picture, and cut off the rest.
     #[default]
     Crop,
-    /// Keep the whole picture, and fill the rest with the background.
+    /// Keep the whole picture, and pad it with the background.
     Pad,
 }
 
-/// A picture in this size; one that has it already is returned as it is.
-pub fn fit(picture: &Picture, size: Size, how: Fit, background: Color) -> Picture {
-    let (width, height) = (size.width(), size.height());
-    if picture.has_size(size) || picture.pixels.is_empty() {
-        return picture.clone();
-    }
-    match how {
-        Fit::Crop => resample(&middle(picture, size), width, height),
-        Fit::Pad => {
-            let (inner_width, inner_height) = inside(picture, size);
-            let inner = resample(picture, inner_width, inner_height);
-            let mut whole = Picture::filled(width, height, background);
-            let (left, top) = ((width - inner_width) / 2, (height - inner_height) / 2);
-            whole.paste(&inner, left, top);
-            whole
+impl Picture {
+    /// The picture resized to this size, which is a copy when it has that size or no pixels.
+    #[must_use]
+    pub fn fitted(&self, size: Size, fit: Fit, background: Color) -> Self {
+        let (width, height) = (size.width(), size.height());
+        if self.has_size(size) || self.pixels.is_empty() {
+            return self.clone();
+        }
+        match fit {
+            Fit::Crop => resample(&centre_crop(self, size), width, height),
+            Fit::Pad => {
+                let (inner_width, inner_height) = inner_size(self, size);
+                let inner = resample(self, inner_width, inner_height);
+                let mut padded = Self::filled(width, height, background);
+                let (left, top) = ((width - inner_width) / 2, (height - inner_height) / 2);
+                padded.paste(&inner, left, top);
+                padded
+            }
         }
     }
 }
 
-/// The largest part around the middle that has the shape of `size`, to the nearest pixel.
-fn middle(picture: &Picture, size: Size) -> Picture {
+/// The largest part around the centre with the aspect ratio of `size`, to the nearest pixel.
+fn centre_crop(picture: &Picture, size: Size) -> Picture {
     let (width, height) = (u64::from(size.width()), u64::from(size.height()));
     let (w, h) = (u64::from(picture.width), u64::from(picture.height));
     let (cut_w, cut_h) = if w * height > h * width {
@@ -67,8 +69,8 @@ fn middle(picture: &Picture, size: Size) -> Picture {
     }
 }
 
-/// The largest size of the picture's own shape inside `size`, to the nearest pixel.
-fn inside(picture: &Picture, size: Size) -> (u32, u32) {
+/// The largest size inside `size` with the aspect ratio of the picture, to the nearest pixel.
+fn inner_size(picture: &Picture, size: Size) -> (u32, u32) {
     let (width, height) = (u64::from(size.width()), u64::from(size.height()));
     let (w, h) = (u64::from(picture.width), u64::from(picture.height));
     if w * height > h * width {
@@ -78,7 +80,7 @@ fn inside(picture: &Picture, size: Size) -> (u32, u32) {
     }
 }
 
-/// a / b to the nearest whole number, at least 1.
+/// a / b, rounded, at least 1.
 fn rounded(a: u64, b: u64) -> u64 {
     ((a + b / 2) / b).max(1)
 }
@@ -91,15 +93,15 @@ fn resample(picture: &Picture, width: u32, height: u32) -> Picture {
         return picture.enlarged(factor);
     }
     if let Some(factor) = whole_factor(picture.width, picture.height, width, height) {
-        let small = every(picture, factor);
+        let small = subsample(picture, factor);
         if small.enlarged(factor) == *picture {
             return small;
         }
     }
     let bytes = picture.pixels.as_flattened().to_vec();
-    let whole = RgbImage::from_raw(picture.width, picture.height, bytes)
+    let source = RgbImage::from_raw(picture.width, picture.height, bytes)
         .expect("three bytes for each pixel");
-    let resized = imageops::resize(&whole, width, height, FilterType::CatmullRom);
+    let resized = imageops::resize(&source, width, height, FilterType::CatmullRom);
     Picture {
         width,
         height,
@@ -107,7 +109,7 @@ fn resample(picture: &Picture, width: u32, height: u32) -> Picture {
     }
 }
 
-/// By how much the larger size is the smaller one, if that is a whole number in both directions.
+/// The factor between the sizes, if it is a whole number above 1 and the same for both sides.
 fn whole_factor(large_w: u32, large_h: u32, small_w: u32, small_h: u32) -> Option<u32> {
     let factor = large_w / small_w;
     (factor > 1
@@ -117,7 +119,7 @@ fn whole_factor(large_w: u32, large_h: u32, small_w: u32, small_h: u32) -> Optio
 }
 
 /// The upper left pixel of each square of `factor` × `factor`.
-fn every(picture: &Picture, factor: u32) -> Picture {
+fn subsample(picture: &Picture, factor: u32) -> Picture {
     let step = factor as usize;
     let rows = picture.pixels.chunks_exact(picture.width as usize);
     Picture {
@@ -156,9 +158,9 @@ mod tests {
         for factor in [2, 3, 7] {
             let large_size = Size::new(9 * factor, 5 * factor).unwrap();
             for how in [Fit::Crop, Fit::Pad] {
-                let large = fit(&small, large_size, how, [0; 3]);
+                let large = small.fitted(large_size, how, [0; 3]);
                 assert_eq!(large, small.enlarged(factor));
-                assert_eq!(fit(&large, size("9x5"), how, [0; 3]), small);
+                assert_eq!(large.fitted(size("9x5"), how, [0; 3]), small);
             }
         }
     }
@@ -169,7 +171,7 @@ mod tests {
         for (w, h) in [(1, 1), (1, 400), (400, 1), (37, 11), (20, 20), (3, 1000)] {
             for to in ["1", "20", "7x31", "31x7", "64x1"] {
                 for how in [Fit::Crop, Fit::Pad] {
-                    let fitted = fit(&Picture::filled(w, h, color), size(to), how, color);
+                    let fitted = Picture::filled(w, h, color).fitted(size(to), how, color);
                     assert!(fitted.has_size(size(to)));
                     assert_eq!(fitted.pixels.len(), size(to).area());
                     assert!(fitted.pixels.iter().all(|&pixel| pixel == color));
@@ -182,9 +184,9 @@ mod tests {
     fn crop_keeps_the_middle_and_pad_keeps_all() {
         let mut wide = Picture::filled(60, 20, [0, 0, 255]);
         wide.paste(&Picture::filled(20, 20, [255, 0, 0]), 20, 0);
-        let cropped = fit(&wide, size("20"), Fit::Crop, [0; 3]);
+        let cropped = wide.fitted(size("20"), Fit::Crop, [0; 3]);
         assert!(cropped.pixels.iter().all(|&pixel| pixel == [255, 0, 0]));
-        let padded = fit(&wide, size("30"), Fit::Pad, [9; 3]);
+        let padded = wide.fitted(size("30"), Fit::Pad, [9; 3]);
         let rows: Vec<_> = padded.pixels.chunks(30).collect();
         assert!(rows[..10].concat().iter().all(|&pixel| pixel == [9; 3]));
         assert!(rows[20..].concat().iter().all(|&pixel| pixel == [9; 3]));
@@ -202,7 +204,7 @@ mod tests {
                 .map(|i| [if (i + i / 64) % 2 == 0 { 0 } else { 255 }; 3])
                 .collect(),
         };
-        let small = fit(&checks, size("8"), Fit::Crop, [0; 3]);
+        let small = checks.fitted(size("8"), Fit::Crop, [0; 3]);
         assert!(small.pixels.iter().all(|p| (117..=138).contains(&p[0])));
     }
 }

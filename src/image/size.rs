@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// The longest side of a model's pictures.
 const MAX_SIDE: u32 = 1024;
 
-/// Width and height in pixels, each from 1 to 1024; written `20x20`, and read from `20` too.
+/// Width and height in pixels, each from 1 to 1024; written `20x20`, parsed from `20` too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Size {
@@ -22,18 +22,17 @@ impl Size {
     /// A size that a model can have.
     ///
     /// # Errors
-    /// A usage error where a side is 0 or beyond 1024 pixels.
+    /// A usage error when a side is 0 or above 1024 pixels.
     pub fn new(width: u32, height: u32) -> Result<Self> {
         let allowed = 1..=MAX_SIDE;
         if allowed.contains(&width) && allowed.contains(&height) {
             return Ok(Self { width, height });
         }
-        Err(Error::usage(format!(
-            "pictures of {width}x{height} pixels are not possible"
-        ))
-        .with_hint(format!(
-            "each side is from 1 to {MAX_SIDE} pixels, as in --size 32x32"
-        )))
+        Err(
+            Error::usage(format!("invalid size {width}x{height}")).with_hint(format!(
+                "each side has from 1 to {MAX_SIDE} pixels, such as --size 32x32"
+            )),
+        )
     }
 
     /// Pixels in a row.
@@ -46,7 +45,7 @@ impl Size {
         self.height
     }
 
-    /// Pixels in all.
+    /// The number of pixels.
     pub fn area(self) -> usize {
         self.width as usize * self.height as usize
     }
@@ -65,8 +64,8 @@ impl FromStr for Size {
         let sides = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
         match (sides.0.trim().parse(), sides.1.trim().parse()) {
             (Ok(width), Ok(height)) => Self::new(width, height),
-            _ => Err(Error::usage(format!("'{text}' is no size"))
-                .with_hint("write WIDTHxHEIGHT, as in 20x20, or one number for both")),
+            _ => Err(Error::usage(format!("invalid size '{text}'"))
+                .with_hint("use WIDTHxHEIGHT, such as 20x20, or one number for both")),
         }
     }
 }

@@ -1,12 +1,12 @@
 /*!
-One step of AdamW (Loshchilov & Hutter 2019, algorithm 2) with the gradient clipped by its global norm, and the
-exponential moving average of the weights in the same pass over memory.
+One step of AdamW (Loshchilov & Hutter 2019, algorithm 2) with the gradient clipped by its global norm. The same pass over
+memory updates the exponential moving average of the weights.
 */
 
 use crate::base::simd::{InstructionSet, multiversion};
 use rayon::prelude::*;
 
-/// Floats that one task takes.
+/// Floats of one task.
 const CHUNK: usize = 1 << 14;
 
 /// The settings of a step.
@@ -20,11 +20,11 @@ pub struct AdamW {
     pub beta_2: f32,
     /// ε, beside the root of the bias-corrected squared average.
     pub epsilon: f32,
-    /// λ, decoupled: each step takes η·λ of the weight away.
+    /// λ, decoupled: each step subtracts η·λ times the weight.
     pub weight_decay: f32,
     /// Gradients whose global norm is larger are scaled down to it.
-    pub max_norm: Option<f64>,
-    /// The averaged weights keep this share of themselves.
+    pub max_norm: f64,
+    /// Decay of the averaged weights.
     pub average_decay: f32,
 }
 
@@ -39,14 +39,12 @@ pub struct Parameter<'a> {
     pub first: &'a mut [f32],
     /// v, the average of the squared gradient.
     pub second: &'a mut [f32],
-    /// The average of the weights.
-    pub average: Option<&'a mut [f32]>,
-    /// Whether weight decay applies.
-    pub decay: bool,
+    /// The exponential moving average of the weights.
+    pub average: &'a mut [f32],
 }
 
-/// The Euclidean norm of all gradients together, in an order of addition that depends on their lengths alone.
-pub fn global_norm<'a>(gradients: impl IntoIterator<Item = &'a [f32]>) -> f64 {
+/// The Euclidean norm of all gradients together. The order of addition depends only on their lengths.
+fn global_norm<'a>(gradients: impl IntoIterator<Item = &'a [f32]>) -> f64 {
     let chunks: Vec<&[f32]> = gradients
         .into_iter()
         .flat_map(|g| g.chunks(CHUNK))
@@ -58,8 +56,8 @@ pub fn global_norm<'a>(gradients: impl IntoIterator<Item = &'a [f32]>) -> f64 {
     sums.iter().sum::<f64>().sqrt()
 }
 
-/// Step `step` (from 1) over all parameters. Gives the global norm of the gradients before clipping; where that
-/// is not a finite number nothing is changed.
+/// Runs step `step` (from 1) over all parameters and returns the global norm of the gradients before clipping. If the norm
+/// is NaN or infinite, nothing changes.
 ///
 /// # Panics
 /// If the slices of a parameter differ in length.
@@ -68,9 +66,10 @@ pub fn step(settings: &AdamW, step: u64, parameters: &mut [Parameter]) -> f64 {
     if !norm.is_finite() {
         return norm;
     }
-    let clip = match settings.max_norm {
-        Some(largest) if norm > largest => largest / norm,
-        _ => 1.0,
+    let clip = if norm > settings.max_norm {
+        settings.max_norm / norm
+    } else {
+        1.0
     };
     let step = i32::try_from(step).unwrap_or(i32::MAX);
     let correction = |beta: f32| 1.0 - f64::from(beta).powi(step);
@@ -82,39 +81,22 @@ pub fn step(settings: &AdamW, step: u64, parameters: &mut [Parameter]) -> f64 {
         keep: (1.0 - rate * f64::from(settings.weight_decay)) as f32,
     };
     let tasks: Vec<Parameter> = parameters.iter_mut().flat_map(Parameter::chunks).collect();
+    let level = InstructionSet::detect();
     tasks.into_par_iter().for_each(|task| {
-        let keep = if task.decay { factors.keep } else { 1.0 };
-        let factors = Factors { keep, ..factors };
         let Parameter {
             value,
             gradient,
             first,
             second,
             average,
-            ..
         } = task;
-        update(
-            InstructionSet::detect(),
-            settings,
-            &factors,
-            value,
-            gradient,
-            first,
-            second,
-        );
-        if let Some(average) = average {
-            follow(
-                InstructionSet::detect(),
-                settings.average_decay,
-                value,
-                average,
-            );
-        }
+        update(level, settings, &factors, value, gradient, first, second);
+        follow(level, settings.average_decay, value, average);
     });
     norm
 }
 
-/// What a step multiplies with.
+/// The factors of a step.
 #[derive(Debug, Clone, Copy)]
 struct Factors {
     /// Of the gradient.
@@ -131,34 +113,25 @@ impl Parameter<'_> {
     /// The parameter in pieces of [`CHUNK`] floats.
     fn chunks(&mut self) -> Vec<Parameter<'_>> {
         let length = self.value.len();
-        let equal = self.gradient.len() == length
-            && self.first.len() == length
-            && self.second.len() == length;
-        assert!(
-            equal && self.average.as_ref().is_none_or(|a| a.len() == length),
-            "lengths differ"
-        );
-        let decay = self.decay;
-        let mut averages = self
-            .average
-            .as_mut()
-            .map(|average| average.chunks_mut(CHUNK));
+        let lengths = [self.gradient, self.first, self.second, self.average].map(<[f32]>::len);
+        assert_eq!(lengths, [length; 4], "lengths differ");
+        let moments = self
+            .first
+            .chunks_mut(CHUNK)
+            .zip(self.second.chunks_mut(CHUNK));
         self.value
             .chunks_mut(CHUNK)
             .zip(self.gradient.chunks(CHUNK))
-            .zip(
-                self.first
-                    .chunks_mut(CHUNK)
-                    .zip(self.second.chunks_mut(CHUNK)),
+            .zip(moments.zip(self.average.chunks_mut(CHUNK)))
+            .map(
+                |((value, gradient), ((first, second), average))| Parameter {
+                    value,
+                    gradient,
+                    first,
+                    second,
+                    average,
+                },
             )
-            .map(|((value, gradient), (first, second))| Parameter {
-                value,
-                gradient,
-                first,
-                second,
-                average: averages.as_mut().and_then(Iterator::next),
-                decay,
-            })
             .collect()
     }
 }
@@ -182,7 +155,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// m, v and the weights.
+    /// Updates m, v and the weights.
     fn update(
         settings: &AdamW,
         factors: &Factors,
@@ -222,7 +195,7 @@ mod tests {
         beta_2: 0.99,
         epsilon: 1e-8,
         weight_decay: 0.1,
-        max_norm: Some(3.0),
+        max_norm: 3.0,
         average_decay: 0.9,
     };
 
@@ -238,17 +211,13 @@ mod tests {
         let mut parameters: Vec<Parameter> = states
             .iter_mut()
             .zip(gradients)
-            .enumerate()
-            .map(
-                |(index, ([value, first, second, average], gradient))| Parameter {
-                    value,
-                    gradient,
-                    first,
-                    second,
-                    average: (index == 0).then_some(average),
-                    decay: index == 0,
-                },
-            )
+            .map(|([value, first, second, average], gradient)| Parameter {
+                value,
+                gradient,
+                first,
+                second,
+                average,
+            })
             .collect();
         step(settings, at, &mut parameters)
     }
@@ -275,20 +244,15 @@ mod tests {
             assert!((norm - squares.sqrt()).abs() < 1e-9 * norm);
             let clip = 3.0 / norm;
             assert!(clip < 1.0);
-            for (index, (gradients, [w, m, v, average])) in
-                gradients.iter().zip(&mut expected).enumerate()
-            {
+            for (gradients, [w, m, v, average]) in gradients.iter().zip(&mut expected) {
                 for i in 0..w.len() {
                     let g = f64::from(gradients[i]) * clip;
                     m[i] = 0.9 * m[i] + 0.1 * g;
                     v[i] = 0.99 * v[i] + 0.01 * g * g;
                     let m_hat = m[i] / (1.0 - 0.9f64.powi(at as i32));
                     let v_hat = v[i] / (1.0 - 0.99f64.powi(at as i32));
-                    let decay = if index == 0 { 0.1 * w[i] } else { 0.0 };
-                    w[i] -= 0.01 * (m_hat / (v_hat.sqrt() + 1e-8) + decay);
-                    if index == 0 {
-                        average[i] = 0.9 * average[i] + 0.1 * w[i];
-                    }
+                    w[i] -= 0.01 * (m_hat / (v_hat.sqrt() + 1e-8) + 0.1 * w[i]);
+                    average[i] = 0.9 * average[i] + 0.1 * w[i];
                 }
             }
         }
@@ -327,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn small_gradients_are_not_clipped_and_bad_ones_change_nothing() {
+    fn small_gradients_are_not_clipped_and_nan_changes_nothing() {
         let mut states = [start(4)];
         run(&SETTINGS, &mut states, &[vec![0.5; 4]], 1);
         // The first step's direction is the gradient's sign.

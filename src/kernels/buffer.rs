@@ -1,30 +1,30 @@
 /*!
-Big temporaries that are used again instead of given back: the first touch of a fresh page costs several times
-the work done on it, and a training step needs the same sizes every time.
+Large temporary buffers that are reused instead of freed: the first access to a new page costs several times the work done on
+it, and each training step needs the same sizes.
 */
 
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Mutex, PoisonError};
 
 /// Floats in a cache line.
-const LINE: usize = 16;
-/// Floats kept for the next taker at most: 512 MiB.
+pub(crate) const LINE: usize = 16;
+/// Floats kept in free buffers at most: 512 MiB.
 const KEPT_FLOATS: usize = 1 << 27;
 
-/// Free buffers, the longest unused first.
+/// Free buffers; the first has been unused for the longest time.
 static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
-/// A slice of floats that begins with a cache line, so that no vector lies across two, and whose memory goes back to a
-/// process-wide free list when it is dropped.
+/// A slice of floats aligned to a cache line, so that no vector spans two of them. Dropping it returns its memory to a
+/// process-wide free list.
 #[derive(Debug)]
 pub struct Buffer {
-    /// Has a line more than is used.
+    /// One cache line longer than `range`.
     data: Vec<f32>,
     range: Range<usize>,
 }
 
 impl Buffer {
-    /// `length` floats of any content: whatever the last user left, or zeros.
+    /// `length` floats with unspecified values.
     pub fn any(length: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let room = room(length + LINE);
@@ -50,19 +50,19 @@ impl Buffer {
     }
 }
 
-/// The length rounded up by an eighth at most, so that batches of like sizes share their buffers: with a buffer for each
-/// size that ever occurs, memory would grow with every new one.
+/// The length rounded up by at most an eighth, so that batches of similar sizes share buffers. Otherwise memory would grow
+/// with every new size.
 fn room(length: usize) -> usize {
     let grain = (length.next_power_of_two() / 16).max(LINE);
     length.next_multiple_of(grain)
 }
 
-/// A vector for results that are written whole: its content is whatever the memory held.
+/// A vector with unspecified values, for results that are written completely.
 #[allow(clippy::uninit_vec)]
 pub fn unwritten(length: usize) -> Vec<f32> {
     let mut vector = Vec::with_capacity(length);
-    // SAFETY: the capacity is there, every bit pattern is a float, and users write each element before they read it.
-    // Clearing it first would cost more than some of the operations that fill it.
+    // SAFETY: the capacity suffices, every bit pattern is a float, and callers write each element before they read it.
+    // Clearing the memory would cost more than some of the operations that fill it.
     unsafe { vector.set_len(length) };
     vector
 }

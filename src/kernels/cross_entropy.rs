@@ -1,7 +1,7 @@
 /*!
-Softmax cross-entropy over classes, forward and backward, with rows that do not count.
+Softmax cross-entropy over classes, forward and backward, with rows that are ignored.
 
-Forward keeps one number a row, ln Σ exp(logits); backward finds the probabilities again from it, which costs less than
+Forward saves one number per row, ln Σ exp(logits). Backward computes the probabilities from it again, which costs less than
 writing and reading them.
 */
 
@@ -10,13 +10,13 @@ use crate::base::simd::{InstructionSet, multiversion};
 use crate::kernels::buffer::Buffer;
 use rayon::prelude::*;
 
-/// Rows that one task takes.
+/// Rows of one task.
 const BLOCK: usize = 64;
 
 /// −ln softmax(logits)\[target\] of every row, in nats.
 #[derive(Debug)]
 pub struct Losses {
-    /// One for each row; 0 where the target is negative.
+    /// One for each row; 0 if the target is negative.
     pub rows: Vec<f32>,
     /// ln Σ exp(logits) of each row.
     log_sums: Buffer,
@@ -31,7 +31,7 @@ impl Losses {
 
 /// The losses of `logits` `[rows, classes]`.
 ///
-/// * `targets`: one class for each row; rows with a negative one are left out.
+/// * `targets`: one class for each row; rows with a negative target are ignored.
 ///
 /// # Panics
 /// If the sizes do not match or a target is not a class.
@@ -65,7 +65,7 @@ fn forward_at(level: InstructionSet, logits: &[f32], classes: usize, targets: &[
 }
 
 /// Writes to `gradient` the gradient of `scale` times the sum of the losses: scale · (softmax − one-hot), and zero in
-/// rows that do not count.
+/// ignored rows.
 ///
 /// # Panics
 /// If the sizes do not match those of [`forward`].
@@ -103,7 +103,7 @@ pub fn backward(
     });
 }
 
-/// Sums kept side by side, so that they fit vector registers.
+/// Number of separate sums; they fill vector registers.
 const SIDE: usize = 32;
 
 multiversion! {

@@ -1,17 +1,17 @@
-/*! Rows looked up in tables, and the gradient of the tables. */
+/*! Embedding: rows looked up in tables and summed, and the gradient of the tables. */
 
 use crate::kernels::parallel::{carve, each, part, parts};
 use rayon::prelude::*;
 
-/// Rows that one task takes.
+/// Rows of one task.
 const BLOCK: usize = 256;
 
 /// A table `[entries, width]` and one entry for each row of the output.
 #[derive(Debug, Clone, Copy)]
 pub struct Lookup<'a> {
-    /// The entries, one behind the other.
+    /// The entries.
     pub table: &'a [f32],
-    /// Which entry each row takes.
+    /// The entry of each row.
     pub tokens: &'a [i32],
 }
 
@@ -44,7 +44,9 @@ pub fn forward(lookups: &[Lookup], width: usize, out: &mut [f32]) {
         });
 }
 
-/// Adds to `table` `[entries, width]` the `gradient` `[rows, width]` of the rows that took each entry, in their order.
+/// Adds to each entry of `table` `[entries, width]` the gradients of the rows that looked it up, in their order.
+///
+/// * `gradient`: `[rows, width]`.
 ///
 /// # Panics
 /// If the sizes do not match or a token is not an entry.

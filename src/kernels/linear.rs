@@ -1,7 +1,7 @@
 /*!
-A fully connected layer over rows, `y = f(x) · W + b` with f the identity or the rectifier, forward and backward.
+A fully connected layer over rows, `y = f(x) · W + b` with f the identity or the ReLU, forward and backward.
 
-Rows are worked through in blocks that stay in the second-level cache; weights are packed panel by panel on the way.
+The rows are processed in blocks that stay in the second-level cache. Each block packs the weights panel by panel.
 */
 
 use crate::base::simd::{InstructionSet, multiversion};
@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// Rows of a block.
 pub(crate) const BLOCK: usize = 480;
-/// Weights up to this size get one sum of gradients for each thread; larger ones are cut among the threads.
+/// Weights up to this size have one sum of gradients per thread; the threads divide the gradient of larger ones.
 const SMALL: usize = 1 << 18;
 
 /// Sizes of a layer.
@@ -24,14 +24,14 @@ pub struct Shape {
     pub inputs: usize,
     /// Columns of the output.
     pub outputs: usize,
-    /// Whether negative inputs count as zero.
+    /// Whether f is the ReLU.
     pub relu: bool,
 }
 
 /// The gradients of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gradients {
-    /// `[rows, inputs]`, where it was wanted.
+    /// `[rows, inputs]`, if it was asked for.
     pub input: Option<Vec<f32>>,
     /// `[inputs, outputs]`.
     pub weight: Vec<f32>,
@@ -94,7 +94,7 @@ fn forward_at(
     });
 }
 
-/// The gradients of everything that went into [`forward`], given that of the output `[rows, outputs]`.
+/// The gradients of all arguments of [`forward`], given the gradient of the output `[rows, outputs]`.
 ///
 /// # Panics
 /// If a slice does not have the size that `shape` gives it.
@@ -231,7 +231,7 @@ impl Share<'_> {
     }
 }
 
-/// The gradient of large weights: each thread takes some of the inputs and all rows.
+/// The gradient of large weights: each thread sums over all rows for some of the inputs.
 fn add_weight_gradient(
     level: InstructionSet,
     shape: Shape,
@@ -268,7 +268,7 @@ fn add_weight_gradient(
     });
 }
 
-/// Ranges of at most [`BLOCK`] rows, as even as can be.
+/// Ranges of at most [`BLOCK`] rows, of nearly equal length.
 pub(crate) fn blocks(rows: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
     let (first, length) = (rows.start, rows.len());
     let count = length.div_ceil(BLOCK);
@@ -285,7 +285,7 @@ impl Shape {
         assert_eq!(output.len(), self.rows * self.outputs, "output");
     }
 
-    /// Room for a block of rectified inputs.
+    /// Memory for a block of inputs after the ReLU.
     pub(crate) fn scratch(self) -> Buffer {
         Buffer::any(if self.relu { BLOCK * self.inputs } else { 0 })
     }

@@ -1,109 +1,31 @@
 /*!
 Products of small matrices against weights that are packed once and used many times.
 
-The general libraries repack the weights at every call, and training calls with the same weights for every time
-step or block of rows; on an AVX-512 core `gemm` reaches about 125 GFLOP/s on a block of 512 rows and 40 on
-the 32 rows of a recurrent step. So the weights are packed here, once per operation, and one register tile does
-the rest: the right-hand panel lies in the first-level cache, the left-hand rows are read where they are.
+General libraries pack the weights at every call, but training multiplies by the same weights for every time step or block of
+rows (`cargo bench --bench gemm` compares). Here an operation packs its weights once. One register tile reads the right-hand
+panel from the first-level cache and the left-hand rows in place.
 
 Every output is one chain of fused multiply-adds over the inner dimension in index order: the same bits at any vector
 width and for any split into row blocks.
 */
 
-mod simd_register;
 mod tile;
+mod view;
 
 use crate::base::simd::{InstructionSet, multiversion};
-use crate::kernels::buffer::Buffer;
+use crate::kernels::buffer::{Buffer, LINE};
 use crate::kernels::matmul::tile::Job;
+use crate::kernels::registers::{panel, width};
 use std::cell::Cell;
+pub use view::{Start, View};
 
-/// Rows of both matrices per pass of [`add_outer`], so that they have room in the first-level cache.
+/// Rows of both matrices per pass of [`add_outer`], so that they fit into the first-level cache.
 const OUTER_DEPTH: usize = 64;
-/// Floats in a cache line.
-const LINE: usize = 16;
-/// Columns of the widest panel of any level.
+/// Columns of the widest panel of any instruction set.
 const WIDEST: usize = 64;
 
-/// Floats in a vector of this level.
-fn width(level: InstructionSet) -> usize {
-    match level {
-        InstructionSet::Avx512 => 16,
-        InstructionSet::Avx2 => 8,
-        InstructionSet::Scalar => 4,
-    }
-}
-
-/// Columns in the widest panel of this level.
-fn panel(level: InstructionSet) -> usize {
-    match level {
-        InstructionSet::Avx512 => 64,
-        InstructionSet::Avx2 => 16,
-        InstructionSet::Scalar => 8,
-    }
-}
-
-/// A matrix read with strides: row `r`, column `c` is `data[r * row + c * column]`.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// The floats, first element first.
-    pub data: &'a [f32],
-    /// Distance between rows.
-    pub row: usize,
-    /// Distance between columns.
-    pub column: usize,
-}
-
-impl<'a> View<'a> {
-    /// Rows of `width` floats lying behind one another.
-    pub fn rows(data: &'a [f32], width: usize) -> Self {
-        Self {
-            data,
-            row: width,
-            column: 1,
-        }
-    }
-
-    /// The same matrix with rows and columns exchanged.
-    #[must_use]
-    pub fn transposed(self) -> Self {
-        Self {
-            data: self.data,
-            row: self.column,
-            column: self.row,
-        }
-    }
-
-    /// The part that begins at a row and a column.
-    fn from(self, row: usize, column: usize) -> Self {
-        let at = row * self.row + column * self.column;
-        Self {
-            data: &self.data[at.min(self.data.len())..],
-            ..self
-        }
-    }
-
-    /// True when `rows × columns` elements can be read.
-    fn holds(&self, rows: usize, columns: usize) -> bool {
-        rows == 0
-            || columns == 0
-            || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
-    }
-}
-
-/// What the outputs start from.
-#[derive(Debug, Clone, Copy)]
-pub enum Start<'a> {
-    /// Nothing: the product alone.
-    Zero,
-    /// What is there already: the product is added.
-    Add,
-    /// One row, added to every row of the product.
-    Row(&'a [f32]),
-}
-
-/// A right-hand matrix `[depth, columns]` in the order the register tile reads it: panels of a few vectors, each
-/// with its rows behind one another, the last one filled up with zeros.
+/// A right-hand matrix `[depth, columns]` in the order in which the register tile reads it: panels of a few registers, row
+/// after row. The last panel is padded with zeros to whole registers.
 #[derive(Debug)]
 pub struct Packed {
     level: InstructionSet,
@@ -116,7 +38,7 @@ impl Packed {
     /// Packs `matrix` (`depth` rows, `columns` columns) for `level`.
     ///
     /// # Panics
-    /// If the view does not hold that many elements.
+    /// If the view is smaller than the matrix.
     pub fn new(level: InstructionSet, matrix: View, depth: usize, columns: usize) -> Self {
         let level = level.min(InstructionSet::detect());
         let padded = columns.next_multiple_of(width(level));
@@ -141,15 +63,15 @@ impl Packed {
     }
 }
 
-/// Inner steps for which a whole row of panels is done before the next ones.
+/// Inner steps that all panels complete before the next ones begin.
 const CHUNK: usize = 512;
 
 thread_local! {
-    /// Room for a panel of [`CHUNK`] steps.
+    /// Memory for a panel of [`CHUNK`] steps.
     static PANEL: Cell<Option<Buffer>> = const { Cell::new(None) };
 }
 
-/// Lays `matrix` out in panels; `out` holds `depth` rows of the columns rounded up to whole vectors.
+/// Writes `matrix` in panels to `out`, which holds `depth` rows of the columns rounded up to whole registers.
 fn pack(level: InstructionSet, matrix: View, depth: usize, columns: usize, out: &mut [f32]) {
     assert!(
         matrix.holds(depth, columns),
@@ -184,7 +106,7 @@ multiversion! {
     fn pack_rows(data: &[f32], row: usize, filled: usize, target: &mut [f32], wide: usize) {
         for (index, target) in target.chunks_exact_mut(wide).enumerate() {
             let from = &data[index * row..][..filled];
-            // The usual panel's length is known here, so that it is a few moves and no call.
+            // The length of the usual panel is a constant, so that the copy compiles to a few moves instead of a call.
             match (from.first_chunk::<WIDEST>(), target.first_chunk_mut::<WIDEST>()) {
                 (Some(from), Some(target)) => *target = *from,
                 _ => {
@@ -199,7 +121,7 @@ multiversion! {
 multiversion! {
     /// One panel of any other matrix.
     fn pack_columns(data: &[f32], row: usize, column: usize, filled: usize, target: &mut [f32], wide: usize) {
-        // A cache line of a column at a time, for matrices whose rows are one apart.
+        // One cache line of a column at a time, for matrices whose rows are one apart.
         for (block, target) in target.chunks_mut(LINE * wide).enumerate() {
             for nth in 0..filled {
                 let from = &data[block * LINE * row + nth * column..];
@@ -237,8 +159,8 @@ pub fn product(
     job.run(right.level, &right.data, out, start);
 }
 
-/// `out (+)= left · right` for weights used once: panels of `right` `[depth, columns]` are packed on the way. Meant
-/// for up to some hundred rows at a time, so that the left rows stay in the second-level cache.
+/// `out (+)= left · right` for weights used once: packs `right` `[depth, columns]` panel by panel. Call it with at most some
+/// hundred rows, so that the left rows stay in the second-level cache.
 ///
 /// # Panics
 /// If a slice is too short for the dimensions.
@@ -283,7 +205,7 @@ pub fn multiply(
 }
 
 /// `out += leftᵀ · right` over `depth` rows of both: `left` `[depth, rows]`, `right` `[depth, columns]`. This is the
-/// gradient of a weight. Meant for up to some hundred rows at a time.
+/// gradient of a weight. Call it with a depth of at most some hundred.
 ///
 /// # Panics
 /// If a slice is too short for the dimensions.

@@ -1,24 +1,28 @@
 /*!
-The CPU kernels behind the training operations: plain functions over slices, with explicit dimensions, that know no tensor
-library.
+The CPU kernels for training and, in [`step`], for one step of inference: plain functions over slices with explicit
+dimensions, without a tensor library.
 
 * Rows are batch-major: row `b · time + t`.
-* Everything runs on rayon's current pool and is deterministic for a given number of threads: work is cut into fixed
-  parts, and sums over rows are added part by part in index order.
-* A slice too short for the dimensions given is a programming error and panics.
+* Training kernels run on rayon's current pool. The result is deterministic for a given number of threads: the work is
+  divided into fixed parts, and sums over rows are added part by part in index order.
+* A kernel panics if a slice is too short for the dimensions given.
 */
 
-pub mod adamw;
-pub mod buffer;
-pub mod cross_entropy;
-pub mod embedding;
-pub mod gru;
-pub mod linear;
-pub mod lstm;
+pub(crate) mod adamw;
+pub(crate) mod buffer;
+pub(crate) mod cross_entropy;
+pub(crate) mod embedding;
+pub(crate) mod gru;
+pub(crate) mod linear;
+pub(crate) mod lstm;
 pub mod matmul;
-pub mod parallel;
-mod recurrent;
-pub mod step;
+pub(crate) mod parallel;
+pub(crate) mod recurrent;
+mod recurrent_cell;
+pub(crate) mod registers;
+pub(crate) mod step;
 #[cfg(test)]
 mod testing;
-pub mod wavenet;
+pub(crate) mod wavenet;
+
+pub use recurrent_cell::RecurrentCell;

@@ -1,19 +1,19 @@
-/*! Work cut into fixed parts for rayon's current pool. */
+/*! Divides work into fixed parts for rayon's current pool. */
 
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Parts to cut work into: one for each thread of the current pool.
+/// The number of parts: one for each thread of the current pool.
 pub fn parts() -> usize {
     rayon::current_num_threads()
 }
 
-/// The `index`-th of `parts` ranges, as even as can be, that together cover `0..items`.
+/// The `index`-th of `parts` ranges of nearly equal length that together cover `0..items`.
 pub fn part(items: usize, parts: usize, index: usize) -> Range<usize> {
     items * index / parts..items * (index + 1) / parts
 }
 
-/// Cuts disjoint ascending ranges out of a slice.
+/// The pieces of a slice at disjoint ascending ranges.
 ///
 /// # Panics
 /// If the ranges overlap, descend or leave the slice.
@@ -30,10 +30,10 @@ pub fn carve<T>(data: &mut [T], ranges: impl IntoIterator<Item = Range<usize>>) 
     pieces
 }
 
-/// Cuts a slice into pieces of these lengths.
+/// Splits a slice into pieces of these lengths.
 ///
 /// # Panics
-/// If they are longer than the slice together.
+/// If their sum is longer than the slice.
 pub fn chunks<T>(data: &mut [T], lengths: impl IntoIterator<Item = usize>) -> Vec<&mut [T]> {
     let mut end = 0;
     let ranges = lengths.into_iter().map(|length| {
@@ -43,7 +43,7 @@ pub fn chunks<T>(data: &mut [T], lengths: impl IntoIterator<Item = usize>) -> Ve
     carve(data, ranges)
 }
 
-/// Runs `work` once for each task, all at once; a single task runs where it is.
+/// Runs `work` for all tasks in parallel; a single task runs on the current thread.
 pub fn each<T: Send>(tasks: Vec<T>, work: impl Fn(usize, T) + Sync) {
     if tasks.len() == 1 {
         tasks
@@ -59,8 +59,7 @@ pub fn each<T: Send>(tasks: Vec<T>, work: impl Fn(usize, T) + Sync) {
     }
 }
 
-/// Moves to a thread of the pool, so that the many short parallel sections of `work` start without a wake-up
-/// from outside.
+/// Runs `work` on a thread of the pool, so that its many short parallel sections start without a wake-up from outside.
 pub fn on_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }

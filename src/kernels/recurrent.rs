@@ -1,11 +1,10 @@
 /*!
-What [`lstm`](crate::kernels::lstm) and [`gru`](crate::kernels::gru) share: a whole sequence of a recurrent layer in one operation, forward
-and backward through time.
+A recurrent layer over whole sequences in one operation, forward and backward through time, for any [`Cell`].
 
-The time steps depend on each other, so the hidden units are cut among the threads, each with its own part of the
-weights, which stays in its second-level cache: the part's columns of the recurrent matrix are multiplied with all of the
-last hidden state. Threads meet once a step. The gradient of the weights waits until the end and is then one
-large product. All sums run in an order that does not depend on the number of threads.
+Each time step depends on the last one, so the threads divide the hidden units. A thread multiplies the last hidden state
+of all units with its own columns of the recurrent matrix, which stay in its second-level cache. The threads synchronise
+once a step. The gradient of the weights is one large product at the end. The order of each sum does not depend on the
+number of threads.
 */
 
 use crate::base::simd::{InstructionSet, multiversion};
@@ -15,19 +14,22 @@ use crate::kernels::parallel::{each, on_pool, part, parts};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Numbers kept for each unit, step and sequence: gate values in forward, gradients after backward.
+#[cfg(test)]
+mod tests;
+
+/// Floats stored for each unit, step and sequence: gate values after forward, gradients after backward.
 pub(crate) const SLOTS: usize = 4;
-/// Units are cut between vectors of this many.
+/// Threads divide the units in groups of this many.
 const UNITS: usize = 16;
-/// Multiplications in a step that are worth a thread.
+/// The smallest number of multiplications in a step for which another thread is worth its cost.
 const WORK: usize = 1 << 16;
-/// Rows that go into the gradient of the weights at a time.
+/// Rows added to the gradient of the weights at a time.
 const BLOCK: usize = 480;
 
 /// Sizes of a recurrent layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// SequenceDataset.
+pub(crate) struct Shape {
+    /// Sequences.
     pub batch: usize,
     /// Time steps of each.
     pub time: usize,
@@ -35,12 +37,12 @@ pub struct Shape {
     pub hidden: usize,
 }
 
-/// What enters the G gates besides the past, biases included.
+/// The input of the G gates, biases included, without the recurrent product.
 #[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// `[batch · time, G·H]`.
     Rows(&'a [f32]),
-    /// A row of a table for each token, so that the rows need not exist.
+    /// One row of a table for each token.
     Table {
         /// `[batch · time]`.
         tokens: &'a [i32],
@@ -53,7 +55,7 @@ pub enum Input<'a> {
 
 /// The gradient of an [`Input`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum InputGradient {
+pub(crate) enum InputGradient {
     /// `[batch · time, G·H]`.
     Rows(Vec<f32>),
     /// Of the table and the condition.
@@ -65,13 +67,13 @@ pub enum InputGradient {
     },
 }
 
-/// What forward leaves for backward.
+/// What backward needs from forward.
 #[derive(Debug)]
-pub struct Saved {
+pub(crate) struct Saved {
     parts: Vec<Part>,
 }
 
-/// The units of one thread; all rows in order of time, then sequence.
+/// The units of one thread; rows are ordered by time, then by sequence.
 #[derive(Debug)]
 struct Part {
     units: Range<usize>,
@@ -79,11 +81,11 @@ struct Part {
     slots: Buffer,
     /// Hidden states from the initial one on, `[(time + 1) · batch, units]`.
     hidden: Buffer,
-    /// Cell states from the initial one on, where the cell has them.
+    /// Cell states from the initial one (zeros) on, if the cell has them; shape as `hidden`.
     cells: Buffer,
 }
 
-/// The rows of one step and one part, for the arithmetic of a cell; states are `[batch, units]`.
+/// The rows of one step and one part; states are `[batch, units]`.
 pub(crate) struct Step<'a> {
     pub level: InstructionSet,
     pub units: usize,
@@ -91,24 +93,24 @@ pub(crate) struct Step<'a> {
     pub cells_before: &'a [f32],
 }
 
-/// The arithmetic of a recurrent cell. Slots are `[batch, SLOTS, units]`; the first [`Cell::GATES`] of them are products with
-/// the recurrent matrix.
+/// The arithmetic of a recurrent cell. Slots are `[batch, SLOTS, units]`; the first [`Cell::GATES`] of them hold products
+/// with the recurrent matrix.
 pub(crate) trait Cell {
     /// Column blocks of the recurrent matrix, and of the input.
     const GATES: usize;
-    /// The slot that each block of the input enters.
+    /// The slot to which each block of the input is added.
     const INPUTS: &'static [usize];
-    /// The slot that starts from a bias of its own.
+    /// The slot with a bias of its own.
     const BIAS: Option<usize>;
     /// Whether there is a cell state beside the hidden one.
     const CELLS: bool;
 
-    /// From pre-activations in `slots` to what backward needs; writes the states after the step.
+    /// Replaces the pre-activations in `slots` by what backward needs, and writes the states after the step.
     fn forward(step: &Step, slots: &mut [f32], cells_after: &mut [f32], hidden_after: &mut [f32]);
 
-    /// From the values in `slots` to the gradients of the pre-activations. `dh` and `dc` hold the gradients of the
-    /// states after the step on entry, and on return of those before it, without what passes through the
-    /// recurrent matrix.
+    /// Replaces the values in `slots` by the gradients of the pre-activations. On entry `dh` and `dc` hold the gradients of
+    /// the states after the step; on return those of the states before it, without what passes through the recurrent
+    /// matrix.
     fn backward(
         step: &Step,
         slots: &mut [f32],
@@ -118,51 +120,57 @@ pub(crate) trait Cell {
     );
 }
 
-/// The initial states, and the bias of the slot [`Cell::BIAS`].
-#[derive(Clone, Copy)]
-pub(crate) struct Initial<'a> {
-    pub hidden: &'a [f32],
-    pub cells: &'a [f32],
-    pub bias: &'a [f32],
-}
-
 /// All gradients of a recurrent layer.
 pub(crate) struct Gradients {
     pub input: InputGradient,
+    /// `[H, G·H]`.
     pub recurrent: Vec<f32>,
-    pub hidden: Vec<f32>,
-    pub cells: Vec<f32>,
+    /// `[batch, H]`.
+    pub initial: Vec<f32>,
+    /// `[H]`, or empty if the cell has no bias of its own.
     pub bias: Vec<f32>,
 }
 
-/// What a layer runs on.
+/// A recurrent layer and its input.
 pub(crate) struct Layer<'a> {
     pub level: InstructionSet,
     pub shape: Shape,
-    pub input: &'a Input<'a>,
+    pub input: Input<'a>,
+    /// U, `[H, G·H]`.
     pub recurrent: &'a [f32],
 }
 
 impl Layer<'_> {
-    /// Runs the cell over all steps and writes the hidden states to `output` `[batch · time, H]`.
-    pub(crate) fn forward<C: Cell>(&self, initial: Initial, output: &mut [f32]) -> Saved {
+    /// Runs the cell over all steps from the hidden state `initial` `[batch, H]` and writes the hidden states to `output`
+    /// `[batch · time, H]`. `bias` `[H]` belongs to the slot [`Cell::BIAS`]; it is empty if there is none.
+    ///
+    /// # Panics
+    /// If a slice does not have the size that the shape gives it, or a token is not an entry of its table.
+    pub(crate) fn forward<C: Cell>(
+        &self,
+        initial: &[f32],
+        bias: &[f32],
+        output: &mut [f32],
+    ) -> Saved {
         self.shape
-            .check(self.input, self.recurrent, C::GATES, output);
+            .check(&self.input, self.recurrent, C::GATES, output);
         let Shape {
             batch,
             time,
             hidden,
         } = self.shape;
-        assert_eq!(initial.hidden.len(), batch * hidden, "initial hidden state");
+        assert_eq!(initial.len(), batch * hidden, "initial hidden state");
+        let biases = if C::BIAS.is_some() { hidden } else { 0 };
+        assert_eq!(bias.len(), biases, "bias");
         let ranges = self.shape.ranges(C::GATES);
         let new = |units: &Range<usize>| Part::new::<C>(self.shape, units.clone(), initial);
         let mut parts: Vec<Part> = ranges.iter().map(new).collect();
         on_pool(|| {
             let weights = pack_forward(self.level, hidden, self.recurrent, C::GATES, &ranges);
             for t in 0..time {
-                self.advance::<C>(t, &mut parts, &weights, initial.bias);
+                self.advance::<C>(t, &mut parts, &weights, bias);
             }
-            // Into the caller's order.
+            // From the order of the parts to the caller's.
             let sequences = output.par_chunks_mut((time * hidden).max(1));
             sequences.enumerate().for_each(|(b, output)| {
                 for (t, row) in output.chunks_exact_mut(hidden).enumerate() {
@@ -223,7 +231,7 @@ impl Layer<'_> {
         );
     }
 
-    /// Sets the slots of one sequence and step to what enters from outside.
+    /// Sets the slots of one sequence and step to the input and the bias.
     fn enter<C: Cell>(
         &self,
         b: usize,
@@ -237,7 +245,7 @@ impl Layer<'_> {
         for (block, &slot) in C::INPUTS.iter().enumerate() {
             let columns = block * hidden + units.start..block * hidden + units.end;
             let slot = &mut slots[slot * wide..][..wide];
-            match *self.input {
+            match self.input {
                 Input::Rows(rows) => {
                     slot.copy_from_slice(&rows[row * C::GATES * hidden..][columns]);
                 }
@@ -263,10 +271,13 @@ impl Layer<'_> {
         }
     }
 
-    /// The gradients of everything that went into [`Layer::forward`], given that of its output.
+    /// The gradients of all arguments of [`Layer::forward`], given the gradient of its output.
+    ///
+    /// # Panics
+    /// If the gradient or the saved state belongs to another shape.
     pub(crate) fn backward<C: Cell>(&self, mut saved: Saved, gradient: &[f32]) -> Gradients {
         self.shape
-            .check(self.input, self.recurrent, C::GATES, gradient);
+            .check(&self.input, self.recurrent, C::GATES, gradient);
         let Shape {
             batch,
             time,
@@ -277,11 +288,11 @@ impl Layer<'_> {
         assert_eq!(
             size,
             batch * time * hidden * SLOTS,
-            "the saved state is that of another shape"
+            "the saved state belongs to another shape"
         );
         let mut sums: Vec<Sums> = parts
             .iter()
-            .map(|part| Sums::new::<C>(self.shape, self.input, part.units.len()))
+            .map(|part| Sums::new::<C>(self.shape, &self.input, part.units.len()))
             .collect();
         let mut recurrent = vec![0.0; self.recurrent.len()];
         let input = on_pool(|| {
@@ -290,7 +301,7 @@ impl Layer<'_> {
             for t in (0..time).rev() {
                 self.retreat::<C>(t, parts, &mut sums, &weights, gradient);
             }
-            // What the first step passes to the initial state.
+            // The first step passes its gradient back to the initial state.
             let first = parts
                 .iter()
                 .map(|part| part.slots.get(..batch * part.units.len() * SLOTS));
@@ -311,15 +322,13 @@ impl Layer<'_> {
             }
         });
         let states = batch * hidden;
-        let join = |wanted: bool, length, of: fn(&Sums) -> &[f32]| {
-            join(&sums, parts, if wanted { length } else { 0 }, hidden, of)
-        };
+        let biases = if C::BIAS.is_some() { hidden } else { 0 };
+        let join = |length, of: fn(&Sums) -> &[f32]| join(&sums, parts, length, hidden, of);
         Gradients {
             input,
             recurrent,
-            hidden: join(true, states, |sums| &sums.dh),
-            cells: join(C::CELLS, states, |sums| &sums.dc),
-            bias: join(C::BIAS.is_some(), hidden, |sums| &sums.bias),
+            initial: join(states, |sums| &sums.dh),
+            bias: join(biases, |sums| &sums.bias),
         }
     }
 
@@ -374,7 +383,7 @@ impl Layer<'_> {
                 );
             }
             C::backward(&step, slots, cells_after, &mut sums.dh, &mut sums.dc);
-            sums.add::<C>(self.level, self.shape, self.input, t, slots);
+            sums.add::<C>(self.level, self.shape, &self.input, t, slots);
         });
     }
 }
@@ -416,37 +425,31 @@ impl Shape {
 }
 
 impl Part {
-    fn new<C: Cell>(shape: Shape, units: Range<usize>, initial: Initial) -> Self {
+    fn new<C: Cell>(shape: Shape, units: Range<usize>, initial: &[f32]) -> Self {
         let Shape {
             batch,
             time,
             hidden,
         } = shape;
         let size = batch * units.len();
-        let fill = |states: &mut [f32], from: &[f32]| {
-            for (row, from) in states
-                .chunks_exact_mut(units.len())
-                .zip(from.chunks_exact(hidden))
-            {
-                row.copy_from_slice(&from[units.clone()]);
-            }
-        };
         let mut part = Self {
             slots: Buffer::any(time * size * SLOTS),
             hidden: Buffer::any((time + 1) * size),
             cells: Buffer::any(if C::CELLS { (time + 1) * size } else { 0 }),
             units: units.clone(),
         };
-        fill(&mut part.hidden[..size], initial.hidden);
+        let first = part.hidden[..size].chunks_exact_mut(units.len());
+        for (row, from) in first.zip(initial.chunks_exact(hidden)) {
+            row.copy_from_slice(&from[units.clone()]);
+        }
         if C::CELLS {
-            assert_eq!(initial.cells.len(), batch * hidden, "initial cell state");
-            fill(&mut part.cells[..size], initial.cells);
+            part.cells[..size].fill(0.0);
         }
         part
     }
 }
 
-/// Adds to `dh` what the next step's pre-activations pass back through the recurrent matrix, gate by gate.
+/// Adds to `dh` the gradients of the next step's pre-activations times the transposed recurrent matrix, gate by gate.
 fn pass_back(weights: &[Vec<Packed>], after: &[Option<&[f32]>], batch: usize, dh: &mut [f32]) {
     for (gate, weights) in weights.iter().enumerate() {
         for (weights, after) in weights.iter().zip(after) {
@@ -458,7 +461,7 @@ fn pass_back(weights: &[Vec<Packed>], after: &[Option<&[f32]>], batch: usize, dh
     }
 }
 
-/// The rows of some units and the columns of others of the recurrent matrix, gate by gate.
+/// Copies the rows `rows` and the columns `units` of each gate out of the recurrent matrix.
 fn gather(
     hidden: usize,
     recurrent: &[f32],
@@ -477,7 +480,7 @@ fn gather(
     block
 }
 
-/// For each part, from each part: `[their units, gates · own units]`.
+/// For each part the weights from each part, `[their units, gates · own units]`.
 fn pack_forward(
     level: InstructionSet,
     hidden: usize,
@@ -495,7 +498,7 @@ fn pack_forward(
         .collect()
 }
 
-/// For each part, for each gate, from each part: `[their units, own units]`.
+/// For each part and gate the transposed weights from each part, `[their units, own units]`.
 fn pack_backward(
     level: InstructionSet,
     hidden: usize,
@@ -521,7 +524,7 @@ fn pack_backward(
     own.collect()
 }
 
-/// What a part carries and adds up on its way back through time.
+/// The gradients that a part passes back through time, and those that it adds up.
 struct Sums {
     /// `[batch, units]`.
     dh: Vec<f32>,
@@ -586,7 +589,7 @@ impl Sums {
     }
 }
 
-/// Σ over all rows of the hidden state before each step times the gradients of its pre-activations.
+/// Adds to `gradient` the hidden state before each step times the gradients of its pre-activations, summed over all rows.
 fn weight_gradient<C: Cell>(
     level: InstructionSet,
     hidden: usize,

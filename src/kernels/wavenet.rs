@@ -1,11 +1,10 @@
 /*!
 The whole residual stack of a WaveNet, forward and backward (van den Oord et al. 2016, §2.1–2.5).
 
-What limits it besides arithmetic is memory: a frame's state of all layers does not fit any cache. So the sequences
-are worked through in *slabs*, some hundred time steps of all of them, and a slab passes through all layers before the
-next one begins; only what backward needs leaves the cache. Forward takes the slabs in the order of time,
-backward against it: the gradient of a frame waits for those of the frames a dilation later. Within a slab and layer the
-rows are cut into one part for each thread.
+The state of all layers does not fit into any cache, so memory is a limit beside arithmetic. Therefore a *slab*, some
+hundred time steps of all sequences, passes through all layers before the next slab begins; only what backward needs leaves
+the cache. Forward runs the slabs in the order of time. Backward runs them in reverse, because the gradient of a frame
+depends on those of the frames a dilation later. Within a slab and layer the threads divide the rows.
 */
 
 use crate::base::simd::InstructionSet;
@@ -18,7 +17,7 @@ mod slab;
 /// Sizes of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// SequenceDataset.
+    /// Sequences.
     pub batch: usize,
     /// Time steps of each.
     pub time: usize,
@@ -28,7 +27,7 @@ pub struct Shape {
     pub skip: usize,
 }
 
-/// The parameters of L layers, and the condition already projected for them.
+/// The parameters of L layers, and the projected condition.
 #[derive(Debug, Clone, Copy)]
 pub struct Stack<'a> {
     /// `[L, 2R, 2R]`: rows are the past frame x_{t−d} then the current one x_t; columns the filter then the gate.
@@ -45,7 +44,7 @@ pub struct Stack<'a> {
     pub dilations: &'a [usize],
 }
 
-/// What forward leaves for backward, each `[L, rows, R]` (the inputs of the layers without the first one's).
+/// What backward needs from forward, each `[L, rows, R]` (`inputs` without the first layer).
 #[derive(Debug)]
 pub struct Saved {
     /// Inputs of layers 1…L−1.
@@ -59,13 +58,13 @@ pub struct Saved {
 /// The gradients of a stack's parameters, shaped as in [`Stack`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gradients {
-    /// Of the input `[rows, R]`, where it was wanted.
+    /// Of the input, `[rows, R]`, if it was asked for.
     pub input: Option<Vec<f32>>,
     /// `[L, 2R, 2R]`.
     pub conv: Vec<f32>,
     /// `[L, 2R]`.
     pub conv_bias: Vec<f32>,
-    /// `[batch, L · 2R]`, where there was a condition.
+    /// `[batch, L · 2R]`, if there was a condition.
     pub condition: Option<Vec<f32>>,
     /// `[L, R, R + S]`.
     pub out: Vec<f32>,
@@ -100,7 +99,7 @@ fn forward_at(
     forward::run(level, shape, stack, input, skip)
 }
 
-/// The gradients of everything that went into [`forward`], given that of `skip`. The saved state is used up.
+/// The gradients of all arguments of [`forward`], given the gradient of `skip`.
 ///
 /// # Panics
 /// If a slice does not have the size that `shape` gives it.
@@ -137,7 +136,7 @@ fn backward_at(
     assert_eq!(
         saved.gates.len(),
         stack.dilations.len() * shape.rows() * shape.residual,
-        "the saved state is that of another shape"
+        "the saved state belongs to another shape"
     );
     let given = backward::Given {
         level,
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
     use crate::kernels::testing::{close, noise, slopes, wide};
 
-    /// Everything that goes into a stack, in double precision: input, conv, conv_bias, condition, out, out_bias.
+    /// All inputs of a stack in double precision: input, conv, conv_bias, condition, out, out_bias.
     type Inputs = [Vec<f64>; 6];
 
     struct Case {

@@ -1,8 +1,8 @@
 /*!
-Gaussians with independent dimensions: what an encoder says of a code, and the standard one that codes are drawn from.
+Diagonal Gaussians: the posterior of a latent code, and the standard normal prior.
 
-Standard normal numbers come from a seed and have the same bits on every machine: they are made with additions,
-multiplications, divisions and roots alone, since the system's logarithm differs from one C library to the next.
+Standard normal numbers are a function of a seed with the same bits on every machine. They use only +, ×, ÷ and √, since
+the logarithm differs between C libraries.
 */
 
 use rand_chacha::ChaCha8Rng;
@@ -19,12 +19,16 @@ pub struct Gaussian<'a> {
 }
 
 impl<'a> Gaussian<'a> {
-    /// Of the means and the natural logarithms of the variances, `[dims]` each.
+    /// A Gaussian from its means and log variances (natural logarithms), `[dims]` each.
     ///
     /// # Panics
-    /// If these have different lengths.
+    /// If the lengths differ.
     pub fn new(mean: &'a [f32], log_variance: &'a [f32]) -> Self {
-        assert_eq!(mean.len(), log_variance.len(), "as many means as variances");
+        assert_eq!(
+            mean.len(),
+            log_variance.len(),
+            "one log variance for each mean"
+        );
         Self { mean, log_variance }
     }
 
@@ -39,7 +43,7 @@ impl<'a> Gaussian<'a> {
     /// KL(self ‖ N(0, 1)) of each dimension in nats: ½ (μ² + σ² − 1 − ln σ²) (Kingma & Welling 2014, "Auto-encoding
     /// variational Bayes", appendix B).
     pub fn kl_per_dimension(&self) -> impl Iterator<Item = f64> {
-        // Where σ² is nearly 1, σ² − 1 taken at once keeps the digits that a difference would lose.
+        // exp_m1 keeps the digits that σ² − 1 loses near 1.
         self.dimensions().map(|(mean, log_variance)| {
             0.5 * (mean * mean + (log_variance.exp_m1() - log_variance))
         })
@@ -50,12 +54,12 @@ impl<'a> Gaussian<'a> {
         self.kl_per_dimension().sum()
     }
 
-    /// ln of the density at `code`.
+    /// The log density at `code`.
     ///
     /// # Panics
     /// If the code has another length.
     pub fn log_density(&self, code: &[f32]) -> f64 {
-        assert_eq!(code.len(), self.mean.len(), "a code of another length");
+        assert_eq!(code.len(), self.mean.len(), "a code with another length");
         self.dimensions()
             .zip(code)
             .map(|((mean, log_variance), &z)| {
@@ -71,12 +75,12 @@ impl<'a> Gaussian<'a> {
         self.log_variance.iter().map(deviation).collect()
     }
 
-    /// μ + σ ε, the code that standard normal `noise` stands for (Kingma & Welling 2014, §2.4).
+    /// μ + σ ε for standard normal `noise` ε: the reparameterisation trick (Kingma & Welling 2014, §2.4).
     ///
     /// # Panics
     /// If the noise has another length.
     pub fn reparameterise(&self, noise: &[f32]) -> Vec<f32> {
-        assert_eq!(noise.len(), self.mean.len(), "noise of another length");
+        assert_eq!(noise.len(), self.mean.len(), "noise with another length");
         self.mean
             .iter()
             .zip(self.log_variance)
@@ -87,13 +91,13 @@ impl<'a> Gaussian<'a> {
             .collect()
     }
 
-    /// A code drawn from it.
+    /// Draws a code.
     pub fn sample(&self, normals: &mut Normals) -> Vec<f32> {
         self.reparameterise(&normals.code(self.mean.len()))
     }
 }
 
-/// ln of the density of N(0, I) at `code`.
+/// The log density of N(0, I) at `code`.
 pub fn standard_log_density(code: &[f32]) -> f64 {
     code.iter()
         .map(|&z| -0.5 * (LN_TAU + f64::from(z) * f64::from(z)))
@@ -103,17 +107,17 @@ pub fn standard_log_density(code: &[f32]) -> f64 {
 /// ln 2π.
 const LN_TAU: f64 = 1.837_877_066_409_345_3;
 
-/// Standard normal numbers without end, by the polar method (Marsaglia & Bray 1964, "A convenient method for generating
-/// normal variables").
+/// An endless iterator of standard normal numbers by the polar method (Marsaglia & Bray 1964, "A convenient method for
+/// generating normal variables").
 #[derive(Debug, Clone)]
 pub struct Normals {
     rng: ChaCha8Rng,
-    /// They come in pairs.
+    /// The second number of a pair.
     second: Option<f64>,
 }
 
 impl Normals {
-    /// Item number `item` of everything drawn with `seed` for this purpose gets a stream of its own.
+    /// The stream of `item` for this seed and purpose.
     pub fn new(purpose: [u8; 8], seed: u64, item: u64) -> Self {
         Self {
             rng: keyed(&[seed.to_le_bytes(), *b"normals ", purpose], item),
@@ -121,7 +125,7 @@ impl Normals {
         }
     }
 
-    /// The next `dims` of them: a code drawn from N(0, I).
+    /// A code drawn from N(0, I): the next `dims` numbers.
     pub fn code(&mut self, dims: usize) -> Vec<f32> {
         self.take(dims).map(|x| x as f32).collect()
     }
@@ -132,7 +136,6 @@ impl Normals {
         (self.rng.next_u64() >> 11) as f64 * STEP - 1.0
     }
 
-    /// Two at a time.
     fn pair(&mut self) -> (f64, f64) {
         loop {
             let (x, y) = (self.uniform(), self.uniform());
@@ -157,8 +160,8 @@ impl Iterator for Normals {
     }
 }
 
-/// ln of a normal positive number: x = 2ⁿ m with m in [√½, √2), and ln m = 2 artanh((m − 1) / (m + 1)) by its series, whose
-/// first term left out is below 10⁻¹⁸ there.
+/// ln of a normal positive number: x = 2ⁿ m with m in [√½, √2), and ln m = 2 artanh((m − 1) / (m + 1)) by its series, with
+/// a first omitted term below 10⁻¹⁸.
 fn ln(x: f64) -> f64 {
     const EXPONENT: u64 = 0x7FF << 52;
     let mut n = ((x.to_bits() & EXPONENT) >> 52) as i32 - 1023;
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn kl_is_the_integral_that_it_stands_for() {
+    fn kl_equals_its_integral() {
         for (i, kl) in gaussian().kl_per_dimension().enumerate() {
             let one = Gaussian::new(&MEAN[i..=i], &LOG_VARIANCE[i..=i]);
             let expected = integral(|z| {
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn kl_is_nothing_only_for_the_standard_one() {
+    fn kl_is_zero_only_for_the_standard_normal() {
         assert_eq!(Gaussian::new(&[0.0; 3], &[0.0; 3]).kl(), 0.0);
         for tiny in [1e-3, -1e-3] {
             let from_mean = Gaussian::new(&[tiny], &[0.0]).kl();
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn densities_hold_a_mass_of_one_and_are_products() {
+    fn densities_integrate_to_one_and_are_products() {
         for i in 0..4 {
             let one = Gaussian::new(&MEAN[i..=i], &LOG_VARIANCE[i..=i]);
             assert!((integral(|z| one.log_density(&[z]).exp()) - 1.0).abs() < 1e-6);
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_the_distance_from_the_mean_in_deviations() {
+    fn noise_is_the_distance_from_the_mean_in_standard_deviations() {
         assert_eq!(gaussian().reparameterise(&[0.0; 4]), MEAN);
         let noise = [1.0, -2.0, 0.5, 3.0];
         let code = gaussian().reparameterise(&noise);
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn normals_are_distributed_as_they_should_and_do_not_hang_together() {
+    fn normals_have_the_right_distribution_and_are_uncorrelated() {
         const COUNT: usize = 200_000;
         let numbers: Vec<f64> = Normals::new(*b"testing ", 7, 0).take(COUNT).collect();
         let share = |below: f64| numbers.iter().filter(|&&x| x < below).count() as f64;
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_and_an_item_mean_the_same_numbers_however_they_are_taken() {
+    fn numbers_depend_on_purpose_seed_and_item_alone() {
         let whole = Normals::new(*b"testing ", 3, 5).code(9);
         let mut normals = Normals::new(*b"testing ", 3, 5);
         let parts = [normals.code(2), normals.code(3), normals.code(4)].concat();

@@ -1,17 +1,17 @@
-/*! From one code to another: evenly spaced points between two vectors. */
+/*! Interpolation between two latent codes. */
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// The way a walk takes.
+/// The kind of interpolation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Interpolation {
-    /// The straight line. Its middle is nearer to the origin than its ends.
+    /// Linear. The middle is nearer to the origin than the ends.
     #[default]
     Lerp,
-    /// The arc: direction and distance from the origin both go evenly.
+    /// Spherical: direction and norm change evenly.
     Slerp,
 }
 
@@ -22,8 +22,8 @@ impl FromStr for Interpolation {
         match name {
             "lerp" => Ok(Self::Lerp),
             "slerp" => Ok(Self::Slerp),
-            _ => Err(Error::usage(format!("there is no way `{name}` to walk"))
-                .with_hint("lerp is the straight line, slerp the arc")),
+            _ => Err(Error::usage(format!("unknown interpolation `{name}`"))
+                .with_hint("use lerp (linear) or slerp (spherical)")),
         }
     }
 }
@@ -37,7 +37,7 @@ impl fmt::Display for Interpolation {
     }
 }
 
-/// `points` codes at even steps from `a` to `b`, which are themselves the first and the last.
+/// `points` codes at even steps from `a` to `b`, both included.
 ///
 /// # Errors
 /// A usage error for fewer than two points.
@@ -45,15 +45,15 @@ impl fmt::Display for Interpolation {
 /// # Panics
 /// If the codes have different lengths.
 pub fn interpolate(
-    way: Interpolation,
+    kind: Interpolation,
     a: &[f32],
     b: &[f32],
     points: usize,
 ) -> Result<Vec<Vec<f32>>> {
     if points < 2 {
         return Err(
-            Error::usage(format!("a walk of {points} points goes nowhere"))
-                .with_hint("two points are the ends; 11 show what lies between"),
+            Error::usage(format!("an interpolation of {points} points is too short"))
+                .with_hint("use at least 2 points, which are the ends; 11 are usual"),
         );
     }
     let last = points - 1;
@@ -62,7 +62,7 @@ pub fn interpolate(
         _ if index == last => b.to_vec(),
         _ => {
             let t = index as f64 / last as f64;
-            match way {
+            match kind {
                 Interpolation::Lerp => lerp(a, b, t),
                 Interpolation::Slerp => slerp(a, b, t),
             }
@@ -82,13 +82,12 @@ pub fn lerp(a: &[f32], b: &[f32], t: f64) -> Vec<f32> {
         .collect()
 }
 
-/// The direction turns evenly from that of `a` to that of `b` (Shoemake 1985, "Animating rotation with quaternion curves"),
-/// and the norm goes evenly from that of `a` to that of `b`.
+/// Spherical interpolation of the direction (Shoemake 1985, "Animating rotation with quaternion curves") and linear
+/// interpolation of the norm.
 ///
-/// Codes drawn from a standard Gaussian in many dimensions nearly all have the same norm, which the straight line
-/// leaves (White 2016, "Sampling generative networks"). Between opposite directions there are many arcs: this
-/// takes the one through the axis that is nearest to a right angle with both. What has no direction, or none to turn
-/// to, goes the straight line.
+/// Codes drawn from a standard Gaussian in many dimensions have nearly the same norm, which linear interpolation leaves
+/// (White 2016, "Sampling generative networks"). Between opposite directions, the arc goes through the axis that is most
+/// nearly orthogonal to both. Equal directions and zero vectors are interpolated linearly.
 ///
 /// # Panics
 /// If the codes have different lengths.
@@ -100,10 +99,10 @@ pub fn slerp(a: &[f32], b: &[f32], t: f64) -> Vec<f32> {
     let u = scaled(&wide(a), 1.0 / norm_a);
     let v = scaled(&wide(b), 1.0 / norm_b);
     let cosine = dot(&u, &v);
-    let side = if let Some(side) = right_angled(&v, &u) {
+    let side = if let Some(side) = orthogonal(&v, &u) {
         side
     } else if cosine < 0.0
-        && let Some(side) = right_angled(&flattest_axis(&u), &u)
+        && let Some(side) = orthogonal(&smallest_axis(&u), &u)
     {
         side
     } else {
@@ -117,28 +116,27 @@ pub fn slerp(a: &[f32], b: &[f32], t: f64) -> Vec<f32> {
         .collect()
 }
 
-/// How far a code is from the origin, ‖z‖.
+/// The Euclidean norm of a code.
 pub fn norm(code: &[f32]) -> f64 {
     let code = wide(code);
     dot(&code, &code).sqrt()
 }
 
-/// Below it, what is left of a unit vector is rounding.
+/// A remainder of a unit vector below this is rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// The unit vector at a right angle to the unit vector `u` in the plane of both; none if `v` has nearly u's direction or
-/// the opposite one.
-fn right_angled(v: &[f64], u: &[f64]) -> Option<Vec<f64>> {
+/// The unit vector orthogonal to the unit vector `u` in the plane of both; none if `v` is nearly parallel to `u`.
+fn orthogonal(v: &[f64], u: &[f64]) -> Option<Vec<f64>> {
     let left = mix(v, u, 1.0, -dot(v, u));
     let length = dot(&left, &left).sqrt();
     (length > ROUNDING).then(|| scaled(&left, 1.0 / length))
 }
 
-/// The axis on which `u` is least; the first among equals.
-fn flattest_axis(u: &[f64]) -> Vec<f64> {
-    let flattest = (0..u.len()).min_by(|&i, &j| u[i].abs().total_cmp(&u[j].abs()));
+/// The axis with the smallest component of `u`, the first among equals.
+fn smallest_axis(u: &[f64]) -> Vec<f64> {
+    let smallest = (0..u.len()).min_by(|&i, &j| u[i].abs().total_cmp(&u[j].abs()));
     (0..u.len())
-        .map(|i| f64::from(u8::from(Some(i) == flattest)))
+        .map(|i| f64::from(u8::from(Some(i) == smallest)))
         .collect()
 }
 
@@ -148,7 +146,7 @@ fn wide(code: &[f32]) -> Vec<f64> {
 
 /// p a + q b.
 fn mix(a: &[f64], b: &[f64], p: f64, q: f64) -> Vec<f64> {
-    assert_eq!(a.len(), b.len(), "codes of different lengths");
+    assert_eq!(a.len(), b.len(), "codes have different lengths");
     a.iter().zip(b).map(|(a, b)| p * a + q * b).collect()
 }
 
@@ -165,7 +163,7 @@ mod tests {
     use super::*;
     use crate::latent::Normals;
 
-    const WAYS: [Interpolation; 2] = [Interpolation::Lerp, Interpolation::Slerp];
+    const KINDS: [Interpolation; 2] = [Interpolation::Lerp, Interpolation::Slerp];
 
     /// Pairs of codes of several lengths, of unequal norms.
     fn pairs() -> Vec<(Vec<f32>, Vec<f32>)> {
@@ -192,11 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn walks_begin_and_end_exactly_where_they_should() {
+    fn both_ends_are_exact() {
         for (a, b) in pairs() {
-            for way in WAYS {
+            for kind in KINDS {
                 for points in [2, 3, 11] {
-                    let codes = interpolate(way, &a, &b, points).unwrap();
+                    let codes = interpolate(kind, &a, &b, points).unwrap();
                     assert_eq!(codes.len(), points);
                     assert_eq!((&codes[0], &codes[points - 1]), (&a, &b));
                 }
@@ -205,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_the_way_there() {
+    fn the_reverse_is_the_interpolation_from_b_to_a() {
         for (a, b) in pairs() {
-            for way in WAYS {
-                let there = interpolate(way, &a, &b, 8).unwrap();
-                let back = interpolate(way, &b, &a, 8).unwrap();
+            for kind in KINDS {
+                let there = interpolate(kind, &a, &b, 8).unwrap();
+                let back = interpolate(kind, &b, &a, 8).unwrap();
                 assert!(
                     there
                         .iter()
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_goes_in_even_steps_along_the_difference() {
+    fn lerp_takes_even_steps() {
         for (a, b) in pairs() {
             let codes = interpolate(Interpolation::Lerp, &a, &b, 6).unwrap();
             for pair in codes.windows(2) {
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_arc_turns_evenly_and_its_norm_goes_evenly() {
+    fn slerp_changes_angle_and_norm_evenly() {
         for (a, b) in pairs() {
             let codes = interpolate(Interpolation::Slerp, &a, &b, 11).unwrap();
             for (index, code) in codes.iter().enumerate() {
@@ -247,14 +245,14 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_turn_has_its_middle_on_the_diagonal() {
+    fn the_middle_of_a_quarter_turn_is_on_the_diagonal() {
         let middle = slerp(&[2.0, 0.0], &[0.0, 4.0], 0.5);
         assert!(close(&middle, &[3.0 * 0.5_f32.sqrt(); 2]));
         assert!(close(&lerp(&[2.0, 0.0], &[0.0, 4.0], 0.5), &[1.0, 2.0]));
     }
 
     #[test]
-    fn without_an_angle_the_arc_is_the_line() {
+    fn without_an_angle_slerp_is_lerp() {
         for (a, _) in pairs() {
             let longer: Vec<f32> = a.iter().map(|x| 3.0 * x).collect();
             let zero = vec![0.0; a.len()];
@@ -270,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn between_opposites_the_arc_keeps_away_from_the_origin() {
+    fn between_opposite_directions_slerp_keeps_the_norm() {
         for (a, _) in pairs() {
             let b: Vec<f32> = a.iter().map(|x| -2.0 * x).collect();
             let middle = slerp(&a, &b, 0.5);
@@ -280,12 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn ways_are_known_by_their_names() {
-        for way in WAYS {
-            assert_eq!(way.to_string().parse::<Interpolation>().unwrap(), way);
+    fn kinds_have_names_and_errors_have_hints() {
+        for kind in KINDS {
+            assert_eq!(kind.to_string().parse::<Interpolation>().unwrap(), kind);
         }
         let refusals = [
-            "bee-line".parse::<Interpolation>().unwrap_err(),
+            "line".parse::<Interpolation>().unwrap_err(),
             interpolate(Interpolation::Lerp, &[1.0], &[2.0], 1).unwrap_err(),
         ];
         assert!(refusals.iter().all(|e| e.is_usage() && e.hint().is_some()));

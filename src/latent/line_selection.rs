@@ -1,18 +1,17 @@
 /*!
-Which line to show at each point of a walk.
+Selection of the line to show at each point of an interpolation.
 
-A search finds several lines at each point. The likeliest of each, taken alone, jump to and fro between ways to say the
-same, and stand still where the walk goes on. So one is chosen at each point for the sake of the whole: a way through the
-points of little cost
+A search finds several candidate lines at each point. The likeliest candidates alternate between paraphrases or repeat.
+The selection minimises the cost of the whole path:
 
   Σ over points of −score + Σ over neighbours of edit · distance² / length of the longer line
-  + Σ over points of repeat, where the line before is the same, or twice as much, where an earlier one is.
+  + Σ over points of repeat, if the previous line is equal, or of 2 · repeat, if an earlier line is.
 
-The distance is Levenshtein's. Its square makes two small steps cheaper than a great one.
+The distance is Levenshtein's. Its square makes two small steps cheaper than a large one.
 
-Since a line costs more once it was shown, no choice stands for itself, and the best of all ways can only be found by
-trying all. Instead the [`WIDTH`] best beginnings are pursued from point to point; then single lines and pairs of
-neighbours are changed as long as that costs less. Short walks, with no more beginnings than that, are exact.
+The cost of a line depends on all earlier lines, so that only an exhaustive search is exact. Instead a beam search keeps
+the [`WIDTH`] best prefixes; then a local search changes single lines and pairs of neighbours while the cost decreases.
+The result is exact for paths with at most [`WIDTH`] prefixes.
 */
 
 use std::collections::HashMap;
@@ -20,13 +19,13 @@ use std::hash::Hash;
 
 use crate::error::{Error, Result};
 
-/// What is weighed against likelihood.
+/// The costs of edits and repeats, in units of the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LineSelectionSettings {
-    /// The cost of neighbours that have nothing in common, for each part (word or token) of the longer one, in units of the
-    /// score. Where they share a half, it is a quarter of that.
+    /// The cost of neighbours without a common part, per part (word or token) of the longer line. With half of the parts
+    /// in common the cost is a quarter.
     pub edit: f64,
-    /// The cost of a line that is the same as its neighbour; half of the cost of going back to an earlier one.
+    /// The cost of a line equal to the previous one; half of the cost of a line equal to an earlier one.
     pub repeat: f64,
 }
 
@@ -40,41 +39,37 @@ impl Default for LineSelectionSettings {
 }
 
 impl LineSelectionSettings {
-    /// Refuses settings that mean nothing.
+    /// Checks that the costs are finite and not negative.
     ///
     /// # Errors
-    /// A usage error naming the setting, its value and what is allowed.
+    /// A usage error that names the setting, its value and the range.
     pub fn validate(&self) -> Result<()> {
-        for (name, value) in [("an edit", self.edit), ("a repeated line", self.repeat)] {
+        for (name, value) in [("edit", self.edit), ("repeat", self.repeat)] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(
-                    Error::usage(format!("{name} cannot cost {value}")).with_hint(
-                        "a cost is a number from 0 up; with 0 nothing but likelihood counts",
-                    ),
-                );
+                return Err(Error::usage(format!("{name} cost {value} is out of range"))
+                    .with_hint("use a number from 0 up; with 0 only the likelihood counts"));
             }
         }
         Ok(())
     }
 }
 
-/// A line that may be shown at a point.
+/// A candidate line at a point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice<T> {
-    /// What edits are counted in: words or tokens.
+    /// The parts in which edits are counted: words or tokens.
     pub parts: Vec<T>,
-    /// How good it is by itself: a log probability, or one that makes up for length.
+    /// Its log probability, or one with a length penalty.
     pub score: f64,
 }
 
-/// So many beginnings of a way are pursued.
-pub const WIDTH: usize = 256;
+/// The number of prefixes in the beam.
+const WIDTH: usize = 256;
 
-/// The number of the choice at each point, such that the whole costs little: what [`LineSelectionSettings`] asks for edits and repeats,
-/// less the scores. Among equals it takes the choices that stand first.
+/// Selects the index of a line at each point so that the cost of the path is low. The first of equal lines wins.
 ///
 /// # Errors
-/// A usage error when a setting is not allowed, a point offers nothing, or a score is not finite.
+/// A usage error when a setting is out of range, a point has no candidates, or a score is NaN or infinite.
 pub fn select_lines<T: Eq + Hash>(
     points: &[Vec<Choice<T>>],
     settings: &LineSelectionSettings,
@@ -82,25 +77,25 @@ pub fn select_lines<T: Eq + Hash>(
     settings.validate()?;
     check(points)?;
     let costs = Costs::new(points, settings);
-    let mut path = costs.pursue();
+    let mut path = costs.beam_search();
     costs.improve(&mut path);
     Ok(path)
 }
 
-/// What a way costs, with everything looked up that can be.
+/// Precomputed costs.
 struct Costs<'a, T> {
     points: &'a [Vec<Choice<T>>],
     settings: &'a LineSelectionSettings,
-    /// The same number for the same line, wherever it is offered.
+    /// The identity of each candidate: equal lines have equal numbers.
     lines: Vec<Vec<usize>>,
     different: usize,
-    /// What the edits cost from each choice of a point to each of the next: `[point][from][to]`.
+    /// The edit cost from each candidate of a point to each of the next: `[point][from][to]`.
     edits: Vec<Vec<Vec<f64>>>,
 }
 
-/// The beginning of a way.
+/// A partial path.
 #[derive(Clone)]
-struct Beginning {
+struct Prefix {
     path: Vec<usize>,
     lines: Vec<usize>,
     cost: f64,
@@ -139,24 +134,24 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
         }
     }
 
-    /// The best way that the best beginnings lead to.
-    fn pursue(&self) -> Vec<usize> {
-        let mut beginnings = vec![Beginning {
+    /// The best path of the beam search.
+    fn beam_search(&self) -> Vec<usize> {
+        let mut prefixes = vec![Prefix {
             path: Vec::new(),
             lines: Vec::new(),
             cost: 0.0,
         }];
         for (point, choices) in self.points.iter().enumerate() {
             let mut longer: Vec<(f64, usize, usize)> = Vec::new();
-            for (number, beginning) in beginnings.iter().enumerate() {
+            for (number, prefix) in prefixes.iter().enumerate() {
                 for (index, choice) in choices.iter().enumerate() {
                     let line = self.lines[point][index];
-                    let mut cost = beginning.cost - choice.score;
-                    if let Some(&last) = beginning.path.last() {
+                    let mut cost = prefix.cost - choice.score;
+                    if let Some(&last) = prefix.path.last() {
                         cost += self.edits[point - 1][last][index];
-                        if beginning.lines.last() == Some(&line) {
+                        if prefix.lines.last() == Some(&line) {
                             cost += self.settings.repeat;
-                        } else if beginning.lines.contains(&line) {
+                        } else if prefix.lines.contains(&line) {
                             cost += 2.0 * self.settings.repeat;
                         }
                     }
@@ -165,23 +160,23 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
             }
             longer.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
             longer.truncate(WIDTH);
-            beginnings = longer
+            prefixes = longer
                 .into_iter()
                 .map(|(cost, number, index)| {
-                    let mut beginning = beginnings[number].clone();
-                    beginning.path.push(index);
-                    beginning.lines.push(self.lines[point][index]);
-                    beginning.cost = cost;
-                    beginning
+                    let mut prefix = prefixes[number].clone();
+                    prefix.path.push(index);
+                    prefix.lines.push(self.lines[point][index]);
+                    prefix.cost = cost;
+                    prefix
                 })
                 .collect();
         }
-        beginnings.swap_remove(0).path
+        prefixes.swap_remove(0).path
     }
 
-    /// Changes single choices and pairs of neighbours as long as the whole costs less by it.
+    /// Changes single lines and pairs of neighbours while the cost decreases.
     fn improve(&self, path: &mut [usize]) {
-        // A gain below this is rounding.
+        // A smaller gain is rounding.
         const GAIN: f64 = 1e-9;
         let mut shown = vec![0; self.different];
         for (lines, &index) in self.lines.iter().zip(&*path) {
@@ -198,7 +193,7 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
                         let cost = self.near(path, point, next);
                         let first = if next == point { second } else { first };
                         let gone = self.change(path, &mut shown, (point, first), (next, second));
-                        // A line that is no longer shown makes one repeat more.
+                        // One different line fewer means one repeat more.
                         let cost_now =
                             self.near(path, point, next) + 2.0 * self.settings.repeat * gone;
                         if cost_now < cost - GAIN {
@@ -212,7 +207,7 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
         }
     }
 
-    /// Shows other lines at two points; gives how many different lines fewer there are then.
+    /// Changes the lines at two points; returns by how much the number of different lines decreases.
     fn change(
         &self,
         path: &mut [usize],
@@ -232,8 +227,8 @@ impl<'a, T: Eq + Hash> Costs<'a, T> {
         fewer
     }
 
-    /// The part of the cost that hangs on the choices from `first` to `last` alone. All repeats cost twice `repeat` for each
-    /// point beyond the number of different lines, less `repeat` for each pair of equal neighbours: only these are here.
+    /// The part of the cost that depends only on the choices from `first` to `last`. The total cost of repeats is
+    /// 2 · repeat · (points − different lines) − repeat · (equal neighbours); only the last term is included here.
     fn near(&self, path: &[usize], first: usize, last: usize) -> f64 {
         let scores = (first..=last).map(|at| -self.points[at][path[at]].score);
         let steps = (first.max(1)..=(last + 1).min(path.len() - 1)).map(|at| {
@@ -249,15 +244,15 @@ fn check<T>(points: &[Vec<Choice<T>>]) -> Result<()> {
     for (point, choices) in points.iter().enumerate() {
         if choices.is_empty() {
             return Err(Error::usage(format!(
-                "nothing was found at point {point} of the walk"
+                "no line was found at point {point} of the interpolation"
             )));
         }
         if let Some(choice) = choices.iter().find(|choice| !choice.score.is_finite()) {
             return Err(Error::usage(format!(
-                "a line at point {point} of the walk has the score {}",
+                "a line at point {point} of the interpolation has the score {}",
                 choice.score
             ))
-            .with_hint("the network's weights are damaged, or its training diverged"));
+            .with_hint("the weights are damaged or the training diverged; retrain with a lower --learning-rate"));
         }
     }
     Ok(())
@@ -289,7 +284,7 @@ mod tests {
         }
     }
 
-    /// Random lines of at most four letters out of three, so that some are the same; scores spread by about two.
+    /// Random lines of up to four letters a to c, so that some are equal; the scores have a standard deviation of 2.
     fn random(item: u64, points: usize, most: usize) -> Points {
         let mut normals = Normals::new(*b"testing ", 8, item);
         let mut below = |n: usize| {
@@ -309,7 +304,7 @@ mod tests {
         points
     }
 
-    /// The cost that the module promises to make least, from a distance of its own.
+    /// The cost in the module documentation, with a separate implementation of the distance.
     fn cost(points: &Points, path: &[usize], settings: &LineSelectionSettings) -> f64 {
         let lines: Vec<&Choice<u8>> = points.iter().zip(path).map(|(p, &i)| &p[i]).collect();
         let moves: f64 = (1..lines.len())
@@ -333,7 +328,7 @@ mod tests {
         Choice { parts, score: 0.0 }
     }
 
-    /// Levenshtein's distance as it is defined.
+    /// Levenshtein distance by its definition.
     fn distance(a: &[u8], b: &[u8]) -> usize {
         match (a, b) {
             ([], rest) | (rest, []) => rest.len(),
@@ -346,7 +341,7 @@ mod tests {
         }
     }
 
-    /// Every way through the points.
+    /// All paths.
     fn all_paths(points: &Points) -> Vec<Vec<usize>> {
         points.iter().fold(vec![vec![]], |paths, choices| {
             paths
@@ -357,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn of_short_walks_no_way_there_is_costs_less() {
+    fn short_paths_are_optimal() {
         for item in 0..60 {
             let points = random(item, 1 + item as usize % 4, 4);
             for settings in &SETTINGS {
@@ -373,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn on_long_walks_no_change_of_one_or_two_neighbours_costs_less() {
+    fn on_long_paths_no_change_of_one_or_two_neighbours_costs_less() {
         for item in 0..6 {
             let points = random(item, 25, 8);
             for settings in &SETTINGS {
@@ -393,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn where_moves_cost_nothing_each_point_shows_its_best() {
+    fn without_costs_each_point_shows_its_best_line() {
         for item in 0..20 {
             let points = random(item, 11, 6);
             let path = select_lines(&points, &settings(0.0, 0.0)).unwrap();
@@ -404,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn given_ends_draw_the_middle_to_them() {
+    fn given_ends_attract_the_middle() {
         for (end, other) in [("aaaa", "bbbb"), ("bbbb", "aaaa")] {
             let given = |line: &str| vec![given_line(line.as_bytes().to_vec())];
             let middle = || vec![choice(end, -1.1), choice(other, -1.0)];
@@ -415,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dear_repeat_makes_room_for_less_likely_lines() {
+    fn a_high_repeat_cost_selects_less_likely_lines() {
         let middle = || vec![choice("ab", -1.0), choice("ac", -2.0), choice("ad", -3.0)];
         let points = vec![
             vec![choice("ab", 0.0)],
@@ -431,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_on_the_way_is_taken_rather_than_one_shown_before() {
+    fn a_new_intermediate_line_beats_a_repeated_one() {
         let ends = |line| vec![choice(line, 0.0)];
         let between = vec![choice("aab", 0.0), choice("abb", 0.0), choice("aaa", 0.0)];
         let points = vec![ends("aaa"), between.clone(), between, ends("bbb")];
@@ -442,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn one_great_step_costs_more_than_small_ones() {
+    fn one_large_step_costs_more_than_small_ones() {
         let between = vec![
             choice("aaaa", 0.0),
             choice("aabb", -1.0),
@@ -461,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_go_by_their_order_and_nothing_gives_nothing() {
+    fn the_first_of_equals_wins_and_no_points_give_no_lines() {
         let points = vec![vec![choice("a", -1.0); 3]; 4];
         assert_eq!(
             select_lines(&points, &LineSelectionSettings::default()).unwrap(),
@@ -476,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_refused() {
+    fn bad_settings_and_candidates_are_refused() {
         let fine = vec![vec![choice("a", -1.0)]];
         for settings in [
             settings(-1.0, 0.0),

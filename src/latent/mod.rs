@@ -1,6 +1,6 @@
 /*!
-Codes as plain numbers: what an encoder says of one, the standard Gaussian they are drawn from, walks between two of them,
-and the choice of what to show along a walk. Nothing here knows a network.
+Latent codes as plain numbers: posteriors, the standard normal prior, interpolation, and the selection of the lines to
+show along an interpolation. Independent of any network.
 */
 
 mod gaussian;
@@ -11,4 +11,4 @@ mod posteriors;
 pub use gaussian::{Gaussian, Normals, standard_log_density};
 pub use interpolation::{Interpolation, interpolate, norm};
 pub use line_selection::{Choice, LineSelectionSettings, select_lines};
-pub use posteriors::{Information, Posteriors, importance_weighted_nll, nearest_code};
+pub use posteriors::{Posteriors, importance_weighted_nll, nearest_code};

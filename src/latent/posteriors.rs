@@ -1,6 +1,6 @@
 /*!
-What the codes of a data set tell: how far they are from the prior, how much they know of what they stand for, how many of
-their dimensions are in use; and a bound on the likelihood that is tighter than the ELBO.
+Statistics of the latent codes of a dataset: KL divergence from the prior, mutual information, active units, and the
+importance-weighted bound on the likelihood.
 */
 
 use rayon::prelude::*;
@@ -9,37 +9,35 @@ use crate::base::math;
 use crate::base::simd::{InstructionSet, multiversion};
 use crate::latent::{Gaussian, Normals};
 
-/// The variance of a dimension's posterior means from which on it counts as active (Burda et al. 2016, "Importance
-/// weighted autoencoders", §5.2).
-pub const ACTIVE_VARIANCE: f64 = 0.01;
+/// A dimension is active if the variance of its posterior means is at least this (Burda et al. 2016, "Importance weighted
+/// autoencoders", §5.2).
+const ACTIVE_VARIANCE: f64 = 0.01;
 
-/// What an encoder says of each item of a data set: q(z|x), Gaussians with independent dimensions.
+/// The posteriors q(z|x) of the items of a dataset, as diagonal Gaussians.
 #[derive(Debug, Clone)]
 pub struct Posteriors {
     dims: usize,
-    /// `[items, dims]`, and so the log variances.
+    /// `[items, dims]`, as are the log variances.
     means: Vec<f32>,
     log_variances: Vec<f32>,
 }
 
-/// How far the codes of a data set are from the prior, parted in two: E KL(q(z|x) ‖ p(z)) is the sum of both (Hoffman &
-/// Johnson 2016, "ELBO surgery").
+/// The two parts of E KL(q(z|x) ‖ p(z)) over a dataset (Hoffman & Johnson 2016, "ELBO surgery").
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Information {
-    /// I(x; z) under q in nats: what a code tells of which item it stands for. Between 0 and ln(items).
+    /// I(x; z) under q in nats, from 0 to ln(items).
     pub mutual_information: f64,
-    /// KL(q(z) ‖ p(z)) in nats: how far all codes together, q(z) = 1/N Σ q(z|xₙ), are from the prior they are drawn
-    /// from when nothing is encoded.
+    /// KL(q(z) ‖ p(z)) in nats for the aggregate posterior q(z) = 1/N Σ q(z|xₙ).
     pub marginal_kl: f64,
 }
 
 impl Posteriors {
-    /// None yet, of codes with `dims` dimensions.
+    /// No items yet, for codes of `dims` dimensions.
     ///
     /// # Panics
-    /// If codes have no dimensions.
+    /// If `dims` is 0.
     pub fn new(dims: usize) -> Self {
-        assert!(dims > 0, "codes have dimensions");
+        assert!(dims > 0, "codes have at least one dimension");
         Self {
             dims,
             means: Vec::new(),
@@ -47,25 +45,22 @@ impl Posteriors {
         }
     }
 
-    /// One more item, or several: `[items, dims]` both.
+    /// Adds items, `[items, dims]` both.
     ///
     /// # Panics
-    /// If these are not whole rows, and as many.
+    /// If the lengths differ or are not a multiple of `dims`.
     pub fn extend(&mut self, means: &[f32], log_variances: &[f32]) {
         assert_eq!(
             means.len(),
             log_variances.len(),
-            "as many means as variances"
+            "one log variance for each mean"
         );
-        assert!(
-            means.len().is_multiple_of(self.dims),
-            "codes of another length"
-        );
+        assert!(means.len().is_multiple_of(self.dims), "whole rows");
         self.means.extend_from_slice(means);
         self.log_variances.extend_from_slice(log_variances);
     }
 
-    /// How many items there are.
+    /// The number of items.
     pub fn items(&self) -> usize {
         self.means.len() / self.dims
     }
@@ -75,7 +70,7 @@ impl Posteriors {
         &self.means
     }
 
-    /// Every `step`-th item alone, from the first.
+    /// Every `step`-th item from the first.
     #[must_use]
     pub fn every(&self, step: usize) -> Self {
         let thin = |numbers: &[f32]| {
@@ -96,13 +91,13 @@ impl Posteriors {
     /// The posterior of item `index`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of bounds.
     pub fn posterior(&self, index: usize) -> Gaussian<'_> {
         let row = index * self.dims..(index + 1) * self.dims;
         Gaussian::new(&self.means[row.clone()], &self.log_variances[row])
     }
 
-    /// E KL(q(z|x) ‖ N(0, I)) of each dimension in nats. Not a number without items; so are the others.
+    /// E KL(q(z|x) ‖ N(0, I)) of each dimension in nats. This and the other statistics are NaN without items.
     pub fn kl_per_dimension(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.dims];
         for index in 0..self.items() {
@@ -116,12 +111,12 @@ impl Posteriors {
         sums.iter().map(|sum| sum / self.items() as f64).collect()
     }
 
-    /// E KL(q(z|x) ‖ N(0, I)) in nats an item: the sum over dimensions.
+    /// E KL(q(z|x) ‖ N(0, I)) in nats per item: the sum over dimensions.
     pub fn kl(&self) -> f64 {
         self.kl_per_dimension().iter().sum()
     }
 
-    /// The variance over items of each dimension's posterior mean, with items − 1 in the denominator.
+    /// The sample variance over items of each dimension's posterior mean.
     pub fn mean_variances(&self) -> Vec<f64> {
         let items = self.items() as f64;
         let column = |dim: usize| {
@@ -136,7 +131,7 @@ impl Posteriors {
             .collect()
     }
 
-    /// How many dimensions say something of what they stand for: Burda et al. 2016, §5.2.
+    /// The number of active units (Burda et al. 2016, §5.2).
     pub fn active_units(&self) -> usize {
         let variances = self.mean_variances();
         variances.iter().filter(|&&v| v >= ACTIVE_VARIANCE).count()
@@ -144,11 +139,10 @@ impl Posteriors {
 
     /// Mutual information and marginal KL, with `samples` codes drawn from each item's posterior.
     ///
-    /// I = E ln q(z|x) − ln q(z), with q(z) summed over all items and not a batch of them (He et al. 2019, "Lagging
-    /// inference networks and posterior collapse"; their estimate differs in that the first term is taken in
-    /// closed form). Both terms are taken at the same code, so that the estimate is exactly 0 where all posteriors are
-    /// the same, exactly ln(items) where none meets another, and never above that. The time goes with
-    /// samples · items² · dims. The numbers depend on the seed, not on threads or vector width.
+    /// I = E ln q(z|x) − ln q(z), with q(z) summed over all items rather than a batch (He et al. 2019, "Lagging inference
+    /// networks and posterior collapse", who take the first term in closed form). Both terms use the same code, so that
+    /// the estimate is exactly 0 for equal posteriors, exactly ln(items) for disjoint ones, and never above. The time is
+    /// proportional to samples · items² · dims. The result depends on the seed, not on threads or SIMD width.
     pub fn information(&self, samples: usize, seed: u64) -> Information {
         let kernels = Kernels::new(self);
         let items: Vec<usize> = (0..self.items()).collect();
@@ -163,7 +157,7 @@ impl Posteriors {
         }
     }
 
-    /// ln q(z|x) − ln q(z) of codes drawn for `items`, at most [`Kernels::ITEMS`]: of each in turn, `samples` times.
+    /// ln q(z|x) − ln q(z) of codes drawn for `items`, at most [`Kernels::ITEMS`], `[samples, items]`.
     fn information_of(
         &self,
         items: &[usize],
@@ -191,7 +185,7 @@ impl Posteriors {
     }
 }
 
-/// The posteriors in the form in which many densities are computed at once.
+/// The posteriors, prepared to compute many densities at once.
 struct Kernels<'a> {
     dims: usize,
     means: &'a [f32],
@@ -202,7 +196,7 @@ struct Kernels<'a> {
 }
 
 impl<'a> Kernels<'a> {
-    /// So many codes are compared with an item while that is in the cache.
+    /// The number of codes compared with an item while it is in the cache.
     const ITEMS: usize = 16;
 
     fn new(posteriors: &'a Posteriors) -> Self {
@@ -218,7 +212,7 @@ impl<'a> Kernels<'a> {
         }
     }
 
-    /// ln q(z|x) but for a constant, of each of `codes` under each item, `[codes, items]`.
+    /// ln q(z|x) of each code under each item, `[codes, items]`, without the constant.
     fn log_densities(&self, codes: &[f32]) -> Vec<f64> {
         let level = InstructionSet::detect();
         let items = self.offsets.len();
@@ -235,11 +229,11 @@ impl<'a> Kernels<'a> {
     }
 }
 
-/// How many dimensions are worked on together.
+/// The number of parallel sums.
 const BLOCK: usize = 16;
 
 multiversion! {
-    /// Σ (code − mean)² · precision, in sixteen parts that are then added, whatever the width.
+    /// Σ (code − mean)² · precision in `BLOCK` partial sums at every SIMD width.
     fn squared_distance(code: &[f32], mean: &[f32], precision: &[f32]) -> f32 {
         let mut parts = [0.0_f32; BLOCK];
         let (codes, code) = code.as_chunks::<BLOCK>();
@@ -259,8 +253,8 @@ multiversion! {
     }
 }
 
-/// The number of the code nearest to a point: a walk through the training lines of these codes can only quote, and is the
-/// trivial one to set beside a model's. `codes` is `[lines, dims]`; of equals the first; none where there are no codes.
+/// The index of the code in `codes`, `[lines, dims]`, that is nearest to `point`; the first of equals, none without codes.
+/// The training lines of nearest codes are the trivial interpolation, to compare with a model's.
 ///
 /// # Panics
 /// If the point has no dimensions.
@@ -275,8 +269,8 @@ pub fn nearest_code(point: &[f32], codes: &[f32]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// ln (1/K Σ exp(xₖ)), however large or small they are. Not a number for none.
-pub fn log_mean_exp(numbers: &[f64]) -> f64 {
+/// ln (1/K Σ exp(xₖ)) without overflow; NaN for K = 0.
+fn log_mean_exp(numbers: &[f64]) -> f64 {
     let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if highest.is_infinite() {
         return highest;
@@ -285,9 +279,9 @@ pub fn log_mean_exp(numbers: &[f64]) -> f64 {
     highest + (sum / numbers.len() as f64).ln()
 }
 
-/// −ln of the probability of one item, estimated from K codes drawn from its posterior, in nats: −ln 1/K Σ wₖ (Burda et al.
-/// 2016, eq. 8). `log_weights` are ln p(x|zₖ) + ln p(zₖ) − ln q(zₖ|x). In expectation it is an upper bound that falls
-/// with K to the true value; with one code it is −ELBO.
+/// The NLL of one item in nats, estimated from K codes drawn from its posterior: −ln 1/K Σ wₖ (Burda et al. 2016, eq. 8).
+/// `log_weights` are ln p(x|zₖ) + ln p(zₖ) − ln q(zₖ|x). Its expectation is an upper bound that decreases with K to the true
+/// value; with one code it is −ELBO.
 pub fn importance_weighted_nll(log_weights: &[f64]) -> f64 {
     -log_mean_exp(log_weights)
 }
@@ -316,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn collapsed_posteriors_tell_nothing() {
+    fn collapsed_posteriors_have_no_mutual_information() {
         for dims in [1, 5, 33] {
             let same = posteriors(dims, &vec![(vec![0.3; dims], vec![-1.0; dims]); 40]);
             let found = same.information(2, 1);
@@ -328,8 +322,8 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_cannot_be_confused_tell_all_there_is() {
-        // Twelve items; where three of them share a posterior, a code tells which of four groups.
+    fn disjoint_posteriors_have_the_largest_mutual_information() {
+        // Twelve items in four groups: three items share a posterior.
         for (alike, told) in [(1, 12.0_f64), (3, 4.0), (12, 1.0)] {
             let rows: Vec<_> = (0..12)
                 .map(|item| (vec![50.0 * (item / alike) as f32, 1.0], vec![-1.0, 0.5]))
@@ -340,9 +334,9 @@ mod tests {
     }
 
     #[test]
-    fn two_gaussians_that_overlap_give_what_the_integral_gives() {
+    fn two_overlapping_gaussians_give_the_integral() {
         for away in [0.2_f32, 1.0, 2.0] {
-            // Many of each, so that one sample of each item is enough.
+            // Many items make one sample of each enough.
             let rows: Vec<_> = (0..2000)
                 .map(|item| {
                     let side = if item % 2 == 0 { away } else { -away };
@@ -368,8 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn it_nears_the_capacity_of_a_gaussian_channel() {
-        // z = μ + ε with μ from N(0, τ²): I = dims · ½ ln(1 + τ²/σ²). With τ² + σ² = 1, all together are the prior.
+    fn it_approaches_the_capacity_of_a_gaussian_channel() {
+        // z = μ + ε with μ from N(0, τ²): I = dims · ½ ln(1 + τ²/σ²). With τ² + σ² = 1 the aggregate posterior is the prior.
         let variance = 0.4_f32;
         for dims in [1, 2] {
             let channel = drawn(3000, dims, (1.0 - variance).sqrt(), variance);
@@ -384,12 +378,12 @@ mod tests {
     }
 
     #[test]
-    fn information_is_never_more_than_there_are_items_nor_than_the_kl_allows() {
+    fn information_is_bounded_by_the_number_of_items_and_by_the_kl() {
         for (spread, variance) in [(0.1, 0.9), (1.0, 0.5), (3.0, 0.1), (0.5, 1e-4)] {
             let some = drawn(300, 20, spread, variance);
             let found = some.information(2, 1);
             assert!(found.mutual_information <= 300_f64.ln() + 1e-9);
-            // Below zero only by chance.
+            // The estimate may be slightly negative.
             assert!(found.mutual_information > -0.02 && found.marginal_kl > -0.3);
             let sum = found.mutual_information + found.marginal_kl;
             assert!((sum - some.kl()).abs() < 1e-9);
@@ -397,14 +391,14 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_means_the_same_number() {
+    fn the_same_seed_gives_the_same_number() {
         let some = drawn(100, 8, 1.0, 0.5);
         assert_eq!(some.information(2, 1), some.information(2, 1));
         assert_ne!(some.information(2, 1), some.information(2, 2));
     }
 
     #[test]
-    fn log_densities_are_those_of_the_gaussians_at_every_width() {
+    fn log_densities_equal_those_of_the_gaussians_at_every_width() {
         for dims in [1, 15, 16, 33, 128] {
             let some = drawn(20, dims, 1.0, 0.3);
             let codes = Normals::new(*b"testing ", 1, 1).code(3 * dims);
@@ -439,7 +433,7 @@ mod tests {
         let rows: Vec<_> = (0..10)
             .map(|item| {
                 let sign = if item % 2 == 0 { 1.0 } else { -1.0 };
-                // A mean far from zero is no activity.
+                // A constant mean far from zero is not activity.
                 (scales.map(|s| 5.0 + sign * s).to_vec(), vec![0.0; 4])
             })
             .collect();
@@ -461,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_exponentials_is_right_at_any_size() {
+    fn the_mean_of_exponentials_does_not_overflow() {
         let plain = [0.5_f64, -1.0, 2.0];
         let expected = (plain.iter().map(|x| x.exp()).sum::<f64>() / 3.0).ln();
         for shift in [0.0, 1e4, -1e4] {
@@ -486,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_the_true_posterior_give_the_likelihood_at_once_and_others_in_the_limit() {
+    fn the_bound_is_tight_for_the_true_posterior_and_in_the_limit_for_others() {
         let x = 0.9_f32;
         let exact = -Gaussian::new(&[0.0], &[1.5_f32.ln()]).log_density(&[x]);
         let mut normals = Normals::new(*b"testing ", 6, 0);
@@ -496,7 +490,7 @@ mod tests {
             let weights = log_weights(x, truth, 1, &mut normals);
             assert!((importance_weighted_nll(&weights) - exact).abs() < 1e-5);
         }
-        // A wrong posterior: the bound of one code is looser by KL(q ‖ truth), and tightens with more codes.
+        // For another posterior, the bound of one code is looser by KL(q ‖ truth).
         let (mean, log_variance) = ([0.0], [0.0]);
         let prior = Gaussian::new(&mean, &log_variance);
         let mut bound = |codes: usize| {
@@ -513,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn nearest_is_by_distance_and_first_among_equals() {
+    fn the_nearest_code_is_the_first_among_equals() {
         let codes = [0.0, 0.0, 1.0, 0.0, 0.0, 3.0, 1.0, 0.0];
         assert_eq!(nearest_code(&[0.9, 0.2], &codes), Some(1));
         assert_eq!(nearest_code(&[0.0, 2.0], &codes), Some(2));

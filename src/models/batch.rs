@@ -1,4 +1,4 @@
-/*! What a training step of a sequence model reads, and its loss. */
+/*! A batch of sequences, and its loss. */
 
 use burn::prelude::*;
 
@@ -6,28 +6,32 @@ use crate::models::SequenceModel;
 use crate::ops::{IGNORED, cross_entropy};
 use crate::sequence::{Alphabet, Token};
 
-/// What a training step reads.
+/// Token sequences of one training step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// How many sequences side by side.
+    /// Sequences in the batch.
     pub rows: usize,
-    /// How many tokens each.
+    /// Tokens of each sequence, padding included.
     pub time: usize,
-    /// What the network reads, `[rows, time]`.
+    /// The tokens read, `[rows, time]`.
     pub tokens: Vec<Token>,
-    /// What it is to foresee at each position, `[rows, time]`; [`IGNORED`] where it is not scored.
+    /// The token to predict at each position, `[rows, time]`; `IGNORED` where it is not scored.
     pub targets: Vec<i32>,
-    /// `[rows, condition]`; `None` for networks without a condition.
+    /// `[rows, condition]`; `None` for a model without a condition.
     pub condition: Option<Vec<f32>>,
 }
 
 impl Batch {
-    /// Whole sequences, one a row, each with its `stop` and its condition (empty for none).
+    /// Whole sequences, one a row, each with its `stop` and its condition (empty for none), padded to the longest.
     ///
     /// # Panics
-    /// If there are not as many conditions as sequences.
+    /// If the number of conditions differs from the number of sequences.
     pub fn of(sequences: &[&[Token]], conditions: &[&[f32]], alphabet: Alphabet) -> Self {
-        assert_eq!(sequences.len(), conditions.len(), "one condition each");
+        assert_eq!(
+            sequences.len(),
+            conditions.len(),
+            "one condition per sequence"
+        );
         let time = sequences.iter().map(|s| s.len()).max().unwrap_or(0);
         let (mut tokens, mut targets) = (Vec::new(), Vec::new());
         for sequence in sequences {
@@ -50,14 +54,14 @@ impl Batch {
         }
     }
 
-    /// How many positions are scored.
+    /// Scored positions.
     pub fn scored(&self) -> usize {
         self.targets.iter().filter(|&&target| target >= 0).count()
     }
 }
 
-/// The summed surprise of a batch's scored tokens in nats, `[1]`.
-pub fn nll<N: SequenceModel>(net: &N, batch: &Batch, device: &Device) -> Tensor<1> {
+/// The NLL of the scored tokens in nats, summed, `[1]`.
+pub fn nll(net: &dyn SequenceModel, batch: &Batch, device: &Device) -> Tensor<1> {
     let (tokens, condition) = inputs(batch, device);
     nll_of_logits(net.logits(tokens, condition), batch)
 }

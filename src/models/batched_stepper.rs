@@ -1,54 +1,52 @@
 /*!
-A network one step at a time as burn tensors, where it lies: hundreds to thousands of lanes side by side on a card. One
-lane, or a few, are faster on [`crate::kernels::step`].
+One step at a time as burn tensors on the model's device: for hundreds to thousands of lanes on a GPU. The CPU stepper is
+faster for a few lanes.
 */
 
 use burn::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::step::Embedding;
-use crate::models::values;
+use crate::models::weights::check_lanes;
+use crate::models::{Interface, values};
 use crate::sequence::{Alphabet, Stepper, Token};
 
-use crate::models::Interface;
-
-/// What differs from network to network. The first dimension of all states is the lane.
-pub(crate) trait LaneNet: Send {
-    /// Makes `conditions` `[lanes, condition]` count from the next step on.
+/// What differs from architecture to architecture. The first dimension of all states is the lane.
+pub(crate) trait BatchedNet: Send {
+    /// Sets the conditions `[lanes, condition]` from the next step on.
     fn recondition(&mut self, conditions: Tensor<2>);
 
-    /// Begins anew where `kept` `[lanes, 1]` is 0, and goes on where it is 1.
-    fn forget(&mut self, kept: Tensor<2>);
+    /// Resets the lanes where `kept` `[lanes, 1]` is 0; it is 1 for the others.
+    fn reset(&mut self, kept: Tensor<2>);
 
-    /// Lane i goes on from lane `parents[i]`.
+    /// Lane i continues from the state of lane `parents[i]`.
     fn gather(&mut self, parents: Tensor<1, Int>);
 
     /// The logits `[lanes, alphabet.size]` after these rows of the embedding, `[lanes · sources]`.
     fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2>;
 }
 
-/// A [`LaneNet`] as a [`Stepper`].
-pub(crate) struct Lanes<N> {
+/// A [`BatchedNet`] as a [`Stepper`].
+pub(crate) struct BatchedStepper<N> {
     net: N,
     alphabet: Alphabet,
     device: Device,
     sources: Embedding,
-    /// `[lanes, condition]`, and whether the network knows them.
+    /// `[lanes, condition]`.
     conditions: Vec<f32>,
-    conditions_known: bool,
+    /// Whether `net` has these conditions.
+    conditions_set: bool,
     /// The length of one lane's condition.
     condition: usize,
-    /// 0 for each lane that is to begin anew, 1 for the others.
+    /// 0 for each lane to reset before the next step, 1 for the others.
     kept: Vec<f32>,
     logits: Vec<f32>,
 }
 
-impl<N: LaneNet> Lanes<N> {
-    /// `net` is made for so many lanes.
+impl<N: BatchedNet> BatchedStepper<N> {
+    /// `net` has the state of `lanes` lanes.
     pub(crate) fn new(net: N, interface: &Interface, lanes: usize, device: Device) -> Result<Self> {
-        if lanes == 0 {
-            return Err(Error::usage("no lanes make nothing"));
-        }
+        check_lanes(lanes)?;
         let Interface {
             alphabet,
             lags,
@@ -60,7 +58,7 @@ impl<N: LaneNet> Lanes<N> {
             device,
             sources: Embedding::new(*alphabet, lags, lanes),
             conditions: vec![0.0; lanes * condition],
-            conditions_known: false,
+            conditions_set: false,
             condition: *condition,
             kept: vec![0.0; lanes],
             logits: Vec::new(),
@@ -79,7 +77,7 @@ impl<N: LaneNet> Lanes<N> {
     }
 }
 
-impl<N: LaneNet> Stepper for Lanes<N> {
+impl<N: BatchedNet> Stepper for BatchedStepper<N> {
     fn alphabet(&self) -> Alphabet {
         self.alphabet
     }
@@ -100,18 +98,18 @@ impl<N: LaneNet> Stepper for Lanes<N> {
             Some(condition) => place.copy_from_slice(condition),
             None => place.fill(0.0),
         }
-        self.conditions_known = false;
+        self.conditions_set = false;
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        if !self.conditions_known && self.condition > 0 {
+        if !self.conditions_set && self.condition > 0 {
             let conditions = self.upload(&self.conditions, self.condition);
             self.net.recondition(conditions);
         }
-        self.conditions_known = true;
+        self.conditions_set = true;
         if self.kept.contains(&0.0) {
             let kept = self.upload(&self.kept, 1);
-            self.net.forget(kept);
+            self.net.reset(kept);
             self.kept.fill(1.0);
         }
         let rows = self.sources.look_up(tokens).to_vec();
@@ -131,7 +129,7 @@ impl<N: LaneNet> Stepper for Lanes<N> {
             let of_parent = &conditions[parent * self.condition..][..self.condition];
             self.conditions[lane * self.condition..][..self.condition].copy_from_slice(of_parent);
         }
-        self.conditions_known = false;
+        self.conditions_set = false;
     }
 }
 
@@ -147,7 +145,7 @@ pub(crate) fn look_up(table: &Tensor<2>, rows: Tensor<1, Int>, lanes: usize) -> 
     by_lane.sum_dim(1).reshape([lanes, width])
 }
 
-/// A lane's own state where `kept` is 1, and `first` where it is 0.
+/// The state where `kept` is 1, `first` (zeros without one) where it is 0.
 pub(crate) fn keep(state: Tensor<2>, kept: &Tensor<2>, first: Option<Tensor<2>>) -> Tensor<2> {
     let state = state * kept.clone();
     match first {

@@ -1,4 +1,4 @@
-/*! Dropout whose masks are a function of a seed: the same units over the whole of a sequence. */
+/*! Dropout whose masks are a function of a seed, with one mask for a whole sequence. */
 
 use burn::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -6,22 +6,22 @@ use rand_core::Rng;
 
 use crate::base::rng::rng_stream;
 
-/// Draws masks, one after the other (Gal & Ghahramani 2016, eq. 7: one mask a sequence, not one a step).
+/// Draws one mask after another (Gal & Ghahramani 2016, eq. 7: one mask a sequence, not one a step).
 pub(crate) struct Dropout {
     rate: f64,
     rng: ChaCha8Rng,
 }
 
 impl Dropout {
-    /// Drops this share of the units; `seed` says which.
+    /// Drops a share `rate` of the units.
     pub(crate) fn new(rate: f64, seed: u64) -> Self {
         Self {
             rate,
-            rng: rng_stream(seed, b"dropout ", 0),
+            rng: rng_stream(seed, *b"dropout ", 0),
         }
     }
 
-    /// Rows `[batch · time, width]` with units dropped and the others enlarged, so that the mean stays.
+    /// Rows `[batch · time, width]` with units dropped and the others scaled by 1 / (1 − rate), which keeps the mean.
     pub(crate) fn apply(&mut self, rows: Tensor<2>, [batch, time]: [usize; 2]) -> Tensor<2> {
         let [_, width] = rows.dims();
         let mask = self.mask([batch, 1, width], &rows.device());
@@ -30,10 +30,10 @@ impl Dropout {
 
     fn mask(&mut self, shape: [usize; 3], device: &Device) -> Tensor<3> {
         let kept = (1.0 / (1.0 - self.rate)) as f32;
-        let border = (self.rate * 4_294_967_296.0) as u64;
+        let threshold = (self.rate * 4_294_967_296.0) as u64;
         let numbers: Vec<f32> = (0..shape.iter().product())
             .map(|_| {
-                if u64::from(self.rng.next_u32()) < border {
+                if u64::from(self.rng.next_u32()) < threshold {
                     0.0
                 } else {
                     kept

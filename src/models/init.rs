@@ -1,4 +1,4 @@
-/*! First weights, drawn from our own generator so that a seed means the same network on every machine and device. */
+/*! Initial weights, from our own generator, so that a seed gives the same network on every machine and device. */
 
 use burn::module::Param;
 use burn::prelude::*;
@@ -7,7 +7,7 @@ use rand_core::Rng;
 
 use crate::base::rng::rng_stream;
 
-/// Draws first weights, one parameter after the other.
+/// Draws the initial weights of one parameter after another.
 pub(crate) struct Init<'a> {
     rng: ChaCha8Rng,
     device: &'a Device,
@@ -16,7 +16,7 @@ pub(crate) struct Init<'a> {
 impl<'a> Init<'a> {
     pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
         Self {
-            rng: rng_stream(seed, b"weights ", 0),
+            rng: rng_stream(seed, *b"weights ", 0),
             device,
         }
     }
@@ -40,7 +40,7 @@ impl<'a> Init<'a> {
         Param::from_tensor(Tensor::zeros(shape, self.device))
     }
 
-    /// Each element by its index.
+    /// Computes each element from its index.
     pub(crate) fn constant<const D: usize>(
         &self,
         shape: [usize; D],

@@ -1,45 +1,68 @@
 /*!
-The only list of networks. To add one: a variant here, its module in `nets` with its lanes for a card, its stepper in
-`engine`.
+Every architecture: a folder each, and [`ModelSpec`] and [`Model`], the only lists of them. To add one: its folder, a
+variant in both, a preset in [`crate::train::Recipe`].
 */
 
 mod batch;
 mod batched_stepper;
+mod cpu_stepper;
 mod dropout;
+mod elbo_settings;
 mod init;
+mod latent_model;
 mod parameters;
+mod preset;
 pub mod rnn;
 pub mod sentence_vae;
 mod sequence_model;
 #[cfg(test)]
 mod stepper_conformance;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod wavenet;
 mod weights;
 
+pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
 pub(crate) use batch::{inputs, nll_of_logits};
-pub use parameters::{Parameter, parameters, with_values};
-pub use rnn::{Recurrent, RecurrentConfig, Unit};
-pub use sentence_vae::{DECODER, Encoded, SentenceVae, SentenceVaeConfig};
-#[cfg(test)]
-pub(crate) use sequence_model::testing;
+pub use elbo_settings::ElboSettings;
+pub use latent_model::LatentModel;
+pub use parameters::{parameters, with_values};
+pub(crate) use preset::Size;
+pub use rnn::{Recurrent, RecurrentConfig};
+pub(crate) use sentence_vae::{DECODER, GaussianTensors};
+pub use sentence_vae::{SentenceVae, SentenceVaeConfig};
 pub use sequence_model::{Interface, SequenceModel, device_of};
 pub(crate) use sequence_model::{sources, values};
 pub use wavenet::{WaveNet, WaveNetConfig};
 
-use std::sync::Arc;
-
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::models::wavenet::{Calibration, WaveNetInt8Engine};
-use crate::sequence::{Stepper, Token};
+use crate::error::{Error, Result};
 
-/// Which network, and how large.
+/// What a model is: its family, with its sizes and what only this family is trained with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ModelSpec {
+    /// An autoregressive network.
+    Sequence {
+        /// The network.
+        network: SequenceConfig,
+    },
+    /// A recurrent decoder conditioned on a latent code, and its encoder.
+    SentenceVae {
+        /// The sizes of both.
+        network: SentenceVaeConfig,
+        /// The schedule of its training.
+        elbo: ElboSettings,
+    },
+}
+
+/// An autoregressive network and its sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum NetworkConfig {
+pub enum SequenceConfig {
     /// Gated dilated causal convolutions.
     #[serde(rename = "wavenet")]
     WaveNet(WaveNetConfig),
@@ -47,174 +70,138 @@ pub enum NetworkConfig {
     Lstm(RecurrentConfig),
     /// Gated recurrent units.
     Gru(RecurrentConfig),
-    /// A recurrent decoder of codes, and the encoder that says them.
-    SentenceVae(SentenceVaeConfig),
 }
 
-impl NetworkConfig {
-    /// A new network with first weights drawn from `seed`.
+impl ModelSpec {
+    /// A new model with weights drawn from `seed`.
     ///
     /// # Errors
-    /// When the sizes make no network.
+    /// A usage error when the sizes cannot work.
     pub fn build(&self, interface: Interface, seed: u64, device: &Device) -> Result<Model> {
-        let recurrent = |unit, config: &RecurrentConfig| {
-            Recurrent::new(unit, config.clone(), interface.clone(), seed, device)
-                .map(Model::Recurrent)
+        match self {
+            Self::Sequence { network } => network.build(interface, seed, device),
+            Self::SentenceVae { network, .. } => {
+                SentenceVae::new(network.clone(), interface, seed, device).map(Model::SentenceVae)
+            }
+        }
+    }
+
+    /// Refuses sizes and settings that cannot work.
+    ///
+    /// # Errors
+    /// A usage error naming the setting, its value and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::Sequence { network } => network.validate(),
+            Self::SentenceVae { network, elbo } => {
+                network.validate()?;
+                elbo.validate()
+            }
+        }
+    }
+
+    /// The name of the network on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sequence { network } => network.name(),
+            Self::SentenceVae { .. } => "sentence-vae",
+        }
+    }
+
+    /// How many tokens, the current one included, one prediction depends on; `None` where it depends on all.
+    pub fn receptive_field(&self) -> Option<usize> {
+        match self {
+            Self::Sequence { network } => network.receptive_field(),
+            Self::SentenceVae { .. } => None,
+        }
+    }
+
+    /// Dimensions of a latent code; `None` for models without a latent space.
+    pub fn latent(&self) -> Option<usize> {
+        match self {
+            Self::Sequence { .. } => None,
+            Self::SentenceVae { network, .. } => Some(network.latent),
+        }
+    }
+}
+
+impl SequenceConfig {
+    /// A new network with weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// A usage error when the sizes cannot work.
+    pub fn build(&self, interface: Interface, seed: u64, device: &Device) -> Result<Model> {
+        let recurrent = |unit, config: &RecurrentConfig, interface| {
+            Recurrent::new(unit, config.clone(), interface, seed, device).map(Model::Recurrent)
         };
         match self {
             Self::WaveNet(config) => {
                 WaveNet::new(config.clone(), interface, seed, device).map(Model::WaveNet)
             }
-            Self::Lstm(config) => recurrent(Unit::Lstm, config),
-            Self::Gru(config) => recurrent(Unit::Gru, config),
-            Self::SentenceVae(config) => {
-                SentenceVae::new(config.clone(), interface, seed, device).map(Model::SentenceVae)
-            }
+            Self::Lstm(config) => recurrent(RecurrentCell::Lstm, config, interface),
+            Self::Gru(config) => recurrent(RecurrentCell::Gru, config, interface),
         }
     }
 
-    /// Refuses sizes that make no network.
-    ///
-    /// # Errors
-    /// A usage error naming the size, its value and what is allowed.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         match self {
             Self::WaveNet(config) => config.validate(),
             Self::Lstm(config) | Self::Gru(config) => config.validate(),
-            Self::SentenceVae(config) => config.validate(),
         }
     }
 
-    /// Its name on the command line.
-    pub fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::WaveNet(_) => "wavenet",
             Self::Lstm(_) => "lstm",
             Self::Gru(_) => "gru",
-            Self::SentenceVae(_) => "sentence-vae",
         }
     }
 
-    /// How many tokens, the current one included, reach one prediction; `None` where all do.
-    pub fn receptive_field(&self) -> Option<usize> {
+    fn receptive_field(&self) -> Option<usize> {
         match self {
             Self::WaveNet(config) => Some(config.receptive_field()),
-            Self::Lstm(_) | Self::Gru(_) | Self::SentenceVae(_) => None,
+            Self::Lstm(_) | Self::Gru(_) => None,
         }
     }
 }
 
-/// Any network.
+/// A model of any family.
 #[derive(Module, Debug)]
 pub enum Model {
     /// Gated dilated causal convolutions.
     WaveNet(WaveNet),
     /// LSTM or GRU layers.
     Recurrent(Recurrent),
-    /// A recurrent decoder of codes, and the encoder that says them.
+    /// A recurrent decoder conditioned on a latent code, and its encoder.
     SentenceVae(SentenceVae),
 }
 
 impl Model {
-    /// The sentence VAE, if it is one.
-    pub fn vae(&self) -> Option<&SentenceVae> {
+    /// The model as one that predicts the next token, if it is one; a sentence VAE is its decoder, and the latent code is
+    /// the condition.
+    pub fn sequence(&self) -> Option<&dyn SequenceModel> {
+        Some(match self {
+            Self::WaveNet(net) => net,
+            Self::Recurrent(net) => net,
+            Self::SentenceVae(net) => net,
+        })
+    }
+
+    /// As [`sequence`](Self::sequence), for what only a sequence model can do.
+    ///
+    /// # Errors
+    /// When it is not a sequence model.
+    pub fn require_sequence(&self) -> Result<&dyn SequenceModel> {
+        self.sequence()
+            .ok_or_else(|| Error::usage("this model does not predict sequences token by token"))
+    }
+
+    /// The model as one with a latent space, if it has one.
+    pub fn latent(&self) -> Option<&dyn LatentModel> {
         match self {
+            Self::WaveNet(_) | Self::Recurrent(_) => None,
             Self::SentenceVae(vae) => Some(vae),
-            _ => None,
-        }
-    }
-
-    /// Multiply-adds of one step in one lane.
-    pub fn multiply_adds(&self) -> usize {
-        match self {
-            Self::WaveNet(net) => net.weights().multiply_adds_per_step(),
-            Self::Recurrent(net) => net.weights().multiply_adds_per_step(),
-            Self::SentenceVae(net) => net.decoder().weights().multiply_adds_per_step(),
-        }
-    }
-}
-
-impl Model {
-    /// The sizes of its activations on these sequences, each with its condition; `None` for networks that are not made
-    /// for eight-bit weights.
-    ///
-    /// # Errors
-    /// When a sequence is not of the alphabet.
-    pub fn calibrate(
-        &self,
-        sequences: &[(&[Token], Option<&[f32]>)],
-    ) -> Result<Option<Calibration>> {
-        match self {
-            Self::WaveNet(net) => {
-                Calibration::collect(&Arc::new(net.weights()), sequences).map(Some)
-            }
-            Self::Recurrent(_) | Self::SentenceVae(_) => Ok(None),
-        }
-    }
-
-    /// The network one step at a time with eight-bit weights; f32 for networks that are not made for them.
-    ///
-    /// # Errors
-    /// When the calibration is another network's.
-    pub fn int8_stepper(
-        &self,
-        calibration: &Calibration,
-        lanes: usize,
-    ) -> Result<Box<dyn Stepper>> {
-        match self {
-            Self::WaveNet(net) => Ok(Box::new(WaveNetInt8Engine::new(
-                Arc::new(net.weights()),
-                calibration,
-                lanes,
-            )?)),
-            Self::Recurrent(_) | Self::SentenceVae(_) => self.stepper(lanes),
-        }
-    }
-}
-
-impl SequenceModel for Model {
-    fn interface(&self) -> &Interface {
-        match self {
-            Self::WaveNet(net) => net.interface(),
-            Self::Recurrent(net) => net.interface(),
-            Self::SentenceVae(net) => net.interface(),
-        }
-    }
-
-    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
-        match self {
-            Self::WaveNet(net) => net.logits(tokens, condition),
-            Self::Recurrent(net) => net.logits(tokens, condition),
-            Self::SentenceVae(net) => net.logits(tokens, condition),
-        }
-    }
-
-    fn training_logits(
-        &self,
-        tokens: Tensor<2, Int>,
-        condition: Option<Tensor<2>>,
-        seed: u64,
-    ) -> Tensor<3> {
-        match self {
-            Self::WaveNet(net) => net.training_logits(tokens, condition, seed),
-            Self::Recurrent(net) => net.training_logits(tokens, condition, seed),
-            Self::SentenceVae(net) => net.training_logits(tokens, condition, seed),
-        }
-    }
-
-    fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        match self {
-            Self::WaveNet(net) => net.stepper(lanes),
-            Self::Recurrent(net) => net.stepper(lanes),
-            Self::SentenceVae(net) => net.stepper(lanes),
-        }
-    }
-
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
-        match self {
-            Self::WaveNet(net) => net.lanes(count),
-            Self::Recurrent(net) => net.lanes(count),
-            Self::SentenceVae(net) => net.lanes(count),
         }
     }
 }

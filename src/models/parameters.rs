@@ -1,4 +1,4 @@
-/*! A network's parameters as named plain arrays, in module order: what the optimizer, the averages and the files deal in. */
+/*! The parameters of a module as named plain arrays, in module order: for the optimizer, the averages and the files. */
 
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
@@ -23,10 +23,10 @@ pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
     reader.found
 }
 
-/// The module with other values in its parameters, given in module order.
+/// The module with new values of its parameters, given in module order.
 ///
 /// # Panics
-/// If there are fewer values than the module has parameters, or of another size.
+/// If there are fewer arrays than parameters, or an array has another size.
 pub fn with_values<M: Module>(module: M, values: impl IntoIterator<Item = Vec<f32>>) -> M {
     module.map(&mut Writer {
         values: values.into_iter(),
@@ -41,7 +41,7 @@ struct Reader {
 
 impl ModuleVisitor for Reader {
     fn enter_module(&mut self, name: &str, container: &str) {
-        // The variant of an enum is the network's kind; its parameters keep their plain names.
+        // The variant of the `Model` enum is not part of the names.
         let name = if container.starts_with("Enum:") {
             ""
         } else {

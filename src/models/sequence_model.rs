@@ -1,35 +1,32 @@
-/*!
-The networks, in their training form (burn modules). None knows which medium it reads: it is given an [`Interface`].
-
-Each network has a making form in [`crate::kernels::step`] with the same weights and the same logits.
-*/
+/*! What every sequence model can do, whatever its architecture. None knows which medium it reads: it is given an [`Interface`]. */
 
 use burn::prelude::*;
 
 use crate::error::Result;
-use crate::sequence::{Alphabet, Stepper};
+use crate::models::wavenet::Calibration;
+use crate::sequence::{Alphabet, Stepper, Token};
 
-/// What a network is asked to read and to foresee: the same for every architecture.
+/// What a model reads and predicts: the same for every architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// The tokens.
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one, as distances; `[width]` is the pixel above.
+    /// Earlier tokens that the model reads beside the current one, as distances; `[width]` is the pixel above.
     pub lags: Vec<usize>,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
 }
 
-/// The training view of an autoregressive network.
-pub trait SequenceModel: Module {
-    /// What it reads and foresees.
+/// A model that predicts the next token of a sequence.
+pub trait SequenceModel {
+    /// What it reads and predicts.
     fn interface(&self) -> &Interface;
 
     /// Tokens `[batch, time]` to logits `[batch, time, alphabet.size]`; position t sees the tokens 0..=t only.
     /// `condition` is `[batch, condition]`; `None` stands for zeros.
     fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3>;
 
-    /// The logits as training sees them: with what `seed` drops, where the network drops anything.
+    /// The logits in training: as [`logits`](Self::logits), with dropout whose masks are a function of `seed`.
     fn training_logits(
         &self,
         tokens: Tensor<2, Int>,
@@ -39,21 +36,41 @@ pub trait SequenceModel: Module {
         self.logits(tokens, condition)
     }
 
-    /// The same network one step at a time, with its weights as they are now.
+    /// The model one step at a time on the CPU, with a copy of its current weights.
     ///
     /// # Errors
-    /// When the weights do not fit together, as after loading a damaged file.
+    /// Without a lane, or when the weights do not fit together, as after loading a damaged file.
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>>;
 
-    /// The same as tensors where the network lies: for hundreds of lanes or more on a card.
+    /// The same as burn tensors on the model's device: for hundreds of lanes or more on a GPU.
     ///
     /// # Errors
     /// Without a lane.
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>>;
+    fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>>;
+
+    /// Multiply-adds of one step in one lane.
+    fn multiply_adds_per_step(&self) -> usize;
+
+    /// The ranges of its activations on these sequences, each with its condition; `None` where the architecture has no
+    /// int8 stepper.
+    ///
+    /// # Errors
+    /// When a token is outside the alphabet, a condition has another length, or there is no token at all.
+    fn calibrate(&self, _sequences: &[(&[Token], Option<&[f32]>)]) -> Result<Option<Calibration>> {
+        Ok(None)
+    }
+
+    /// The model one step at a time with int8 weights; f32 where the architecture has no int8 stepper.
+    ///
+    /// # Errors
+    /// As [`stepper`](Self::stepper), and when the calibration belongs to another network.
+    fn int8_stepper(&self, _calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
+        self.stepper(lanes)
+    }
 }
 
-/// The rows of the embedding tables that each position reads, `[batch · time]` for the current token and for each lag: what
-/// lies before the beginning is `start`.
+/// The rows of the embedding tables that each position reads, `[batch · time]` for the current token and then for each lag;
+/// positions before the first token read `start`.
 pub(crate) fn sources(tokens: Tensor<2, Int>, interface: &Interface) -> Vec<Tensor<1, Int>> {
     let [batch, time] = tokens.dims();
     let inputs = interface.alphabet.inputs();
@@ -71,7 +88,7 @@ pub(crate) fn sources(tokens: Tensor<2, Int>, interface: &Interface) -> Vec<Tens
     sources
 }
 
-/// Where a network lies: the plain device of its parameters.
+/// The device of a module's parameters, without autodiff.
 pub fn device_of<M: Module>(net: &M) -> Device {
     let device = net.devices().into_iter().next();
     device.unwrap_or_else(Device::flex).inner()
@@ -82,115 +99,5 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor
         .into_data()
         .try_into_vec::<f32>()
-        .expect("networks are f32")
-}
-
-#[cfg(test)]
-pub(crate) mod testing {
-    //! A network as a subject of [`crate::sequence::conformance`].
-
-    use burn::module::{ModuleMapper, Param};
-    use burn::prelude::*;
-    use rand_chacha::ChaCha8Rng;
-    use rand_core::{Rng, SeedableRng};
-
-    use crate::models::{Interface, Recurrent, RecurrentConfig, SequenceModel, Unit};
-    use crate::sequence::conformance::Subject;
-    use crate::sequence::{Alphabet, Stepper, Token};
-
-    pub(crate) const ALPHABET: Alphabet = Alphabet {
-        size: 11,
-        start: 11,
-        stop: None,
-    };
-
-    pub(crate) struct Both<N>(pub(crate) N);
-
-    fn logits<N: SequenceModel>(
-        net: &N,
-        tokens: &[Token],
-        condition: Option<&[f32]>,
-    ) -> Vec<Vec<f32>> {
-        let device = Device::flex();
-        let numbers: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
-        let tensor = Tensor::from_data(TensorData::new(numbers, [1, tokens.len()]), &device);
-        let condition = condition
-            .map(|c| Tensor::from_data(TensorData::new(c.to_vec(), [1, c.len()]), &device));
-        let logits = super::values(net.logits(tensor, condition));
-        let size = net.interface().alphabet.size;
-        logits.chunks(size).map(<[f32]>::to_vec).collect()
-    }
-
-    impl<N: SequenceModel> Subject for Both<N> {
-        fn alphabet(&self) -> Alphabet {
-            self.0.interface().alphabet
-        }
-
-        fn condition(&self) -> usize {
-            self.0.interface().condition
-        }
-
-        fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
-            logits(&self.0, tokens, condition)
-        }
-
-        fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
-            self.0.stepper(lanes).expect("a whole network")
-        }
-    }
-
-    /// A recurrent network that learns in a moment.
-    pub(crate) fn small(unit: Unit) -> Recurrent {
-        let config = RecurrentConfig {
-            embedding: 5,
-            hidden: 8,
-            layers: 1,
-            tied: false,
-            dropout: 0.0,
-        };
-        let interface = Interface {
-            alphabet: ALPHABET,
-            lags: vec![],
-            condition: 0,
-        };
-        Recurrent::new(unit, config, interface, 3, &Device::flex()).expect("sizes of a network")
-    }
-
-    /// A network whose making form is the one for a card.
-    pub(crate) struct InLanes<N>(pub(crate) N);
-
-    impl<N: SequenceModel> Subject for InLanes<N> {
-        fn alphabet(&self) -> Alphabet {
-            self.0.interface().alphabet
-        }
-
-        fn condition(&self) -> usize {
-            self.0.interface().condition
-        }
-
-        fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
-            logits(&self.0, tokens, condition)
-        }
-
-        fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
-            self.0.lanes(lanes).expect("a whole network")
-        }
-    }
-
-    /// Every parameter drawn anew, biases included, so that no part of a network can hide behind a zero.
-    pub(crate) fn scrambled<N: Module>(net: N) -> N {
-        struct Scramble(ChaCha8Rng);
-        impl ModuleMapper for Scramble {
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                param.map(|tensor| {
-                    let dims = tensor.dims();
-                    let numbers: Vec<f32> = (0..dims.iter().product())
-                        .map(|_| (self.0.next_u32() >> 8) as f32 / 8_388_608.0 - 1.0)
-                        .collect();
-                    Tensor::from_data(TensorData::new(numbers, dims), &tensor.device())
-                })
-            }
-        }
-        net.map(&mut Scramble(ChaCha8Rng::seed_from_u64(3)))
-    }
+        .expect("parameters and activations are f32")
 }

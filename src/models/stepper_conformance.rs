@@ -1,15 +1,15 @@
-/*! The laws every engine keeps, as tests that each of them passes. */
+/*! The laws of every CPU stepper, as tests. */
 
 use crate::base::rng::testing::Lcg;
 use crate::base::simd::InstructionSet;
 use crate::sequence::{Stepper, Token};
 
-/// How to build the engine under test, and what it is fed.
+/// How to build the stepper under test, and what it is fed.
 pub(crate) struct Subject<'a> {
-    pub engine: &'a dyn Fn(usize, InstructionSet) -> Box<dyn Stepper>,
-    /// Length of its condition vector, at least 1.
+    pub stepper: &'a dyn Fn(usize, InstructionSet) -> Box<dyn Stepper>,
+    /// Length of the condition vector, at least 1.
     pub condition: usize,
-    /// More steps than the longest path by which the past is kept piecewise (queues, work done ahead).
+    /// More steps than the longest queue or lag.
     pub steps: usize,
 }
 
@@ -18,18 +18,18 @@ type Bits = Vec<Vec<u32>>;
 impl Subject<'_> {
     /// Checks every law.
     pub fn keeps_the_laws(&self) {
-        self.lanes_and_levels_do_not_change_a_bit();
-        self.reset_forgets_one_lane_and_leaves_the_others();
-        self.recondition_changes_what_comes_and_keeps_what_was();
+        self.lanes_and_instruction_sets_do_not_change_a_bit();
+        self.reset_forgets_one_lane_and_keeps_the_others();
+        self.recondition_changes_the_next_step_and_keeps_the_past();
         self.gather_regroups_past_and_condition();
         self.no_condition_is_a_condition_of_zeros();
     }
 
     fn build(&self, lanes: usize) -> Box<dyn Stepper> {
-        (self.engine)(lanes, InstructionSet::detect())
+        (self.stepper)(lanes, InstructionSet::detect())
     }
 
-    fn songs(&self, n: usize, steps: usize) -> Vec<Vec<Token>> {
+    fn sequences(&self, n: usize, steps: usize) -> Vec<Vec<Token>> {
         let inputs = self.build(1).alphabet().inputs();
         let mut random = Lcg(6);
         (0..n).map(|_| random.tokens(steps, inputs)).collect()
@@ -40,46 +40,53 @@ impl Subject<'_> {
         (0..n).map(|_| random.values(self.condition, 1.0)).collect()
     }
 
-    /// The bits of the logits after every token of one lane fed alone.
+    /// The bits of the logits after every token, in one lane.
     fn alone(&self, tokens: &[Token], condition: Option<&[f32]>) -> Bits {
-        let mut engine = self.build(1);
-        engine.reset(0, condition);
-        feed(&mut *engine, tokens)
+        let mut stepper = self.build(1);
+        stepper.reset(0, condition);
+        feed(&mut *stepper, tokens)
     }
 
-    fn lanes_and_levels_do_not_change_a_bit(&self) {
-        let songs = self.songs(16, 25);
+    fn lanes_and_instruction_sets_do_not_change_a_bit(&self) {
+        let sequences = self.sequences(16, 25);
         let conditions = self.conditions(16);
-        let both = songs.iter().zip(&conditions);
+        let both = sequences.iter().zip(&conditions);
         let wanted: Vec<_> = both.map(|(s, c)| self.alone(s, Some(c))).collect();
-        for level in InstructionSet::available() {
+        for instruction_set in InstructionSet::available() {
             for lanes in [1, 2, 3, 7, 16] {
-                let mut engine = (self.engine)(lanes, level);
-                (0..lanes).for_each(|lane| engine.reset(lane, Some(&conditions[lane])));
+                let mut stepper = (self.stepper)(lanes, instruction_set);
+                (0..lanes).for_each(|lane| stepper.reset(lane, Some(&conditions[lane])));
                 for t in 0..25 {
-                    let tokens: Vec<_> = songs[..lanes].iter().map(|s| s[t]).collect();
+                    let tokens: Vec<_> = sequences[..lanes].iter().map(|s| s[t]).collect();
                     let wanted: Vec<_> =
                         wanted[..lanes].iter().flat_map(|w| w[t].clone()).collect();
-                    let logits = bits(engine.step(&tokens));
-                    assert_eq!(logits, wanted, "{level:?}, {lanes} lanes, step {t}");
+                    let logits = bits(stepper.step(&tokens));
+                    assert_eq!(
+                        logits, wanted,
+                        "{instruction_set:?}, {lanes} lanes, step {t}"
+                    );
                 }
             }
         }
     }
 
-    fn reset_forgets_one_lane_and_leaves_the_others(&self) {
-        let songs = self.songs(3, 2 * self.steps);
+    fn reset_forgets_one_lane_and_keeps_the_others(&self) {
+        let sequences = self.sequences(3, 2 * self.steps);
         let condition = &self.conditions(1)[0];
-        let others = [self.alone(&songs[0], None), self.alone(&songs[2], None)];
+        let others = [
+            self.alone(&sequences[0], None),
+            self.alone(&sequences[2], None),
+        ];
         for cut in [1, 13, self.steps] {
-            let fresh = self.alone(&songs[1][cut..], Some(condition));
-            let mut engine = self.build(3);
-            let size = engine.alphabet().size;
+            let fresh = self.alone(&sequences[1][cut..], Some(condition));
+            let mut stepper = self.build(3);
+            let size = stepper.alphabet().size;
             for t in 0..2 * self.steps {
                 if t == cut {
-                    engine.reset(1, Some(condition));
+                    stepper.reset(1, Some(condition));
                 }
-                let logits = bits(engine.step(&[songs[0][t], songs[1][t], songs[2][t]]));
+                let logits =
+                    bits(stepper.step(&[sequences[0][t], sequences[1][t], sequences[2][t]]));
                 assert_eq!(logits[..size], others[0][t]);
                 assert_eq!(logits[2 * size..], others[1][t]);
                 if t >= cut {
@@ -93,55 +100,55 @@ impl Subject<'_> {
         }
     }
 
-    fn recondition_changes_what_comes_and_keeps_what_was(&self) {
-        let tokens = &self.songs(1, 40)[0];
+    fn recondition_changes_the_next_step_and_keeps_the_past(&self) {
+        let tokens = &self.sequences(1, 40)[0];
         let conditions = self.conditions(2);
         let [a, b] = [Some(&*conditions[0]), Some(&*conditions[1])];
-        let unsteered = self.alone(tokens, a);
-        let mut engine = self.build(1);
-        engine.reset(0, a);
-        assert_eq!(feed(&mut *engine, &tokens[..20]), unsteered[..20]);
-        engine.recondition(0, b);
-        let steered = feed(&mut *engine, &tokens[20..]);
+        let unchanged = self.alone(tokens, a);
+        let mut stepper = self.build(1);
+        stepper.reset(0, a);
+        assert_eq!(feed(&mut *stepper, &tokens[..20]), unchanged[..20]);
+        stepper.recondition(0, b);
+        let changed = feed(&mut *stepper, &tokens[20..]);
         assert_ne!(
-            steered[0], unsteered[20],
-            "the new condition is heard at once"
+            changed[0], unchanged[20],
+            "the new condition applies at once"
         );
         assert_ne!(
-            steered[0],
+            changed[0],
             self.alone(&tokens[20..], b)[0],
             "the past is kept"
         );
-        engine.reset(0, a);
-        feed(&mut *engine, &tokens[..20]);
-        engine.recondition(0, b);
-        engine.recondition(0, a);
-        let back = feed(&mut *engine, &tokens[20..]);
+        stepper.reset(0, a);
+        feed(&mut *stepper, &tokens[..20]);
+        stepper.recondition(0, b);
+        stepper.recondition(0, a);
+        let back = feed(&mut *stepper, &tokens[20..]);
         assert_eq!(
             back,
-            unsteered[20..],
-            "there and back within a step leaves no trace"
+            unchanged[20..],
+            "a condition that is set back before a step changes nothing"
         );
     }
 
     fn gather_regroups_past_and_condition(&self) {
-        let songs = self.songs(4, self.steps);
+        let sequences = self.sequences(4, self.steps);
         let conditions = self.conditions(3);
-        let (tail, songs) = songs.split_last().expect("four songs");
+        let (tail, sequences) = sequences.split_last().expect("four sequences");
         for (parents, cut) in [([2, 0, 1], 21), ([1, 1, 0], 6), ([0, 1, 2], 3)] {
-            let mut engine = self.build(3);
-            let size = engine.alphabet().size;
-            (0..3).for_each(|lane| engine.reset(lane, Some(&conditions[lane])));
+            let mut stepper = self.build(3);
+            let size = stepper.alphabet().size;
+            (0..3).for_each(|lane| stepper.reset(lane, Some(&conditions[lane])));
             for t in 0..cut {
-                engine.step(&[songs[0][t], songs[1][t], songs[2][t]]);
+                stepper.step(&[sequences[0][t], sequences[1][t], sequences[2][t]]);
             }
-            engine.gather(&parents);
+            stepper.gather(&parents);
             let wanted = parents.map(|p| {
-                let tokens: Vec<_> = songs[p][..cut].iter().chain(tail).copied().collect();
+                let tokens: Vec<_> = sequences[p][..cut].iter().chain(tail).copied().collect();
                 self.alone(&tokens, Some(&conditions[p]))
             });
             for (t, &token) in tail.iter().enumerate() {
-                let logits = bits(engine.step(&[token; 3]));
+                let logits = bits(stepper.step(&[token; 3]));
                 for (lane, wanted) in wanted.iter().enumerate() {
                     let logits = &logits[lane * size..][..size];
                     assert_eq!(
@@ -155,19 +162,19 @@ impl Subject<'_> {
     }
 
     fn no_condition_is_a_condition_of_zeros(&self) {
-        let tokens = &self.songs(1, 20)[0];
+        let tokens = &self.sequences(1, 20)[0];
         let none = self.alone(tokens, None);
         assert_eq!(none, self.alone(tokens, Some(&vec![0.0; self.condition])));
         assert_eq!(
             none,
             feed(&mut *self.build(1), tokens),
-            "as a fresh engine is"
+            "as of a new stepper"
         );
     }
 }
 
-fn feed(engine: &mut dyn Stepper, tokens: &[Token]) -> Bits {
-    tokens.iter().map(|&t| bits(engine.step(&[t]))).collect()
+fn feed(stepper: &mut dyn Stepper, tokens: &[Token]) -> Bits {
+    tokens.iter().map(|&t| bits(stepper.step(&[t]))).collect()
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -196,7 +203,7 @@ pub(crate) fn affine(x: &[f64], matrix: &[f32], bias: &[f32]) -> Vec<f64> {
     sums
 }
 
-/// The token that a source of lag `lag` (0: the current one) sees at step `t`.
+/// The token at lag `lag` (0: the current one) of step `t`.
 pub(crate) fn lagged(tokens: &[Token], t: usize, lag: usize, start: Token) -> usize {
     (if lag > t { start } else { tokens[t - lag] }) as usize
 }

@@ -1,10 +1,24 @@
-/*! What every network asks of the weights it is given, before it indexes into them. */
+/*! Checks of the sizes of a network, and of its weights before a stepper indexes into them. */
 
 use crate::error::{Error, Result};
 use crate::sequence::Alphabet;
 
-/// The longest lag or dilation accepted, in steps: it bounds the memory that a damaged model file can ask for.
+/// The longest lag or dilation, in steps: it bounds the memory that a damaged model file can ask for.
 pub(crate) const LONGEST_REACH: usize = 1 << 20;
+
+/// Refuses a size outside 1..=most of an `architecture` ("a WaveNet"); `sizes` are its names, values and bounds.
+pub(crate) fn check_sizes(architecture: &str, sizes: &[(&str, usize, usize)]) -> Result<()> {
+    match sizes
+        .iter()
+        .find(|(_, size, most)| !(1..=*most).contains(size))
+    {
+        None => Ok(()),
+        Some((name, size, most)) => Err(Error::usage(format!(
+            "{architecture} with {name} = {size} is not possible"
+        ))
+        .with_hint(format!("{name} is a whole number from 1 to {most}"))),
+    }
+}
 
 /// Refuses a tensor whose length is not the product of `shape`.
 pub(crate) fn check_shape(name: &str, values: &[f32], shape: &[usize]) -> Result<()> {
@@ -36,13 +50,13 @@ pub(crate) fn check_reach(name: &str, steps: &[usize]) -> Result<()> {
     }
 }
 
-/// Refuses an alphabet without classes, and lags out of range.
+/// Refuses an empty alphabet, and lags out of range.
 pub(crate) fn check_inputs(alphabet: Alphabet, lags: &[usize]) -> Result<()> {
     check_width("the size of the alphabet", alphabet.size)?;
     check_reach("a lag", lags)
 }
 
-/// Refuses an engine without lanes.
+/// Refuses a stepper without lanes.
 pub(crate) fn check_lanes(lanes: usize) -> Result<()> {
     check_width("the number of lanes", lanes)
 }

@@ -1,6 +1,5 @@
 /*!
-Every operation, as on the CPU and as on a card, against the same by burn's autodiff: values and the gradients of all
-inputs. Tests only.
+Compares both forms of every operation with burn's autodiff: the values, and the gradients of all inputs. Tests only.
 */
 
 use burn::prelude::*;
@@ -8,7 +7,8 @@ use burn::tensor::activation;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::ops::fused::AS_ON_A_CARD;
+use crate::kernels::RecurrentCell;
+use crate::ops::form::testing;
 use crate::ops::*;
 
 /// Of the largest value.
@@ -45,14 +45,9 @@ fn assert_close<const D: usize>(a: &Tensor<D>, b: &Tensor<D>, what: &str) {
     );
 }
 
-/// What `run` gives as on the CPU and as on a card.
+/// The result of the fused form, then of the composed form.
 fn both<const D: usize>(run: impl Fn() -> Tensor<D>) -> [Tensor<D>; 2] {
-    [false, true].map(|card| {
-        AS_ON_A_CARD.set(card);
-        let output = run();
-        AS_ON_A_CARD.set(false);
-        output
-    })
+    [run(), testing::composed(&run)]
 }
 
 /// Compares outputs and, through a fixed random projection, gradients with those of the reference.
@@ -88,7 +83,7 @@ fn residual_stack_agrees_with_its_composed_form() {
         let conv_bias = numbers.tensor([layers, 2 * r]);
         let out = numbers.tensor([layers, r, r + s]);
         let out_bias = numbers.tensor([layers, r + s]);
-        let steering = numbers.tensor([batch, layers * 2 * r]);
+        let condition = numbers.tensor([batch, layers * 2 * r]);
         let weights = ResidualStack {
             conv: conv.clone(),
             conv_bias: conv_bias.clone(),
@@ -100,14 +95,14 @@ fn residual_stack_agrees_with_its_composed_form() {
             residual_stack(
                 x.clone(),
                 &weights,
-                Some(steering.clone()),
+                Some(condition.clone()),
                 &dilations,
                 time
             ),
             crate::ops::wavenet::composed(
                 x.clone(),
                 &weights,
-                Some(steering.clone()),
+                Some(condition.clone()),
                 &dilations,
                 time
             ),
@@ -116,7 +111,7 @@ fn residual_stack_agrees_with_its_composed_form() {
             conv_bias,
             out,
             out_bias,
-            steering
+            condition
         );
         agree!(
             "stack",
@@ -193,11 +188,10 @@ fn cross_entropy_agrees_with_its_composed_form() {
 
 /// The layer of burn's own operations, and its gradients by autodiff alone: the reference.
 fn recurrent_by_autodiff(
-    cell: &Cell,
+    recurrence: &Recurrence,
     input: Tensor<2>,
     tokens: Option<Tensor<1, Int>>,
     condition: Option<Tensor<2>>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
@@ -207,33 +201,46 @@ fn recurrent_by_autodiff(
         None => input,
     };
     let [_, width] = rows.dims();
-    let rows = crate::ops::recurrent::steered(rows, condition.as_ref(), time)
+    let rows = crate::ops::recurrent::conditioned(rows, condition.as_ref(), time)
         .reshape([batch, time, width]);
     let mut h = initial;
     let mut c = h.zeros_like();
     let mut states = Vec::with_capacity(time);
     for x in rows.iter_dim(1) {
         let x = x.reshape([batch, width]);
-        let past = h.clone().matmul(recurrent.clone());
+        let past = h.clone().matmul(recurrence.weight.clone());
         let gate = |from: &Tensor<2>, index: usize| from.clone().narrow(1, index * hidden, hidden);
-        h = match cell {
-            Cell::Lstm => {
+        h = match recurrence.cell {
+            RecurrentCell::Lstm => {
                 let p = x + past;
                 let kept = activation::sigmoid(gate(&p, 1)) * c;
                 c = kept + activation::sigmoid(gate(&p, 0)) * activation::tanh(gate(&p, 2));
                 activation::sigmoid(gate(&p, 3)) * activation::tanh(c.clone())
             }
-            Cell::Gru { bias } => {
+            RecurrentCell::Gru => {
                 let r = activation::sigmoid(gate(&x, 0) + gate(&past, 0));
                 let z = activation::sigmoid(gate(&x, 1) + gate(&past, 1));
-                let n =
-                    activation::tanh(gate(&x, 2) + r * (gate(&past, 2) + bias.clone().unsqueeze()));
+                let n = activation::tanh(
+                    gate(&x, 2) + r * (gate(&past, 2) + recurrence.bias().unsqueeze()),
+                );
                 n.clone() + z * (h - n)
             }
         };
         states.push(h.clone());
     }
     Tensor::stack::<3>(states, 1).reshape([batch * time, hidden])
+}
+
+fn recurrence(gru: bool, weight: &Tensor<2>, bias: &Tensor<1>) -> Recurrence {
+    Recurrence {
+        cell: if gru {
+            RecurrentCell::Gru
+        } else {
+            RecurrentCell::Lstm
+        },
+        weight: weight.clone(),
+        bias: gru.then(|| bias.clone()),
+    }
 }
 
 /// Batch, time and hidden units of the recurrent layers compared; LSTM and GRU of each.
@@ -249,31 +256,16 @@ fn recurrent_layers_over_rows_agree_with_their_composed_form() {
     for (batch, time, hidden, gru) in recurrent_cases() {
         let width = if gru { 3 } else { 4 } * hidden;
         let bias = numbers.tensor([hidden]);
-        let cell = if gru { Cell::Gru { bias } } else { Cell::Lstm };
         let rows = numbers.tensor([batch * time, width]);
         let u = numbers.tensor([hidden, width]);
+        let layer = recurrence(gru, &u, &bias);
         let h = numbers.tensor([batch, hidden]);
         let c = numbers.tensor([batch, width]);
         let input = GateInput::Rows(rows.clone());
         agree!(
             "recurrent rows",
-            recurrent(
-                &cell,
-                input.clone(),
-                Some(c.clone()),
-                u.clone(),
-                h.clone(),
-                time
-            ),
-            recurrent_by_autodiff(
-                &cell,
-                rows.clone(),
-                None,
-                Some(c.clone()),
-                u.clone(),
-                h.clone(),
-                time
-            ),
+            recurrent(&layer, input.clone(), Some(c.clone()), h.clone(), time),
+            recurrent_by_autodiff(&layer, rows.clone(), None, Some(c.clone()), h.clone(), time),
             rows,
             u,
             h,
@@ -288,13 +280,9 @@ fn recurrent_layers_over_a_table_agree_with_their_composed_form() {
     for (batch, time, hidden, gru) in recurrent_cases() {
         let width = if gru { 3 } else { 4 } * hidden;
         let bias = numbers.tensor([hidden]);
-        let cell = if gru {
-            Cell::Gru { bias: bias.clone() }
-        } else {
-            Cell::Lstm
-        };
         let table = numbers.tensor([9, width]);
         let u = numbers.tensor([hidden, width]);
+        let layer = recurrence(gru, &u, &bias);
         let h = numbers.tensor([batch, hidden]);
         let c = numbers.tensor([batch, width]);
         let tokens = || {
@@ -304,15 +292,14 @@ fn recurrent_layers_over_a_table_agree_with_their_composed_form() {
         };
         let fused = |condition: Option<Tensor<2>>| {
             let input = GateInput::Table(table.clone(), tokens());
-            recurrent(&cell, input, condition, u.clone(), h.clone(), time)
+            recurrent(&layer, input, condition, h.clone(), time)
         };
         let composed = |condition: Option<Tensor<2>>| {
             recurrent_by_autodiff(
-                &cell,
+                &layer,
                 table.clone(),
                 Some(tokens()),
                 condition,
-                u.clone(),
                 h.clone(),
                 time,
             )

@@ -1,6 +1,6 @@
 /*!
-Operations composed of burn's own tensor operations, with a backward of our own: what runs on a card, where burn's
-autodiff alone would take too long.
+Operations composed of burn's tensor operations, with a backward pass of their own. They run on a GPU where burn's autodiff
+alone would be slow.
 */
 
 use std::fmt::Debug;
@@ -11,15 +11,15 @@ use burn::prelude::*;
 use crate::ops::node;
 use crate::ops::node::{Home, NodeOp, Operand, Primitive};
 
-/// An operation on `N` matrices with its own backward. All tensors are plain ones.
+/// An operation on `N` matrices with its own backward pass. No tensor is tracked by autodiff.
 pub(super) trait ComposedOp<const N: usize>: Send + Sync + Debug + 'static {
-    /// What forward leaves for backward.
+    /// What backward needs from forward.
     type Saved: Send + 'static;
 
-    /// The output, and what backward needs where `train` is set.
+    /// The output, and what backward needs if `train` is set.
     fn forward(&self, inputs: [Tensor<2>; N], train: bool) -> (Tensor<2>, Option<Self::Saved>);
 
-    /// The gradient of each input that wants one, given the output's.
+    /// The gradient of each input for which `wanted` is set, given the output's.
     fn backward(
         &self,
         saved: Self::Saved,
@@ -28,16 +28,16 @@ pub(super) trait ComposedOp<const N: usize>: Send + Sync + Debug + 'static {
     ) -> [Option<Tensor<2>>; N];
 }
 
-/// Runs the operation, as a node of the graph where any input is tracked.
+/// Runs the operation, as a node of the graph if any input is tracked.
 ///
 /// # Panics
-/// If the inputs do not all lie on the CPU or all on a card.
+/// If some inputs are on the CPU and others on a GPU.
 pub(super) fn apply<const N: usize, O: ComposedOp<N>>(op: O, inputs: [Tensor<2>; N]) -> Tensor<2> {
     #[cfg(feature = "cuda")]
     if let Some(operands) = operands::<burn::backend::Cuda, N>(&inputs) {
         return Home::tensor(node::apply(Composed(op), operands));
     }
-    let operands = operands::<Flex, N>(&inputs).expect("tensors on one known device");
+    let operands = operands::<Flex, N>(&inputs).expect("all inputs are on one device");
     Flex::tensor(node::apply(Composed(op), operands))
 }
 
@@ -57,7 +57,7 @@ fn plain<B: Home>(primitive: Primitive<B>) -> Tensor<2> {
 fn primitive<B: Home>(tensor: &Tensor<2>) -> Primitive<B> {
     match B::operand(tensor) {
         Some(Operand::Plain(primitive)) => primitive,
-        _ => unreachable!("what is made of plain tensors is plain, and where they are"),
+        _ => unreachable!("results of untracked tensors are untracked and on their device"),
     }
 }
 

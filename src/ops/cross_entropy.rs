@@ -1,37 +1,36 @@
-/*! Softmax cross-entropy over classes, with positions that do not count. */
+/*! Softmax cross-entropy over classes, with targets that are ignored. */
 
 use burn::prelude::*;
 use burn::tensor::activation;
 
 use crate::kernels::buffer::unwritten;
 use crate::kernels::cross_entropy as kernel;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 
-/// The target of a position that is not scored.
+/// The target of a row that is not scored.
 pub const IGNORED: i32 = -1;
 
-/// The summed surprise Σ −ln softmax(logits)\[target\] in nats over all rows whose target is a class, as one number `[1]`.
+/// The NLL Σ −ln softmax(logits)\[target\] in nats, summed over all rows whose target is a class: `[1]`.
 ///
 /// * `logits`: `[rows, classes]`.
-/// * `targets`: one per row; [`IGNORED`] (any negative number) leaves a row out of the sum and its gradient.
+/// * `targets`: one per row; `IGNORED` (any negative number) excludes a row from the sum and its gradient.
 ///
 /// The gradient of a scored row is softmax(logits) − onehot(target).
 pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
-    let [_, classes] = logits.dims();
-    match fused::input(&logits) {
-        Some(input) => fused::apply(
-            CrossEntropy {
-                classes,
-                targets: targets.to_vec(),
-            },
-            [input],
-        ),
-        None => composed(logits, targets),
+    if !has_kernels(&logits.device()) {
+        return composed(logits, targets);
     }
+    let [_, classes] = logits.dims();
+    let op = CrossEntropy {
+        classes,
+        targets: targets.to_vec(),
+    };
+    fused::apply(op, [fused::input(&logits)])
 }
 
-/// The surprise of each row in nats, without a gradient; 0 for rows that are left out.
+/// The NLL of each row in nats, without a gradient; 0 for ignored rows.
 ///
 /// * `logits`: `[rows, classes]`.
 /// * `targets`: as for [`cross_entropy`].
@@ -79,7 +78,7 @@ impl FusedOp<1> for CrossEntropy {
     }
 }
 
-/// The same, of burn's own operations.
+/// The composed form.
 pub(crate) fn composed(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
     let device = logits.device();
     let rows = targets.len();

@@ -1,4 +1,4 @@
-/*! Where tensors live: the CPU, or a card when there is one and this build knows it. */
+/*! The device that holds the tensors: the CPU, or a GPU if this build supports CUDA. */
 
 use std::str::FromStr;
 
@@ -7,15 +7,15 @@ use burn::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// What a person asks for.
+/// The value of `--device`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// A card where one answers, else the CPU.
+    /// The first GPU, or the CPU if there is none.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The CUDA cards with these numbers, at least one.
+    /// The CUDA GPUs with these numbers, at least one.
     Cuda(Vec<usize>),
 }
 
@@ -24,7 +24,7 @@ impl FromStr for DeviceChoice {
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let allowed = || {
-            format!("'{text}' is not one of auto, cpu, cuda, cuda:1, or cuda:0,1 for several cards")
+            format!("'{text}' is not one of auto, cpu, cuda, cuda:1, or cuda:0,1 for several GPUs")
         };
         match text {
             "auto" => Ok(Self::Auto),
@@ -32,89 +32,86 @@ impl FromStr for DeviceChoice {
             "cuda" => Ok(Self::Cuda(vec![0])),
             _ => {
                 let numbers = text.strip_prefix("cuda:").ok_or_else(allowed)?;
-                let mut cards = Vec::new();
+                let mut gpus = Vec::new();
                 for number in numbers.split(',') {
                     let number = number.parse().map_err(|_| allowed())?;
-                    if cards.contains(&number) {
-                        return Err(format!("'{text}' names card {number} twice"));
+                    if gpus.contains(&number) {
+                        return Err(format!("'{text}' names GPU {number} twice"));
                     }
-                    cards.push(number);
+                    gpus.push(number);
                 }
-                Ok(Self::Cuda(cards))
+                Ok(Self::Cuda(gpus))
             }
         }
     }
 }
 
 impl DeviceChoice {
-    /// The device itself, without autodiff: the first where several cards are named. burn's own default device is never
-    /// relied on.
+    /// The first of [`resolve_all`](Self::resolve_all).
     ///
     /// # Errors
-    /// When a card is asked for and this build or machine has none.
+    /// As for `resolve_all`.
     pub fn resolve(&self) -> Result<Device> {
         Ok(self.resolve_all()?.swap_remove(0))
     }
 
-    /// All devices, at least one.
+    /// All devices, at least one, without autodiff. Nothing relies on burn's default device.
     ///
     /// # Errors
-    /// When a card is asked for and this build or machine has none.
+    /// If this build or machine lacks the GPU, or several GPUs are named and NCCL is missing.
     pub fn resolve_all(&self) -> Result<Vec<Device>> {
         match self {
             Self::Cpu => Ok(vec![Device::flex()]),
-            Self::Auto => Ok(vec![
-                cards().into_iter().next().unwrap_or_else(Device::flex),
-            ]),
+            Self::Auto => Ok(vec![gpus().into_iter().next().unwrap_or_else(Device::flex)]),
             Self::Cuda(numbers) => {
-                let cards = cards();
-                let card = |&number: &usize| {
-                    let card = cards.get(number).cloned();
-                    card.ok_or_else(|| no_card(number, cards.len()))
+                let all = gpus();
+                let gpu = |&number: &usize| {
+                    let gpu = all.get(number).cloned();
+                    gpu.ok_or_else(|| missing_gpu(number, all.len()))
                 };
-                let cards: Vec<Device> = numbers.iter().map(card).collect::<Result<_>>()?;
-                if cards.len() > 1 && !cards.iter().all(exchanges) {
+                let gpus: Vec<Device> = numbers.iter().map(gpu).collect::<Result<_>>()?;
+                if gpus.len() > 1 && !gpus.iter().all(has_nccl) {
                     return Err(Error::Device {
                         message:
-                            "these cards cannot exchange gradients: the library NCCL is missing"
+                            "several GPUs need the library NCCL to exchange gradients, and it is missing"
                                 .into(),
-                        hint: Some("install libnccl2, or train on one card".into()),
+                        hint: Some("install libnccl2, or train on one GPU".into()),
                     });
                 }
-                Ok(cards)
+                Ok(gpus)
             }
         }
     }
 
-    /// The same for what goes to one device only.
+    /// The device of a command that uses only one.
     ///
     /// # Errors
-    /// When several cards are named, or as for [`resolve`](Self::resolve).
+    /// If several GPUs are named, or as for [`resolve`](Self::resolve).
     pub fn resolve_one(&self) -> Result<Device> {
         match self {
             Self::Cuda(numbers) if numbers.len() > 1 => {
-                Err(Error::usage("only training goes to several cards at once")
-                    .with_hint("name one card, as in --device cuda:0"))
+                Err(Error::usage("only training can use several GPUs")
+                    .with_hint("name one GPU, as in --device cuda:0"))
             }
             _ => self.resolve(),
         }
     }
 }
 
-fn no_card(number: usize, found: usize) -> Error {
+fn missing_gpu(number: usize, found: usize) -> Error {
     let (message, hint) = if !cfg!(feature = "cuda") {
         (
             "this program was built without CUDA".to_owned(),
-            "leave --device away to use the CPU, or build with --features cuda",
+            "omit --device to use the CPU, or build with --features cuda",
         )
     } else if found == 0 {
         (
-            "no CUDA card answers on this machine".to_owned(),
-            "leave --device away to use the CPU; for a card, its driver must be installed",
+            "no CUDA GPU was found on this machine".to_owned(),
+            "omit --device to use the CPU; a GPU needs its driver installed",
         )
     } else {
         (
-            format!("there is no CUDA card {number}"),
+            format!("there is no CUDA GPU {number}"),
             "`ensuite devices` lists them",
         )
     };
@@ -124,63 +121,63 @@ fn no_card(number: usize, found: usize) -> Error {
     }
 }
 
-/// All cards that answer, by number; none where this build knows none.
+/// All GPUs that burn finds, by number.
 #[cfg(feature = "cuda")]
-fn cards() -> Vec<Device> {
+fn gpus() -> Vec<Device> {
     Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec()
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cards() -> Vec<Device> {
+fn gpus() -> Vec<Device> {
     Vec::new()
 }
 
-/// Whether a card can exchange gradients with others.
+/// Whether a GPU can exchange gradients with others.
 #[cfg(feature = "cuda")]
-fn exchanges(card: &Device) -> bool {
-    match card.as_dispatch() {
+fn has_nccl(gpu: &Device) -> bool {
+    match gpu.as_dispatch() {
         DispatchDevice::Cube(cube) => cube.client().has_device_transport(),
         _ => false,
     }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn exchanges(_card: &Device) -> bool {
+fn has_nccl(_gpu: &Device) -> bool {
     false
 }
 
-/// A card as `ensuite devices` shows it.
+/// A GPU as `ensuite devices` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Card {
-    /// What `--device` calls it.
+pub struct Gpu {
+    /// Its name for `--device`.
     pub device: String,
-    /// What its maker calls it.
+    /// The vendor's name.
     pub name: String,
-    /// Its memory in bytes, where it says so.
+    /// Its memory in bytes, if the driver reports it.
     pub memory: Option<u64>,
 }
 
-/// All cards that answer.
+/// All GPUs that this build can use.
 #[cfg(feature = "cuda")]
-pub fn list_cards() -> Vec<Card> {
-    let describe = |(number, card): (usize, Device)| {
-        let identity = card.identity();
-        let memory = match card.as_dispatch() {
+pub fn list_gpus() -> Vec<Gpu> {
+    let describe = |(number, gpu): (usize, Device)| {
+        let identity = gpu.identity();
+        let memory = match gpu.as_dispatch() {
             DispatchDevice::Cube(cube) => cube.client().properties().memory.max_memory(),
             _ => None,
         };
-        Card {
+        Gpu {
             device: format!("cuda:{number}"),
-            name: identity.map_or_else(|| "a card without a name".into(), |i| i.name),
+            name: identity.map_or_else(|| "unnamed GPU".into(), |i| i.name),
             memory,
         }
     };
-    cards().into_iter().enumerate().map(describe).collect()
+    gpus().into_iter().enumerate().map(describe).collect()
 }
 
-/// All cards that answer: none that this build knows.
+/// All GPUs that this build can use: none without CUDA.
 #[cfg(not(feature = "cuda"))]
-pub fn list_cards() -> Vec<Card> {
+pub fn list_gpus() -> Vec<Gpu> {
     Vec::new()
 }
 
@@ -208,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_card_the_cpu_is_chosen_and_a_card_refused() {
+    fn without_a_gpu_auto_is_the_cpu_and_cuda_is_an_error() {
         assert!(is_cpu(&DeviceChoice::Cpu.resolve().unwrap()));
         assert!(is_cpu(&Device::flex().autodiff()));
-        let found = list_cards().len();
+        let found = list_gpus().len();
         let auto = DeviceChoice::Auto.resolve().unwrap();
         assert_eq!(is_cpu(&auto), found == 0);
         let missing = DeviceChoice::Cuda(vec![found]).resolve().unwrap_err();

@@ -1,4 +1,4 @@
-/*! Rows of a table, looked up and summed. */
+/*! Embedding: rows of a table, looked up and summed. */
 
 use burn::prelude::*;
 use burn::tensor::IndexingUpdateOp;
@@ -7,28 +7,27 @@ use crate::kernels::buffer::unwritten;
 use crate::kernels::embedding as kernel;
 use crate::ops::composed;
 use crate::ops::composed::ComposedOp;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 
 /// Row i of the result is the sum over all `sources` of the table's row `source[i]`.
 ///
 /// * `table`: `[entries, width]`; each source: `[rows]`.
-/// * gives `[rows, width]`.
+/// * returns `[rows, width]`.
 ///
 /// # Panics
 /// If there is no source.
 pub fn embedding(table: Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
-    let [_, width] = table.dims();
-    match fused::input(&table) {
-        Some(input) => {
-            let sources = sources.into_iter().map(numbers).collect();
-            fused::apply(Embedding { width, sources }, [input])
-        }
-        None => composed::apply(Lookup { sources }, [table]),
+    if !has_kernels(&table.device()) {
+        return composed::apply(Lookup { sources }, [table]);
     }
+    let [_, width] = table.dims();
+    let sources = sources.into_iter().map(indices).collect();
+    fused::apply(Embedding { width, sources }, [fused::input(&table)])
 }
 
-fn numbers(source: Tensor<1, Int>) -> Vec<i32> {
+fn indices(source: Tensor<1, Int>) -> Vec<i32> {
     source.into_data().iter::<i32>().collect()
 }
 
@@ -71,17 +70,17 @@ impl FusedOp<1> for Embedding {
     }
 }
 
-/// The same on a card.
+/// The composed form.
 #[derive(Debug)]
 struct Lookup {
     sources: Vec<Tensor<1, Int>>,
 }
 
-/// Up to so many numbers are compared at a time to find a table's gradient by a product.
-const COMPARED: usize = 1 << 24;
+/// Elements of the largest one-hot matrix that is multiplied to get a table's gradient.
+const MAX_ONE_HOT: usize = 1 << 24;
 
 impl ComposedOp<1> for Lookup {
-    /// The table's rows.
+    /// The number of the table's rows.
     type Saved = usize;
 
     fn forward(&self, [table]: [Tensor<2>; 1], _train: bool) -> (Tensor<2>, Option<usize>) {
@@ -104,16 +103,14 @@ impl ComposedOp<1> for Lookup {
         let device = gradient.device();
         let of_source = |source: &Tensor<1, Int>| {
             let source = source.clone().inner();
-            if rows * entries > COMPARED {
-                let nothing = Tensor::zeros([entries, width], &device);
-                return nothing.select_assign(0, source, gradient.clone(), IndexingUpdateOp::Add);
+            if rows * entries > MAX_ONE_HOT {
+                let zeros = Tensor::zeros([entries, width], &device);
+                return zeros.select_assign(0, source, gradient.clone(), IndexingUpdateOp::Add);
             }
-            // Row after row into a table is slow on a card; a product with zeros and ones is not.
-            let numbers = Tensor::<1, Int>::arange(0..entries as i64, &device);
-            let read = source
-                .reshape([1, rows])
-                .equal(numbers.reshape([entries, 1]));
-            read.float().matmul(gradient.clone())
+            // On a GPU a product with the one-hot matrix is faster than adding rows one by one.
+            let entry = Tensor::<1, Int>::arange(0..entries as i64, &device);
+            let one_hot = source.reshape([1, rows]).equal(entry.reshape([entries, 1]));
+            one_hot.float().matmul(gradient.clone())
         };
         [self
             .sources

@@ -1,6 +1,6 @@
 /*!
-Operations as hand-written CPU kernels: a forward and a backward over plain slices. Used where the tensors lie on burn's
-CPU backend (Flex).
+Operations as hand-written CPU kernels: a forward and a backward pass over plain slices, for tensors of burn's CPU backend
+(Flex).
 */
 
 use std::fmt::Debug;
@@ -12,18 +12,18 @@ use burn_flex::FlexTensor;
 use crate::ops::node;
 use crate::ops::node::{Home, NodeOp, Operand};
 
-/// An operation on `N` float tensors with its own backward, over row-major slices.
+/// An operation on `N` float tensors with its own backward pass, over row-major slices.
 pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {
-    /// What forward leaves for backward.
+    /// What backward needs from forward.
     type Saved: Send + 'static;
 
     /// The shape of the output.
     fn shape(&self) -> Vec<usize>;
 
-    /// The output, and what backward needs where `train` is set.
+    /// The output, and what backward needs if `train` is set.
     fn forward(&self, inputs: [&[f32]; N], train: bool) -> (Vec<f32>, Option<Self::Saved>);
 
-    /// The gradient of each input, given the output's; an input that wants none may be given an empty one.
+    /// The gradient of each input, given the output's. It may be empty for an input for which `wanted` is not set.
     fn backward(
         &self,
         inputs: [&[f32]; N],
@@ -33,22 +33,15 @@ pub(crate) trait FusedOp<const N: usize>: Send + Sync + Debug + 'static {
     ) -> [Vec<f32>; N];
 }
 
-#[cfg(test)]
-thread_local! {
-    /// Makes every operation of this thread go as on a card.
-    pub(crate) static AS_ON_A_CARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+/// The tensor for [`apply`].
+///
+/// # Panics
+/// If it is not on the CPU.
+pub(super) fn input<const D: usize>(tensor: &Tensor<D>) -> Operand<Flex> {
+    Flex::operand(tensor).expect("all inputs are on the CPU")
 }
 
-/// The tensor for [`apply`], or `None` where it does not lie on the CPU.
-pub(super) fn input<const D: usize>(tensor: &Tensor<D>) -> Option<Operand<Flex>> {
-    #[cfg(test)]
-    if AS_ON_A_CARD.get() {
-        return None;
-    }
-    Flex::operand(tensor)
-}
-
-/// Runs the operation, as a node of the graph where any input is tracked.
+/// Runs the operation, as a node of the graph if any input is tracked.
 pub(super) fn apply<const N: usize, const D: usize, O: FusedOp<N>>(
     op: O,
     inputs: [Operand<Flex>; N],
@@ -69,7 +62,7 @@ fn flex(values: Vec<f32>, shape: Vec<usize>) -> FlexTensor {
 }
 
 impl<const N: usize, O: FusedOp<N>> NodeOp<Flex, N> for Slices<O> {
-    /// The kernel's own, and the inputs as it read them: contiguous.
+    /// What the kernel saved, and its inputs made contiguous.
     type Saved = (O::Saved, [FlexTensor; N]);
 
     fn forward(&self, inputs: &[FlexTensor; N], train: bool) -> (FlexTensor, Option<Self::Saved>) {
@@ -93,7 +86,7 @@ impl<const N: usize, O: FusedOp<N>> NodeOp<Flex, N> for Slices<O> {
             .backward(slices(&rows), saved, gradient.storage(), wanted);
         let mut rows = rows.iter().zip(wanted);
         gradients.map(|values| {
-            let (input, wanted) = rows.next().expect("a gradient an input");
+            let (input, wanted) = rows.next().expect("one gradient per input");
             wanted.then(|| flex(values, input.shape().to_vec()))
         })
     }

@@ -1,41 +1,34 @@
-/*! A dense layer, with the rectifier before it if there is one. */
+/*! A dense layer, with an optional ReLU before it. */
 
 use burn::prelude::*;
 use burn::tensor::activation;
 
 use crate::kernels::buffer::unwritten;
 use crate::kernels::linear as kernel;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 
-/// `f(x) W + b`, where f is the rectifier max(0, ·) if `relu` is set and nothing otherwise.
+/// `f(x) W + b`, where f is the ReLU if `relu` is set, else the identity.
 ///
 /// * `x`: `[rows, inputs]`; `weight`: `[inputs, outputs]`; `bias`: `[outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
+    if !has_kernels(&x.device()) {
+        return composed(x, weight, bias, relu);
+    }
     let [rows, inputs] = x.dims();
     let [_, outputs] = weight.dims();
-    let slices = (|| {
-        Some([
-            fused::input(&x)?,
-            fused::input(&weight)?,
-            fused::input(&bias)?,
-        ])
-    })();
-    match slices {
-        Some(slices) => fused::apply(
-            Linear(kernel::Shape {
-                rows,
-                inputs,
-                outputs,
-                relu,
-            }),
-            slices,
-        ),
-        None => composed(x, weight, bias, relu),
-    }
+    let shape = kernel::Shape {
+        rows,
+        inputs,
+        outputs,
+        relu,
+    };
+    let inputs = [fused::input(&x), fused::input(&weight), fused::input(&bias)];
+    fused::apply(Linear(shape), inputs)
 }
 
-/// The same, of burn's own operations.
+/// The composed form.
 pub(crate) fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, relu: bool) -> Tensor<2> {
     let x = if relu { activation::relu(x) } else { x };
     x.matmul(weight) + bias.unsqueeze()

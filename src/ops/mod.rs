@@ -1,9 +1,9 @@
 /*!
-The operations this program trains with.
+The operations that networks train with: one public function on burn tensors each.
 
-Each is one public function on burn tensors. Where the tensors lie on the CPU it runs a hand-written kernel with its own
-backward ([`kernels`]); on a card it is composed of burn's operations, with a backward of its own where autodiff's would
-be slow. Both are tested against autodiff's.
+On the CPU an operation runs a hand-written kernel with its own backward pass (its fused form, over
+[`kernels`](crate::kernels)). On a GPU it is composed of burn's operations (its composed form), with a backward pass of its
+own where autodiff would be slow. The tests compare both forms with autodiff.
 */
 
 #[cfg(test)]
@@ -12,9 +12,11 @@ mod composed;
 mod cross_entropy;
 pub mod device;
 mod embedding;
+pub(crate) mod form;
 pub(crate) mod fused;
 mod linear;
 mod node;
+mod recurrence;
 mod recurrent;
 mod unrolled;
 mod wavenet;
@@ -22,6 +24,7 @@ mod wavenet;
 pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
 pub use embedding::embedding;
 pub use linear::linear;
-pub use recurrent::{Cell, GateInput, recurrent};
+pub use recurrence::{GateInput, Recurrence};
+pub use recurrent::recurrent;
 pub use unrolled::recurrent_step;
 pub use wavenet::{ResidualStack, residual_stack};

@@ -1,6 +1,5 @@
 /*!
-The bridge between burn's autodiff and operations with a backward of our own: such an operation becomes one node of the
-graph, whatever it does inside.
+Makes an operation with its own backward pass one node of burn's autodiff graph.
 */
 
 use std::fmt::Debug;
@@ -13,25 +12,25 @@ use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{self, Ops, OpsKind};
 
-/// A float tensor as backend `B` itself has it.
+/// A float tensor of backend `B`.
 pub(super) type Primitive<B> = <B as burn::backend::BackendTypes>::FloatTensorPrimitive;
 
-/// The same in a graph of autodiff's.
+/// A float tensor of `B` that autodiff tracks.
 type Tracked<B> = <Autodiff<B> as burn::backend::BackendTypes>::FloatTensorPrimitive;
 
-/// An operation on `N` float tensors of backend `B`, with its own backward.
+/// An operation on `N` float tensors of backend `B` with its own backward pass.
 pub(super) trait NodeOp<B: Backend, const N: usize>: Send + Sync + Debug + 'static {
-    /// What forward leaves for backward.
+    /// What backward needs from forward.
     type Saved: Send + 'static;
 
-    /// The output, and what backward needs where `train` is set.
+    /// The output, and what backward needs if `train` is set.
     fn forward(
         &self,
         inputs: &[Primitive<B>; N],
         train: bool,
     ) -> (Primitive<B>, Option<Self::Saved>);
 
-    /// The gradient of each input that wants one, given the output's.
+    /// The gradient of each input for which `wanted` is set, given the output's.
     fn backward(
         &self,
         saved: Self::Saved,
@@ -48,12 +47,12 @@ pub(super) enum Operand<B: Backend> {
     Plain(Primitive<B>),
 }
 
-/// A backend on which operations of our own run.
+/// A backend on which these operations run.
 pub(super) trait Home: Backend {
-    /// The tensor for [`apply`], or `None` where it lies elsewhere.
+    /// The tensor for [`apply`], or `None` if it belongs to another backend.
     fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<Operand<Self>>;
 
-    /// The tensor that [`apply`] gave.
+    /// The result of [`apply`] as a tensor.
     fn tensor<const D: usize>(operand: Operand<Self>) -> Tensor<D>;
 }
 
@@ -85,7 +84,7 @@ home!(Flex);
 #[cfg(feature = "cuda")]
 home!(burn::backend::Cuda);
 
-/// Runs the operation, as a node of the graph where any input is tracked.
+/// Runs the operation, as a node of the graph if any input is tracked.
 pub(super) fn apply<B: Backend, const N: usize, O: NodeOp<B, N>>(
     op: O,
     inputs: [Operand<B>; N],
@@ -110,7 +109,7 @@ pub(super) fn apply<B: Backend, const N: usize, O: NodeOp<B, N>>(
         nodes.push(node);
         primitive
     });
-    let nodes = nodes.try_into().expect("one node an input");
+    let nodes = nodes.try_into().expect("one node per input");
     let op = Arc::new(op);
     let prepared = ops::Backward::prepare::<NoCheckpointing>(Node(op.clone()), nodes);
     Operand::Tracked(match prepared.compute_bound().stateful() {
@@ -131,7 +130,7 @@ impl<O: Debug> Debug for Node<O> {
     }
 }
 
-/// What forward left; taken by the one backward pass there is, so that its memory can be reused.
+/// What forward saved. The only backward pass takes it, so that its memory can be reused.
 struct State<S>(Arc<Mutex<Option<S>>>);
 
 impl<S> Clone for State<S> {
@@ -159,7 +158,7 @@ impl<B: Backend, const N: usize, O: NodeOp<B, N>> ops::Backward<B, N> for Node<O
         let wanted = ops.parents.each_ref().map(Option::is_some);
         let State(saved) = ops.state;
         let saved = saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let saved = saved.expect("a graph is walked back once");
+        let saved = saved.expect("a graph runs backward once");
         let gradients = self.0.backward(saved, gradient, wanted);
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
             if let (Some(node), Some(gradient)) = (parent, gradient) {

@@ -1,129 +1,93 @@
-/*! Recurrent layers over whole sequences: one operation, not one a time step. */
+/*! Recurrent layers over whole sequences, as one operation. */
 
 use burn::prelude::*;
 
+use crate::base::simd::InstructionSet;
+use crate::kernels::RecurrentCell;
 use crate::kernels::buffer::unwritten;
-use crate::kernels::lstm as kernel;
-use crate::kernels::{gru, lstm};
+use crate::kernels::gru::Gru;
+use crate::kernels::lstm::Lstm;
+use crate::kernels::recurrent as kernel;
 use crate::ops::embedding::embedding;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
+use crate::ops::recurrence::{GateInput, Recurrence};
 use crate::ops::unrolled::unrolled;
 
-/// What a recurrent layer is made of, with H units.
-#[derive(Debug, Clone)]
-pub enum Cell {
-    /// Long short-term memory (Hochreiter & Schmidhuber 1997), gates i, f, g, o.
-    Lstm,
-    /// Gated recurrent unit (Cho et al. 2014), gates r, z, n; `bias` `[H]` stands inside the reset gate:
-    /// n = tanh(x_n + r (h U_n + bias)).
-    Gru {
-        /// `[H]`.
-        bias: Tensor<1>,
-    },
-}
-
-/// What enters the G gates at each step beside the past, biases included.
-#[derive(Debug, Clone)]
-pub enum GateInput {
-    /// `[batch · time, G·H]`.
-    Rows(Tensor<2>),
-    /// A row of a table for each token: `[entries, G·H]` and tokens `[batch · time]`.
-    Table(Tensor<2>, Tensor<1, Int>),
-}
-
-/// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]` (and an empty cell).
+/// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]`; an LSTM's cell state starts at zero.
 ///
 /// * `condition`: `[batch, G·H]`, added at every step of its sequence.
-/// * `recurrent`: `[H, G·H]`.
 /// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
 pub fn recurrent(
-    cell: &Cell,
+    recurrence: &Recurrence,
     input: GateInput,
     condition: Option<Tensor<2>>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
     let (input, tokens) = match input {
-        // Rows take the condition before they come in: they exist anyway.
+        // Adding the condition to the rows costs no further memory, because the rows exist.
         GateInput::Rows(rows) => {
             return run(
-                cell,
-                steered(rows, condition.as_ref(), time),
+                recurrence,
+                conditioned(rows, condition.as_ref(), time),
                 None,
                 None,
-                recurrent,
                 initial,
                 time,
             );
         }
         GateInput::Table(table, tokens) => (table, tokens),
     };
-    run(
-        cell,
-        input,
-        Some(tokens),
-        condition,
-        recurrent,
-        initial,
-        time,
-    )
+    run(recurrence, input, Some(tokens), condition, initial, time)
 }
 
 fn run(
-    cell: &Cell,
+    recurrence: &Recurrence,
     input: Tensor<2>,
     tokens: Option<Tensor<1, Int>>,
     condition: Option<Tensor<2>>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
-    let [batch, hidden] = initial.dims();
-    let inputs = (|| {
-        let first = fused::input(&input)?;
-        // Nothing is an empty tensor to the kernels.
-        let device = input.device();
-        let steering = match &condition {
-            Some(condition) => condition.clone(),
-            None => Tensor::zeros([0, 0], &device),
-        };
-        let bias = match cell {
-            Cell::Lstm => Tensor::zeros([0], &device),
-            Cell::Gru { bias } => bias.clone(),
-        };
-        Some([
-            first,
-            fused::input(&steering)?,
-            fused::input(&recurrent)?,
-            fused::input(&bias)?,
-            fused::input(&initial)?,
-        ])
-    })();
-    let Some(inputs) = inputs else {
+    let device = input.device();
+    if !has_kernels(&device) {
         let rows = match tokens {
             Some(tokens) => embedding(input, vec![tokens]),
             None => input,
         };
-        let rows = steered(rows, condition.as_ref(), time);
-        return unrolled(cell, rows, recurrent, initial, time);
-    };
+        let rows = conditioned(rows, condition.as_ref(), time);
+        return unrolled(recurrence, rows, initial, time);
+    }
+    let [batch, hidden] = initial.dims();
+    // To the kernels an empty tensor means that there is no condition or bias.
+    let condition = condition.unwrap_or_else(|| Tensor::zeros([0, 0], &device));
+    let inputs = [
+        fused::input(&input),
+        fused::input(&condition),
+        fused::input(&recurrence.weight),
+        fused::input(&recurrence.bias()),
+        fused::input(&initial),
+    ];
     let op = Recurrent {
         shape: kernel::Shape {
             batch,
             time,
             hidden,
         },
-        lstm: matches!(cell, Cell::Lstm),
+        lstm: recurrence.cell == RecurrentCell::Lstm,
         tokens: tokens.map(|tokens| tokens.into_data().iter::<i32>().collect()),
-        cells: vec![0.0; batch * hidden],
     };
     fused::apply(op, inputs)
 }
 
-/// Each sequence's condition added to all its rows.
-pub(super) fn steered(rows: Tensor<2>, condition: Option<&Tensor<2>>, time: usize) -> Tensor<2> {
+/// Adds each sequence's condition to all its rows.
+pub(super) fn conditioned(
+    rows: Tensor<2>,
+    condition: Option<&Tensor<2>>,
+    time: usize,
+) -> Tensor<2> {
     let Some(condition) = condition else {
         return rows;
     };
@@ -136,21 +100,30 @@ pub(super) fn steered(rows: Tensor<2>, condition: Option<&Tensor<2>>, time: usiz
 struct Recurrent {
     shape: kernel::Shape,
     lstm: bool,
-    /// Where the input is a table.
+    /// `[batch · time]`, if the input is a table.
     tokens: Option<Vec<i32>>,
-    /// The cells before the first step: zeros.
-    cells: Vec<f32>,
 }
 
 impl Recurrent {
-    fn input<'a>(&'a self, input: &'a [f32], condition: &'a [f32]) -> kernel::Input<'a> {
-        match &self.tokens {
+    fn layer<'a>(
+        &'a self,
+        input: &'a [f32],
+        condition: &'a [f32],
+        recurrent: &'a [f32],
+    ) -> kernel::Layer<'a> {
+        let input = match &self.tokens {
             None => kernel::Input::Rows(input),
             Some(tokens) => kernel::Input::Table {
                 tokens,
                 table: input,
                 condition: (!condition.is_empty()).then_some(condition),
             },
+        };
+        kernel::Layer {
+            level: InstructionSet::detect(),
+            shape: self.shape,
+            input,
+            recurrent,
         }
     }
 }
@@ -168,18 +141,11 @@ impl FusedOp<5> for Recurrent {
         train: bool,
     ) -> (Vec<f32>, Option<kernel::Saved>) {
         let mut output = unwritten(self.shape.batch * self.shape.time * self.shape.hidden);
-        let input = self.input(input, condition);
+        let layer = self.layer(input, condition, recurrent);
         let saved = if self.lstm {
-            lstm::forward(
-                self.shape,
-                &input,
-                recurrent,
-                initial,
-                &self.cells,
-                &mut output,
-            )
+            layer.forward::<Lstm>(initial, bias, &mut output)
         } else {
-            gru::forward(self.shape, &input, recurrent, bias, initial, &mut output)
+            layer.forward::<Gru>(initial, bias, &mut output)
         };
         (output, train.then_some(saved))
     }
@@ -191,20 +157,18 @@ impl FusedOp<5> for Recurrent {
         gradient: &[f32],
         _wanted: [bool; 5],
     ) -> [Vec<f32>; 5] {
-        let input = self.input(input, condition);
-        let (input, recurrent, bias, hidden) = if self.lstm {
-            let g = lstm::backward(self.shape, &input, recurrent, saved, gradient);
-            (g.input, g.recurrent, Vec::new(), g.hidden)
+        let layer = self.layer(input, condition, recurrent);
+        let g = if self.lstm {
+            layer.backward::<Lstm>(saved, gradient)
         } else {
-            let g = gru::backward(self.shape, &input, recurrent, saved, gradient);
-            (g.input, g.recurrent, g.bias, g.hidden)
+            layer.backward::<Gru>(saved, gradient)
         };
-        let (input, condition) = match input {
+        let (input, condition) = match g.input {
             kernel::InputGradient::Rows(rows) => (rows, Vec::new()),
             kernel::InputGradient::Table { table, condition } => {
                 (table, condition.unwrap_or_default())
             }
         };
-        [input, condition, recurrent, bias, hidden]
+        [input, condition, g.recurrent, g.bias, g.initial]
     }
 }

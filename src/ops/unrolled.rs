@@ -1,33 +1,34 @@
 /*!
-Recurrent layers of burn's own tensor operations, with backpropagation through time written out: what runs on a card.
+Recurrent layers composed of burn's tensor operations, with their own backpropagation through time, for a GPU.
 
-Left to autodiff, each step's slice of the input would get a gradient as large as the whole input.
+With autodiff, the slice of the input at each step would get a gradient as large as the whole input.
 */
 
 use burn::prelude::*;
 use burn::tensor::activation::{sigmoid, tanh};
 
+use crate::kernels::RecurrentCell;
 use crate::ops::composed;
 use crate::ops::composed::ComposedOp;
-use crate::ops::recurrent::Cell;
+use crate::ops::recurrence::Recurrence;
 
 /// A layer over `batch` sequences of `time` steps.
 ///
 /// * `rows`: `[batch · time, G·H]`, what enters the gates at each step, the condition included.
-/// * `recurrent`: `[H, G·H]`; `initial`: `[batch, H]`.
+/// * `initial`: `[batch, H]`.
 /// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
 pub(super) fn unrolled(
-    cell: &Cell,
+    recurrence: &Recurrence,
     rows: Tensor<2>,
-    recurrent: Tensor<2>,
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
-    match cell {
-        Cell::Lstm => composed::apply(Lstm { time }, [rows, recurrent, initial]),
-        Cell::Gru { bias } => {
-            let bias = bias.clone().unsqueeze();
-            composed::apply(Gru { time }, [rows, recurrent, initial, bias])
+    let weight = recurrence.weight.clone();
+    match recurrence.cell {
+        RecurrentCell::Lstm => composed::apply(Lstm { time }, [rows, weight, initial]),
+        RecurrentCell::Gru => {
+            let bias = recurrence.bias().unsqueeze();
+            composed::apply(Gru { time }, [rows, weight, initial, bias])
         }
     }
 }
@@ -36,19 +37,18 @@ pub(super) fn unrolled(
 ///
 /// * `x`: `[lanes, G·H]`, what enters the gates beside the past.
 /// * `state`: the hidden state and the cell, `[lanes, H]` each; a GRU leaves the cell as it is.
-/// * `recurrent`: `[H, G·H]`.
 pub fn recurrent_step(
-    cell: &Cell,
+    recurrence: &Recurrence,
     x: Tensor<2>,
     state: [Tensor<2>; 2],
-    recurrent: &Tensor<2>,
 ) -> [Tensor<2>; 2] {
-    match cell {
-        Cell::Lstm => LstmStep::run(x, state, recurrent).0,
-        Cell::Gru { bias } => {
+    let weight = &recurrence.weight;
+    match recurrence.cell {
+        RecurrentCell::Lstm => LstmStep::run(x, state, weight).0,
+        RecurrentCell::Gru => {
             let [h, unused] = state;
-            let bias = bias.clone().unsqueeze();
-            [GruStep::run(x, h, recurrent, &bias).0, unused]
+            let bias = recurrence.bias().unsqueeze();
+            [GruStep::run(x, h, weight, &bias).0, unused]
         }
     }
 }
@@ -59,7 +59,7 @@ fn by_time(rows: Tensor<2>, time: usize) -> Tensor<3> {
     rows.reshape([count / time, time, width]).swap_dims(0, 1)
 }
 
-/// A tensor `[batch, width]` a step to rows `[batch · time, width]`.
+/// One tensor `[batch, width]` per step to rows `[batch · time, width]`.
 fn to_rows(steps: Vec<Tensor<2>>) -> Tensor<2> {
     let time = steps.len();
     let [batch, width] = steps[0].dims();
@@ -67,8 +67,9 @@ fn to_rows(steps: Vec<Tensor<2>>) -> Tensor<2> {
     stacked.reshape([batch * time, width])
 }
 
-/// Runs `advance` from input and past to hidden state, next past and what backward needs, step after step over rows
-/// `[batch · time, width]`; gives the hidden states as rows, and what backward needs where `train` is set.
+/// Runs `advance` step after step over rows `[batch · time, width]`. It takes the input and the last state and returns the
+/// hidden state, the next state and what backward needs. Returns the hidden states as rows, and what backward needs if
+/// `train` is set.
 fn unroll<P, S>(
     rows: Tensor<2>,
     time: usize,
@@ -100,18 +101,18 @@ fn gate(from: &Tensor<2>, index: usize, hidden: usize) -> Tensor<2> {
     from.clone().narrow(1, index * hidden, hidden)
 }
 
-/// dσ, from σ.
+/// σ′ as a function of σ.
 fn sigmoid_slope(y: &Tensor<2>) -> Tensor<2> {
     y.clone() * (y.clone().neg() + 1.0)
 }
 
-/// d tanh, from tanh.
+/// tanh′ as a function of tanh.
 fn tanh_slope(y: &Tensor<2>) -> Tensor<2> {
     (y.clone() * y.clone()).neg() + 1.0
 }
 
-/// The recurrent weights' gradient: each step's past `[batch, H]` beside what it made of the gates `[batch, G·H]`, in one
-/// product.
+/// The recurrent weights' gradient in one product: the hidden state before each step `[batch, H]` times the gradient of its
+/// gates `[batch, G·H]`.
 fn outer(pasts: Vec<Tensor<2>>, gates: Vec<Tensor<2>>) -> Tensor<2> {
     Tensor::cat(pasts, 0)
         .transpose()
@@ -123,7 +124,7 @@ struct Lstm {
     time: usize,
 }
 
-/// One step of an LSTM, for backward.
+/// What backward needs of one step of an LSTM.
 struct LstmStep {
     /// The hidden state and the cell before it.
     past: [Tensor<2>; 2],
@@ -215,13 +216,13 @@ struct Gru {
     time: usize,
 }
 
-/// One step of a GRU, for backward.
+/// What backward needs of one step of a GRU.
 struct GruStep {
     /// The hidden state before it.
     past: Tensor<2>,
     /// r, z and n.
     gates: [Tensor<2>; 3],
-    /// What r lets through: h U_n + bias.
+    /// h U_n + bias, which r scales.
     candidate: Tensor<2>,
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::activation;
 
 use crate::kernels::buffer::unwritten;
 use crate::kernels::wavenet as kernel;
+use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
 
@@ -23,7 +24,7 @@ pub struct ResidualStack {
 
 /// Runs a whole residual stack over `batch` sequences (van den Oord et al. 2016, §2.1–2.5).
 ///
-/// For each layer with dilation d, zeros standing before the start of a sequence:
+/// For each layer with dilation d, with zeros before the start of a sequence:
 ///
 /// ```text
 /// p_t = W_past x_{t−d} + W_current x_t + b + condition        z_t = tanh(p_filter) · σ(p_gate)
@@ -32,7 +33,7 @@ pub struct ResidualStack {
 ///
 /// * `x`: `[batch · time, R]`, row `b · time + t`.
 /// * `condition`: `[batch, L · 2R]`, added to the pre-activations of every row of its sequence.
-/// * gives the sum of the skip outputs, `[batch · time, S]`.
+/// * returns the sum of the skip outputs, `[batch · time, S]`.
 ///
 /// The residual half of the last layer's output has no effect.
 pub fn residual_stack(
@@ -42,27 +43,21 @@ pub fn residual_stack(
     dilations: &[usize],
     time: usize,
 ) -> Tensor<2> {
+    if !has_kernels(&x.device()) {
+        return composed(x, weights, condition, dilations, time);
+    }
     let [rows, residual] = x.dims();
     let [_, _, joined] = weights.out.dims();
-    let inputs = (|| {
-        let first = fused::input(&x)?;
-        // Nothing is an empty tensor to the kernels.
-        let steering = match &condition {
-            Some(condition) => condition.clone(),
-            None => Tensor::zeros([0, 0], &x.device()),
-        };
-        Some([
-            first,
-            fused::input(&weights.conv)?,
-            fused::input(&weights.conv_bias)?,
-            fused::input(&weights.out)?,
-            fused::input(&weights.out_bias)?,
-            fused::input(&steering)?,
-        ])
-    })();
-    let Some(inputs) = inputs else {
-        return composed(x, weights, condition, dilations, time);
-    };
+    // To the kernels an empty tensor means that there is no condition.
+    let condition = condition.unwrap_or_else(|| Tensor::zeros([0, 0], &x.device()));
+    let inputs = [
+        fused::input(&x),
+        fused::input(&weights.conv),
+        fused::input(&weights.conv_bias),
+        fused::input(&weights.out),
+        fused::input(&weights.out_bias),
+        fused::input(&condition),
+    ];
     let shape = kernel::Shape {
         batch: rows / time,
         time,
@@ -139,7 +134,7 @@ impl FusedOp<6> for Stack {
     }
 }
 
-/// The same, of burn's own operations: what other devices run, and the reference for the kernels.
+/// The composed form, and the reference for the kernels.
 pub(crate) fn composed(
     x: Tensor<2>,
     weights: &ResidualStack,
@@ -161,18 +156,18 @@ pub(crate) fn composed(
                 .clone()
                 .reshape([batch, time, r])
                 .narrow(1, 0, time - dilation);
-            let nothing = Tensor::zeros([batch, dilation, r], &x.device());
-            let past = Tensor::cat(vec![nothing, past], 1).reshape([rows, r]);
+            let zeros = Tensor::zeros([batch, dilation, r], &x.device());
+            let past = Tensor::cat(vec![zeros, past], 1).reshape([rows, r]);
             p = p + past.matmul(conv.narrow(0, 0, r));
         }
         p = p + weights.conv_bias.clone().narrow(0, layer, 1);
         if let Some(condition) = &condition {
-            let steering =
+            let condition =
                 condition
                     .clone()
                     .narrow(1, layer * 2 * r, 2 * r)
                     .reshape([batch, 1, 2 * r]);
-            p = (p.reshape([batch, time, 2 * r]) + steering).reshape([rows, 2 * r]);
+            p = (p.reshape([batch, time, 2 * r]) + condition).reshape([rows, 2 * r]);
         }
         let z =
             activation::tanh(p.clone().narrow(1, 0, r)) * activation::sigmoid(p.narrow(1, r, r));

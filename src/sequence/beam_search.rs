@@ -1,26 +1,27 @@
 /*!
-Beam search: the likeliest whole sequences, rather than a drawn one.
+Beam search for the likeliest sequences.
 
-A group of lanes searches one sequence; several groups go side by side in one stepper, each with its own condition
-and prompt. The core's only means is [`Stepper::gather`], so that any network of any medium can be searched.
+A group of lanes searches one sequence. Several groups, each with its own condition and prompt, run side by side in one
+stepper. The search needs only [`Stepper::gather`], so that it works for every network and medium.
 */
 
 use crate::base::math;
 use crate::base::simd::{InstructionSet, multiversion};
 use crate::error::{Error, Result};
 use crate::sequence::generator::check_prompt;
+use crate::sequence::grammar::{Grammar, GrammarState, next_within};
 use crate::sequence::{Alphabet, Stepper, Token};
 
-/// How widely is searched, and how long and short sequences are compared.
+/// The width of the search, and how sequences of different lengths compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BeamSettings {
-    /// How many unfinished sequences are pursued at a time, and how many finished ones are kept at most.
+    /// The number of unfinished sequences, and the largest number of finished ones.
     pub beams: usize,
-    /// The most tokens a sequence may have, `stop` not counted: then it must end.
+    /// The largest number of tokens in a sequence, without `stop`.
     pub max_length: usize,
-    /// The exponent α of the length penalty `((5 + length) / 6)^α` by which the log probability is divided (Wu et al.
-    /// 2016, "Google's neural machine translation system", eq. 14; the length counts `stop`). 0 compares plain log
-    /// probabilities and so prefers short sequences; with 1, long ones are compared by about their mean.
+    /// The exponent α of the length penalty `((5 + length) / 6)^α`, which divides the log probability (Wu et al. 2016,
+    /// "Google's neural machine translation system", eq. 14; the length includes `stop`). 0 compares log probabilities
+    /// and prefers short sequences; 1 compares about the mean log probability per token.
     pub length_penalty: f32,
 }
 
@@ -35,30 +36,30 @@ impl Default for BeamSettings {
 }
 
 impl BeamSettings {
-    /// Refuses settings that mean nothing.
+    /// Checks that each setting is in its range.
     ///
     /// # Errors
-    /// A usage error naming the setting, its value and what is allowed.
+    /// A usage error that names the setting, its value and the range.
     pub fn validate(&self) -> Result<()> {
         if self.beams == 0 {
-            return Err(Error::usage("a search with 0 beams finds nothing")
-                .with_hint("beams is a whole number from 1 up; 5 is usual"));
+            return Err(Error::usage("a beam search needs at least 1 beam")
+                .with_hint("use a whole number from 1 up; 5 is usual"));
         }
         if self.max_length == 0 {
-            return Err(Error::usage("sequences of at most 0 tokens are empty")
-                .with_hint("the greatest length is a whole number from 1 up"));
+            return Err(Error::usage("the longest sequence has 0 tokens")
+                .with_hint("use a length from 1 up"));
         }
         if !(self.length_penalty.is_finite() && self.length_penalty >= 0.0) {
             return Err(Error::usage(format!(
-                "a length penalty of {} is not allowed",
+                "length penalty {} is out of range",
                 self.length_penalty
             ))
-            .with_hint("it is a number from 0 (short sequences win) to about 1"));
+            .with_hint("use a number from 0, which prefers short sequences, to about 1"));
         }
         Ok(())
     }
 
-    /// What sequences of `length` tokens, `stop` included, are compared by.
+    /// The log probability over the length penalty; `length` includes `stop`.
     fn score(&self, log_probability: f64, length: usize) -> f64 {
         log_probability / ((5.0 + length as f64) / 6.0).powf(f64::from(self.length_penalty))
     }
@@ -73,40 +74,43 @@ impl BeamSettings {
     }
 }
 
-/// One search among several: what the network is told before it begins.
+/// The condition and the prompt of one search.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<'a> {
     /// The network's condition, if it has one.
     pub condition: Option<&'a [f32]>,
-    /// Read first, and neither scored nor given again.
+    /// Fed first; neither scored nor part of a hypothesis.
     pub prompt: &'a [Token],
 }
 
-/// A whole sequence that was found.
+/// A finished sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hypothesis {
-    /// Its tokens, without the prompt and without `stop`.
+    /// The tokens without the prompt and without `stop`.
     pub tokens: Vec<Token>,
-    /// ln P(tokens, and `stop` where there is one | prompt, condition), in nats.
+    /// ln P(tokens, `stop` | prompt, condition) in nats, without `stop` where the alphabet has none.
     pub log_probability: f64,
-    /// ln P(prompt | condition), in nats; 0 without a prompt.
+    /// ln P(prompt | condition) in nats; 0 without a prompt.
     pub prompt_log_probability: f64,
-    /// The log probability over the length penalty: what hypotheses are ordered by.
+    /// The log probability over the length penalty. Hypotheses are ordered by it.
     pub score: f64,
 }
 
-/// Searches each of `queries`, as many at a time as the stepper has groups of `beams` lanes. Gives, for each query, at
-/// most `beams` different hypotheses, the best first.
+/// Searches each of `queries`, one per group of `beams` lanes at a time. Returns, for each query, at most `beams`
+/// different hypotheses, the best first.
 ///
-/// Where sequences end with `stop`, every hypothesis does, and one of `max_length` tokens is made to. A search is over
-/// when it has `beams` of them and no unfinished sequence has, so far, a better score than the worst of these: exact
-/// for a length penalty of 0, else the usual heuristic. Without `stop`, sequences have `max_length` tokens. Among equals,
-/// the one that came from the better beam goes first, and then the lower token.
+/// With a `stop`, every hypothesis ends with it, at the latest after `max_length` tokens. A search ends when it has
+/// `beams` hypotheses and no unfinished sequence scores better than the worst of them: exact for a length penalty of 0,
+/// else the usual heuristic. Without a `stop`, all sequences have `max_length` tokens. The better beam and then the
+/// lower token wins a tie.
 ///
-/// What one query finds does not depend on the others. Lanes are gathered once a step, and only if any is moved.
+/// The result of a query does not depend on the others. Lanes are gathered at most once a step, only if one moves.
+///
+/// A grammar restricts the sequences; the probabilities are those of the network, not renormalised over the allowed
+/// tokens.
 ///
 /// # Errors
-/// When the settings are not allowed, a token of a prompt is not of the alphabet, or the network gives no numbers.
+/// When a setting is out of range, a token of a prompt is not in the alphabet, or the logits are NaN.
 ///
 /// # Panics
 /// If the stepper has fewer lanes than `beams`.
@@ -114,6 +118,7 @@ pub fn beam_search(
     stepper: &mut dyn Stepper,
     queries: &[Query],
     settings: &BeamSettings,
+    grammar: Option<&dyn Grammar>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     settings.validate()?;
     let alphabet = stepper.alphabet();
@@ -122,7 +127,7 @@ pub fn beam_search(
     }
     let beams = settings.beams;
     assert!(stepper.lanes() >= beams, "fewer lanes than beams");
-    let mut groups: Vec<Option<Search>> = (0..stepper.lanes() / beams).map(|_| None).collect();
+    let mut groups: Vec<Option<Search<'_>>> = (0..stepper.lanes() / beams).map(|_| None).collect();
     let mut inputs = vec![alphabet.start; stepper.lanes()];
     let mut parents: Vec<usize> = (0..stepper.lanes()).collect();
     let mut found = vec![Vec::new(); queries.len()];
@@ -136,7 +141,7 @@ pub fn beam_search(
                     stepper.reset(lane, queries[query].condition);
                     inputs[lane] = alphabet.start;
                 }
-                *group = Some(Search::new(query, *settings, alphabet));
+                *group = Some(Search::new(query, *settings, alphabet, grammar));
             }
         }
         if groups.iter().all(Option::is_none) {
@@ -170,15 +175,16 @@ pub fn beam_search(
     }
 }
 
-/// One group of lanes at work. Unfinished sequence number i is in its lane number i.
-struct Search {
+/// The search of one group of lanes. Lane i of the group holds unfinished sequence i.
+struct Search<'a> {
     query: usize,
     settings: BeamSettings,
     alphabet: Alphabet,
-    /// How much of the prompt was read, and how likely that was.
+    grammar: Option<&'a dyn Grammar>,
+    /// The number of prompt tokens fed.
     read: usize,
     prompt_log_probability: f64,
-    /// Unfinished sequences, the likeliest first; all of the same length.
+    /// Unfinished sequences of equal length, the likeliest first.
     live: Vec<Live>,
     /// Finished sequences, the best first, at most `beams`.
     kept: Vec<Hypothesis>,
@@ -188,42 +194,53 @@ struct Search {
 struct Live {
     tokens: Vec<Token>,
     log_probability: f64,
+    state: GrammarState,
 }
 
-impl Search {
-    fn new(query: usize, settings: BeamSettings, alphabet: Alphabet) -> Self {
+impl<'a> Search<'a> {
+    fn new(
+        query: usize,
+        settings: BeamSettings,
+        alphabet: Alphabet,
+        grammar: Option<&'a dyn Grammar>,
+    ) -> Self {
         Self {
             query,
             settings,
             alphabet,
+            grammar,
             read: 0,
             prompt_log_probability: 0.0,
-            // One empty sequence: the lanes are all the same as yet, and would find everything several times.
+            // All lanes are equal at first: more than one sequence would give duplicates.
             live: vec![Live {
                 tokens: Vec::new(),
                 log_probability: 0.0,
+                state: GrammarState::default(),
             }],
             kept: Vec::new(),
-            // At most one candidate of each lane is `stop`: so many hold enough that go on.
+            // At most one candidate per lane is `stop`, so that at least `beams` others remain.
             candidates: Candidates::new(2 * settings.beams),
         }
     }
 
-    /// Gives the lanes the next token of the prompt; false when there is none left.
+    /// Feeds the lanes the next token of the prompt; false after the last one.
     fn read(&mut self, prompt: &[Token], logits: &[f32], inputs: &mut [Token]) -> bool {
         let Some(&token) = prompt.get(self.read) else {
             return false;
         };
-        // The lanes are all the same as yet.
+        // All lanes are equal here.
         let logits = &logits[..self.alphabet.size];
         self.prompt_log_probability += f64::from(logits[token as usize]) - log_sum_exp(logits);
+        if let (Some(grammar), Some(live)) = (self.grammar, self.live.first_mut()) {
+            live.state = grammar.next(live.state, token).unwrap_or_default();
+        }
         inputs.fill(token);
         self.read += 1;
         true
     }
 
-    /// Makes every sequence one token longer and keeps the best; says from which lane (the first being `first_lane`)
-    /// each goes on, and with which token. False when the search is over.
+    /// Extends every sequence by one token and keeps the best. Writes the token of each lane to `inputs` and the lane it
+    /// continues, counted from `first_lane`, to `parents`. Returns false when the search is over.
     fn advance(
         &mut self,
         logits: &[f32],
@@ -245,13 +262,20 @@ impl Search {
             .enumerate()
         {
             let offset = live.log_probability - log_sum_exp(logits);
-            self.candidates.offer(beam, logits, offset, must_end);
+            let allowed = |token| {
+                self.grammar.is_none_or(|grammar| {
+                    let remaining = self.settings.max_length.saturating_sub(length + 1);
+                    next_within(grammar, live.state, token, remaining).is_some()
+                })
+            };
+            self.candidates
+                .offer(beam, logits, offset, must_end, allowed);
         }
         let mut next = Vec::with_capacity(beams);
         for (rank, candidate) in self.candidates.best.iter().enumerate() {
             let parent = &self.live[candidate.beam];
             if self.alphabet.stop == Some(candidate.token) {
-                // An end that is not among the best candidates is no sequence the beam would have pursued.
+                // The beam would not have kept an end that is not among the best candidates.
                 if rank < beams {
                     let ended = self.settings.hypothesis(
                         parent.tokens.clone(),
@@ -264,7 +288,7 @@ impl Search {
                 let lane = next.len();
                 inputs[lane] = candidate.token;
                 parents[lane] = first_lane + candidate.beam;
-                next.push(parent.longer(candidate));
+                next.push(parent.longer(candidate, self.grammar));
             }
         }
         inputs[next.len()..].fill(self.alphabet.start);
@@ -287,7 +311,7 @@ impl Search {
     fn finish(&mut self) -> Result<Vec<Hypothesis>> {
         let mut kept = std::mem::take(&mut self.kept);
         if self.alphabet.stop.is_none() {
-            // All of one length, so that their order by probability is that by score.
+            // All have the same length: the order by probability is the order by score.
             let length = self.settings.max_length;
             kept.extend(self.live.drain(..).map(|live| {
                 self.settings
@@ -296,8 +320,8 @@ impl Search {
         }
         if kept.is_empty() {
             return Err(
-                Error::usage("the network gives no numbers: nothing can be searched")
-                    .with_hint("its weights are damaged, or its training diverged"),
+                Error::usage("the model computes NaN or infinite logits")
+                    .with_hint("its weights are damaged or its training diverged; retrain with a lower --learning-rate"),
             );
         }
         for hypothesis in &mut kept {
@@ -308,25 +332,28 @@ impl Search {
 }
 
 impl Live {
-    fn longer(&self, candidate: &Candidate) -> Self {
+    fn longer(&self, candidate: &Candidate, grammar: Option<&dyn Grammar>) -> Self {
         let mut tokens = Vec::with_capacity(self.tokens.len() + 1);
         tokens.extend_from_slice(&self.tokens);
         tokens.push(candidate.token);
         Self {
             tokens,
             log_probability: candidate.log_probability,
+            state: grammar
+                .and_then(|grammar| grammar.next(self.state, candidate.token))
+                .unwrap_or_default(),
         }
     }
 }
 
-/// Puts a hypothesis in its place among the `most` best: behind its equals, which were found earlier.
+/// Inserts a hypothesis into the `most` best, behind earlier ones of equal score.
 fn keep(kept: &mut Vec<Hypothesis>, most: usize, hypothesis: Hypothesis) {
     let place = kept.partition_point(|other| other.score >= hypothesis.score);
     kept.insert(place, hypothesis);
     kept.truncate(most);
 }
 
-/// A sequence made one token longer.
+/// A sequence extended by one token.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     beam: usize,
@@ -352,9 +379,16 @@ impl Candidates {
         self.best.clear();
     }
 
-    /// Offers every token, or the `only` one allowed, after sequence `beam`; its log probability is `offset` + logit.
-    /// Beams and tokens come in ascending order, so that of equals the earlier stays in front.
-    fn offer(&mut self, beam: usize, logits: &[f32], offset: f64, only: Option<Token>) {
+    /// Offers every allowed token, or `only` that one, after sequence `beam`. Its log probability is `offset` + logit.
+    /// Beams and tokens come in ascending order, so that the earlier of equals stays in front.
+    fn offer(
+        &mut self,
+        beam: usize,
+        logits: &[f32],
+        offset: f64,
+        only: Option<Token>,
+        allowed: impl Fn(Token) -> bool,
+    ) {
         let candidate = |token: usize| Candidate {
             beam,
             token: token as Token,
@@ -364,17 +398,20 @@ impl Candidates {
             return self.insert(candidate(token as usize));
         }
         for (index, stretch) in logits.chunks(STRETCH).enumerate() {
-            // Most stretches hold nothing good enough: one look at their highest logit passes them over.
+            // The highest logit of most stretches is too low: they are skipped.
             if self.has_room_for(offset + f64::from(highest(InstructionSet::detect(), stretch))) {
                 for place in 0..stretch.len() {
-                    self.insert(candidate(index * STRETCH + place));
+                    let candidate = candidate(index * STRETCH + place);
+                    if self.has_room_for(candidate.log_probability) && allowed(candidate.token) {
+                        self.insert(candidate);
+                    }
                 }
             }
         }
     }
 
     fn has_room_for(&self, log_probability: f64) -> bool {
-        // False, too, for what is no number.
+        // False for NaN.
         log_probability > f64::NEG_INFINITY
             && (self.best.len() < self.most
                 || log_probability > self.best[self.most - 1].log_probability)
@@ -391,9 +428,9 @@ impl Candidates {
     }
 }
 
-/// How many logits are passed over together.
+/// The number of logits that are skipped together.
 const STRETCH: usize = 256;
-/// How many logits are worked on together.
+/// The number of parallel sums.
 const BLOCK: usize = 16;
 
 /// ln Σ exp(logits).
@@ -404,7 +441,7 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
 }
 
 multiversion! {
-    /// The highest of the logits that are numbers.
+    /// The highest logit that is not NaN.
     fn highest(logits: &[f32]) -> f32 {
         let higher = |a: f32, b: f32| if b > a { b } else { a };
         let mut parts = [f32::NEG_INFINITY; BLOCK];
@@ -419,7 +456,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Σ exp(logits − highest), in sixteen parts that are then added, whatever the width.
+    /// Σ exp(logits − highest) in `BLOCK` partial sums at every SIMD width.
     fn sum_of_exp(logits: &[f32], highest: f32) -> f64 {
         let mut parts = [0.0_f32; BLOCK];
         let (blocks, rest) = logits.as_chunks::<BLOCK>();
@@ -438,8 +475,18 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::nll_per_token;
+
+    /// A search without a grammar.
+    fn beam_search(
+        stepper: &mut dyn Stepper,
+        queries: &[Query],
+        settings: &BeamSettings,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        super::beam_search(stepper, queries, settings, None)
+    }
+    use crate::sequence::grammar::testing::Brackets;
     use crate::sequence::toy::Toy;
+    use crate::sequence::{Generator, Sampler, Sampling, nll_per_token};
 
     const STOP: Token = 4;
     const CONDITIONS: [[f32; 2]; 3] = [[0.0, 0.0], [1.0, -0.5], [-2.0, 1.5]];
@@ -459,7 +506,7 @@ mod tests {
             .remove(0)
     }
 
-    /// −ln P(tokens, stop | prompt), by the way a sequence is measured.
+    /// ln P(tokens, stop | prompt) by `nll_per_token`.
     fn log_probability(query: Query, tokens: &[Token]) -> f64 {
         let whole: Vec<Token> = [query.prompt, tokens, &[STOP]].concat();
         let nats = nll_per_token(&mut Toy::new().stepper(1), query.condition, &whole);
@@ -485,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn with_beams_enough_it_orders_all_sequences_there_are() {
+    fn with_enough_beams_it_orders_all_sequences() {
         for condition in &CONDITIONS {
             for penalty in [0.0, 0.6, 1.0] {
                 let query = Query {
@@ -521,9 +568,8 @@ mod tests {
                     prompt: &[1, 3],
                 };
                 let found = search(query, &settings(1, 12, length_penalty));
-                let sampler =
-                    crate::sequence::Sampler::new(crate::sequence::Sampling::greedy(), 0, 0);
-                let greedy: Vec<Token> = crate::sequence::Generator::new(
+                let sampler = Sampler::new(Sampling::greedy(), 0, 0);
+                let greedy: Vec<Token> = Generator::new(
                     Box::new(Toy::new().stepper(1)),
                     sampler.unwrap(),
                     query.condition,
@@ -539,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn hypotheses_are_distinct_sorted_and_as_likely_as_they_say() {
+    fn hypotheses_are_distinct_and_sorted_and_their_log_probability_is_right() {
         for condition in &CONDITIONS {
             let query = Query {
                 condition: Some(condition),
@@ -568,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_finds_the_same_in_any_company() {
+    fn the_result_of_a_query_does_not_depend_on_the_others() {
         let prompts: [&[Token]; 5] = [&[], &[1, 2, 3, 0, 1], &[3], &[0, 0], &[2]];
         let queries: Vec<Query> = prompts
             .iter()
@@ -584,7 +630,7 @@ mod tests {
             .map(|&query| search(query, &settings))
             .collect();
         assert_ne!(alone[0], alone[2]);
-        // One group to five, some with lanes to spare.
+        // One to five groups, some with spare lanes.
         for lanes in [3, 4, 6, 11, 15, 40] {
             let mut stepper = Toy::new().stepper(lanes);
             let together = beam_search(&mut stepper, &queries, &settings).unwrap();
@@ -593,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn more_beams_find_nothing_worse_here_and_greedy_is_not_the_best() {
+    fn more_beams_find_nothing_worse_and_greedy_is_not_the_best() {
         let best = |beams| {
             let query = Query {
                 condition: Some(&CONDITIONS[1]),
@@ -605,7 +651,58 @@ mod tests {
         assert!((best(5) - best(1000)).abs() < 1e-9);
     }
 
-    /// The same logits at each step, whatever came before.
+    #[test]
+    fn with_enough_beams_it_orders_all_sequences_of_a_grammar() {
+        for condition in &CONDITIONS {
+            let query = Query {
+                condition: Some(condition),
+                prompt: &[0, 2],
+            };
+            let settings = settings(400, 4, 0.0);
+            let mut expected: Vec<(f64, Vec<Token>)> = all_sequences(4)
+                .into_iter()
+                .filter(|tokens| Brackets::accepts(&[query.prompt, tokens].concat()))
+                .map(|tokens| (log_probability(query, &tokens), tokens))
+                .collect();
+            expected.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let mut stepper = Toy::new().stepper(settings.beams);
+            let found = super::beam_search(&mut stepper, &[query], &settings, Some(&Brackets))
+                .unwrap()
+                .remove(0);
+            let tokens: Vec<_> = found.iter().map(|h| h.tokens.clone()).collect();
+            let order: Vec<_> = expected.into_iter().map(|(_, tokens)| tokens).collect();
+            assert_eq!(tokens, order);
+        }
+    }
+
+    #[test]
+    fn sequences_of_a_grammar_end_with_few_beams_and_no_room_too() {
+        for beams in 1..4 {
+            for longest in 1..6 {
+                for prompt in [&[][..], &[0], &[0, 0, 0, 1]] {
+                    let query = Query {
+                        condition: Some(&CONDITIONS[1]),
+                        prompt,
+                    };
+                    let mut stepper = Toy::new().stepper(beams);
+                    let found = super::beam_search(
+                        &mut stepper,
+                        &[query],
+                        &settings(beams, longest, 0.6),
+                        Some(&Brackets),
+                    )
+                    .unwrap();
+                    for hypothesis in &found[0] {
+                        let whole = [prompt, &hypothesis.tokens].concat();
+                        // Only a prompt that leaves more open than the length can close stays open.
+                        assert!(Brackets::accepts(&whole) || longest < 2 && prompt.len() == 4);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same logits at each step.
     struct Fixed {
         alphabet: Alphabet,
         row: Vec<f32>,
@@ -656,7 +753,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_stop_sequences_have_the_greatest_length_and_ties_go_to_the_lower_token() {
+    fn without_stop_sequences_have_the_greatest_length_and_the_lower_token_wins_a_tie() {
         let mut stepper = Fixed::new(4, &[0.5; 40], None);
         let found = beam_search(&mut stepper, &[Query::default()], &settings(4, 3, 0.6)).unwrap();
         let tokens: Vec<_> = found[0].iter().map(|h| h.tokens.clone()).collect();
@@ -667,8 +764,8 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_as_soon_as_nothing_better_can_come() {
-        // Ending at once is far the likeliest; with two beams the second-best is one token and the end.
+    fn it_stops_when_nothing_better_can_come() {
+        // Ending at once is the likeliest; with two beams the second is one token and the end.
         let mut stepper = Fixed::new(2, &[0.0, 0.0, 9.0], Some(2));
         let found = beam_search(&mut stepper, &[Query::default()], &settings(2, 500, 0.0)).unwrap();
         let tokens: Vec<_> = found[0].iter().map(|h| h.tokens.clone()).collect();
@@ -677,7 +774,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sum_has_the_same_bits_at_every_width_and_is_right() {
+    fn the_sum_is_right_and_has_the_same_bits_at_every_width() {
         for size in [1, 15, 16, 33, 1000] {
             let logits: Vec<f32> = (0..size)
                 .map(|i| ((i * 37) % 101) as f32 * 0.2 - 9.0)
@@ -695,7 +792,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_refused() {
+    fn bad_settings_prompts_and_logits_are_refused() {
         for settings in [
             settings(0, 5, 0.0),
             settings(2, 0, 0.0),

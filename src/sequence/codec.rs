@@ -1,25 +1,25 @@
-/*! The way from a medium to tokens and back. */
+/*! Conversion between a medium and tokens. */
 
 use crate::error::Result;
 use crate::sequence::{Alphabet, Token};
 
-/// Translates a medium into tokens and back; exact where the medium allows it.
+/// Converts a medium to tokens and back, without loss where the medium permits.
 pub trait Codec {
-    /// What people hear, see or read.
+    /// The decoded form: samples, a picture, a sentence.
     type Media;
 
-    /// The tokens this codec writes and reads.
+    /// The tokens of this codec.
     fn alphabet(&self) -> Alphabet;
 
-    /// Media to tokens.
+    /// Converts media to tokens.
     ///
     /// # Errors
-    /// When the media cannot be expressed in this alphabet.
+    /// When this alphabet cannot represent the media.
     fn encode(&self, media: &Self::Media) -> Result<Vec<Token>>;
 
-    /// Tokens to media.
+    /// Converts tokens to media.
     ///
     /// # Errors
-    /// When a token is not of this alphabet.
+    /// When a token is not in this alphabet.
     fn decode(&self, tokens: &[Token]) -> Result<Self::Media>;
 }

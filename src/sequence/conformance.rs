@@ -1,34 +1,33 @@
 /*!
-The laws every network of this house obeys, written once and run against each of them. Tests only.
+Conformance tests of every sequence network.
 
-| law | says |
+| law | statement |
 |---|---|
-| causality | changing a later token leaves earlier logits as they were |
-| step = logits | the making form computes what the training form computes |
-| reset | a reset lane gives what a fresh one gives, and no other lane notices |
+| causality | a token does not change earlier logits |
+| step = logits | the stepper computes the logits of the training form |
+| reset | a reset lane equals a fresh one, and other lanes do not change |
 | recondition | the past stays, the condition changes |
-| lanes | a lane gives the same whatever its neighbours do, and however many there are |
-| gather | lane i goes on as its parent would have, state and condition |
-| start, stop, padding | `start` comes first and is never drawn, `stop` ends, padding behind changes nothing |
-| seed | the same seed gives the same tokens, item by item, whatever the lanes |
+| lanes | a lane does not depend on the other lanes or on their number |
+| gather | lane i continues from its parent's state and condition |
+| start, stop, padding | `start` is never drawn, `stop` ends a sequence, padding at the end changes nothing |
+| seed | the same seed gives the same tokens for any number of lanes |
 */
 
 use crate::sequence::{
     Alphabet, Generator, Item, Sampler, Sampling, Stepper, Token, generate_many,
 };
 
-/// Step and logits agree within this share of the largest |logit|.
+/// The tolerance between step and logits, relative to the largest |logit|.
 const TOLERANCE: f32 = 1e-4;
 const LENGTH: usize = 40;
 
-/// A network in both its forms.
+/// A network with its training form and its stepper.
 pub(crate) trait Subject {
     fn alphabet(&self) -> Alphabet;
-    /// Length of the condition vector; 0 where there is none.
+    /// The length of the condition vector; 0 without conditions.
     fn condition(&self) -> usize;
-    /// Training form: the logits at every position of one sequence.
+    /// The logits of the training form at every position of one sequence.
     fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>>;
-    /// Making form.
     fn stepper(&self, lanes: usize) -> Box<dyn Stepper>;
 }
 
@@ -44,7 +43,7 @@ pub(crate) fn check_all(subject: &dyn Subject) {
     same_seed_same_tokens(subject);
 }
 
-/// A sequence as a network is fed it: `start`, then tokens of the alphabet.
+/// The inputs of a sequence: `start`, then tokens of the alphabet.
 fn sequence(subject: &dyn Subject, salt: u32) -> Vec<Token> {
     let alphabet = subject.alphabet();
     let mut state = salt.wrapping_mul(2_654_435_761).wrapping_add(97);
@@ -64,7 +63,7 @@ fn condition(subject: &dyn Subject, salt: usize) -> Option<Vec<f32>> {
     })
 }
 
-/// Feeds each lane its own tokens; gives the logits `[time][lane][class]`.
+/// Feeds each lane its own tokens; returns the logits `[time][lane][class]`.
 fn run(stepper: &mut dyn Stepper, lanes: &[&[Token]]) -> Vec<Vec<Vec<f32>>> {
     let size = stepper.alphabet().size;
     (0..lanes[0].len())
@@ -102,10 +101,7 @@ fn causality(subject: &dyn Subject) {
         for t in 0..changed {
             assert_close(&before[t], &after[t], "causality");
         }
-        assert_ne!(
-            before[changed], after[changed],
-            "a token has no effect at all"
-        );
+        assert_ne!(before[changed], after[changed], "a token has no effect");
     }
 }
 
@@ -137,11 +133,14 @@ fn reset_resets_one_lane(subject: &dyn Subject) {
     stepper.reset(0, steering.as_deref());
     let after = run(&mut *stepper, &[&a[..half], &b[half..]]);
     for t in 0..half {
-        assert_eq!(after[t][0], fresh[t][0], "a reset lane is not as fresh");
+        assert_eq!(
+            after[t][0], fresh[t][0],
+            "a reset lane differs from a fresh one"
+        );
         assert_eq!(
             after[t][1],
             fresh[half + t][1],
-            "resetting a lane changed its neighbour"
+            "resetting a lane changed another one"
         );
     }
 }
@@ -164,12 +163,12 @@ fn recondition_keeps_the_past(subject: &dyn Subject) {
     let same = tail(&mut *stepper, &|s| s.recondition(0, Some(&first)));
     let steered = tail(&mut *stepper, &|s| s.recondition(0, Some(&second)));
     let forgotten = tail(&mut *stepper, &|s| s.reset(0, Some(&second)));
-    assert_eq!(
-        untouched, same,
-        "reconditioning to the same condition changed something"
+    assert_eq!(untouched, same, "the same condition changed the logits");
+    assert_ne!(
+        untouched[0], steered[0],
+        "another condition changed nothing"
     );
-    assert_ne!(untouched[0], steered[0], "reconditioning changed nothing");
-    assert_ne!(steered[0], forgotten[0], "reconditioning forgot the past");
+    assert_ne!(steered[0], forgotten[0], "reconditioning cleared the past");
     let zeros = vec![0.0; subject.condition()];
     let mut none = subject.stepper(1);
     none.reset(0, None);
@@ -178,7 +177,7 @@ fn recondition_keeps_the_past(subject: &dyn Subject) {
     assert_eq!(
         none,
         run(&mut *stepper, &[&tokens]),
-        "no condition is not the zero condition"
+        "no condition differs from the zero condition"
     );
 }
 
@@ -256,7 +255,7 @@ fn start_stop_and_padding(subject: &dyn Subject) {
     padded.extend([alphabet.start; 7]);
     let (short, long) = (subject.logits(&tokens, None), subject.logits(&padded, None));
     for t in 0..LENGTH {
-        assert_close(&short[t], &long[t], "padding behind a sequence changed it");
+        assert_close(&short[t], &long[t], "padding at the end changed a sequence");
     }
     let mut stepper = subject.stepper(1);
     let mut items = [item(3, 0, None)];
@@ -272,10 +271,10 @@ fn start_stop_and_padding(subject: &dyn Subject) {
     );
     assert!(
         made.iter().all(|&token| alphabet.stop != Some(token)),
-        "stop was handed out"
+        "stop was returned"
     );
     if alphabet.stop.is_none() {
-        assert_eq!(made.len(), 500, "a sequence without a stop ended");
+        assert_eq!(made.len(), 500, "a sequence ended without stop");
     }
 }
 
@@ -316,7 +315,7 @@ fn same_seed_same_tokens(subject: &dyn Subject) {
     assert_ne!(make(10, 1), reference, "another seed gave the same tokens");
 }
 
-/// A [`Generator`] gives what [`generate_many`] gives, with a prompt or without.
+/// A [`Generator`] gives the tokens of [`generate_many`].
 pub(crate) fn generator_equals_generate_many(
     make: &dyn Fn() -> Box<dyn Stepper>,
     prompt: &[Token],

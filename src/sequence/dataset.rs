@@ -1,35 +1,35 @@
-/*! A library of sequences that need not fit into memory. */
+/*! Datasets of token sequences. */
 
 use std::ops::Range;
 
 use crate::error::Result;
 use crate::sequence::Token;
 
-/// Many sequences of tokens, read piece by piece.
+/// Sequences of tokens, read in parts so that they need not fit in memory.
 pub trait SequenceDataset: Sync {
-    /// How many sequences there are.
+    /// The number of sequences.
     fn count(&self) -> usize;
 
-    /// How many tokens sequence `index` has.
+    /// The number of tokens in sequence `index`.
     fn length(&self, index: usize) -> usize;
 
-    /// Writes the tokens `range` of sequence `index` to `out`, which has the length of the range.
+    /// Reads the tokens `range` of sequence `index` to `out`, which has the length of the range.
     ///
     /// # Errors
     /// When reading fails.
     ///
     /// # Panics
-    /// If the range is not inside the sequence.
+    /// If the range exceeds the sequence.
     fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()>;
 
-    /// The same, as training sees it in epoch `epoch`: where a library draws its tokens anew each time (dynamic
-    /// binarisation), they are a function of the index and the epoch.
+    /// [`read`](Self::read) in training epoch `epoch`. A dataset that draws its tokens in each epoch (dynamic
+    /// binarisation) draws them as a function of the index and the epoch.
     ///
     /// # Errors
     /// When reading fails.
     ///
     /// # Panics
-    /// If the range is not inside the sequence.
+    /// If the range exceeds the sequence.
     fn read_in_epoch(
         &self,
         _epoch: u64,

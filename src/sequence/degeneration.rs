@@ -1,57 +1,56 @@
 /*!
-Notices when an endless sequence has stopped being worth hearing.
+Detection of degenerate output in an endless signal.
 
-A network that continues itself can fall into a state it never leaves: silence, a roar at the limits of the alphabet,
-or one tone for ever. The guard watches the values its tokens stand for (numbers in −1..=1, of which the caller says
-how many make a second) in windows of a quarter of a second:
+A network that continues its own output can get stuck: in silence, in clipping, or on one tone. The guard checks the
+decoded values (from −1 to 1) in windows of a quarter of a second:
 
-| trouble | measure | for |
+| degeneration | criterion | duration |
 |---|---|---|
-| silence collapse | root mean square about the mean below a hundredth of the prompt's, or below −60 dB | 4 s |
-| clipping | a quarter of the values beyond 0.95, and four times the prompt's share | 1 s |
-| stuck tone | level within ±1 dB of the first window's, and correlation above 0.95 with itself one fixed lag before | 8 s |
+| silence | RMS about the mean below 1/100 of the prompt's, or below −60 dB | 4 s |
+| clipping | over a quarter of the values beyond 0.95, and over four times the prompt's fraction | 1 s |
+| stuck tone | level within ±1 dB of the first window's, and autocorrelation above 0.95 at a fixed lag | 8 s |
 
-The lag is the one at which the first of these windows repeats itself best, among 2 to 50 ms. Silence that the prompt
-shares is never a trouble, nor is a long note that swells, decays, bends or is struck again.
+The lag, from 2 to 50 ms, is that of the highest autocorrelation in the first window. Silence after a silent prompt is
+not reported, nor is a long note that swells, decays, bends or repeats.
 */
 
 use std::fmt;
 
-/// Windows a second.
+/// Windows per second.
 const WINDOWS: f64 = 4.0;
-/// Seconds of silence, clipping and tone that are too much.
+/// The durations in seconds.
 const SILENT_FOR: f64 = 4.0;
 const CLIPPED_FOR: f64 = 1.0;
 const STUCK_FOR: f64 = 8.0;
-/// Beside the prompt's root mean square, and in itself: −60 dB, some steps of 8-bit µ-law around zero.
+/// The RMS of silence: relative to the prompt, and absolute (−60 dB, a few steps of 8-bit µ-law around zero).
 const SILENT_SHARE: f64 = 0.01;
 const SILENT_LEVEL: f64 = 0.001;
-/// Values beyond this are at the limit; so many of them are clipping.
+/// Values beyond `EXTREME` are at full scale; a window clips if their fraction exceeds `EXTREME_SHARE`.
 const EXTREME: f32 = 0.95;
 const EXTREME_SHARE: f64 = 0.25;
 const EXTREME_FACTOR: f64 = 4.0;
-/// The ratio of levels that 1 dB is.
+/// 1 dB as a ratio.
 const STEADY: f64 = 1.122;
-/// Of a window with itself a period before.
+/// The autocorrelation of a stuck tone.
 const ALIKE: f64 = 0.95;
-/// The periods looked for, in seconds: 500 Hz down to 20 Hz, and of higher tones a multiple of the period.
+/// The range of lags in seconds: 500 Hz to 20 Hz. A higher tone matches at a multiple of its period.
 const SHORTEST: f64 = 0.002;
 const LONGEST: f64 = 0.05;
-/// Periodicity is sought at about this many values a second: the low harmonics tell a tone.
+/// The approximate rate of the autocorrelation: the low harmonics are enough.
 const COARSE_RATE: f64 = 8_000.0;
 
-/// What is wrong with a sequence.
+/// How the output has degenerated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Degeneration {
-    /// Nothing to hear for so many seconds.
+    /// Silence for this many seconds.
     Silence(f64),
-    /// This share of the last second's values is at the limits.
+    /// Clipping: the fraction of the last second at full scale.
     Clipping(f64),
-    /// The same tone for so many seconds, repeating so many times in one of them.
+    /// One stuck tone.
     Tone {
-        /// How long.
+        /// Its duration.
         seconds: f64,
-        /// The rate at which it repeats, in Hz: its pitch, or a whole part of that.
+        /// The rate of repetition in Hz: its pitch, or the pitch divided by a whole number.
         repeats: f64,
     },
 }
@@ -73,15 +72,15 @@ impl fmt::Display for Degeneration {
     }
 }
 
-/// Watches values one by one.
+/// Checks values one by one.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    /// Values of the window that is being filled.
+    /// The values of the incomplete window.
     window: Vec<f32>,
     length: usize,
-    /// What counts as silent; `None` where the prompt itself is.
+    /// The RMS of silence; `None` if the prompt is silent.
     silence: Option<f64>,
-    /// The share of extreme values that counts as clipping.
+    /// The fraction of extreme values above which a window clips.
     clipping: f64,
     silent: u32,
     clipped: u32,
@@ -89,15 +88,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// For sequences of `rate` values a second that are to sound like `prompt` (which may be empty).
+    /// A guard for `rate` values per second after `prompt`, which may be empty.
     pub fn new(rate: f64, prompt: &[f32]) -> Self {
         let length = ((rate / WINDOWS) as usize).max(1);
-        let heard = level(prompt);
+        let prompt_level = level(prompt);
         Self {
             window: Vec::with_capacity(length),
             length,
-            silence: (prompt.is_empty() || heard > SILENT_LEVEL)
-                .then_some((SILENT_SHARE * heard).max(SILENT_LEVEL)),
+            silence: (prompt.is_empty() || prompt_level > SILENT_LEVEL)
+                .then_some((SILENT_SHARE * prompt_level).max(SILENT_LEVEL)),
             clipping: EXTREME_SHARE.max(EXTREME_FACTOR * extremes(prompt)),
             silent: 0,
             clipped: 0,
@@ -105,21 +104,21 @@ impl Guard {
         }
     }
 
-    /// Takes the next value; says when there is trouble, and begins anew then.
+    /// Checks the next value. Returns a degeneration once, and then starts over.
     pub fn watch(&mut self, value: f32) -> Option<Degeneration> {
         self.window.push(value);
         if self.window.len() < self.length {
             return None;
         }
-        let trouble = self.judge();
+        let found = self.check_window();
         self.window.clear();
-        if trouble.is_some() {
+        if found.is_some() {
             self.reset();
         }
-        trouble
+        found
     }
 
-    /// Forgets what it has seen: what comes next is another sequence.
+    /// Forgets all values: another sequence begins.
     pub fn reset(&mut self) {
         self.window.clear();
         self.silent = 0;
@@ -127,7 +126,7 @@ impl Guard {
         self.tone.streak = None;
     }
 
-    fn judge(&mut self) -> Option<Degeneration> {
+    fn check_window(&mut self) -> Option<Degeneration> {
         let level = level(&self.window);
         let share = extremes(&self.window);
         let silent = self.silence.is_some_and(|silence| level < silence);
@@ -137,7 +136,7 @@ impl Guard {
         } else {
             0
         };
-        let steady = self.tone.hear(&self.window, level);
+        let steady = self.tone.add(&self.window, level);
         let seconds = |windows: u32| f64::from(windows) / WINDOWS;
         if seconds(self.silent) >= SILENT_FOR {
             return Some(Degeneration::Silence(seconds(self.silent)));
@@ -153,20 +152,20 @@ impl Guard {
     }
 }
 
-/// Counts windows of one unchanging tone.
+/// Counts consecutive windows of one tone.
 #[derive(Debug, Clone)]
 struct Tone {
-    /// So many values become one coarse one, their mean.
+    /// The number of values that are averaged to one coarse value.
     thin: usize,
     coarse_rate: f64,
-    /// The coarse values of the window before and of this one.
+    /// The coarse values of the previous and the current window.
     heard: Vec<f32>,
     streak: Option<Streak>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Streak {
-    /// The level of its first window.
+    /// The level of the first window.
     level: f64,
     /// In coarse values.
     lag: usize,
@@ -184,12 +183,12 @@ impl Tone {
         }
     }
 
-    /// Takes a window; how many in a row are the same tone by now, and how often it repeats in a second.
-    fn hear(&mut self, window: &[f32], level: f64) -> Option<(u32, f64)> {
+    /// Adds a window. Returns the number of consecutive windows of the tone and its rate in Hz.
+    fn add(&mut self, window: &[f32], level: f64) -> Option<(u32, f64)> {
         let shortest = (SHORTEST * self.coarse_rate).ceil() as usize;
         let longest = (LONGEST * self.coarse_rate) as usize;
         let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
-        // Only as much of the window before is kept as the longest lag reaches back.
+        // The longest lag decides how much of the past is needed.
         let kept = self.heard.len().saturating_sub(longest);
         self.heard.drain(..kept);
         let past = self.heard.len();
@@ -228,7 +227,7 @@ impl Tone {
     }
 }
 
-/// Root mean square about the mean; 0 of nothing.
+/// The RMS about the mean; 0 without values.
 fn level(values: &[f32]) -> f64 {
     let count = values.len().max(1) as f64;
     let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
@@ -239,13 +238,13 @@ fn level(values: &[f32]) -> f64 {
     (power / count).sqrt()
 }
 
-/// The share of values at the limits; 0 of nothing.
+/// The fraction of values at full scale; 0 without values.
 fn extremes(values: &[f32]) -> f64 {
     let count = values.iter().filter(|v| v.abs() > EXTREME).count();
     count as f64 / values.len().max(1) as f64
 }
 
-/// The correlation coefficient of two stretches of the same length; 0 where one of them does not move.
+/// The correlation coefficient of two slices of equal length; 0 if one is constant.
 fn correlation(a: &[f32], b: &[f32]) -> f64 {
     let count = a.len() as f32;
     let (mean_a, mean_b) = (a.iter().sum::<f32>() / count, b.iter().sum::<f32>() / count);
@@ -299,7 +298,7 @@ mod tests {
         sound(0.5, |t| tone(t, 150.0) * (0.2 + t))
     }
 
-    /// The first trouble, and the second at which it is noticed.
+    /// The first degeneration and its time in seconds.
     fn first(values: &[f32]) -> Option<(f64, Degeneration)> {
         let mut guard = Guard::new(RATE, &prompt());
         values
@@ -308,7 +307,7 @@ mod tests {
             .find_map(|(i, &v)| Some((i as f64 / RATE, guard.watch(v)?)))
     }
 
-    /// Syllables of gliding pitch with pauses between words, as speech has them.
+    /// Syllables of gliding pitch with pauses between words, like speech.
     fn speech(seconds: f64) -> Vec<f32> {
         let mut noise = Noise(1);
         let mut phase = 0.0;
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn plausible_sound_raises_no_alarm() {
+    fn plausible_sound_is_not_reported() {
         let mut noise = Noise(7);
         let rain = sound(30.0, |_| 0.3 * noise.next());
         let plucked = sound(30.0, |t| {
@@ -363,19 +362,19 @@ mod tests {
     }
 
     #[test]
-    fn silence_collapse_is_noticed_in_its_time_and_pauses_are_not() {
+    fn silence_is_reported_in_time_and_pauses_are_not() {
         let mut values = speech(3.5);
         values.extend(sound(6.0, |_| 1e-4));
-        let (at, trouble) = first(&values).unwrap();
+        let (at, found) = first(&values).unwrap();
         assert!(
-            matches!(trouble, Degeneration::Silence(_)) && (7.4..8.1).contains(&at),
-            "{trouble} at {at}"
+            matches!(found, Degeneration::Silence(_)) && (7.4..8.1).contains(&at),
+            "{found} at {at}"
         );
         let mut held = speech(3.5);
         held.extend(sound(6.0, |_| 0.4));
         assert!(
             matches!(first(&held), Some((_, Degeneration::Silence(_)))),
-            "one value for ever is silent too"
+            "a constant is silent too"
         );
         let mut pause = speech(3.5);
         pause.extend(sound(3.4, |_| 0.0));
@@ -384,61 +383,61 @@ mod tests {
     }
 
     #[test]
-    fn silence_like_the_prompts_is_no_trouble() {
+    fn silence_after_a_silent_prompt_is_not_reported() {
         let mut guard = Guard::new(RATE, &[0.0; 4_000]);
         assert!((0..80_000).all(|_| guard.watch(0.0).is_none()));
     }
 
     #[test]
-    fn runaway_clipping_is_noticed_within_two_seconds() {
+    fn clipping_is_reported_within_two_seconds() {
         let mut noise = Noise(3);
         let mut values = speech(3.0);
         values.extend(sound(5.0, |_| (5.0 * noise.next()).clamp(-1.0, 1.0)));
-        let (at, trouble) = first(&values).unwrap();
+        let (at, found) = first(&values).unwrap();
         assert!(
-            matches!(trouble, Degeneration::Clipping(share) if share > 0.5) && at < 5.0,
-            "{trouble} at {at}"
+            matches!(found, Degeneration::Clipping(share) if share > 0.5) && at < 5.0,
+            "{found} at {at}"
         );
         let clipped_prompt = sound(0.5, |t| (9.0 * tone(t, 90.0)).clamp(-1.0, 1.0));
         let mut guard = Guard::new(RATE, &clipped_prompt);
         let music = sound(7.0, |t| (9.0 * tone(t, 90.0)).clamp(-1.0, 1.0));
         assert!(
             music.iter().all(|&v| guard.watch(v).is_none()),
-            "a clipped corpus is what was asked for"
+            "the prompt clips as well"
         );
     }
 
     #[test]
-    fn a_stuck_tone_is_noticed_at_any_pitch_and_with_some_noise() {
+    fn a_stuck_tone_is_reported_at_any_pitch_and_with_some_noise() {
         for hz in [31.0, 97.3, 440.0, 1_234.5] {
             let mut noise = Noise(5);
             let mut values = speech(4.0);
             values.extend(sound(12.0, |t| tone(t, hz) + 0.02 * noise.next()));
-            let (at, trouble) = first(&values).unwrap_or_else(|| panic!("{hz} Hz goes unnoticed"));
-            let Degeneration::Tone { repeats, .. } = trouble else {
-                panic!("{trouble}");
+            let (at, found) = first(&values).unwrap_or_else(|| panic!("{hz} Hz is not reported"));
+            let Degeneration::Tone { repeats, .. } = found else {
+                panic!("{found}");
             };
-            assert!((11.5..13.5).contains(&at), "{hz} Hz: {trouble} at {at}");
+            assert!((11.5..13.5).contains(&at), "{hz} Hz: {found} at {at}");
             let ratio = hz / repeats;
             assert!(
                 (ratio / ratio.round() - 1.0).abs() < 0.04,
-                "{hz} Hz: {trouble}"
+                "{hz} Hz: {found}"
             );
         }
     }
 
     #[test]
-    fn the_rate_does_not_matter_and_a_trouble_is_told_once() {
+    fn the_rate_does_not_matter_and_a_tone_is_reported_once() {
         for rate in [8_000.0, 16_000.0, 44_100.0] {
             let mut guard = Guard::new(rate, &prompt());
-            let told: Vec<f64> = (0..(20.0 * rate) as usize)
+            let reported: Vec<f64> = (0..(20.0 * rate) as usize)
                 .filter_map(|i| {
                     let t = i as f64 / rate;
                     guard.watch(tone(t, 220.0) as f32).map(|_| t)
                 })
                 .collect();
-            assert_eq!(told.len(), 2, "{rate}: {told:?}");
-            assert!((told[0] - 8.25).abs() < 0.3, "{rate}: {told:?}");
+            assert_eq!(reported.len(), 2, "{rate}: {reported:?}");
+            assert!((reported[0] - 8.25).abs() < 0.3, "{rate}: {reported:?}");
         }
     }
 }

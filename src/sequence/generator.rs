@@ -1,40 +1,41 @@
-/*! Goes round: feed a token, choose the next, feed that. After a prompt, or from nothing. */
+/*! Autoregressive sampling, from the start token or after a prompt. */
 
 use crate::error::{Error, Result};
 use crate::sequence::{Alphabet, Sampler, Stepper, Token};
 
-/// An endless (or, where the alphabet has a `stop`, ending) stream of tokens from one lane.
+/// An iterator over the tokens of one lane. It ends before `stop`, or never where the alphabet has none.
 ///
-/// What it gives depends on the network, the sampler, the condition and the prompt alone.
-///
-/// The prompt is not given again: the first item is the token that follows it.
+/// The tokens depend only on the network, the sampler, the condition and the prompt. The first item is the token after
+/// the prompt.
 pub struct Generator {
     stepper: Box<dyn Stepper>,
     sampler: Sampler,
-    /// Fed at the next step.
+    /// The input of the next step.
     last: Token,
     ended: bool,
 }
 
 impl Generator {
-    /// Resets the only lane of `stepper`, gives it the condition and reads the prompt.
+    /// Resets the only lane of `stepper`, sets its condition and feeds the prompt.
     ///
     /// # Errors
-    /// When a token of the prompt is not of the alphabet.
+    /// When a token of the prompt is not in the alphabet.
     ///
     /// # Panics
-    /// If the stepper has more than one lane: see [`generate_many`].
+    /// If the stepper has more than one lane; [`generate_many`] drives several.
     pub fn new(
         mut stepper: Box<dyn Stepper>,
-        sampler: Sampler,
+        mut sampler: Sampler,
         condition: Option<&[f32]>,
         prompt: &[Token],
     ) -> Result<Self> {
         assert_eq!(stepper.lanes(), 1, "a Generator drives one lane");
         check_prompt(stepper.alphabet(), prompt)?;
         stepper.reset(0, condition);
+        sampler.begin();
         let mut last = stepper.alphabet().start;
         for &token in prompt {
+            sampler.observe(token);
             stepper.step(&[last]);
             last = token;
         }
@@ -63,21 +64,22 @@ impl Iterator for Generator {
 
 /// One sequence among the many of [`generate_many`].
 pub struct Item {
-    /// Draws this item's tokens.
+    /// Draws the tokens of this item.
     pub sampler: Sampler,
     /// The network's condition, if it has one.
     pub condition: Option<Vec<f32>>,
-    /// Read before the first token is drawn.
+    /// Fed before the first token is drawn.
     pub prompt: Vec<Token>,
 }
 
-/// Generates all `items`, as many at a time as the stepper has lanes, each at most `length` tokens long (ending
-/// before `stop` where there is one), and hands each token to `visit(item, token)` as it is made.
+/// Generates at most `length` tokens for each of `items`, one item per lane at a time, and passes each token to
+/// `visit(item, token)`. An item ends before `stop`.
 ///
-/// Each item gets the same tokens as it would alone.
+/// The tokens of an item do not depend on the other items. An item of `length` tokens with a grammar ends in a state in
+/// which the grammar allows an end.
 ///
 /// # Errors
-/// When a prompt is not of the alphabet, or `visit` fails.
+/// When a token of a prompt is not in the alphabet, or `visit` fails.
 pub fn generate_many(
     stepper: &mut dyn Stepper,
     items: &mut [Item],
@@ -97,6 +99,7 @@ pub fn generate_many(
                 && let Some(item) = waiting.next()
             {
                 stepper.reset(lane, items[item].condition.as_deref());
+                items[item].sampler.begin();
                 inputs[lane] = alphabet.start;
                 *seat = Some(Seat {
                     item,
@@ -117,11 +120,12 @@ pub fn generate_many(
             let Some(seat) = occupied else { continue };
             let item = &mut items[seat.item];
             if let Some(&token) = item.prompt.get(seat.read) {
+                item.sampler.observe(token);
                 inputs[lane] = token;
                 seat.read += 1;
                 continue;
             }
-            let token = item.sampler.choose(logits);
+            let token = item.sampler.choose_within(logits, length - seat.made - 1);
             inputs[lane] = token;
             let stopped = alphabet.stop == Some(token);
             if !stopped {
@@ -135,20 +139,79 @@ pub fn generate_many(
     }
 }
 
-/// Which item sits in a lane, and how far it is.
+/// The item of a lane and its progress.
 struct Seat {
     item: usize,
     read: usize,
     made: usize,
 }
 
-/// Refuses a prompt that is not of the alphabet.
+/// Refuses a prompt with a token outside the alphabet.
 pub(super) fn check_prompt(alphabet: Alphabet, prompt: &[Token]) -> Result<()> {
     match prompt.iter().find(|token| !alphabet.contains(**token)) {
         Some(token) => Err(Error::usage(format!(
-            "the prompt has token {token}, but this model knows 0 to {}",
+            "the prompt has token {token}; this model has tokens 0 to {}",
             alphabet.size - 1
         ))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sequence::grammar::testing::Brackets;
+    use crate::sequence::toy::Toy;
+    use crate::sequence::{LiveGenerator, Sampling};
+
+    fn sampler(seed: u64) -> Sampler {
+        let sampler = Sampler::new(Sampling::default(), seed, 0).unwrap();
+        sampler.with_grammar(Some(Arc::new(Brackets)))
+    }
+
+    #[test]
+    fn sequences_of_a_grammar_end_where_it_allows_an_end() {
+        for longest in [1, 2, 5, 30] {
+            for prompt in [vec![], vec![0, 2, 1], vec![0]] {
+                let item = |seed| Item {
+                    sampler: sampler(seed),
+                    condition: None,
+                    prompt: prompt.clone(),
+                };
+                let mut items: Vec<_> = (0..50).map(item).collect();
+                let mut made = vec![prompt.clone(); items.len()];
+                let mut stepper = Toy::new().stepper(3);
+                generate_many(&mut stepper, &mut items, longest, &mut |item, token| {
+                    made[item].push(token);
+                    Ok(())
+                })
+                .unwrap();
+                assert!(made.iter().all(|tokens| Brackets::accepts(tokens)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_way_of_generating_follows_the_grammar() {
+        for seed in 0..50 {
+            let stepper = || Box::new(Toy::new().stepper(1));
+            let one: Vec<_> = Generator::new(stepper(), sampler(seed), None, &[0])
+                .unwrap()
+                .take(1_000)
+                .collect();
+            assert!(one.len() == 1_000 || Brackets::accepts(&[&[0], &one[..]].concat()));
+
+            let mut live = LiveGenerator::new(stepper(), sampler(seed), None);
+            live.read(0).unwrap();
+            let tokens: Vec<_> = (0..300).map(|_| live.step()).collect();
+            let sentences: Vec<_> = tokens.split(|&token| token == 4).collect();
+            let (_, whole) = sentences.split_last().unwrap();
+            for (index, sentence) in whole.iter().enumerate() {
+                let begun: &[Token] = if index == 0 { &[0] } else { &[] };
+                assert!(Brackets::accepts(&[begun, sentence].concat()));
+            }
+        }
     }
 }

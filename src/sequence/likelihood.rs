@@ -1,49 +1,49 @@
-/*! How well a network foresaw a given sequence, in nats and in bits a token. */
+/*! The negative log likelihood (NLL) of given sequences, in nats and in bits per token. */
 
 use crate::sequence::{Stepper, Token};
 
-/// Surprise summed over scored tokens; add the ones of many sequences for a corpus.
+/// The NLL summed over scored tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Likelihood {
-    /// −ln of the probability of everything scored.
+    /// −ln of the probability of all scored tokens.
     pub nats: f64,
-    /// How many tokens were scored.
+    /// The number of scored tokens.
     pub tokens: u64,
 }
 
 impl Likelihood {
-    /// One more token of `nats` surprise.
+    /// Adds one token with an NLL of `nats`.
     pub fn score(&mut self, nats: f64) {
         self.nats += nats;
         self.tokens += 1;
     }
 
-    /// Joins what two parts of a corpus gave.
+    /// Adds the tokens of `other`.
     pub fn add(&mut self, other: Self) {
         self.nats += other.nats;
         self.tokens += other.tokens;
     }
 
-    /// Mean surprise of a token in nats; not a number where nothing was scored.
+    /// The mean NLL of a token in nats; NaN without tokens.
     pub fn nats_per_token(&self) -> f64 {
         self.nats / self.tokens as f64
     }
 
-    /// Mean surprise of a token in bits; for sound: bits a sample, for pictures: bits a pixel.
+    /// The mean NLL of a token in bits: bits per sample of sound, bits per pixel of a picture. NaN without tokens.
     pub fn bits_per_token(&self) -> f64 {
         self.nats_per_token() / std::f64::consts::LN_2
     }
 }
 
 /// −ln softmax(logits)\[token\], in nats.
-pub fn nll_of_token(logits: &[f32], token: Token) -> f64 {
+fn nll_of_token(logits: &[f32], token: Token) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|l| f64::from(l - highest).exp()).sum();
     total.ln() - f64::from(logits[token as usize] - highest)
 }
 
-/// The surprise of each of `tokens`, in nats, from a fresh lane 0: `start` is fed first and not scored. Give the
-/// `stop` as the last token where the end counts.
+/// The NLL of each of `tokens` in nats. Lane 0 is reset and fed `start`, which is not scored. Pass `stop` as the last
+/// token to score the end.
 pub fn nll_per_token(
     stepper: &mut dyn Stepper,
     condition: Option<&[f32]>,
@@ -68,7 +68,7 @@ mod tests {
     use crate::sequence::toy::Toy;
 
     #[test]
-    fn equal_logits_cost_the_logarithm_of_the_alphabet() {
+    fn equal_logits_give_the_logarithm_of_the_alphabet_size() {
         let nats = nll_of_token(&[0.3; 256], 17);
         assert!((nats - 256_f64.ln()).abs() < 1e-9);
         let likelihood = Likelihood {

@@ -1,23 +1,23 @@
-/*! Goes round for ever, and can be steered meanwhile. */
+/*! Endless autoregressive sampling whose settings may change at any token. */
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::sequence::generator::check_prompt;
 use crate::sequence::{Sampler, Sampling, Stepper, Token};
 
-/// An endless stream of tokens whose settings may change between any two of them.
+/// An endless stream of tokens. Sampling settings, seed and condition may change between any two tokens.
 ///
-/// As long as nothing is changed it gives the tokens that [`Generator`](crate::sequence::Generator) gives, and a change touches
-/// only what it names: whatever has been made stays the network's past, except after [`restart`](Self::restart).
-/// Alphabets with a `stop` start anew behind it.
+/// Without changes it gives the tokens of [`Generator`](crate::sequence::Generator). A change keeps the past of the
+/// network; only [`restart`](Self::restart) and a `stop` reset it.
 pub struct LiveGenerator {
     stepper: Box<dyn Stepper>,
     sampler: Sampler,
     condition: Option<Vec<f32>>,
-    /// Fed at the next step.
+    /// The input of the next step.
     last: Token,
 }
 
 impl LiveGenerator {
-    /// Resets the only lane of `stepper` and gives it the condition.
+    /// Resets the only lane of `stepper` and sets its condition.
     ///
     /// # Panics
     /// If the stepper has more than one lane.
@@ -34,7 +34,7 @@ impl LiveGenerator {
         live
     }
 
-    /// The next token. A `stop` is given like any other, and what follows it is a new sequence.
+    /// The next token. A new sequence begins after `stop`.
     pub fn step(&mut self) -> Token {
         let token = self.sampler.choose(self.stepper.step(&[self.last]));
         if self.stepper.alphabet().stop == Some(token) {
@@ -45,45 +45,41 @@ impl LiveGenerator {
         token
     }
 
-    /// Lets the network read `token` as if it had just been made.
+    /// Appends `token` to the past as if it had been generated.
     ///
     /// # Errors
-    /// When the token is not of the alphabet.
+    /// When the token is not in the alphabet.
     pub fn read(&mut self, token: Token) -> Result<()> {
-        let alphabet = self.stepper.alphabet();
-        if !alphabet.contains(token) {
-            return Err(Error::usage(format!(
-                "the prompt has token {token}, but this model knows 0 to {}",
-                alphabet.size - 1
-            )));
-        }
+        check_prompt(self.stepper.alphabet(), &[token])?;
+        self.sampler.observe(token);
         self.stepper.step(&[self.last]);
         self.last = token;
         Ok(())
     }
 
-    /// Other settings from the next token on.
+    /// Changes the sampling settings from the next token on.
     ///
     /// # Errors
-    /// When they are not allowed; the old ones stay.
+    /// When a setting is out of range; the old settings stay.
     pub fn set_sampling(&mut self, sampling: Sampling) -> Result<()> {
         self.sampler.set_settings(sampling)
     }
 
-    /// The chance of another seed from the next token on.
+    /// Starts the random stream of another seed.
     pub fn reseed(&mut self, seed: u64) {
         self.sampler.reseed(seed, 0);
     }
 
-    /// Another condition from the next token on; the past stays.
+    /// Changes the condition from the next token on; the past stays.
     pub fn recondition(&mut self, condition: Option<Vec<f32>>) {
         self.stepper.recondition(0, condition.as_deref());
         self.condition = condition;
     }
 
-    /// Forgets the past; settings, chance and condition stay.
+    /// Forgets the past; settings, random stream and condition stay.
     pub fn restart(&mut self) {
         self.stepper.reset(0, self.condition.as_deref());
+        self.sampler.begin();
         self.last = self.stepper.alphabet().start;
     }
 }
@@ -113,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn untouched_it_is_the_generator() {
+    fn without_changes_it_is_the_generator() {
         let seed = (0..1_000)
             .find(|&seed| take(&mut live(seed), 30).iter().all(|&t| t != 4))
             .unwrap();
@@ -135,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_behind_a_stop() {
+    fn it_continues_after_stop() {
         let tokens = take(&mut live(1), 500);
         assert!(tokens.iter().filter(|&&t| t == 4).count() > 3);
     }
 
     #[test]
-    fn changes_to_the_same_change_nothing_and_others_do() {
+    fn a_setting_changes_tokens_only_when_its_value_changes() {
         let changed = |change: &dyn Fn(&mut LiveGenerator)| {
             let mut live = live(3);
             take(&mut live, 50);

@@ -1,16 +1,19 @@
 /*!
-The shared autoregressive core: what comes next, given what came before.
+The shared autoregressive core. It depends on no network, no medium and no files.
 
-It knows no network, no medium and no files. A [`Codec`] turns a medium into [`Token`]s, a [`Stepper`] gives the
-logits of the next token, a [`Sampler`] chooses one, and a [`Generator`] goes round.
+A [`Codec`] turns a medium into [`Token`]s, a [`Stepper`] computes the logits of the next token, a [`Sampler`] chooses
+it, and a [`Generator`] repeats this. A [`Grammar`] restricts which tokens may follow.
 */
 
 mod beam_search;
 mod codec;
 mod dataset;
+#[cfg(feature = "play")]
 mod degeneration;
 mod generator;
+mod grammar;
 mod likelihood;
+#[cfg(any(test, feature = "play"))]
 mod live_generator;
 mod sampler;
 mod stepper;
@@ -24,9 +27,12 @@ pub(crate) mod toy;
 pub use beam_search::{BeamSettings, Hypothesis, Query, beam_search};
 pub use codec::Codec;
 pub use dataset::SequenceDataset;
+#[cfg(feature = "play")]
 pub use degeneration::{Degeneration, Guard};
 pub use generator::{Generator, Item, generate_many};
-pub use likelihood::{Likelihood, nll_of_token, nll_per_token};
+pub use grammar::{Grammar, GrammarState};
+pub use likelihood::{Likelihood, nll_per_token};
+#[cfg(any(test, feature = "play"))]
 pub use live_generator::LiveGenerator;
 pub use sampler::{Sampler, Sampling};
 pub use stepper::Stepper;

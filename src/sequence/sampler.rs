@@ -1,4 +1,6 @@
-/*! How the next token is chosen from its logits: temperature, top-k, top-p, min-p, and a portable seed. */
+/*! Sampling: the choice of the next token from its logits, by temperature, top-k, top-p, min-p and a portable seed. */
+
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -8,19 +10,21 @@ use crate::base::rng::keyed;
 use crate::base::simd::{InstructionSet, multiversion};
 use crate::error::{Error, Result};
 use crate::sequence::Token;
+use crate::sequence::grammar::{Cursor, Grammar};
 
-/// How freely the next token is chosen.
+/// Sampling settings.
 ///
-/// The filters apply in this order: temperature, top-k, top-p, min-p; each looks at what the one before left.
+/// The filters apply in this order: temperature, top-k, top-p, min-p. Each sees only the tokens that the one before kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// Logits are divided by it: below 1 safer, above 1 bolder, 0 always the likeliest token.
+    /// Divides the logits: below 1 sharpens the distribution, above 1 flattens it, 0 always takes the likeliest token.
     pub temperature: f32,
-    /// Only the k likeliest tokens.
+    /// Keeps the k likeliest tokens.
     pub top_k: Option<usize>,
-    /// Nucleus sampling (Holtzman et al. 2020, §3.1): the smallest set of likeliest tokens holding this much probability.
+    /// Nucleus sampling (Holtzman et al. 2020, §3.1): keeps the smallest set of likeliest tokens with this total
+    /// probability.
     pub top_p: Option<f32>,
-    /// Only tokens at least this many times as likely as the likeliest one.
+    /// Keeps tokens at least this many times as likely as the likeliest one.
     pub min_p: Option<f32>,
 }
 
@@ -36,91 +40,139 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// Always the likeliest token.
-    pub fn greedy() -> Self {
+    #[cfg(test)]
+    pub(crate) fn greedy() -> Self {
         Self {
             temperature: 0.0,
             ..Self::default()
         }
     }
 
-    /// Refuses settings that mean nothing.
+    /// Checks that each setting is in its range.
     ///
     /// # Errors
-    /// A usage error naming the setting, its value and what is allowed.
+    /// A usage error that names the setting, its value and the range.
     pub fn validate(&self) -> Result<()> {
         let refuse = |name: &str, value: f32, allowed: &str| {
-            Err(Error::usage(format!("{name} {value} is not allowed"))
+            Err(Error::usage(format!("{name} {value} is out of range"))
                 .with_hint(allowed.to_owned()))
         };
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
             return refuse(
                 "--temperature",
                 self.temperature,
-                "temperature is a number from 0 up; 1 is the model as trained",
+                "use a number from 0 up; 1 samples from the distribution as trained",
             );
         }
         if self.top_k == Some(0) {
-            return refuse("--top-k", 0.0, "top-k is a whole number from 1 up");
+            return refuse("--top-k", 0.0, "use a whole number from 1 up");
         }
         if let Some(p) = self.top_p
             && !(p > 0.0 && p <= 1.0)
         {
-            return refuse("--top-p", p, "top-p is a probability above 0 and at most 1");
+            return refuse("--top-p", p, "use a probability above 0 and at most 1");
         }
         if let Some(p) = self.min_p
             && !(0.0..=1.0).contains(&p)
         {
-            return refuse("--min-p", p, "min-p is a share between 0 and 1");
+            return refuse("--min-p", p, "use a fraction from 0 to 1");
         }
         Ok(())
     }
 }
 
-/// How many weights are summed before the sums are summed: a fixed shape, so that the bits never change.
+/// Weights summed before the sums are summed: a fixed shape keeps the bits the same at every SIMD width.
 const BLOCK: usize = 16;
 
-/// Draws tokens: settings, and a stream of chance that depends on the seed and the item's number alone.
+/// Draws tokens by [`Sampling`] settings from a random stream that depends on the seed and the item's index alone.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     settings: Sampling,
     rng: ChaCha8Rng,
+    grammar: Option<Cursor>,
     weights: Vec<f32>,
     order: Vec<u32>,
 }
 
 impl Sampler {
-    /// Item number `item` of everything drawn with `seed` gets ChaCha stream `item`.
+    /// A sampler on ChaCha stream `item` of `seed`.
     ///
     /// # Errors
-    /// When the settings are not allowed.
+    /// When a setting is out of range.
     pub fn new(settings: Sampling, seed: u64, item: u64) -> Result<Self> {
         settings.validate()?;
         Ok(Self {
             settings,
             rng: rng_stream(seed, item),
+            grammar: None,
             weights: Vec::new(),
             order: Vec::new(),
         })
     }
 
-    /// Other settings from the next token on; the stream of chance goes on.
+    /// Chooses only tokens that the grammar allows; `None` allows every token.
+    ///
+    /// A token that is not allowed is drawn again with the logits of all such tokens at −∞. Draws that are allowed at
+    /// once are the same as without a grammar.
+    #[must_use]
+    pub fn with_grammar(mut self, grammar: Option<Arc<dyn Grammar>>) -> Self {
+        self.set_grammar(grammar);
+        self
+    }
+
+    /// [`with_grammar`](Self::with_grammar) for an existing sampler, before its first token.
+    pub fn set_grammar(&mut self, grammar: Option<Arc<dyn Grammar>>) {
+        self.grammar = grammar.map(Cursor::new);
+    }
+
+    /// Changes the settings from the next token on; the random stream continues.
     ///
     /// # Errors
-    /// When the settings are not allowed; the old ones stay.
+    /// When a setting is out of range; the old settings stay.
     pub fn set_settings(&mut self, settings: Sampling) -> Result<()> {
         settings.validate()?;
         self.settings = settings;
         Ok(())
     }
 
-    /// Another stream of chance from its beginning; the settings stay.
+    /// Starts another random stream; the settings stay.
     pub fn reseed(&mut self, seed: u64, item: u64) {
         self.rng = rng_stream(seed, item);
     }
 
     /// Chooses a token by its logits, `[alphabet.size]`.
     pub fn choose(&mut self, logits: &[f32]) -> Token {
+        self.choose_within(logits, usize::MAX)
+    }
+
+    /// Chooses a token that at most `remaining` more will follow.
+    pub(super) fn choose_within(&mut self, logits: &[f32], remaining: usize) -> Token {
+        let mut token = self.sample(logits);
+        if let Some(mut cursor) = self.grammar.take() {
+            if !cursor.allows(token, remaining) {
+                token = self.sample_allowed(logits, |token| cursor.allows(token, remaining));
+            }
+            cursor.push(token);
+            self.grammar = Some(cursor);
+        }
+        token
+    }
+
+    /// Tells the grammar that a sequence begins.
+    pub(super) fn begin(&mut self) {
+        if let Some(cursor) = &mut self.grammar {
+            cursor.restart();
+        }
+    }
+
+    /// Tells the grammar about a token of the prompt.
+    pub(super) fn observe(&mut self, token: Token) {
+        if let Some(cursor) = &mut self.grammar {
+            cursor.push(token);
+        }
+    }
+
+    fn sample(&mut self, logits: &[f32]) -> Token {
         let best = likeliest(logits);
         if self.settings.temperature == 0.0 {
             return best as Token;
@@ -130,7 +182,39 @@ impl Sampler {
         self.draw(best)
     }
 
-    /// Unnormalised probabilities; the likeliest token's is 1.
+    fn sample_allowed(&mut self, logits: &[f32], allowed: impl Fn(Token) -> bool) -> Token {
+        let masked: Vec<f32> = (0..)
+            .zip(logits)
+            .map(|(token, &logit)| {
+                if allowed(token) {
+                    logit
+                } else {
+                    f32::NEG_INFINITY
+                }
+            })
+            .collect();
+        let best = likeliest(&masked);
+        if masked[best].is_nan() || masked[best] == f32::NEG_INFINITY {
+            // No allowed logit is a number above −∞.
+            return (0..masked.len() as Token)
+                .find(|&token| allowed(token))
+                .unwrap_or(best as Token);
+        }
+        if self.settings.temperature == 0.0 {
+            return best as Token;
+        }
+        self.weigh(&masked, masked[best]);
+        for (weight, &logit) in self.weights.iter_mut().zip(&masked) {
+            // `math::exp` is never quite 0.
+            if logit == f32::NEG_INFINITY {
+                *weight = 0.0;
+            }
+        }
+        self.filter();
+        self.draw(best)
+    }
+
+    /// Sets the unnormalised probabilities; the likeliest token has 1.
     fn weigh(&mut self, logits: &[f32], highest: f32) {
         let padded = logits.len().next_multiple_of(BLOCK);
         self.weights.clear();
@@ -155,7 +239,7 @@ impl Sampler {
             self.order.clear();
             self.order.extend(0..self.weights.len() as u32);
             let weights = &self.weights;
-            // Ties go to the lower token, so that the order is the same everywhere.
+            // The lower token wins a tie, so that the order is the same everywhere.
             self.order.sort_unstable_by(|&a, &b| {
                 weights[b as usize]
                     .total_cmp(&weights[a as usize])
@@ -178,7 +262,7 @@ impl Sampler {
         }
     }
 
-    /// How many of the `keep` likeliest tokens hold the probability `p` of those `keep`.
+    /// The number of likeliest tokens that together have the fraction `p` of the probability of the `keep` likeliest.
     fn nucleus(&self, p: f32, keep: usize) -> usize {
         let kept = || {
             self.order[..keep]
@@ -196,10 +280,10 @@ impl Sampler {
         keep
     }
 
-    /// Inverse of the cumulative distribution at one uniform number.
+    /// Inverts the cumulative distribution at one uniform number.
     fn draw(&mut self, best: usize) -> Token {
         let total: f32 = self.weights.chunks(BLOCK).map(block_sum).sum();
-        // 24 bits: as many as an f32 holds.
+        // An f32 holds 24 bits.
         let uniform = (self.rng.next_u32() >> 8) as f32 / 16_777_216.0;
         let mut left = uniform * total;
         for (index, block) in self.weights.chunks(BLOCK).enumerate() {
@@ -215,7 +299,7 @@ impl Sampler {
                 left -= weight;
             }
         }
-        // Rounding can leave a crumb behind the last weight; the likeliest token takes it.
+        // Rounding can leave a remainder behind the last weight.
         best as Token
     }
 }
@@ -228,7 +312,7 @@ fn block_sum(block: &[f32]) -> f32 {
     block.iter().fold(0.0, |sum, weight| sum + weight)
 }
 
-/// The highest logit's index; the lowest such index among equals; 0 if none is a number.
+/// The index of the highest logit, the lowest among equals; 0 if all are NaN.
 fn likeliest(logits: &[f32]) -> usize {
     let mut best = 0;
     for (index, &logit) in logits.iter().enumerate() {
@@ -250,6 +334,7 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sequence::GrammarState;
 
     const LOGITS: [f32; 8] = [1.0, 2.5, -3.0, 0.0, 2.0, 1.0, -0.5, -30.0];
 
@@ -372,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn temperature_zero_is_the_likeliest_token() {
+    fn temperature_zero_takes_the_likeliest_token() {
         assert!(frequencies(Sampling::greedy(), 100)[1] == 1.0);
         let mut sampler = Sampler::new(Sampling::greedy(), 1, 0).unwrap();
         assert_eq!(sampler.choose(&[f32::NAN, 1.0, 1.0]), 1);
@@ -390,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_mean_nothing_are_refused() {
+    fn settings_out_of_range_are_refused() {
         let base = Sampling::default();
         for settings in [
             Sampling {
@@ -421,5 +506,96 @@ mod tests {
             let error = Sampler::new(settings, 0, 0).unwrap_err();
             assert!(error.is_usage() && error.hint().is_some(), "{settings:?}");
         }
+    }
+
+    /// Allows only even tokens.
+    #[derive(Debug)]
+    struct Even;
+
+    impl Grammar for Even {
+        fn next(&self, state: GrammarState, token: Token) -> Option<GrammarState> {
+            token.is_multiple_of(2).then_some(state)
+        }
+
+        fn tokens_to_end(&self, _: GrammarState) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn a_grammar_renormalises_over_the_allowed_tokens() {
+        let full = softmax(1.0);
+        let total: f64 = full.iter().step_by(2).sum();
+        let base = Sampling::default();
+        let mut sampler = Sampler::new(base, 7, 0)
+            .unwrap()
+            .with_grammar(Some(Arc::new(Even)));
+        let mut counts = [0.0; 8];
+        for _ in 0..50_000 {
+            counts[sampler.choose(&LOGITS) as usize] += 1.0 / 50_000.0;
+        }
+        for (index, &share) in counts.iter().enumerate() {
+            let expected = if index % 2 == 0 {
+                full[index] / total
+            } else {
+                0.0
+            };
+            assert!(
+                (share - expected).abs() < 0.01,
+                "token {index}: {share}, not {expected}"
+            );
+        }
+        for settings in [
+            Sampling::greedy(),
+            Sampling {
+                top_k: Some(1),
+                ..base
+            },
+            Sampling {
+                min_p: Some(1.0),
+                ..base
+            },
+        ] {
+            let sampler = Sampler::new(settings, 7, 0).unwrap();
+            assert_eq!(
+                sampler.with_grammar(Some(Arc::new(Even))).choose(&LOGITS),
+                4
+            );
+        }
+    }
+
+    #[test]
+    fn a_grammar_holds_for_damaged_logits() {
+        for logit in [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, f32::MIN] {
+            for others in [0.0, f32::NAN, f32::INFINITY] {
+                for settings in [Sampling::greedy(), Sampling::default()] {
+                    let sampler = Sampler::new(settings, 7, 0).unwrap();
+                    let logits = [others, logit, others, logit];
+                    let token = sampler.with_grammar(Some(Arc::new(Even))).choose(&logits);
+                    assert!(token.is_multiple_of(2), "{logits:?}");
+                    let sampler = Sampler::new(settings, 7, 0).unwrap();
+                    let logits = [logit, others, logit, others];
+                    let token = sampler.with_grammar(Some(Arc::new(Even))).choose(&logits);
+                    assert!(token.is_multiple_of(2), "{logits:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_grammar_changes_no_token_that_it_allows() {
+        let free = |grammar| {
+            let mut sampler = Sampler::new(Sampling::default(), 3, 1)
+                .unwrap()
+                .with_grammar(grammar);
+            let mut tokens = Vec::new();
+            for _ in 0..64 {
+                tokens.push(sampler.choose(&LOGITS));
+            }
+            tokens
+        };
+        let (without, with) = (free(None), free(Some(Arc::new(Even) as Arc<dyn Grammar>)));
+        let first_odd = without.iter().position(|token| token % 2 == 1).unwrap();
+        assert_eq!(without[..first_odd], with[..first_odd]);
     }
 }

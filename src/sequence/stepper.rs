@@ -1,38 +1,37 @@
-/*! One step at a time: the contract between the core and every network. */
+/*! The contract between the core and every network: one token at a time. */
 
 use crate::sequence::{Alphabet, Token};
 
-/// A network in its making form: one token in, the logits of the next one out, in each lane.
+/// Autoregressive inference: in each lane, one token in, the logits of the next token out.
 ///
-/// A lane is one independent sequence. What a lane has seen since its last [`reset`](Stepper::reset) is its
-/// past; nothing one lane does may change what another gives. A fresh stepper is reset in every lane,
-/// without a condition.
+/// A lane is one independent sequence: its logits do not depend on other lanes. The tokens since its last
+/// [`reset`](Stepper::reset) are its past. A new stepper is reset in every lane, without a condition.
 pub trait Stepper: Send {
-    /// The tokens it reads and predicts.
+    /// The tokens that it reads and predicts.
     fn alphabet(&self) -> Alphabet;
 
-    /// How many sequences go side by side.
+    /// The number of parallel sequences.
     fn lanes(&self) -> usize;
 
-    /// Forgets the past of `lane` and sets its condition (`None`: all zeros).
+    /// Clears the past of `lane` and sets its condition (`None`: all zeros).
     ///
     /// # Panics
-    /// If the condition's length is not the network's.
+    /// If the condition has another length than the network expects.
     fn reset(&mut self, lane: usize, condition: Option<&[f32]>);
 
-    /// Sets the condition of `lane` and keeps its past: live steering.
+    /// Sets the condition of `lane` and keeps its past.
     ///
     /// # Panics
-    /// If the condition's length is not the network's.
+    /// If the condition has another length than the network expects.
     fn recondition(&mut self, lane: usize, condition: Option<&[f32]>);
 
-    /// Feeds one token per lane, `[lanes]`, and gives the logits of the next, `[lanes, alphabet.size]`.
+    /// Feeds one token per lane, `[lanes]`, and returns the logits of the next, `[lanes, alphabet.size]`.
     ///
     /// # Panics
     /// If `tokens` is not one input token per lane.
     fn step(&mut self, tokens: &[Token]) -> &[f32];
 
-    /// All at once: lane i continues from lane `parents[i]`, state and condition. What beam search needs.
+    /// Copies state and condition of lane `parents[i]` to lane i, for all lanes at once, as beam search needs.
     ///
     /// # Panics
     /// If `parents` is not one lane number per lane.

@@ -1,4 +1,4 @@
-/*! The smallest network that has a past, a condition and lanes: the first to pass the laws. Tests only. */
+/*! A minimal network with a past, a condition and lanes, for tests. */
 
 use crate::sequence::conformance::Subject;
 use crate::sequence::{Alphabet, Stepper, Token};
@@ -6,11 +6,11 @@ use crate::sequence::{Alphabet, Stepper, Token};
 const SIZE: usize = 5;
 const STATE: usize = 3;
 const CONDITION: usize = 2;
-/// How much of the past is left after one step.
+/// The fraction of the past that remains after one step.
 const MEMORY: f32 = 0.7;
 
-/// Logits are tanh of an exponentially fading sum over the embeddings of all tokens so far, plus the condition.
-/// The alphabet has an input-only `start` and ends with token 4.
+/// The logits are linear in tanh of an exponentially fading sum of token embeddings, plus the condition. The alphabet has
+/// an input-only `start`; token 4 is `stop`.
 #[derive(Clone)]
 pub(crate) struct Toy {
     embedding: [[f32; STATE]; SIZE + 1],
@@ -71,7 +71,7 @@ impl Subject for Toy {
         CONDITION
     }
 
-    /// The closed form of the recurrence: Σ MEMORY^(t−i) · embedding(token i), so that it shares nothing with `step`.
+    /// The closed form Σ MEMORY^(t−i) · embedding(token i), which shares no code with `step`.
     fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
         let condition = condition.unwrap_or(&[0.0; CONDITION]);
         (0..tokens.len())
@@ -169,7 +169,7 @@ mod tests {
         );
     }
 
-    /// A law that no fault can break is no law: each deliberate fault must be caught.
+    /// Each deliberate fault must break a law.
     #[test]
     fn the_laws_catch_faulty_networks() {
         for fault in [
@@ -187,7 +187,7 @@ mod tests {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 conformance::check_all(&faulty);
             }));
-            assert!(outcome.is_err(), "{fault:?} went unnoticed");
+            assert!(outcome.is_err(), "{fault:?} breaks no law");
         }
     }
 

@@ -1,30 +1,38 @@
 /*!
-A corpus of sentences: one a line, from a file or a folder of files.
+A corpus of sentences, one a line, from a file or a folder of files.
 
-All sentences lie in one string, one after the other. A line that cannot be used costs that line, not the corpus: it is
-[`skipped`](Sentences::skipped) with its number and the reason. Only where more than one line in a hundred is no text, it
-is taken that the whole file is not what it was meant to be.
+One string holds all sentences. An unusable line is [skipped](Sentences::summary) with its number and the reason. A file
+is refused if more than one line in a hundred is not text.
 */
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use walkdir::WalkDir;
 
-use crate::error::{Error, IoContext, Result};
+use crate::base::files::{
+    FoundFile, Skipped, SkippedSummary, counted, extension, hash_parts, walk,
+};
+use crate::error::{Error, Result};
 use crate::text::lines::{Line, Lines, MAX_SENTENCE};
 
-/// How a file becomes sentences.
+/// How sentences are read from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadSettings {
-    /// The field of a `.jsonl` line that holds the sentence, or a list of sentences.
+    /// The field of a `.jsonl` line that has the sentence or a list of sentences.
     pub field: String,
-    /// Cut off white space at both ends of a sentence.
+    /// Removes white space at both ends of a sentence.
     pub trim: bool,
+}
+
+impl ReadSettings {
+    /// The default settings with another JSON field.
+    pub fn with_field(field: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for ReadSettings {
@@ -36,25 +44,14 @@ impl Default for ReadSettings {
     }
 }
 
-/// A line that could not be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// The file, as it was found.
-    pub path: PathBuf,
-    /// The number of the line, from 1.
-    pub line: u64,
-    /// Why, in plain words.
-    pub reason: String,
-}
-
 /// Sentences in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sentences {
     text: String,
-    /// Where each sentence ends in the text.
+    /// The end of each sentence in the text.
     ends: Vec<usize>,
     files: usize,
-    blank: u64,
+    blank: usize,
     ignored: usize,
     skipped: Vec<Skipped>,
 }
@@ -62,13 +59,13 @@ pub struct Sentences {
 impl Sentences {
     /// Reads a file, or every text file of a folder and of those below, ordered by path.
     ///
-    /// `.jsonl` holds a JSON object a line; anything else, one sentence a line in UTF-8. Both may be compressed with
-    /// gzip. In a folder, only `.txt` and `.jsonl` files (also `.gz`) count, and hidden ones do not. Empty lines are passed
-    /// over; lines that cannot be used, or are longer than [`MAX_SENTENCE`], are [`skipped`](Self::skipped).
+    /// A `.jsonl` file has one JSON object a line; any other file has one sentence a line in UTF-8. Both may be compressed
+    /// with gzip. In a folder, `.txt` and `.jsonl` files (also `.gz`) that are not hidden are read. Empty lines are ignored.
+    /// Unusable lines and those longer than [`MAX_SENTENCE`] are skipped.
     ///
     /// # Errors
-    /// When a file cannot be read; when more than one in a hundred of its lines are not UTF-8, or not JSON with the field:
-    /// the first is named; when no sentence is left.
+    /// When a file cannot be read; when more than one in a hundred of its lines is not UTF-8, or not JSON with the field;
+    /// when there is no sentence.
     pub fn read(path: &Path, settings: &ReadSettings) -> Result<Self> {
         let mut sentences = Self::default();
         let files = sentences.find(path)?;
@@ -76,19 +73,16 @@ impl Sentences {
             sentences.read_file(file, settings)?;
         }
         if sentences.ends.is_empty() {
-            let error = match sentences.skipped.first() {
-                Some(skipped) => Error::input(
-                    &skipped.path,
-                    format!("line {}: {}", skipped.line, skipped.reason),
-                ),
-                None => Error::input(path, "there is no sentence in it"),
+            let reason = match sentences.skipped.first() {
+                Some(Skipped { path, reason }) => format!("no usable sentence; {path}: {reason}"),
+                None => "no sentence in it".into(),
             };
-            return Err(error.with_hint("a corpus has one sentence a line"));
+            return Err(Error::input(path, reason).with_hint("a corpus has one sentence a line"));
         }
         Ok(sentences)
     }
 
-    /// Sentences from elsewhere, as they are.
+    /// Sentences as they are.
     pub fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut sentences = Self::default();
         for line in lines {
@@ -97,73 +91,55 @@ impl Sentences {
         sentences
     }
 
-    /// How many sentences there are.
+    /// The number of sentences.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// True where there is none.
+    /// True without sentences.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Sentence number `index`.
+    /// The sentence at `index`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If `index` is out of bounds.
     pub fn get(&self, index: usize) -> &str {
         let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.text[begin..self.ends[index]]
     }
 
-    /// All sentences, in their order.
+    /// All sentences in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone + Send {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// The lines that could not be used.
-    pub fn skipped(&self) -> &[Skipped] {
-        &self.skipped
-    }
-
-    /// SHA-256 of the sentences and where they end, in hexadecimal: the same for the same sentences in the same order.
+    /// SHA-256 of the sentences and their lengths, in hexadecimal.
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for sentence in self.iter() {
-            hash.update((sentence.len() as u64).to_le_bytes());
-            hash.update(sentence);
-        }
-        hash.finalize()
-            .iter()
-            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hash_parts(self.iter())
     }
 
-    /// The corpus in a few figures.
+    /// The mean number of words per sentence; 0 without sentences.
+    pub fn mean_words(&self) -> f64 {
+        let total: usize = self.iter().map(words).sum();
+        total as f64 / self.len().max(1) as f64
+    }
+
+    /// The size of the corpus and what was skipped.
     pub fn summary(&self) -> Summary {
-        let mut skipped = BTreeMap::<&str, Vec<String>>::new();
-        for Skipped { path, line, reason } in &self.skipped {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let place = format!("{name} line {line}");
-            skipped.entry(reason).or_default().push(place);
-        }
-        let mut skipped: Vec<_> = skipped
-            .into_iter()
-            .map(|(reason, places)| (reason.to_owned(), places))
-            .collect();
-        skipped.sort_by_key(|(_, places)| std::cmp::Reverse(places.len()));
         Summary {
             files: self.files,
             sentences: self.len(),
-            characters: self.text.chars().count() as u64,
+            characters: self.text.chars().count(),
             words: self.iter().map(words).sum(),
             blank: self.blank,
             ignored: self.ignored,
-            skipped,
+            skipped: SkippedSummary::new("line", &self.skipped),
         }
     }
 
-    /// Two parts, each in the same order: the sentences not `chosen` by number and text, and the chosen ones. What was
-    /// skipped and counted goes with the first.
+    /// The sentences not `chosen` by index and text, and the chosen ones, both in order. The first part keeps the counts.
     pub(super) fn part(self, chosen: impl Fn(usize, &str) -> bool) -> (Self, Self) {
         let mut rest = Self {
             files: self.files,
@@ -189,42 +165,35 @@ impl Sentences {
     }
 
     /// The files to read, ordered by path.
-    fn find(&mut self, path: &Path) -> Result<Vec<PathBuf>> {
-        if !fs::metadata(path).reading(path)?.is_dir() {
-            check_kind(path)?;
-            return Ok(vec![path.into()]);
+    fn find(&mut self, path: &Path) -> Result<Vec<FoundFile>> {
+        let found = walk(path, |path| ["txt", "jsonl"].contains(&kind(path).as_str()))?;
+        if let Some(Skipped { path: name, reason }) = found.skipped.first() {
+            return Err(Error::input(
+                path.join(name),
+                format!("cannot be opened: {reason}"),
+            ));
         }
-        let hidden = |entry: &walkdir::DirEntry| {
-            entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
-        };
-        let mut files = Vec::new();
-        let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
-        for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
-            match entry {
-                Ok(entry) if entry.file_type().is_dir() => {}
-                Ok(entry) if ["txt", "jsonl"].contains(&kind(entry.path()).as_str()) => {
-                    files.push(entry.into_path());
-                }
-                Ok(_) => self.ignored += 1,
-                // A link back to a folder above: everything in it is found already.
-                Err(error) if error.loop_ancestor().is_some() => {}
-                Err(error) => {
-                    let place = error.path().unwrap_or(path).to_owned();
-                    return Err(Error::Read {
-                        path: place,
-                        source: error.into(),
-                    });
-                }
-            }
+        self.ignored = found.ignored.len();
+        let mut files = found.files;
+        // By path components: the order decides which sentences are the last.
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        match &files[..] {
+            [] => Err(
+                Error::input(path, "no text files in this folder").with_hint(
+                    "text files are named .txt or .jsonl, or .txt.gz or .jsonl.gz if compressed",
+                ),
+            ),
+            [file] if kind(&file.path) == "json" => Err(Error::input(
+                path,
+                "a single JSON value; one JSON object a line is needed",
+            )
+            .with_hint("convert it to .jsonl: jq -c '.[]' FILE.json > FILE.jsonl")),
+            _ => Ok(files),
         }
-        if files.is_empty() {
-            return Err(Error::input(path, "no text files in this folder")
-                .with_hint("files named .txt and .jsonl are read, also with .gz behind it"));
-        }
-        Ok(files)
     }
 
-    fn read_file(&mut self, path: &Path, settings: &ReadSettings) -> Result<()> {
+    fn read_file(&mut self, file: &FoundFile, settings: &ReadSettings) -> Result<()> {
+        let path = file.path.as_path();
         let json = kind(path) == "jsonl";
         let mut lines = Lines::open(
             path,
@@ -234,13 +203,13 @@ impl Sentences {
                 MAX_SENTENCE
             },
         )?;
-        let before = self.skipped.len();
         let (mut blank, mut bad) = (0, 0);
+        let mut first = None;
         while let Some(line) = lines.next()? {
             let outcome = match line {
-                Line::TooLong => Err(Fault::Length),
+                Line::TooLong => Err(BadLine::Length),
                 Line::Whole(bytes) => str::from_utf8(bytes)
-                    .map_err(|error| Fault::Utf8(error.valid_up_to()))
+                    .map_err(|error| BadLine::Utf8(error.valid_up_to()))
                     .and_then(|text| match json {
                         _ if text.trim().is_empty() => {
                             blank += 1;
@@ -253,46 +222,53 @@ impl Sentences {
                         }
                     }),
             };
-            if let Err(fault) = outcome {
-                bad += u64::from(!matches!(fault, Fault::Length));
+            if let Err(bad_line) = outcome {
+                let number = lines.number;
+                if !matches!(bad_line, BadLine::Length) {
+                    bad += 1;
+                    first.get_or_insert_with(|| (number, bad_line.reason(settings)));
+                }
                 self.skipped.push(Skipped {
-                    path: path.into(),
-                    line: lines.number,
-                    reason: fault.reason(settings),
+                    path: format!("{} line {number}", file.name),
+                    reason: bad_line.reason(settings),
                 });
             }
         }
         self.files += 1;
-        self.blank += blank;
-        if bad * 100 > lines.number - blank {
-            let fault = |skipped: &&Skipped| !skipped.reason.starts_with(Fault::TOO_LONG);
-            if let Some(Skipped { line, reason, .. }) = self.skipped[before..].iter().find(fault) {
-                let others = match bad {
-                    1 => String::new(),
-                    bad => format!(" (one of {bad} such lines)"),
-                };
-                return Err(Error::input(path, format!("line {line}: {reason}{others}"))
-                    .with_hint(hint(json)));
-            }
+        self.blank += blank as usize;
+        if let Some((line, reason)) = first
+            && bad * 100 > lines.number - blank
+        {
+            let others = match bad {
+                1 => String::new(),
+                bad => format!(" (one of {bad} such lines)"),
+            };
+            return Err(
+                Error::input(path, format!("line {line}: {reason}{others}")).with_hint(hint(json))
+            );
         }
         Ok(())
     }
 
-    /// The sentence, or each of the list of sentences, in a field of a JSON object.
-    fn add_json(&mut self, text: &str, settings: &ReadSettings) -> std::result::Result<(), Fault> {
-        let value: Value = serde_json::from_str(text).map_err(|_| Fault::Json)?;
+    /// Adds the sentence, or each of a list of sentences, in a field of a JSON object.
+    fn add_json(
+        &mut self,
+        text: &str,
+        settings: &ReadSettings,
+    ) -> std::result::Result<(), BadLine> {
+        let value: Value = serde_json::from_str(text).map_err(|_| BadLine::Json)?;
         let Value::Object(mut fields) = value else {
-            return Err(Fault::Json);
+            return Err(BadLine::Json);
         };
         let list = match fields.remove(&settings.field) {
-            None => return Err(Fault::NoField(fields.keys().cloned().collect())),
+            None => return Err(BadLine::NoField(fields.keys().cloned().collect())),
             Some(Value::Array(list)) => list,
             Some(single) => vec![single],
         };
         let sentences: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
-        let mut sentences = sentences.ok_or(Fault::NoText)?;
+        let mut sentences = sentences.ok_or(BadLine::NoText)?;
         if sentences.iter().any(|text| text.len() > MAX_SENTENCE) {
-            return Err(Fault::Length);
+            return Err(BadLine::Length);
         }
         sentences.retain(|text| !text.trim().is_empty());
         for text in sentences {
@@ -302,44 +278,28 @@ impl Sentences {
     }
 }
 
-/// Words of a sentence: what stands between white space.
-fn words(sentence: &str) -> u64 {
-    sentence.split_whitespace().count() as u64
+fn words(sentence: &str) -> usize {
+    sentence.split_whitespace().count()
 }
 
-/// The extension in small letters, that before `.gz` where there is one.
+/// The lower-case extension, without a final `.gz`.
 fn kind(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.rsplit_once('.')
-        .map_or(String::new(), |(_, end)| end.to_owned())
-}
-
-/// Refuses a file that is surely something else.
-fn check_kind(path: &Path) -> Result<()> {
-    if kind(path) == "json" {
-        return Err(
-            Error::input(path, "one JSON value; a JSON object a line is read")
-                .with_hint("make a .jsonl of it: jq -c '.[]' FILE.json > FILE.jsonl"),
-        );
+    match extension(path).as_str() {
+        "gz" => extension(Path::new(path.file_stem().unwrap_or_default())),
+        other => other.to_owned(),
     }
-    Ok(())
 }
 
 fn hint(json: bool) -> &'static str {
     if json {
-        "each line of a .jsonl file is a JSON object; choose the field that holds the sentence"
+        "each line of a .jsonl file is a JSON object; choose the field with the sentence by --field"
     } else {
-        "text is read as UTF-8; to convert it: iconv -f LATIN1 -t UTF-8 FILE > NEW"
+        "text must be UTF-8; convert it: iconv -f LATIN1 -t UTF-8 FILE > NEW"
     }
 }
 
-/// Why a line cannot be used.
-enum Fault {
+/// Why a line is unusable.
+enum BadLine {
     Length,
     Utf8(usize),
     Json,
@@ -347,56 +307,49 @@ enum Fault {
     NoText,
 }
 
-impl Fault {
-    const TOO_LONG: &str = "too long";
-
+impl BadLine {
     fn reason(&self, settings: &ReadSettings) -> String {
         let field = &settings.field;
         match self {
-            Self::Length => format!(
-                "{}: a sentence has at most {MAX_SENTENCE} bytes",
-                Self::TOO_LONG
-            ),
+            Self::Length => format!("too long: a sentence has at most {MAX_SENTENCE} bytes"),
             Self::Utf8(at) => format!("not UTF-8 at byte {}", at + 1),
-            Self::Json => "no JSON object".into(),
+            Self::Json => "not a JSON object".into(),
             Self::NoField(fields) if fields.is_empty() => {
-                format!("no field '{field}', nor any other")
+                format!("no field '{field}': the object is empty")
             }
             Self::NoField(fields) => {
-                format!("no field '{field}', but {}", fields.join(", "))
+                format!("no field '{field}'; its fields: {}", fields.join(", "))
             }
-            Self::NoText => format!("the field '{field}' holds no text"),
+            Self::NoText => format!("the field '{field}' is not text"),
         }
     }
 }
 
-/// What was found and read. Displays as a few lines for people.
+/// The size of a corpus and what was skipped. Displays as a few lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// How many files were read.
+    /// Files read.
     pub files: usize,
-    /// How many sentences there are.
+    /// Sentences.
     pub sentences: usize,
-    /// How many Unicode scalar values they have.
-    pub characters: u64,
-    /// How many words they have: what stands between white space.
-    pub words: u64,
-    /// How many lines were empty.
-    pub blank: u64,
-    /// Files of the folder that are no text.
+    /// Unicode scalar values.
+    pub characters: usize,
+    /// Words: runs of characters between white space.
+    pub words: usize,
+    /// Empty lines.
+    pub blank: usize,
+    /// Files of the folder that are not text.
     pub ignored: usize,
-    /// Reasons for skipping, each with the places it holds for; the most frequent first.
-    pub skipped: Vec<(String, Vec<String>)>,
+    /// Skipped lines by reason.
+    pub skipped: SkippedSummary,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Reasons and places that are named; the rest is counted.
-        const NAMED: usize = 3;
         write!(
             f,
             "{}, {}, {}",
-            counted(self.sentences as u64, "sentence"),
+            counted(self.sentences, "sentence"),
             counted(self.words, "word"),
             counted(self.characters, "character")
         )?;
@@ -407,33 +360,16 @@ impl fmt::Display for Summary {
             write!(f, "; {}", counted(self.blank, "empty line"))?;
         }
         if self.ignored > 0 {
-            write!(
-                f,
-                "; {} of another kind",
-                counted(self.ignored as u64, "file")
-            )?;
+            write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
         }
-        for (reason, places) in self.skipped.iter().take(NAMED) {
-            let named: Vec<_> = places.iter().take(NAMED).cloned().collect();
-            let more = if places.len() > NAMED { ", …" } else { "" };
-            let what = counted(places.len() as u64, "line");
-            write!(f, "\nskipped {what}: {reason} ({}{more})", named.join(", "))?;
-        }
-        if self.skipped.len() > NAMED {
-            let rest = self.skipped[NAMED..].iter().map(|(_, places)| places.len());
-            let what = counted(rest.sum::<usize>() as u64, "line");
-            write!(f, "\nskipped {what} more, for other reasons")?;
-        }
-        Ok(())
+        write!(f, "{}", self.skipped)
     }
-}
-
-fn counted(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::text::lines::tests::gzip;
 
@@ -453,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sentence_a_line_whatever_the_file_is_called() {
+    fn one_sentence_a_line_in_any_file() {
         for name in ["a.txt", "train.0", "poems"] {
             let sentences = read(name, "One.\r\n\n \t\n 二、 三 \nlast".as_bytes()).unwrap();
             assert_eq!(list(&sentences), ["One.", "二、 三", "last"]);
@@ -508,14 +444,14 @@ mod tests {
         for (text, reason) in [
             (
                 "{\"text\":\"x\"}\n{\"title\":\"x\",\"body\":\"y\"}",
-                "line 2: no field 'text', but body, title",
+                "line 2: no field 'text'; its fields: body, title",
             ),
-            ("[1]", "line 1: no JSON object"),
-            ("{", "line 1: no JSON object"),
-            ("{}", "line 1: no field 'text', nor any other"),
+            ("[1]", "line 1: not a JSON object"),
+            ("{", "line 1: not a JSON object"),
+            ("{}", "line 1: no field 'text': the object is empty"),
             (
                 "{\"text\":3}\n\n{\"text\":4}",
-                "line 1: the field 'text' holds no text (one of 2 such lines)",
+                "line 1: the field 'text' is not text (one of 2 such lines)",
             ),
         ] {
             let error = read("a.jsonl", text.as_bytes()).unwrap_err();
@@ -537,14 +473,9 @@ mod tests {
         bytes.extend(b"caf\xe9\n");
         let sentences = read("a.txt", &bytes).unwrap();
         assert_eq!(sentences.len(), 400);
-        let [skipped] = sentences.skipped() else {
-            panic!("one line is bad")
-        };
-        assert_eq!(
-            (skipped.line, skipped.reason.as_str()),
-            (401, "not UTF-8 at byte 4")
-        );
-        assert!(sentences.summary().to_string().contains("(a.txt line 401)"));
+        let summary = sentences.summary().to_string();
+        let skipped = "\nskipped 1 line: not UTF-8 at byte 4 (a.txt line 401)";
+        assert!(summary.ends_with(skipped), "{summary}");
         let few = &bytes[bytes.len() - 30..];
         let error = read("a.txt", few).unwrap_err();
         assert!(
@@ -559,16 +490,13 @@ mod tests {
         let long = "word ".repeat(100_000);
         let sentences = read("a.txt", format!("one\n{long}\nthree").as_bytes()).unwrap();
         assert_eq!(list(&sentences), ["one", "three"]);
-        assert_eq!(sentences.skipped()[0].line, 2);
-        assert!(
-            sentences.skipped()[0]
-                .reason
-                .contains("at most 16384 bytes")
-        );
+        let summary = sentences.summary().to_string();
+        let skipped = "at most 16384 bytes (a.txt line 2)";
+        assert!(summary.ends_with(skipped), "{summary}");
         let json = format!("{{\"text\":\"{long}\"}}\n{{\"text\":\"x\"}}");
         assert_eq!(list(&read("a.jsonl", json.as_bytes()).unwrap()), ["x"]);
         let error = read("a.txt", long.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains("line 1: too long"), "{error}");
+        assert!(error.contains("a.txt line 1: too long"), "{error}");
     }
 
     #[test]
@@ -576,9 +504,7 @@ mod tests {
         for bytes in [&b""[..], b"\n\n \n", b"\xef\xbb\xbf"] {
             let error = read("a.txt", bytes).unwrap_err();
             assert!(
-                error
-                    .to_string()
-                    .ends_with("a.txt: there is no sentence in it"),
+                error.to_string().ends_with("a.txt: no sentence in it"),
                 "{error}"
             );
         }
@@ -599,11 +525,13 @@ mod tests {
         write("b.txt", b"b\n");
         write("a/z.jsonl", b"{\"text\":\"a\"}");
         write("c.txt.gz", &gzip(b"c"));
+        write("a-b/y.txt", b"a-b\n");
+        write("a.txt", b"a.txt\n");
         write(".hidden.txt", b"no");
         let sentences = Sentences::read(folder.path(), &ReadSettings::default()).unwrap();
-        assert_eq!(list(&sentences), ["a", "b", "c"]);
+        assert_eq!(list(&sentences), ["a", "a-b", "a.txt", "b", "c"]);
         let summary = sentences.summary();
-        assert_eq!((summary.files, summary.ignored), (3, 1));
+        assert_eq!((summary.files, summary.ignored), (5, 1));
     }
 
     #[test]

@@ -1,32 +1,40 @@
-/*! What a text model's tokens stand for. */
+/*! The text format of a model, as its manifest stores it. */
 
 use serde::{Deserialize, Serialize};
 
 use crate::sequence::{Alphabet, Token};
-use crate::text::{HeldOut, TokenizerKind};
+use crate::text::{HeldOut, TextUnit, TokenizerKind};
 
-/// Sentences in the tokens of a tokenizer, which lies beside the model as `tokenizer.json`.
+/// Sentences as tokens of the tokenizer in `tokenizer.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextFormat {
-    /// How sentences are cut.
+    /// The kind of tokens.
     pub tokenizer: TokenizerKind,
-    /// Tokens that are text.
+    /// The number of tokens without `stop` and `start`.
     pub vocabulary: usize,
-    /// The field of JSON lines that held the sentences.
+    /// The JSON field of the sentences.
     pub field: String,
-    /// Which sentences were held out.
+    /// The held-out sentences.
     pub held_out: HeldOut,
 }
 
 impl TextFormat {
-    /// The tokens of the text, one to end a sentence, and one that is only ever read.
+    /// The text tokens, `stop` and the input-only `start`.
     pub fn alphabet(&self) -> Alphabet {
         let stop = self.vocabulary as Token;
         Alphabet {
             size: self.vocabulary + 1,
             start: stop + 1,
             stop: Some(stop),
+        }
+    }
+
+    /// The unit in which edits between two sentences are counted.
+    pub fn unit(&self) -> TextUnit {
+        match self.tokenizer {
+            TokenizerKind::Characters => TextUnit::Characters,
+            TokenizerKind::Bpe | TokenizerKind::Words => TextUnit::Words,
         }
     }
 }

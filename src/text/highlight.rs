@@ -1,4 +1,4 @@
-/*! How surprising each word of a sentence was, and four ways to show it. */
+/*! The negative log likelihood of each word of a sentence, as text, HTML or a table. */
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -7,63 +7,61 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::sequence::Token;
 
-/// Words are marked from so much surprise on, in nats: likelier than one in 20, one in 400, one in 8,000, or not even that.
+/// The lower bounds of levels 1 to 3 in nats: probabilities of about 1/20, 1/400 and 1/8,000.
 const LEVELS: [f64; 3] = [3.0, 6.0, 9.0];
 
-/// What stands for the end of a sentence.
+/// Represents the end of a sentence.
 const END: &str = "¶";
 
-/// A piece of a sentence and how little it was foreseen.
+/// A piece of a sentence and its negative log likelihood.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mark<'a> {
-    /// A word, a sign or a Chinese character, with the white space before it.
+pub struct Highlight<'a> {
+    /// A word, a punctuation mark or a Chinese character, with the white space before it.
     pub text: &'a str,
-    /// −ln of its probability, given all before it.
+    /// −ln of its probability given the text before it.
     pub nats: f64,
 }
 
-impl Mark<'_> {
-    /// How surprising it is: 0 (not), 1, 2 or 3.
+impl Highlight<'_> {
+    /// The level of highlighting, 0 (none) to 3.
     pub fn level(&self) -> usize {
         LEVELS.iter().filter(|&&least| self.nats >= least).count()
     }
 }
 
-/// A whole sentence, piece by piece.
+/// A sentence in pieces.
 ///
-/// Pieces are the words of Unicode (UAX #29), so far as they are made of whole tokens: words and white space that share a
-/// token are one piece, and its surprise is that of all its tokens.
+/// Pieces are the words of Unicode (UAX #29). Words that share a token are one piece. The NLL of a piece is the sum over
+/// its tokens.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Marks<'a> {
-    /// Together they are the sentence.
-    pub pieces: Vec<Mark<'a>>,
-    /// The surprise of the sentence's end, in nats.
+pub struct Highlights<'a> {
+    /// Their texts concatenate to the sentence.
+    pub pieces: Vec<Highlight<'a>>,
+    /// The NLL of `stop` in nats.
     pub end: f64,
 }
 
-/// How marks are shown.
+/// The output format of [`Highlights`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Surprising words are followed by their nats: `the zebra[7.2] ran`.
+    /// The NLL follows each word of level 1 or above: `the zebra[7.2] ran`.
     Plain,
-    /// Colours for a terminal.
-    Ansi,
-    /// A page for a browser; pointing at a word shows its nats.
+    /// A web page; the tooltip of a word shows its NLL.
     Html,
-    /// A table of sentence, word and nats, separated by tabs.
+    /// Tab-separated columns: sentence, word, nats.
     Tsv,
 }
 
-impl<'a> Marks<'a> {
-    /// From the tokens of a sentence, with the bytes each stands for, and the surprise of each token and of `stop`.
+impl<'a> Highlights<'a> {
+    /// The highlights of a sentence from the byte span of each token and the NLL of each token and of `stop`, in nats.
     ///
     /// # Panics
-    /// If there is not one number for each token and one for the end.
+    /// If `nats` does not have one more element than `spans`.
     pub fn new(sentence: &'a str, spans: &[(Token, Range<usize>)], nats: &[f64]) -> Self {
         assert_eq!(
             nats.len(),
             spans.len() + 1,
-            "one for each token and the end"
+            "one NLL for each token and for stop"
         );
         let mut pieces = Vec::new();
         let mut begin = 0;
@@ -79,10 +77,10 @@ impl<'a> Marks<'a> {
             while let Some((_, nats)) = inside.next_if(|((_, span), _)| span.start < end) {
                 sum += nats;
             }
-            // A token that goes on behind the word binds it to the next.
+            // A token that continues beyond the word joins it to the next word.
             let taken = spans.len() - inside.len();
             if last || taken == 0 || spans[taken - 1].1.end <= end {
-                pieces.push(Mark {
+                pieces.push(Highlight {
                     text: &sentence[begin..end],
                     nats: sum,
                 });
@@ -96,14 +94,14 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// The surprise of the whole sentence with its end, in nats.
-    pub fn nats(&self) -> f64 {
+    #[cfg(test)]
+    fn nats(&self) -> f64 {
         self.pieces.iter().map(|piece| piece.nats).sum::<f64>() + self.end
     }
 
-    /// Sentence number `number` in one of the styles, with a line's end.
+    /// Formats the sentence, with a line break at its end. `number` is the sentence's number in the table.
     pub fn show(&self, style: Style, number: usize) -> String {
-        let end = Mark {
+        let end = Highlight {
             text: END,
             nats: self.end,
         };
@@ -119,14 +117,14 @@ impl<'a> Marks<'a> {
         }
         match style {
             Style::Html => out += "</p>\n",
-            Style::Plain | Style::Ansi => out.push('\n'),
+            Style::Plain => out.push('\n'),
             Style::Tsv => {}
         }
         out
     }
 }
 
-impl Mark<'_> {
+impl Highlight<'_> {
     fn show(&self, style: Style, number: usize, out: &mut String) {
         let word = self.text.trim_start();
         let space = &self.text[..self.text.len() - word.len()];
@@ -134,13 +132,6 @@ impl Mark<'_> {
         let written = match style {
             Style::Plain if self.level() == 0 => write!(out, "{space}{}", visible(word)),
             Style::Plain => write!(out, "{space}{}[{nats:.1}]", visible(word)),
-            Style::Ansi => match self.level() {
-                0 => write!(out, "{space}{}", visible(word)),
-                level => {
-                    let color = [229, 215, 203][level - 1];
-                    write!(out, "{space}\x1b[30;48;5;{color}m{}\x1b[0m", visible(word))
-                }
-            },
             Style::Html => {
                 let strength = (nats / 12.0).clamp(0.0, 1.0);
                 write!(
@@ -151,15 +142,15 @@ impl Mark<'_> {
             }
             Style::Tsv => writeln!(out, "{number}\t{}\t{nats:.4}", visible(word)),
         };
-        written.expect("a String takes everything");
+        written.expect("writing to a String succeeds");
     }
 }
 
 impl Style {
-    /// What comes before the first sentence.
+    /// The text before the first sentence.
     pub fn head(self) -> &'static str {
         match self {
-            Self::Plain | Self::Ansi => "",
+            Self::Plain => "",
             Self::Html => {
                 "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>Surprise</title></head>\n\
                  <body style=\"font: 1.1em/1.7 serif; max-width: 45em; margin: 2em auto; white-space: pre-wrap\">\n"
@@ -168,7 +159,7 @@ impl Style {
         }
     }
 
-    /// What comes behind the last.
+    /// The text after the last sentence.
     pub fn foot(self) -> &'static str {
         match self {
             Self::Html => "</body></html>\n",
@@ -177,7 +168,7 @@ impl Style {
     }
 }
 
-/// Control characters as pictures, so that a sentence can neither steer a terminal nor break a table.
+/// Replaces control characters by visible symbols: a sentence must not control a terminal or break a table.
 fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -209,23 +200,23 @@ mod tests {
     use crate::text::TokenizerKind;
     use crate::text::tokenizer::tests::{random_texts, trained};
 
-    /// Token number i cost i + 1 nats, the end half a nat.
-    fn marks(kind: TokenizerKind, sentence: &str) -> Marks<'_> {
+    /// Highlights where token i costs i + 1 nats and `stop` half a nat.
+    fn highlights(kind: TokenizerKind, sentence: &str) -> Highlights<'_> {
         let spans = trained(kind).spans(sentence).unwrap();
         let mut nats: Vec<f64> = (0..spans.len()).map(|i| i as f64 + 1.0).collect();
         nats.push(0.5);
-        Marks::new(sentence, &spans, &nats)
+        Highlights::new(sentence, &spans, &nats)
     }
 
-    fn list<'a>(marks: &Marks<'a>) -> Vec<(&'a str, f64)> {
-        marks.pieces.iter().map(|m| (m.text, m.nats)).collect()
+    fn list<'a>(highlights: &Highlights<'a>) -> Vec<(&'a str, f64)> {
+        highlights.pieces.iter().map(|m| (m.text, m.nats)).collect()
     }
 
     #[test]
-    fn words_take_the_space_before_them_and_the_surprise_of_their_tokens() {
-        let marks = marks(TokenizerKind::Characters, "he  went, 秦川");
+    fn words_have_the_space_before_them_and_the_nll_of_their_tokens() {
+        let highlights = highlights(TokenizerKind::Characters, "he  went, 秦川");
         assert_eq!(
-            list(&marks),
+            list(&highlights),
             [
                 ("he", 3.0),
                 ("  went", 33.0),
@@ -234,14 +225,14 @@ mod tests {
                 ("川", 12.0)
             ]
         );
-        assert_eq!(marks.nats(), 78.5);
+        assert_eq!(highlights.nats(), 78.5);
     }
 
     #[test]
     fn words_that_share_a_token_are_one_piece() {
-        let marks = marks(TokenizerKind::Words, " he <unk> co-op, sea ");
+        let highlights = highlights(TokenizerKind::Words, " he <unk> co-op, sea ");
         assert_eq!(
-            list(&marks),
+            list(&highlights),
             [
                 (" he", 1.0),
                 (" <unk>", 2.0),
@@ -253,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_the_sentence_and_no_surprise_is_lost() {
+    fn pieces_concatenate_to_the_sentence_and_keep_its_nll() {
         for kind in [
             TokenizerKind::Bpe,
             TokenizerKind::Characters,
@@ -263,42 +254,38 @@ mod tests {
             for text in random_texts(500) {
                 let spans = codec.spans(&text).unwrap();
                 let nats: Vec<f64> = (0..=spans.len()).map(|i| (i * i % 7) as f64).collect();
-                let marks = Marks::new(&text, &spans, &nats);
-                let pieces: String = marks.pieces.iter().map(|piece| piece.text).collect();
+                let highlights = Highlights::new(&text, &spans, &nats);
+                let pieces: String = highlights.pieces.iter().map(|piece| piece.text).collect();
                 assert_eq!(pieces, text);
-                assert!((marks.nats() - nats.iter().sum::<f64>()).abs() < 1e-9);
+                assert!((highlights.nats() - nats.iter().sum::<f64>()).abs() < 1e-9);
             }
         }
     }
 
     #[test]
-    fn each_style_shows_what_is_surprising_and_nothing_harmful() {
-        let marks = Marks {
+    fn each_style_shows_unlikely_words_and_no_control_characters() {
+        let highlights = Highlights {
             pieces: vec![
-                Mark {
+                Highlight {
                     text: "a",
                     nats: 0.1,
                 },
-                Mark {
+                Highlight {
                     text: " <\x1b&",
                     nats: 6.04,
                 },
             ],
             end: 9.5,
         };
-        assert_eq!(marks.show(Style::Plain, 1), "a <␛&[6.0]¶[9.5]\n");
+        assert_eq!(highlights.show(Style::Plain, 1), "a <␛&[6.0]¶[9.5]\n");
         assert_eq!(
-            marks.show(Style::Ansi, 1),
-            "a \x1b[30;48;5;215m<␛&\x1b[0m\x1b[30;48;5;203m¶\x1b[0m\n"
-        );
-        assert_eq!(
-            marks.show(Style::Tsv, 3),
+            highlights.show(Style::Tsv, 3),
             "3\ta\t0.1000\n3\t<␛&\t6.0400\n3\t¶\t9.5000\n"
         );
-        let page = marks.show(Style::Html, 1);
+        let page = highlights.show(Style::Html, 1);
         assert!(page.contains(">&lt;␛&amp;</span>") && page.contains("title=\"6.04 nats\""));
         assert!(Style::Html.head().starts_with("<!DOCTYPE html>"));
-        let levels = [2.9, 3.0, 6.0, 9.0].map(|nats| Mark { text: "", nats }.level());
+        let levels = [2.9, 3.0, 6.0, 9.0].map(|nats| Highlight { text: "", nats }.level());
         assert_eq!(levels, [0, 1, 2, 3]);
     }
 }

@@ -1,4 +1,4 @@
-/*! Lines of a file, plain or gzip, one at a time and never longer than is wanted. */
+/*! Lines of limited length from a plain or gzip file. */
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,15 +8,15 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, IoContext, Result};
 
-/// The longest sentence that is read, in bytes of UTF-8: some 2,500 English words. A line of a `.jsonl` file, whose
-/// other fields count as well, may be 64 times as long.
+/// The longest sentence that is read, in bytes of UTF-8: about 2,500 English words. A line of a `.jsonl` file, which has
+/// other fields too, may be 64 times as long.
 pub const MAX_SENTENCE: usize = 16 * 1024;
 
 /// Reads a file line by line.
 pub(super) struct Lines<'a> {
     path: &'a Path,
     reader: Box<dyn BufRead>,
-    /// The number of the line given last, from 1.
+    /// The number of the last line, from 1.
     pub(super) number: u64,
     line: Vec<u8>,
     limit: usize,
@@ -26,17 +26,17 @@ pub(super) struct Lines<'a> {
 #[derive(Debug, PartialEq)]
 pub(super) enum Line<'a> {
     Whole(&'a [u8]),
-    /// It has more bytes than the limit.
+    /// The line exceeds the limit.
     TooLong,
 }
 
 impl<'a> Lines<'a> {
-    /// Opens a file whose lines may be `limit` bytes long.
+    /// Opens a file with lines of at most `limit` bytes.
     pub(super) fn open(path: &'a Path, limit: usize) -> Result<Self> {
         const GZIP: [u8; 2] = [0x1f, 0x8b];
         const UTF_16: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
         let mut file = BufReader::with_capacity(1 << 16, File::open(path).reading(path)?);
-        // The first bytes say more than the name. A reader may give fewer than there are; a file's gives all it holds.
+        // The first bytes decide the format, whatever the name.
         let head = file.fill_buf().reading(path)?;
         let mut reader: Box<dyn BufRead> = if head.starts_with(&GZIP) {
             let decoder = MultiGzDecoder::new(file);
@@ -46,7 +46,7 @@ impl<'a> Lines<'a> {
         };
         let head = reader.fill_buf().map_err(|error| failed(path, error))?;
         if UTF_16.iter().any(|mark| head.starts_with(mark)) {
-            return Err(Error::input(path, "UTF-16, and only UTF-8 is read")
+            return Err(Error::input(path, "UTF-16; text must be UTF-8")
                 .with_hint("convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"));
         }
         if head.starts_with("\u{feff}".as_bytes()) {
@@ -61,10 +61,10 @@ impl<'a> Lines<'a> {
         })
     }
 
-    /// The next line; none at the end of the file. A `\r` before the `\n` is no part of it.
+    /// The next line without its `\n` or `\r\n`; none at the end of the file.
     pub(super) fn next(&mut self) -> Result<Option<Line<'_>>> {
         self.line.clear();
-        // One more than allowed, and the line's end.
+        // One byte above the limit and the line break.
         let most = self.limit as u64 + 2;
         let path = self.path;
         let read = (&mut self.reader)
@@ -90,7 +90,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Passes over the rest of a line.
+/// Skips the rest of a line.
 fn skip_line(reader: &mut dyn BufRead) -> io::Result<()> {
     loop {
         let buffer = reader.fill_buf()?;
@@ -104,13 +104,13 @@ fn skip_line(reader: &mut dyn BufRead) -> io::Result<()> {
     }
 }
 
-/// A failure while reading: what the decompressor complains of is the file's fault, all else the system's.
+/// An error of the decompressor names the file as damaged; other errors are those of the system.
 fn failed(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             Error::input(path, "its compressed data is damaged")
         }
-        io::ErrorKind::UnexpectedEof => Error::input(path, "its compressed data is cut short"),
+        io::ErrorKind::UnexpectedEof => Error::input(path, "its compressed data is truncated"),
         _ => Error::Read {
             path: path.into(),
             source: error,
@@ -130,7 +130,7 @@ pub(super) mod tests {
         encoder.finish().unwrap()
     }
 
-    /// The lines of a file of these bytes; none for one that is too long.
+    /// The lines of a file with these bytes; none for a line that is too long.
     fn lines(bytes: &[u8], limit: usize) -> Result<Vec<Option<String>>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
@@ -152,7 +152,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn ends_of_lines_and_a_byte_order_mark_are_no_text() {
+    fn line_breaks_and_a_byte_order_mark_are_not_text() {
         let text = "\u{feff}a\r\n\r\nb\rc\n\u{feff}d\r";
         let expected = whole(&["a", "", "b\rc", "\u{feff}d\r"]);
         assert_eq!(lines(text.as_bytes(), 9).unwrap(), expected);
@@ -161,18 +161,18 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn gzip_is_known_by_its_content() {
+    fn gzip_is_recognised_by_its_content() {
         let parts = [gzip(b"one\ntwo"), gzip(b"\nthree\n")].concat();
         assert_eq!(lines(&parts, 9).unwrap(), whole(&["one", "two", "three"]));
         let error = lines(&parts[..parts.len() - 9], 9).unwrap_err().to_string();
-        assert!(error.contains("cut short"), "{error}");
+        assert!(error.contains("truncated"), "{error}");
         let mut damaged = parts.clone();
         damaged[12] ^= 0x55;
         assert!(lines(&damaged, 9).is_err());
     }
 
     #[test]
-    fn a_line_may_have_the_limit_and_no_more() {
+    fn a_line_may_reach_the_limit_and_not_exceed_it() {
         for length in [0, 4, 5, 6, 7, 8, 70_000, 200_000] {
             let line = "x".repeat(length);
             let expected = (length <= 5).then(|| line.clone());

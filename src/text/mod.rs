@@ -1,29 +1,33 @@
 /*!
 Sentences in and out.
 
-[`Sentences`] reads a corpus, one sentence a line; a [`TextCodec`] learns its vocabulary from them and turns a sentence
-into tokens and back; [`Tokenized`] keeps the tokens of a whole corpus. On the way out a [`TextStream`] gives whole
-characters while tokens are still being made, and [`Marks`] shows which words of a sentence surprised a network.
+[`Sentences`] reads a corpus, one sentence a line. A [`TextCodec`] learns its vocabulary from them and converts a
+sentence to tokens and back. [`TrainValSplit`] is the tokenized dataset. A [`TextStream`] decodes tokens to whole
+characters while a model generates them. [`Highlights`] shows the negative log likelihood of each word.
 
-A sentence is any Unicode text. With the two open tokenizers it comes back exactly, byte for byte.
+A sentence is any Unicode text. The two open tokenizers reproduce it byte for byte.
 */
 
 mod corpus;
+mod dataset;
 mod format;
+mod grammar;
 mod highlight;
 mod lines;
 mod split;
 mod stream;
 mod tokenizer;
 mod tokens;
+mod unit;
 mod vocabulary;
 
-pub use corpus::{ReadSettings, Sentences, Skipped, Summary};
+pub use corpus::{ReadSettings, Sentences};
+pub use dataset::{TrainValSplit, fingerprint};
 pub use format::TextFormat;
-pub use highlight::{Mark, Marks, Style};
+pub use highlight::{Highlights, Style};
 pub use lines::MAX_SENTENCE;
 pub use split::HeldOut;
-pub use stream::TextStream;
 pub use tokenizer::TextCodec;
 pub use tokens::Tokenized;
+pub use unit::TextUnit;
 pub use vocabulary::{TokenizerKind, TokenizerSettings};

@@ -1,4 +1,4 @@
-/*! Which sentences are kept from training, to measure with. */
+/*! The split of a corpus into training and held-out sentences. */
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,24 +9,24 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::text::{ReadSettings, Sentences};
 
-/// The part of a corpus that is never trained on; saved as text: `one-in:20`, `last:3370` or `file:PATH`.
+/// The held-out part of a corpus; stored as text: `one-in:20`, `last:3370` or `file:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum HeldOut {
-    /// About one sentence in so many, chosen by what it says: sentences of the same letters and digits always stay
-    /// together, so that none is in both parts, and a sentence stays in its part when the corpus grows.
+    /// About one sentence in N, chosen by a hash of its letters and digits. Equal sentences are in the same part, and a
+    /// sentence stays in its part when the corpus grows.
     OneIn(u64),
-    /// The last sentences, for corpora whose order means something.
+    /// The last N sentences, for corpora in a meaningful order.
     Last(usize),
     /// The sentences of another file.
     File(PathBuf),
 }
 
 impl HeldOut {
-    /// Parts a corpus into what is trained on and what is held out, both in their order. Neither is empty.
+    /// Splits a corpus into the training and the held-out sentences, both in order. Neither part is empty.
     ///
     /// # Errors
-    /// A usage error when there are too few sentences for two parts; whatever reading another file fails at.
+    /// A usage error when there are too few sentences for two parts; an error when the other file cannot be read.
     pub fn split(
         &self,
         sentences: Sentences,
@@ -38,29 +38,27 @@ impl HeldOut {
             Self::Last(last) => {
                 if !(1..count).contains(last) {
                     return Err(Error::usage(format!(
-                        "the last {last} of {count} sentences cannot be held out"
+                        "cannot hold out the last {last} of {count} sentences"
                     ))
-                    .with_hint("at least one must be held out and one be left to learn from"));
+                    .with_hint("hold out at least one and leave at least one to train on"));
                 }
                 Ok(sentences.part(|index, _| index >= count - last))
             }
             Self::OneIn(n) => {
                 if *n < 2 {
-                    return Err(
-                        Error::usage(format!("one sentence in {n} cannot be held out"))
-                            .with_hint("hold out one in 2 or more"),
-                    );
+                    return Err(Error::usage(format!("cannot hold out one sentence in {n}"))
+                        .with_hint("hold out one in 2 or more"));
                 }
                 let keys = || sentences.iter().map(key);
                 let (lowest, highest) = (keys().min(), keys().max());
                 if lowest == highest {
-                    return Err(Error::usage("all sentences of the corpus say the same")
+                    return Err(Error::usage("all sentences of the corpus are the same")
                         .with_hint(
-                            "two that differ are needed: one to learn from, one to measure with",
+                            "at least two different sentences are needed: one to train on, one to hold out",
                         ));
                 }
                 let chosen = |key: u64| key.is_multiple_of(*n);
-                // In a small corpus chance may leave one part empty: then it gets what has the lowest key.
+                // In a small corpus one part may be empty: then it gets the sentences with the lowest key.
                 let (any, all) = (keys().any(chosen), keys().all(chosen));
                 Ok(sentences.part(|_, sentence| {
                     let key = key(sentence);
@@ -75,8 +73,8 @@ impl HeldOut {
     }
 }
 
-/// A number that depends on a sentence's letters and digits alone, or, if it has none, on all its characters: the
-/// 64-bit FNV-1a hash, with its bits mixed so that remainders are even.
+/// The 64-bit FNV-1a hash of a sentence's lower-case letters and digits, or, without any, of all its characters, mixed so
+/// that remainders are uniform. It decides which sentences of trained models are held out: it must not change.
 fn key(sentence: &str) -> u64 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     let letters = || {
@@ -129,8 +127,8 @@ impl FromStr for HeldOut {
             _ => None,
         };
         parsed.ok_or_else(|| {
-            Error::usage(format!("'{text}' does not say what to hold out"))
-                .with_hint("for example one-in:20, last:1000 or file:valid.txt")
+            Error::usage(format!("invalid validation split '{text}'"))
+                .with_hint("use one-in:N, last:N or file:PATH, for example one-in:20")
         })
     }
 }
@@ -156,9 +154,9 @@ mod tests {
 
     fn split(held_out: &HeldOut, lines: &[String]) -> Result<(Vec<String>, Vec<String>)> {
         let sentences = Sentences::from_lines(lines.iter().map(String::as_str));
-        let (learned, measured) = held_out.split(sentences, &ReadSettings::default())?;
+        let (training, out) = held_out.split(sentences, &ReadSettings::default())?;
         let list = |part: &Sentences| part.iter().map(str::to_owned).collect();
-        Ok((list(&learned), list(&measured)))
+        Ok((list(&training), list(&out)))
     }
 
     fn lines(count: usize) -> Vec<String> {
@@ -169,15 +167,15 @@ mod tests {
 
     #[test]
     fn one_in_n_holds_out_about_that_many_and_no_sentence_twice() {
-        let (learned, measured) = split(&HeldOut::OneIn(10), &lines(2_100)).unwrap();
-        assert_eq!(learned.len() + measured.len(), 2_100);
-        assert!((120..300).contains(&measured.len()), "{}", measured.len());
-        let learned: HashSet<_> = learned.into_iter().collect();
-        assert!(measured.iter().all(|line| !learned.contains(line)));
+        let (training, out) = split(&HeldOut::OneIn(10), &lines(2_100)).unwrap();
+        assert_eq!(training.len() + out.len(), 2_100);
+        assert!((120..300).contains(&out.len()), "{}", out.len());
+        let training: HashSet<_> = training.into_iter().collect();
+        assert!(out.iter().all(|line| !training.contains(line)));
     }
 
     #[test]
-    fn case_and_signs_keep_no_sentences_apart() {
+    fn case_and_punctuation_do_not_change_the_key() {
         for (a, b) in [("Go on!", "go, on."), ("ÄRGER", "ärger"), ("…", "…")] {
             assert_eq!(key(a), key(b));
         }
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_stays_where_it_is_when_the_corpus_grows() {
+    fn a_sentence_stays_in_its_part_when_the_corpus_grows() {
         let (_, few) = split(&HeldOut::OneIn(7), &lines(300)).unwrap();
         let (_, many) = split(&HeldOut::OneIn(7), &lines(600)).unwrap();
         assert!(many.starts_with(&few) && many.len() > few.len());
@@ -196,9 +194,9 @@ mod tests {
     fn even_two_lines_have_two_parts() {
         for n in [2, 3, 1_000_000] {
             for count in 2..12 {
-                let (learned, measured) = split(&HeldOut::OneIn(n), &lines(count)).unwrap();
-                assert!(!learned.is_empty() && !measured.is_empty());
-                assert_eq!(learned.len() + measured.len(), count);
+                let (training, out) = split(&HeldOut::OneIn(n), &lines(count)).unwrap();
+                assert!(!training.is_empty() && !out.is_empty());
+                assert_eq!(training.len() + out.len(), count);
             }
         }
         let same = vec!["Again.".to_owned(), "again".to_owned()];
@@ -206,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_and_another_file() {
+    fn the_last_sentences_or_another_file() {
         let all = lines(10);
-        let (learned, measured) = split(&HeldOut::Last(3), &all).unwrap();
+        let (training, out) = split(&HeldOut::Last(3), &all).unwrap();
         assert_eq!(
-            (learned.as_slice(), measured.as_slice()),
+            (training.as_slice(), out.as_slice()),
             (&all[..7], &all[7..])
         );
         for last in [0, 10, 11] {
@@ -219,12 +217,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("valid.txt");
         std::fs::write(&path, "x\n").unwrap();
-        let (learned, measured) = split(&HeldOut::File(path), &all).unwrap();
-        assert_eq!((learned, measured), (all, vec!["x".to_owned()]));
+        let (training, out) = split(&HeldOut::File(path), &all).unwrap();
+        assert_eq!((training, out), (all, vec!["x".to_owned()]));
     }
 
     #[test]
-    fn it_is_saved_as_it_is_typed() {
+    fn it_is_stored_as_it_is_typed() {
         for text in ["one-in:20", "last:3370", "file:a b/c:d.txt"] {
             let held_out: HeldOut = text.parse().unwrap();
             assert_eq!(held_out.to_string(), text);

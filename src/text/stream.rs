@@ -1,35 +1,36 @@
-/*! Text while it is being made: token by token in, whole characters out. */
+/*! Streaming decoder: tokens in, whole characters out. */
 
 use crate::error::Result;
 use crate::sequence::Token;
 use crate::text::TextCodec;
 
-/// Turns tokens into text as they come, and never gives half a character.
+/// Decodes tokens one by one to whole characters.
 ///
-/// What all pushes give, one after the other, with what [`finish`](Self::finish) gives at the end, is what decoding all
-/// tokens at once gives.
+/// The results of all pushes and of [`finish`](Self::finish) concatenate to the decoded text of all tokens.
 pub struct TextStream<'a> {
     codec: &'a TextCodec,
-    /// The beginning of a character: at most three bytes between pushes.
+    /// The bytes of an incomplete character, at most three between pushes.
     pending: Vec<u8>,
-    /// True until the first token.
+    /// True before the first token.
     first: bool,
 }
 
-impl<'a> TextStream<'a> {
-    pub(super) fn new(codec: &'a TextCodec) -> Self {
-        Self {
-            codec,
+impl TextCodec {
+    /// A decoder for tokens that come one by one.
+    pub fn stream(&self) -> TextStream<'_> {
+        TextStream {
+            codec: self,
             pending: Vec::new(),
             first: true,
         }
     }
+}
 
-    /// The characters that are whole with this token; none if it ends inside of its first. Bytes that cannot be part of
-    /// a character become U+FFFD, as many as [`String::from_utf8_lossy`] makes of them.
+impl TextStream<'_> {
+    /// The characters that this token completes. Invalid bytes become U+FFFD, as in [`String::from_utf8_lossy`].
     ///
     /// # Errors
-    /// When the token is not of the alphabet.
+    /// When the token is not in the alphabet.
     pub fn push(&mut self, token: Token) -> Result<String> {
         self.codec.append(token, self.first, &mut self.pending)?;
         self.first = false;
@@ -56,7 +57,7 @@ impl<'a> TextStream<'a> {
         Ok(text)
     }
 
-    /// What is left when no token follows: U+FFFD for a character that was begun, else nothing.
+    /// The text after the last token: U+FFFD for an incomplete character, else nothing.
     pub fn finish(self) -> &'static str {
         if self.pending.is_empty() {
             ""
@@ -79,7 +80,7 @@ mod tests {
     ];
 
     #[test]
-    fn pieces_of_a_text_are_the_text_without_replacements() {
+    fn pieces_of_a_text_concatenate_to_the_text() {
         for kind in &ALL[..2] {
             let codec = trained(*kind);
             for text in random_texts(2_000).map(|text| text.replace('\u{fffd}', "")) {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_any_tokens_are_the_whole_decoded() {
+    fn pieces_of_any_tokens_concatenate_to_the_decoded_text() {
         for kind in ALL {
             let codec = trained(kind);
             let mut state = 7_u32;
@@ -104,7 +105,7 @@ mod tests {
                 let tokens: Vec<Token> = (0..length % 40)
                     .map(|_| {
                         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        // Single bytes are most of the time no UTF-8; all tokens are tried.
+                        // Single bytes are mostly invalid UTF-8.
                         let below = if state & 64 == 0 { 256 } else { usize::MAX };
                         (state >> 8) % below.min(codec.vocabulary() + 1) as u32
                     })
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_comes_when_it_is_whole_and_half_a_one_is_said_to_be() {
+    fn a_character_comes_when_it_is_complete_and_an_incomplete_one_becomes_u_fffd() {
         let codec = trained(TokenizerKind::Characters);
         let mut stream = codec.stream();
         let pieces: Vec<String> = "鳥"

@@ -1,35 +1,36 @@
-/*! Sentences to tokens and back, by a tokenizer of the Hugging Face library that is kept as `tokenizer.json`. */
+/*! The codec between sentences and tokens: a tokenizer of the Hugging Face library, stored as `tokenizer.json`. */
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokenizers::models::ModelWrapper;
 use tokenizers::{DecoderWrapper, PreTokenizerWrapper, Tokenizer};
 
 use crate::error::{Error, IoContext, Result};
-use crate::sequence::{Alphabet, Codec, Token};
+use crate::sequence::{Alphabet, Codec, Grammar, Token};
+use crate::text::grammar::Utf8Grammar;
 use crate::text::vocabulary::{UNKNOWN, learn, named_byte, refused};
-use crate::text::{TextStream, TokenizerKind, TokenizerSettings};
+use crate::text::{TokenizerKind, TokenizerSettings};
 
-/// Tokens of a vocabulary of V: `0..V` are pieces of text, V is `stop` (the end of a sentence), and V + 1 the `start`
-/// that is only ever read. Neither of these two is in `tokenizer.json`: no text that a person types can mean them.
+/// A vocabulary of V tokens: `0..V` are pieces of text, V is `stop` (the end of a sentence), V + 1 is the input-only
+/// `start`. Neither `stop` nor `start` is in `tokenizer.json`, so that no typed text can contain them.
 pub struct TextCodec {
     tokenizer: Tokenizer,
     kind: TokenizerKind,
-    /// The text of all tokens, one after the other, in bytes: a token need not be whole characters.
+    /// The bytes of all tokens, concatenated. A token may be part of a character.
     bytes: Vec<u8>,
-    /// Where the bytes of each token end.
+    /// The end of each token in `bytes`.
     ends: Vec<usize>,
+    grammar: Option<Arc<Utf8Grammar>>,
 }
 
 impl TextCodec {
-    /// Learns a vocabulary from sentences. The same sentences give the same tokens.
+    /// Learns a vocabulary from sentences. The same sentences give the same vocabulary.
     ///
     /// # Errors
-    /// When the settings are not allowed.
+    /// When a setting is out of range.
     pub fn train<'a>(
         settings: &TokenizerSettings,
         sentences: impl Iterator<Item = &'a str> + Send,
@@ -38,58 +39,35 @@ impl TextCodec {
         Self::new(tokenizer).map_err(|reason| Error::usage(format!("the new tokenizer {reason}")))
     }
 
-    /// Opens a `tokenizer.json` that [`save`](Self::save) wrote.
+    /// Opens a `tokenizer.json` with the content of [`json`](Self::json).
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or is one that would not give back every text exactly.
+    /// When the file cannot be read, is damaged, or is not a tokenizer that reproduces every text exactly.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).reading(path)?;
         text.parse::<Tokenizer>()
-            .map_err(|error| format!("is damaged or no tokenizer: {error}"))
+            .map_err(|error| format!("is damaged or not a tokenizer: {error}"))
             .and_then(Self::new)
             .map_err(|reason| {
                 Error::model(path, format!("the tokenizer {reason}"))
-                    .with_hint("only a tokenizer.json that this program wrote fits a model")
+                    .with_hint("restore the tokenizer.json of this model, which ensuite wrote")
             })
-    }
-
-    /// Writes `tokenizer.json`: aside first, then renamed into place.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let text = self.json()?;
-        let mut aside = OsString::from(".");
-        aside.push(path.file_name().unwrap_or_default());
-        aside.push(format!(".{}.part", std::process::id()));
-        let aside = path.with_file_name(aside);
-        let written = (|| {
-            let mut file = File::create(&aside)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&aside, path)
-        })();
-        if written.is_err() {
-            // What is left of it is of no use, and the first error is the one to tell.
-            let _ = fs::remove_file(&aside);
-        }
-        written.writing(path)
     }
 
     /// The content of a `tokenizer.json`.
     ///
     /// # Errors
-    /// When the library refuses; it is not known to.
+    /// When the tokenizer library fails.
     pub fn json(&self) -> Result<String> {
         self.tokenizer.to_string(true).map_err(refused)
     }
 
-    /// How sentences are cut.
+    /// The kind of tokens.
     pub fn kind(&self) -> TokenizerKind {
         self.kind
     }
 
-    /// How many tokens are text: the alphabet without `stop`.
+    /// The number of tokens without `stop` and `start`.
     pub fn vocabulary(&self) -> usize {
         self.ends.len()
     }
@@ -97,17 +75,16 @@ impl TextCodec {
     /// The tokens of a sentence, without `stop`.
     ///
     /// # Errors
-    /// When the library refuses the text; it is not known to.
+    /// When the tokenizer library fails.
     pub fn tokens(&self, sentence: &str) -> Result<Vec<Token>> {
         let encoding = self.tokenizer.encode_fast(sentence, false);
         Ok(encoding.map_err(refused)?.get_ids().to_vec())
     }
 
-    /// The tokens of a sentence, each with the bytes of the sentence that it stands for. A piece may end inside of a
-    /// character.
+    /// The tokens of a sentence, each with its byte span in the sentence. A span may end inside a character.
     ///
     /// # Errors
-    /// When the library refuses the text; it is not known to.
+    /// When the tokenizer library fails.
     pub fn spans(&self, sentence: &str) -> Result<Vec<(Token, Range<usize>)>> {
         let encoding = self.tokenizer.encode(sentence, false).map_err(refused)?;
         let mut begin = 0;
@@ -116,7 +93,7 @@ impl TextCodec {
             if self.kind == TokenizerKind::Words {
                 return (token, from..to);
             }
-            // Exact, where the library rounds to characters.
+            // The library rounds its offsets to whole characters.
             let span = begin..begin + self.bytes_of(token).len();
             begin = span.end;
             (token, span)
@@ -124,7 +101,7 @@ impl TextCodec {
         Ok(spans.collect())
     }
 
-    /// The words of a sentence that are not in the vocabulary, each once, in their order. None with the open kinds.
+    /// The words of a sentence that are not in the vocabulary, each once, in order. Empty for the open kinds.
     pub fn unknown_words<'a>(&self, sentence: &'a str) -> Vec<&'a str> {
         let mut unknown = Vec::new();
         if self.kind == TokenizerKind::Words {
@@ -137,13 +114,39 @@ impl TextCodec {
         unknown
     }
 
-    /// Gives the text of tokens while they are being made.
-    pub fn stream(&self) -> TextStream<'_> {
-        TextStream::new(self)
+    /// The characters of a sentence that occur in no token and are spelled in bytes, each once, in order. Every ASCII
+    /// character occurs in a byte-pair encoding, as a byte.
+    pub fn unknown_characters(&self, sentence: &str) -> Vec<char> {
+        let mut unknown = Vec::new();
+        for character in sentence.chars() {
+            let mut buffer = [0; 4];
+            let text: &str = character.encode_utf8(&mut buffer);
+            let known = match self.kind {
+                TokenizerKind::Words => true,
+                TokenizerKind::Characters => self.tokenizer.token_to_id(text).is_some(),
+                TokenizerKind::Bpe => (0..self.vocabulary()).any(|token| {
+                    let mut parts = self.bytes_of(token as Token).windows(text.len());
+                    parts.any(|part| part == text.as_bytes())
+                }),
+            };
+            if !known && !unknown.contains(&character) {
+                unknown.push(character);
+            }
+        }
+        unknown
     }
 
-    /// Appends the text of a token, and the space before it where tokens are words and it is not the `first`. `stop`
-    /// has no text.
+    /// The constraint under which generated tokens decode to valid UTF-8; `None` where every sequence of tokens does.
+    ///
+    /// Give it to [`Sampler::with_grammar`](crate::sequence::Sampler::with_grammar) or
+    /// [`beam_search`](crate::sequence::beam_search).
+    pub fn grammar(&self) -> Option<Arc<dyn Grammar>> {
+        self.grammar
+            .clone()
+            .map(|grammar| grammar as Arc<dyn Grammar>)
+    }
+
+    /// Appends the bytes of a token, after a space where tokens are words and it is not the `first`. `stop` has none.
     pub(super) fn append(&self, token: Token, first: bool, out: &mut Vec<u8>) -> Result<()> {
         let vocabulary = self.vocabulary();
         if token as usize == vocabulary {
@@ -151,7 +154,7 @@ impl TextCodec {
         }
         if token as usize > vocabulary {
             return Err(Error::usage(format!(
-                "token {token} is not of this text's alphabet, 0 to {vocabulary}"
+                "token {token} is not in the alphabet, 0 to {vocabulary}"
             )));
         }
         if self.kind == TokenizerKind::Words && !first {
@@ -167,13 +170,14 @@ impl TextCodec {
         &self.bytes[begin..self.ends[token]]
     }
 
-    /// Looks through a tokenizer; the reason follows its name.
+    /// Checks a tokenizer. An error is a predicate: the reason, to follow the tokenizer's name.
     fn new(tokenizer: Tokenizer) -> std::result::Result<Self, String> {
-        let kind = kind(&tokenizer).ok_or("is of a kind not used here")?;
+        let kind = kind(&tokenizer).ok_or("is of an unsupported kind")?;
         let mut codec = Self {
             kind,
             bytes: Vec::new(),
             ends: Vec::new(),
+            grammar: None,
             tokenizer,
         };
         let mut single = [false; 256];
@@ -184,9 +188,9 @@ impl TextCodec {
             match (kind, named_byte(&name)) {
                 (TokenizerKind::Bpe, _) => {
                     for character in name.chars() {
-                        let byte = stands_for(character);
+                        let byte = represented_byte(character);
                         codec.bytes.push(byte.ok_or_else(|| {
-                            format!("has a token '{name}' that is not made of bytes")
+                            format!("has a token '{name}' that does not consist of bytes")
                         })?);
                     }
                 }
@@ -202,9 +206,14 @@ impl TextCodec {
             TokenizerKind::Bpe | TokenizerKind::Characters => single.iter().all(|&known| known),
             TokenizerKind::Words => codec.tokenizer.token_to_id(UNKNOWN).is_some(),
         };
-        complete
-            .then_some(codec)
-            .ok_or_else(|| "cannot spell every text".to_owned())
+        if !complete {
+            return Err("lacks some of the 256 bytes, or <unk>".to_owned());
+        }
+        if kind != TokenizerKind::Words {
+            let tokens = (0..codec.vocabulary()).map(|token| codec.bytes_of(token as Token));
+            codec.grammar = Some(Arc::new(Utf8Grammar::new(tokens)));
+        }
+        Ok(codec)
     }
 }
 
@@ -224,18 +233,17 @@ impl Codec for TextCodec {
         self.tokens(sentence)
     }
 
-    /// Bytes that are not UTF-8, as a network may make them, become U+FFFD. `stop` has no text.
+    /// Bytes that are not UTF-8 become U+FFFD; [`grammar`](Self::grammar) keeps a model from generating them.
     fn decode(&self, tokens: &[Token]) -> Result<String> {
-        let mut stream = self.stream();
-        let mut text = String::new();
-        for &token in tokens {
-            text += &stream.push(token)?;
+        let mut bytes = Vec::new();
+        for (index, &token) in tokens.iter().enumerate() {
+            self.append(token, index == 0, &mut bytes)?;
         }
-        Ok(text + stream.finish())
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
-/// Which of the three kinds it is; none if it does anything to a text besides.
+/// The kind of a tokenizer; none if it also normalizes, truncates or adds tokens.
 fn kind(tokenizer: &Tokenizer) -> Option<TokenizerKind> {
     let plain = tokenizer.get_normalizer().is_none()
         && tokenizer.get_post_processor().is_none()
@@ -267,9 +275,9 @@ fn kind(tokenizer: &Tokenizer) -> Option<TokenizerKind> {
     }
 }
 
-/// The byte that a character stands for in byte-level tokens (Radford et al. 2019, `bytes_to_unicode`): printable
-/// characters of Latin-1 for themselves, those from U+0100 on for the other bytes, in order.
-fn stands_for(character: char) -> Option<u8> {
+/// The byte of a character in byte-level tokens (Radford et al. 2019, `bytes_to_unicode`): printable Latin-1 characters
+/// represent their own code, characters from U+0100 on the other bytes in order.
+fn represented_byte(character: char) -> Option<u8> {
     let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     match u8::try_from(character) {
         Ok(byte) => Some(byte).filter(printable),
@@ -300,7 +308,7 @@ pub(super) mod tests {
 
     const OPEN: [TokenizerKind; 2] = [TokenizerKind::Bpe, TokenizerKind::Characters];
 
-    /// Random texts: any scalar values, or those that trip tokenizers up, or pieces of known lines.
+    /// Random texts of any scalar values, strings that tokenizers often mistreat, and parts of known lines.
     pub(in crate::text) fn random_texts(count: usize) -> impl Iterator<Item = String> {
         const TRAPS: [&str; 24] = [
             " ",
@@ -353,7 +361,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn ten_thousand_random_texts_come_back_exactly() {
+    fn random_texts_are_reproduced_exactly() {
         for kind in OPEN {
             let codec = trained(kind);
             for text in random_texts(10_000) {
@@ -370,7 +378,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_library_decodes_what_we_decode() {
+    fn the_library_decodes_to_the_same_text() {
         for kind in OPEN {
             let codec = trained(kind);
             for text in random_texts(500) {
@@ -388,7 +396,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_learned_is_used() {
+    fn learned_pieces_are_used() {
         let codec = trained(TokenizerKind::Bpe);
         assert_eq!(codec.tokens(" went to the").unwrap().len(), 3);
         let characters = trained(TokenizerKind::Characters);
@@ -396,7 +404,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn start_and_stop_are_no_text() {
+    fn start_and_stop_have_no_text() {
         for kind in [OPEN[0], OPEN[1], TokenizerKind::Words] {
             let codec = trained(kind);
             let alphabet = codec.alphabet();
@@ -440,12 +448,36 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_what_is_loaded() {
+    fn unknown_characters_are_named_once() {
+        let lines = ["the naïve café", "the naïve 秦川雄帝宅"].repeat(20);
+        let train = |kind| TextCodec::train(&TokenizerSettings::usual(kind), lines.iter().copied());
+        let characters = train(TokenizerKind::Characters).unwrap();
+        let sentence = "naïve 秦 函谷 Zoë 函 <0x41>";
+        let unknown = characters.unknown_characters(sentence);
+        assert_eq!(
+            unknown,
+            ['函', '谷', 'Z', 'o', 'ë', '<', '0', 'x', '4', '1', '>']
+        );
+        let pieces = train(TokenizerKind::Bpe).unwrap();
+        assert_eq!(pieces.unknown_characters(sentence), ['函', '谷', 'ë']);
+        let words = train(TokenizerKind::Words).unwrap();
+        assert!(words.unknown_characters(sentence).is_empty());
+        for codec in [characters, pieces] {
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| codec.unknown_characters(line).is_empty())
+            );
+        }
+    }
+
+    #[test]
+    fn a_saved_tokenizer_loads_with_the_same_tokens() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         for kind in [OPEN[0], OPEN[1], TokenizerKind::Words] {
             let codec = trained(kind);
-            codec.save(&path).unwrap();
+            fs::write(&path, codec.json().unwrap()).unwrap();
             let loaded = TextCodec::load(&path).unwrap();
             assert_eq!(loaded.kind(), kind);
             assert_eq!((&loaded.bytes, &loaded.ends), (&codec.bytes, &codec.ends));
@@ -453,12 +485,6 @@ pub(super) mod tests {
                 assert_eq!(loaded.tokens(&text).unwrap(), codec.tokens(&text).unwrap());
             }
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(
-            trained(OPEN[0])
-                .save(&folder.path().join("no/where.json"))
-                .is_err()
-        );
     }
 
     #[test]

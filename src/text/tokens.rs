@@ -1,4 +1,4 @@
-/*! The tokens of a whole corpus, compactly. */
+/*! The tokens of a corpus in memory. */
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::sequence::{Codec, SequenceDataset, Token};
 use crate::text::{Sentences, TextCodec};
 
-/// So many sentences are turned into tokens at a time by one thread.
+/// Sentences that one thread tokenizes at a time.
 const CHUNK: usize = 1_024;
 
-/// All sentences of a corpus as tokens, each with `stop` at its end; two bytes a token where the alphabet allows it.
+/// The tokens of all sentences of a corpus, each ending with `stop`; two bytes a token if the alphabet permits.
 pub struct Tokenized {
     tokens: Store,
-    /// Where each sentence ends.
+    /// The end of each sentence in `tokens`.
     ends: Vec<usize>,
 }
 
@@ -24,10 +24,10 @@ enum Store {
 }
 
 impl Tokenized {
-    /// The tokens of all sentences, in their order.
+    /// Tokenizes all sentences in order.
     ///
     /// # Errors
-    /// When a sentence cannot be expressed.
+    /// When the tokenizer library fails.
     pub fn new(codec: &TextCodec, sentences: &Sentences) -> Result<Self> {
         let alphabet = codec.alphabet();
         let mut tokenized = Self {
@@ -39,7 +39,7 @@ impl Tokenized {
             ends: Vec::with_capacity(sentences.len()),
         };
         let starts: Vec<usize> = (0..sentences.len()).step_by(CHUNK).collect();
-        // As many chunks at a time as threads: their tokens lie in memory twice.
+        // One chunk per thread at a time limits the tokens that are in memory twice.
         for starts in starts.chunks(rayon::current_num_threads()) {
             let chunks: Vec<Result<Vec<Vec<Token>>>> = starts
                 .par_iter()
@@ -59,11 +59,8 @@ impl Tokenized {
         Ok(tokenized)
     }
 
-    /// The tokens of sentence number `index`, with `stop`.
-    ///
-    /// # Panics
-    /// If there are not so many sentences.
-    pub fn tokens(&self, index: usize) -> Vec<Token> {
+    #[cfg(test)]
+    pub(super) fn tokens(&self, index: usize) -> Vec<Token> {
         let range = self.range(index);
         match &self.tokens {
             Store::Narrow(tokens) => tokens[range].iter().map(|&token| token.into()).collect(),
@@ -71,7 +68,7 @@ impl Tokenized {
         }
     }
 
-    /// Keeps only the sentences of at most `most` tokens, `stop` counted.
+    /// Keeps the sentences of at most `most` tokens, `stop` included.
     pub fn keep_up_to(&mut self, most: usize) {
         let kept: Vec<Range<usize>> = (0..self.ends.len())
             .map(|index| self.range(index))
@@ -94,7 +91,7 @@ impl Tokenized {
         }
     }
 
-    /// How many tokens there are in all, each sentence's `stop` counted.
+    /// The total number of tokens, `stop` included.
     pub fn total(&self) -> usize {
         self.ends.last().copied().unwrap_or(0)
     }
@@ -171,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn long_sentences_go_and_the_others_stay_as_they_are() {
+    fn long_sentences_are_dropped_and_the_others_kept() {
         let lines = ["a b", "a b c d e f", "c", "a b c d e f g h", "d e"];
         let sentences = Sentences::from_lines(lines);
         let settings = TokenizerSettings::usual(TokenizerKind::Characters);
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_vocabulary_has_room() {
+    fn a_large_vocabulary_is_stored_wide() {
         let words: Vec<String> = (0..70_000).map(|i| format!("w{i}")).collect();
         let lines: Vec<String> = words.chunks(1_000).map(|words| words.join(" ")).collect();
         let settings = TokenizerSettings {

@@ -1,7 +1,7 @@
 /*!
-What the tokens of a corpus are: pieces of words, characters, or words.
+Learning a vocabulary of word pieces, characters or words.
 
-The result is a tokenizer of the Hugging Face library, which its Python version opens just the same.
+The result is a tokenizer of the Hugging Face library, which its Python version opens too.
 */
 
 use std::collections::HashMap;
@@ -17,22 +17,22 @@ use tokenizers::{DecoderWrapper, PreTokenizerWrapper, Tokenizer};
 
 use crate::error::{Error, Result};
 
-/// How many different bytes there are: what an open vocabulary begins with.
+/// The single bytes, which an open vocabulary contains.
 const BYTES: usize = 256;
 
-/// What a word-level tokenizer says for a word it does not know.
+/// The token of unknown words.
 pub(super) const UNKNOWN: &str = "<unk>";
 
-/// How a sentence is cut into tokens.
+/// The kind of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenizerKind {
     /// Pieces of words by byte-level byte-pair encoding (Sennrich et al. 2016; over bytes: Radford et al. 2019, §2.2).
-    /// Open: any text comes back exactly.
+    /// Open: it reproduces any text exactly.
     Bpe,
-    /// Characters (Unicode scalar values); rare ones are spelled as the bytes of their UTF-8. Open, too.
+    /// Unicode scalar values; rare ones are spelled as their UTF-8 bytes. Open, too.
     Characters,
-    /// What stands between spaces; unknown words become `<unk>`, and spacing is lost. For comparison with papers only.
+    /// Words between white space. Unknown words become `<unk>` and spacing is lost: only for comparison with papers.
     Words,
 }
 
@@ -54,27 +54,26 @@ impl FromStr for TokenizerKind {
             "bpe" => Ok(Self::Bpe),
             "characters" => Ok(Self::Characters),
             "words" => Ok(Self::Words),
-            _ => Err(Error::usage(format!("there is no tokenizer '{text}'"))
-                .with_hint("tokenizers are bpe, characters and words")),
+            _ => Err(Error::usage(format!("unknown tokenizer '{text}'"))
+                .with_hint("use bpe, characters or words")),
         }
     }
 }
 
-/// How a vocabulary is learned.
+/// Settings for learning a vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerSettings {
-    /// What the tokens are.
+    /// The kind of tokens.
     pub kind: TokenizerKind,
-    /// How many tokens there are at most. The open kinds need 256 of them for the single bytes.
+    /// The largest number of tokens. The open kinds need 256 for the single bytes.
     pub vocabulary: usize,
-    /// A piece, character or word that occurs less often gets no token of its own, so that a small corpus has a small
-    /// vocabulary.
+    /// Pieces, characters and words that occur less often get no token, so that a small corpus has a small vocabulary.
     pub min_count: u64,
 }
 
 impl TokenizerSettings {
-    /// The usual settings of each kind.
+    /// The default settings of each kind.
     pub fn usual(kind: TokenizerKind) -> Self {
         let (vocabulary, min_count) = match kind {
             TokenizerKind::Bpe => (4_096, 10),
@@ -88,10 +87,10 @@ impl TokenizerSettings {
         }
     }
 
-    /// Refuses settings that no vocabulary can have.
+    /// Checks the size of the vocabulary.
     ///
     /// # Errors
-    /// A usage error naming what is allowed.
+    /// A usage error that names the range.
     pub fn validate(&self) -> Result<()> {
         let least = match self.kind {
             TokenizerKind::Bpe | TokenizerKind::Characters => BYTES,
@@ -101,11 +100,11 @@ impl TokenizerSettings {
             return Ok(());
         }
         Err(Error::usage(format!(
-            "a vocabulary of {} is not possible",
+            "vocabulary size {} is out of range",
             self.vocabulary
         ))
         .with_hint(format!(
-            "with the tokenizer {} it is from {least} to {}",
+            "with the tokenizer {} use a size from {least} to {}",
             self.kind,
             1 << 20
         )))
@@ -160,7 +159,7 @@ pub(super) fn learn<'a>(
     }
 }
 
-/// Byte-pair encoding within words, numbers and signs, each with the space before it.
+/// Byte-pair encoding within words, numbers and punctuation, each with the space before it.
 fn learn_pieces<'a>(
     settings: &TokenizerSettings,
     lines: impl Iterator<Item = &'a str> + Send,
@@ -176,7 +175,7 @@ fn learn_pieces<'a>(
     let trainer = BpeTrainer::builder()
         .show_progress(false)
         .vocab_size(settings.vocabulary)
-        // Below two, pairs that occur but once would become tokens.
+        // With 1, pairs that occur once would become tokens.
         .min_frequency(settings.min_count.max(2))
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
@@ -186,7 +185,7 @@ fn learn_pieces<'a>(
     Ok(tokenizer)
 }
 
-/// The tokens that are frequent enough, the most frequent first, of equals the lower one; `reserved` others come before.
+/// The tokens that are frequent enough, the most frequent first, ties in string order, without room for `reserved`.
 fn most_frequent(
     mut counts: Vec<(String, u64)>,
     settings: &TokenizerSettings,
@@ -205,7 +204,7 @@ fn number(tokens: impl Iterator<Item = String>) -> Map<String, Value> {
         .collect()
 }
 
-/// A tokenizer that changes nothing before it cuts, and knows no token that a text could call by name.
+/// A tokenizer without normalization and without special tokens.
 fn assemble(model: &Value, pre_tokenizer: &Value, decoder: &Value) -> Result<Tokenizer> {
     let whole = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
@@ -214,12 +213,12 @@ fn assemble(model: &Value, pre_tokenizer: &Value, decoder: &Value) -> Result<Tok
     whole.to_string().parse().map_err(refused)
 }
 
-/// How a byte is called among characters: `<0x0A>`.
+/// The name of a byte token: `<0x0A>`.
 fn byte_name(byte: usize) -> String {
     format!("<0x{byte:02X}>")
 }
 
-/// The byte of that name.
+/// The byte of a byte token.
 pub(super) fn named_byte(name: &str) -> Option<u8> {
     let digits = name.strip_prefix("<0x")?.strip_suffix('>')?;
     (digits.len() == 2)
@@ -227,9 +226,9 @@ pub(super) fn named_byte(name: &str) -> Option<u8> {
         .flatten()
 }
 
-/// The library's own refusal, of text that it should take.
+/// An error of the tokenizer library.
 pub(super) fn refused(error: tokenizers::Error) -> Error {
-    Error::usage(format!("the tokenizer refuses this text: {error}"))
+    Error::usage(format!("the tokenizer cannot read this text: {error}"))
 }
 
 #[cfg(test)]
@@ -255,7 +254,7 @@ mod tests {
         let size = |settings| codec(settings, &lines).vocabulary();
         assert_eq!(size(settings(TokenizerKind::Bpe, 256, 2)), 256);
         assert_eq!(size(settings(TokenizerKind::Bpe, 260, 2)), 260);
-        // "the" (twice a line), "cat", "sat", "on", "mat", each whole and with its pieces: no more can be merged.
+        // The words "the", "cat", "sat", "on", "mat" and their pieces: nothing else can be merged.
         assert!(size(settings(TokenizerKind::Bpe, 4_096, 2)) < 280);
         assert_eq!(size(settings(TokenizerKind::Bpe, 4_096, 1_000)), 256);
         assert_eq!(size(settings(TokenizerKind::Characters, 258, 1)), 258);
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frequent_gets_a_token_of_its_own() {
+    fn frequent_characters_get_a_token() {
         let lines = ["春眠不覺曉 春", "處處聞啼鳥"];
         let codec = codec(settings(TokenizerKind::Characters, 999, 2), &lines);
         assert_eq!(codec.tokens("春處").unwrap(), [256, 257]);
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_vocabularies_and_unknown_kinds_are_usage_errors() {
+    fn sizes_out_of_range_and_unknown_kinds_are_usage_errors() {
         for (kind, vocabulary) in [
             (TokenizerKind::Bpe, 255),
             (TokenizerKind::Characters, 0),

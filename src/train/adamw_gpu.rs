@@ -1,6 +1,6 @@
 /*!
-AdamW on a card: all parameters as one long tensor, so that a step is a handful of operations however many parameters
-there are, and nothing but the gradient's norm leaves the card.
+AdamW on a GPU: all parameters as one tensor, so that a step is a few operations for any number of parameters, and only the
+gradient's norm is copied to the CPU.
 */
 
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
 
-use crate::train::data_parallel::AllReduce;
-use crate::train::optimizer::{OptimizerSettings, OptimizerState};
+use crate::train::all_reduce::AllReduce;
+use crate::train::optimizer_state::{OptimizerSettings, OptimizerState};
 
-/// The optimizer's memory, `[parameters]` each, in module order.
+/// The optimizer's state, tensors `[parameters]` in module order.
 pub(crate) struct GpuState {
     steps: u64,
     momentum: Tensor<1>,
     variance: Tensor<1>,
     average: Tensor<1>,
-    /// How many numbers each parameter has.
+    /// The number of values of each parameter.
     sizes: Vec<usize>,
-    /// Where several devices train together.
+    /// The exchange of gradients between several devices.
     exchange: Option<Arc<dyn AllReduce>>,
 }
 
@@ -41,7 +41,7 @@ impl GpuState {
         }
     }
 
-    /// Goes on from plain arrays.
+    /// Replaces the state by plain arrays.
     pub(crate) fn put(&mut self, state: &OptimizerState) {
         let exchange = self.exchange.take();
         *self = Self {
@@ -50,12 +50,12 @@ impl GpuState {
         };
     }
 
-    /// From now on takes the mean of several devices' gradients.
+    /// From now on steps along the mean of several devices' gradients.
     pub(crate) fn share(&mut self, exchange: Arc<dyn AllReduce>) {
         self.exchange = Some(exchange);
     }
 
-    /// The memory as plain arrays.
+    /// The state as plain arrays.
     pub(crate) fn arrays(&self) -> OptimizerState {
         let parts = |flat: &Tensor<1>| {
             let values = crate::models::values(flat.clone());
@@ -117,7 +117,7 @@ impl GpuState {
     }
 }
 
-/// Collects gradients, zeros where a parameter had none.
+/// Collects gradients, zeros for a parameter without one.
 struct Gradients {
     given: GradientsParams,
     found: Vec<Tensor<1>>,
@@ -194,14 +194,14 @@ impl ModuleMapper for Put {
 mod tests {
     use super::*;
     use crate::models::testing::small;
-    use crate::models::{Recurrent, Unit, parameters};
+    use crate::models::{Recurrent, RecurrentCell, parameters};
     use crate::ops::cross_entropy;
     use crate::train::AdamW;
 
     #[test]
-    fn it_goes_as_the_optimizer_of_the_cpu_does() {
+    fn it_takes_the_steps_of_the_cpu_optimizer() {
         let device = Device::flex();
-        let net = small(Unit::Gru);
+        let net = small(RecurrentCell::Gru);
         let settings = OptimizerSettings {
             weight_decay: 0.1,
             clip_norm: 0.3,

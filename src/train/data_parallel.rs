@@ -1,28 +1,27 @@
 /*!
-One network on several cards: each learns from a batch of its own, and all take the step of the mean gradient, which burn's
-collective operations give them. They begin alike and so stay alike, but for the last bits of their own arithmetic; only
-the first one reports and saves.
+Data parallelism: one replica of a task a device. Each takes a batch of its own, and all take the step of the mean gradient,
+which burn's collective operations compute. Replicas begin equal and stay equal up to rounding; only the first evaluates,
+reports and is saved.
+
+A replica that fails before the exchange of gradients ends the step with an error, because all meet on the CPU before they
+exchange. A device that fails inside the exchange itself leaves the others waiting in NCCL, and the program has to be
+interrupted; what was saved remains.
 */
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use burn::prelude::*;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
 
-use crate::models::Batch;
-use crate::models::SequenceModel;
-use crate::train::trainer::{TrainState, Training, one_step};
-use crate::train::{AdamW, Objective, OptimizerSettings};
+use crate::error::{Error, Result};
+use crate::models::Model;
+use crate::train::all_reduce::AllReduce;
+use crate::train::{BoxedTask, Losses, Metrics, StateDict, StepContext, Task};
 
-/// How devices agree on a gradient.
-pub(crate) trait AllReduce: Send + Sync {
-    /// The mean of what all of them give. Waits for all.
-    fn mean(&self, gradient: Tensor<1>) -> Tensor<1>;
-}
-
-/// burn's own collective operations between cards.
+/// burn's collective operations between GPUs.
 struct Collective(Vec<Device>);
 
 impl AllReduce for Collective {
@@ -31,140 +30,260 @@ impl AllReduce for Collective {
     }
 }
 
-/// What another device is to do: the step at which training stands, with this batch.
-struct Job {
-    standing: TrainState,
-    batch: Batch,
-    learning_rate: f64,
+/// A barrier that a failure opens.
+struct Barrier {
+    size: usize,
+    state: Mutex<BarrierState>,
+    changed: Condvar,
 }
 
-/// The devices beside the first.
-pub(crate) struct Replicas(Vec<SyncSender<Job>>);
+#[derive(Default)]
+struct BarrierState {
+    waiting: usize,
+    round: u64,
+    failed: bool,
+}
 
-impl Replicas {
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Sets each to work on its part of the step, a batch each; `standing` is as before the step.
-    pub(crate) fn begin(&self, standing: &TrainState, batches: Vec<Batch>, learning_rate: f64) {
-        let first = standing.next_batch() + 1;
-        for ((number, batch), jobs) in (first..).zip(batches).zip(&self.0) {
-            let mut standing = standing.clone();
-            standing.batches = number;
-            let job = Job {
-                standing,
-                batch,
-                learning_rate,
-            };
-            jobs.send(job).expect("a device at work");
+impl Barrier {
+    /// Waits for all; false where one of them has failed.
+    fn wait(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting += 1;
+        if state.waiting == self.size {
+            state.waiting = 0;
+            state.round += 1;
+            self.changed.notify_all();
         }
+        let round = state.round;
+        let arrived = state.waiting == 0;
+        while !arrived && state.round == round && !state.failed {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        !state.failed
+    }
+
+    fn fail(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.failed = true;
+        self.changed.notify_all();
     }
 }
 
-/// Does `work`, a run on the first device, with the others at hand.
-pub(crate) fn with_replicas<N: SequenceModel, T>(
-    training: &mut Training<N>,
-    objective: &dyn Objective<N>,
-    settings: &OptimizerSettings,
-    devices: &[Device],
-    work: impl FnOnce(&mut Training<N>, &Replicas) -> T,
-) -> T {
-    if devices.len() == 1 {
-        return work(training, &Replicas(Vec::new()));
-    }
-    let cards = Collective(devices.to_vec());
-    exchanging(
-        training,
-        objective,
-        settings,
-        devices,
-        Arc::new(cards),
-        work,
-    )
-}
-
-fn exchanging<N: SequenceModel, T>(
-    training: &mut Training<N>,
-    objective: &dyn Objective<N>,
-    settings: &OptimizerSettings,
-    devices: &[Device],
+/// Exchanges gradients once all replicas have theirs.
+struct Met {
+    barrier: Arc<Barrier>,
     exchange: Arc<dyn AllReduce>,
-    work: impl FnOnce(&mut Training<N>, &Replicas) -> T,
-) -> T {
+}
+
+/// The panic of a replica whose peer has failed.
+struct PeerFailed;
+
+impl AllReduce for Met {
+    fn mean(&self, gradient: Tensor<1>) -> Tensor<1> {
+        if !self.barrier.wait() {
+            // Unlike a panic, this prints nothing.
+            resume_unwind(Box::new(PeerFailed));
+        }
+        self.exchange.mean(gradient)
+    }
+}
+
+enum Job<B> {
+    Step(B, StepContext),
+    Load(StateDict),
+}
+
+/// A replica on a thread of its own.
+struct Peer<B> {
+    jobs: SyncSender<Job<B>>,
+    outcomes: Receiver<Outcome<Losses>>,
+}
+
+/// Several replicas as one task. A step reads a batch for each.
+pub struct DataParallel<'t, B> {
+    first: BoxedTask<'t, B>,
+    peers: Vec<Peer<B>>,
+    barrier: Arc<Barrier>,
+}
+
+/// Runs `work` with one task made of `replicas`, one on each of `devices`. All take over the state of the first.
+///
+/// # Errors
+/// When this kind of task trains on one device only, or the replicas differ.
+pub fn data_parallel<B: Send, T>(
+    replicas: Vec<BoxedTask<B>>,
+    devices: &[Device],
+    work: impl FnOnce(&mut DataParallel<B>) -> Result<T>,
+) -> Result<T> {
+    exchanging(replicas, Arc::new(Collective(devices.to_vec())), work)
+}
+
+fn exchanging<B: Send, T>(
+    mut replicas: Vec<BoxedTask<B>>,
+    exchange: Arc<dyn AllReduce>,
+    work: impl FnOnce(&mut DataParallel<B>) -> Result<T>,
+) -> Result<T> {
+    let barrier = Arc::new(Barrier {
+        size: replicas.len(),
+        state: Mutex::default(),
+        changed: Condvar::new(),
+    });
+    let exchange = Arc::new(Met {
+        barrier: barrier.clone(),
+        exchange,
+    });
+    let state = replicas[0].state();
+    for (number, replica) in replicas.iter_mut().enumerate() {
+        replica.share_gradients(exchange.clone())?;
+        if number > 0 {
+            replica.load_state(state.clone())?;
+        }
+    }
     std::thread::scope(|scope| {
-        let mut jobs = Vec::new();
-        for device in &devices[1..] {
-            let (sender, receiver) = sync_channel(1);
-            jobs.push(sender);
-            let net = training.net.clone().valid().to_device(device);
-            let mut optimizer = AdamW::resume(training.optimizer.state().into_owned(), &net);
-            optimizer.share(exchange.clone());
-            let replica = Training {
-                net: net.train(),
-                optimizer,
-                standing: training.standing.clone(),
-            };
-            let device = device.clone().autodiff();
+        let first = replicas.remove(0);
+        let mut peers = Vec::new();
+        for mut replica in replicas {
+            let (jobs, ordered) = sync_channel::<Job<B>>(1);
+            let (sender, outcomes) = sync_channel(1);
+            let barrier = barrier.clone();
             scope.spawn(move || {
-                or_end(|| follow(replica, objective, settings, &receiver, &device));
+                for job in ordered {
+                    let outcome = guarded(&barrier, || match job {
+                        Job::Step(batch, at) => replica.step(batch, at).map(Some),
+                        Job::Load(state) => replica.load_state(state).map(|()| None),
+                    });
+                    match outcome {
+                        Ok(None) => {}
+                        Ok(Some(losses)) => drop(sender.send(Ok(losses))),
+                        Err(failure) => drop(sender.send(Err(failure))),
+                    }
+                }
             });
+            peers.push(Peer { jobs, outcomes });
         }
-        training.optimizer.share(exchange);
-        or_end(|| work(training, &Replicas(jobs)))
+        work(&mut DataParallel {
+            first,
+            peers,
+            barrier,
+        })
     })
 }
 
-/// Ends the program where one device cannot go on: the others wait for its gradient, and nothing can call them off. What was
-/// saved stays.
-fn or_end<T>(work: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        eprintln!(
-            "error: one of the devices failed; what was saved stays\nhint: go on with --resume"
-        );
-        std::process::exit(1)
-    })
+/// Why a replica did not finish its job.
+enum Failure {
+    Own(Error),
+    /// Another replica failed first.
+    OfPeer,
 }
 
-/// Takes each step that is ordered, until there are no more.
-fn follow<N: SequenceModel>(
-    mut replica: Training<N>,
-    objective: &dyn Objective<N>,
-    settings: &OptimizerSettings,
-    jobs: &Receiver<Job>,
-    device: &Device,
-) {
-    for job in jobs {
-        replica.standing = job.standing;
-        if !replica.standing.prepared {
-            let prepared = objective.prepare(&mut replica);
-            prepared.expect("what the first device could do");
+type Outcome<T> = std::result::Result<T, Failure>;
+
+/// Does a replica's work; its failure calls the others back from the barrier.
+fn guarded<T>(barrier: &Barrier, work: impl FnOnce() -> Result<T>) -> Outcome<T> {
+    let failure = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(error)) => Failure::Own(error),
+        Err(payload) if payload.is::<PeerFailed>() => Failure::OfPeer,
+        Err(payload) => Failure::Own(failed(&*payload)),
+    };
+    barrier.fail();
+    Err(failure)
+}
+
+fn failed(payload: &(dyn Any + Send)) -> Error {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    Error::Device {
+        message: format!("one of the devices failed: {}", text.unwrap_or("no reason")),
+        hint: Some("what was saved remains: continue with --resume".into()),
+    }
+}
+
+impl<B: Send> Task for DataParallel<'_, B> {
+    type Batch = Vec<B>;
+
+    fn step(&mut self, batches: Vec<B>, at: StepContext) -> Result<Losses> {
+        let mut batches = batches.into_iter();
+        let own = batches.next().expect("a batch for each replica");
+        for ((number, batch), peer) in (at.batch + 1..).zip(batches).zip(&self.peers) {
+            let at = StepContext {
+                batch: number,
+                ..at
+            };
+            // A thread that has ended gives no outcome either, below.
+            let _ = peer.jobs.send(Job::Step(batch, at));
         }
-        one_step(
-            &mut replica,
-            objective,
-            &job.batch,
-            job.learning_rate,
-            settings,
-            device,
-        );
+        let mut outcomes = vec![guarded(&self.barrier, || self.first.step(own, at))];
+        for peer in &self.peers {
+            outcomes.push(peer.outcomes.recv().unwrap_or(Err(Failure::OfPeer)));
+        }
+        let mut total: Option<Losses> = None;
+        let mut peer_failed = false;
+        for outcome in outcomes {
+            match (outcome, &mut total) {
+                (Err(Failure::Own(error)), _) => return Err(error),
+                (Err(Failure::OfPeer), _) => peer_failed = true,
+                (Ok(losses), None) => total = Some(losses),
+                (Ok(losses), Some(total)) => {
+                    total.scored += losses.scored;
+                    total.read += losses.read;
+                }
+            }
+        }
+        match total {
+            Some(losses) if !peer_failed => Ok(losses),
+            _ => Err(failed(&"it ended")),
+        }
+    }
+
+    fn evaluate(&mut self, at: StepContext) -> Result<Metrics> {
+        self.first.evaluate(at)
+    }
+
+    fn state(&self) -> StateDict {
+        self.first.state()
+    }
+
+    fn load_state(&mut self, state: StateDict) -> Result<()> {
+        for peer in &self.peers {
+            let _ = peer.jobs.send(Job::Load(state.clone()));
+        }
+        self.first.load_state(state)
+    }
+
+    fn snapshot(&self) -> Model {
+        self.first.snapshot()
+    }
+
+    fn diverged(&self, losses: &Losses, at: StepContext) -> bool {
+        self.first.diverged(losses, at)
+    }
+
+    fn batches_per_step(&self) -> u64 {
+        1 + self.peers.len() as u64
+    }
+
+    fn untimed_steps(&self) -> u64 {
+        self.first.untimed_steps()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Barrier, Mutex};
+    use std::sync;
 
     use super::*;
     use crate::models::testing::small;
-    use crate::models::{Recurrent, Unit, parameters};
-    use crate::train::{Budget, MaximumLikelihood};
+    use crate::models::{Batch, RecurrentCell, parameters};
+    use crate::train::{LikelihoodTask, OptimizerSettings};
 
     /// Two devices in one memory.
     struct InMemory {
         given: Mutex<Option<Tensor<1>>>,
-        both: Barrier,
+        both: sync::Barrier,
     }
 
     impl AllReduce for InMemory {
@@ -199,55 +318,73 @@ mod tests {
         }
     }
 
-    fn training() -> Training<Recurrent> {
-        let net = small(Unit::Lstm);
-        Training {
-            optimizer: AdamW::new(&net),
-            standing: TrainState::start(Budget::Steps(20)),
-            net: net.train(),
+    fn exchange() -> Arc<InMemory> {
+        Arc::new(InMemory {
+            given: Mutex::new(None),
+            both: sync::Barrier::new(2),
+        })
+    }
+
+    fn task() -> LikelihoodTask<'static> {
+        let model = Model::Recurrent(small(RecurrentCell::Lstm));
+        LikelihoodTask::new(model, OptimizerSettings::default(), 1, None).unwrap()
+    }
+
+    fn at(step: u64, batch: u64) -> StepContext {
+        StepContext {
+            step,
+            batch,
+            planned: None,
+            learning_rate: 0.01,
         }
     }
 
     #[test]
     fn two_devices_learn_what_one_learns_from_both_batches() {
-        let settings = OptimizerSettings::default();
-        let objective = MaximumLikelihood { seed: 1 };
-        let exchange = InMemory {
-            given: Mutex::new(None),
-            both: Barrier::new(2),
-        };
-        let device = Device::flex().autodiff();
-        let mut two = training();
-        exchanging(
-            &mut two,
-            &objective,
-            &settings,
-            &[Device::flex(), Device::flex()],
-            Arc::new(exchange),
-            |training, others| {
-                assert_eq!(others.count(), 1);
-                for step in 0..20 {
-                    others.begin(&training.standing, vec![batch(2 * step + 1)], 0.01);
-                    let batch = batch(2 * step);
-                    one_step(training, &objective, &batch, 0.01, &settings, &device);
-                }
-            },
-        );
-        let mut one = training();
+        let replicas: Vec<BoxedTask<Batch>> = vec![Box::new(task()), Box::new(task())];
+        let two = exchanging(replicas, exchange(), |task| {
+            assert_eq!(task.batches_per_step(), 2);
+            for step in 0..20 {
+                let batches = vec![batch(2 * step), batch(2 * step + 1)];
+                let losses = task.step(batches, at(step as u64, 2 * step as u64))?;
+                assert_eq!((losses.scored, losses.read), (24, 24));
+            }
+            Ok(task.snapshot())
+        })
+        .unwrap();
+        let mut one = task();
         for step in 0..20 {
             let mut both = batch(2 * step);
             let other = batch(2 * step + 1);
             both.rows += other.rows;
             both.tokens.extend(other.tokens);
             both.targets.extend(other.targets);
-            one_step(&mut one, &objective, &both, 0.01, &settings, &device);
+            one.step(both, at(step as u64, step as u64)).unwrap();
         }
-        for (a, b) in parameters(&one.net).iter().zip(parameters(&two.net)) {
+        for (a, b) in parameters(&one.snapshot()).iter().zip(parameters(&two)) {
             for (x, y) in a.values.iter().zip(&b.values) {
                 assert!((x - y).abs() < 1e-3, "{}: {x} beside {y}", a.name);
             }
         }
-        let moved = parameters(&training().net)[0].values != parameters(&two.net)[0].values;
+        let moved = parameters(&task().snapshot())[0].values != parameters(&two)[0].values;
         assert!(moved, "nothing was learned");
+    }
+
+    #[test]
+    fn a_replica_that_fails_ends_the_step_with_its_reason_and_nothing_hangs() {
+        for broken in [0, 1] {
+            let replicas: Vec<BoxedTask<Batch>> = vec![Box::new(task()), Box::new(task())];
+            let error = exchanging(replicas, exchange(), |task| {
+                task.step(vec![batch(0), batch(1)], at(0, 0))?;
+                let mut batches = vec![batch(2), batch(3)];
+                // Its condition has a length that the network has not.
+                batches[broken].condition = Some(vec![1.0; 7]);
+                batches[broken].tokens.pop();
+                task.step(batches, at(1, 2))
+            });
+            let error = error.unwrap_err();
+            assert!(matches!(error, Error::Device { .. }), "{error}");
+            assert!(error.hint().unwrap().contains("--resume"));
+        }
     }
 }

@@ -1,88 +1,146 @@
-/*! What training makes small. */
+/*! Maximum likelihood with teacher forcing: the task of every autoregressive network. */
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::prelude::*;
 
 use crate::error::Result;
-use crate::models::{Batch, SequenceModel, inputs, nll, nll_of_logits};
+use crate::models::{Batch, Model, SequenceModel, inputs, nll, nll_of_logits};
 use crate::sequence::Likelihood;
-use crate::train::{DataLoader, Training};
+use crate::train::all_reduce::AllReduce;
+use crate::train::learner::Learner;
+use crate::train::{
+    DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
+};
 
-/// How far training is: what an objective that changes on the way goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepContext {
-    /// Steps done.
-    pub step: u64,
-    /// The number of this batch among all that were read. Seeds whatever is random in it.
-    pub batch: u64,
-    /// Steps in all as they were planned first, as far as known.
-    pub planned: Option<u64>,
+/// A loss above that of uniform predictions by this factor has diverged.
+const DIVERGED: f64 = 4.0;
+
+/// Trains a sequence model by maximum likelihood.
+pub struct LikelihoodTask<'a> {
+    learner: Learner<Model>,
+    /// Of dropout.
+    seed: u64,
+    held_out: Option<&'a DataLoader<'a>>,
+    device: Device,
 }
 
-/// How good a network is by what is held out.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Validation {
-    /// What is made small, summed, beside the tokens it is summed over.
-    pub likelihood: Likelihood,
-    /// What it is made of, and what else there is to watch: a name and a number each, for the log.
-    pub parts: BTreeMap<String, f64>,
-    /// The same in words; empty where there is nothing more to say.
-    pub remark: String,
-}
-
-/// A loss for one kind of network.
-pub trait Objective<N>: Sync {
-    /// The mean loss a scored token in nats, `[1]`.
-    fn loss(&self, net: &N, batch: &Batch, now: StepContext, device: &Device) -> Tensor<1>;
-
-    /// What is held out, measured with a plain network on its plain device.
+impl<'a> LikelihoodTask<'a> {
+    /// Trains `model`, a sequence model on a plain device. `seed` is the seed of dropout.
     ///
     /// # Errors
-    /// When reading fails.
-    fn validate(
-        &self,
-        net: &N,
-        held_out: &DataLoader,
-        now: StepContext,
-        device: &Device,
-    ) -> Result<Validation>;
-
-    /// Before each step, until it says true: a place to change the network itself, once.
-    ///
-    /// # Errors
-    /// When no network can be made.
-    fn prepare(&self, _training: &mut Training<N>) -> Result<bool> {
-        Ok(false)
-    }
-}
-
-/// Maximum likelihood with teacher forcing: the mean surprise of the scored tokens.
-#[derive(Debug, Clone, Copy)]
-pub struct MaximumLikelihood {
-    /// Of whatever the network drops in training.
-    pub seed: u64,
-}
-
-impl<N: SequenceModel> Objective<N> for MaximumLikelihood {
-    fn loss(&self, net: &N, batch: &Batch, now: StepContext, device: &Device) -> Tensor<1> {
-        let (tokens, condition) = inputs(batch, device);
-        let logits = net.training_logits(tokens, condition, seed_of_batch(self.seed, now.batch));
-        nll_of_logits(logits, batch) / batch.scored().max(1) as f64
-    }
-
-    fn validate(
-        &self,
-        net: &N,
-        held_out: &DataLoader,
-        _now: StepContext,
-        device: &Device,
-    ) -> Result<Validation> {
-        Ok(Validation {
-            likelihood: likelihood(net, held_out, device)?,
-            ..Validation::default()
+    /// When it is not a sequence model.
+    pub fn new(
+        model: Model,
+        settings: OptimizerSettings,
+        seed: u64,
+        held_out: Option<&'a DataLoader<'a>>,
+    ) -> Result<Self> {
+        model.require_sequence()?;
+        let learner = Learner::new(model, settings, "");
+        Ok(Self {
+            device: learner.device(),
+            learner,
+            seed,
+            held_out,
         })
     }
+}
+
+fn sequence(model: &Model) -> &dyn SequenceModel {
+    model.sequence().expect("checked when the task was made")
+}
+
+impl Task for LikelihoodTask<'_> {
+    type Batch = Batch;
+
+    fn step(&mut self, batch: Batch, at: StepContext) -> Result<Losses> {
+        let seed = seed_of_batch(self.seed, at.batch);
+        let loss = mean_nll(sequence(&self.learner.net), &batch, seed, &self.device);
+        let norm = self.learner.step(&loss, at.learning_rate);
+        Ok(losses("nll", loss, norm, &batch))
+    }
+
+    fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
+        let Some(held_out) = self.held_out.filter(|held_out| !held_out.is_empty()) else {
+            return Ok(Metrics::default());
+        };
+        let model = self.learner.averaged();
+        let likelihood = likelihood(sequence(&model), held_out, &self.device.clone().inner())?;
+        Ok(Metrics {
+            headline: Some(headline("nll", likelihood)),
+            ..Metrics::default()
+        })
+    }
+
+    fn state(&self) -> StateDict {
+        let mut state = StateDict::default();
+        self.learner.save(&mut state);
+        state
+    }
+
+    fn load_state(&mut self, mut state: StateDict) -> Result<()> {
+        self.learner.load(&mut state)?;
+        state.expect_empty()
+    }
+
+    fn snapshot(&self) -> Model {
+        self.learner.averaged()
+    }
+
+    fn diverged(&self, losses: &Losses, at: StepContext) -> bool {
+        has_diverged(sequence(&self.learner.net), losses, at)
+    }
+
+    fn untimed_steps(&self) -> u64 {
+        self.learner.untimed_steps()
+    }
+
+    fn share_gradients(&mut self, exchange: Arc<dyn AllReduce>) -> Result<()> {
+        self.learner.share_gradients(exchange);
+        Ok(())
+    }
+}
+
+/// The mean NLL of a batch's scored tokens in nats, `[1]`, as training sees it: with dropout by `seed`.
+pub fn mean_nll(net: &dyn SequenceModel, batch: &Batch, seed: u64, device: &Device) -> Tensor<1> {
+    let (tokens, condition) = inputs(batch, device);
+    let logits = net.training_logits(tokens, condition, seed);
+    nll_of_logits(logits, batch) / batch.scored().max(1) as f64
+}
+
+/// The outcome of a step with this loss `[1]`, in nats a token.
+pub(crate) fn losses(
+    name: &'static str,
+    loss: Tensor<1>,
+    gradient_norm: f64,
+    batch: &Batch,
+) -> Losses {
+    // Read after the optimizer's step, so that a GPU does not wait for it.
+    let bits = f64::from(loss.into_scalar::<f32>()) / std::f64::consts::LN_2;
+    Losses {
+        values: vec![(name, bits)],
+        unit: "bits/token",
+        gradient_norm,
+        scored: batch.scored() as u64,
+        read: (batch.rows * batch.time) as u64,
+    }
+}
+
+/// A metric in bits a token.
+pub(crate) fn headline(name: &str, likelihood: Likelihood) -> Metric {
+    Metric {
+        name: name.into(),
+        value: likelihood.bits_per_token(),
+        unit: "bits/token".into(),
+        direction: Direction::Lower,
+    }
+}
+
+/// Whether a loss in bits a token is not finite or, after the first step, far above that of uniform predictions.
+pub(crate) fn has_diverged(net: &dyn SequenceModel, losses: &Losses, at: StepContext) -> bool {
+    let uniform = (net.interface().alphabet.size as f64).log2();
+    !losses.are_finite() || at.step > 0 && losses.shown() > DIVERGED * uniform
 }
 
 /// The seed of what is random in a batch. An odd factor spreads runs of different seeds over different streams.
@@ -90,12 +148,12 @@ pub(crate) fn seed_of_batch(seed: u64, batch: u64) -> u64 {
     seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(batch)
 }
 
-/// The likelihood of everything the batches score. `device` is a plain one.
+/// The likelihood of everything that the batches score. `net` is on `device`, a plain one.
 ///
 /// # Errors
 /// When reading fails.
-pub fn likelihood<N: SequenceModel>(
-    net: &N,
+pub fn likelihood(
+    net: &dyn SequenceModel,
     batches: &DataLoader,
     device: &Device,
 ) -> Result<Likelihood> {
@@ -112,18 +170,15 @@ pub fn likelihood<N: SequenceModel>(
 
 #[cfg(test)]
 mod tests {
-    use burn::optim::GradientsParams;
-
     use super::*;
-    use crate::models::{Interface, Recurrent, RecurrentConfig, Unit, WaveNet, WaveNetConfig};
-    use crate::ops::fused::AS_ON_A_CARD;
+    use crate::models::{
+        Interface, Recurrent, RecurrentCell, RecurrentConfig, WaveNet, WaveNetConfig,
+    };
+    use crate::ops::form::testing::composed;
     use crate::sequence::Alphabet;
-    use crate::train::{AdamW, OptimizerSettings};
 
     /// Losses of the first steps on a repeating tune.
-    fn losses<N: SequenceModel>(net: N, steps: usize, composed: bool) -> Vec<f32> {
-        AS_ON_A_CARD.set(composed);
-        let device = Device::flex().autodiff();
+    fn losses(model: Model, steps: u64) -> Vec<f64> {
         let (rows, time) = (3, 50);
         let tune = |i: usize| (i * i % 11 + i / 50) as u32 % 11;
         let batch = Batch {
@@ -135,34 +190,25 @@ mod tests {
                 .collect(),
             condition: Some(vec![0.5, -1.0, 0.0, 1.0, 1.0, 0.25]),
         };
-        let mut net = net.train();
-        let mut optimizer = AdamW::new(&net);
-        let all = (0..steps as u64)
+        let settings = OptimizerSettings::default();
+        let mut task = LikelihoodTask::new(model, settings, 1, None).unwrap();
+        (0..steps)
             .map(|step| {
-                let loss = MaximumLikelihood { seed: 1 }.loss(
-                    &net,
-                    &batch,
-                    StepContext {
-                        step,
-                        batch: step,
-                        planned: None,
-                    },
-                    &device,
-                );
-                let value = loss.clone().into_scalar::<f32>();
-                let gradients = GradientsParams::from_grads(loss.backward(), &net);
-                (net, _) =
-                    optimizer.step(net.clone(), gradients, 1e-3, &OptimizerSettings::default());
-                value
+                let at = StepContext {
+                    step,
+                    batch: step,
+                    planned: None,
+                    learning_rate: 1e-3,
+                };
+                task.step(batch.clone(), at).unwrap().shown()
             })
-            .collect();
-        AS_ON_A_CARD.set(false);
-        all
+            .collect()
     }
 
-    /// Both forms train alike, and come below this share of the first loss.
-    fn check<N: SequenceModel>(share: f32, make: impl Fn() -> N) {
-        let (fused, composed) = (losses(make(), 200, false), losses(make(), 200, true));
+    /// The fused and the composed form train alike, to below this share of the first loss.
+    fn check(share: f64, make: impl Fn() -> Model) {
+        let fused = losses(make(), 200);
+        let composed = composed(|| losses(make(), 200));
         assert!(
             fused[199] < share * fused[0],
             "nothing was learned: {} then {}",
@@ -177,7 +223,7 @@ mod tests {
             );
         }
         assert_eq!(
-            losses(make(), 20, false),
+            losses(make(), 20),
             fused[..20],
             "two runs from the same start differ"
         );
@@ -205,16 +251,16 @@ mod tests {
             head: 16,
         };
         check(0.7, || {
-            WaveNet::new(config.clone(), interface(), 4, &Device::flex()).unwrap()
+            Model::WaveNet(WaveNet::new(config.clone(), interface(), 4, &Device::flex()).unwrap())
         });
     }
 
     #[test]
     fn recurrent_networks_train_as_their_composed_reference_does() {
         for (unit, tied, dropout, share) in [
-            (Unit::Lstm, false, 0.0, 0.7),
-            (Unit::Gru, false, 0.0, 0.7),
-            (Unit::Lstm, true, 0.1, 0.9),
+            (RecurrentCell::Lstm, false, 0.0, 0.7),
+            (RecurrentCell::Gru, false, 0.0, 0.7),
+            (RecurrentCell::Lstm, true, 0.1, 0.9),
         ] {
             let config = RecurrentConfig {
                 embedding: 8,
@@ -224,7 +270,9 @@ mod tests {
                 dropout,
             };
             check(share, || {
-                Recurrent::new(unit, config.clone(), interface(), 4, &Device::flex()).unwrap()
+                Model::Recurrent(
+                    Recurrent::new(unit, config.clone(), interface(), 4, &Device::flex()).unwrap(),
+                )
             });
         }
     }

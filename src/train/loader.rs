@@ -1,13 +1,13 @@
 /*!
-From a library of sequences to training batches: teacher forcing over windows, each token scored once an epoch.
+Training batches from a dataset of sequences: teacher forcing over windows, each token scored once an epoch.
 
-A sequence no longer than the window is one row. A longer one is cut into segments; a segment that starts inside the
-sequence is given real left context that is read and not scored: as much as a network with a receptive field can see, so
-that every scored token sees exactly what it would see in the whole sequence, and some for a recurrent one. The first row
-element is `start` where a row begins with its sequence.
-Rows of like length share a batch; what is still missing behind a row is `start`, not scored.
+A sequence no longer than the window is one row. A longer one is cut into segments. A segment that starts inside the
+sequence reads real left context that is not scored: the whole receptive field of a network that has one, so that every
+scored token is predicted as in the whole sequence, and a part of the past for a recurrent network. A row that begins with
+its sequence reads `start` first. Rows of similar length share a batch; shorter rows are padded at the end with `start`,
+which is not scored.
 
-Which rows make batch number `step` is a function of the seed and the step alone.
+The rows of a batch are a function of the seed and the batch's number alone.
 */
 
 use std::sync::Mutex;
@@ -19,18 +19,18 @@ use crate::models::Batch;
 use crate::ops::IGNORED;
 use crate::sequence::{Alphabet, SequenceDataset};
 
-/// How rows are cut and gathered.
+/// How sequences are cut into rows and rows are gathered into batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowConfig {
     /// The longest row, in tokens, context included.
     pub window: usize,
     /// Real tokens before the first scored one in rows that start inside a sequence.
     pub context: usize,
-    /// About how many tokens make a batch: rows × time.
+    /// The most tokens of a batch, rows × time, unless one row alone has more.
     pub budget: usize,
 }
 
-/// One row: the targets `from..to` of a sequence, read from `read_from` on.
+/// One row: the targets `from..to` of a sequence, with context from `read_from` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Segment {
     sequence: usize,
@@ -45,10 +45,10 @@ impl Segment {
     }
 }
 
-/// A library of sequences, cut into batches.
+/// A dataset of sequences, cut into batches.
 pub struct DataLoader<'a> {
     sequences: &'a dyn SequenceDataset,
-    /// One condition vector for each sequence of the library; empty vectors for none.
+    /// One condition vector for each sequence of the dataset; empty vectors for none.
     conditions: &'a [Vec<f32>],
     alphabet: Alphabet,
     cut: WindowConfig,
@@ -57,19 +57,19 @@ pub struct DataLoader<'a> {
     plan: Mutex<Plan>,
 }
 
-/// The batches of one epoch, kept until another epoch is asked for.
+/// The batches of one epoch, kept until another epoch is needed.
 struct Plan {
     epoch: u64,
-    /// The step at which the epoch begins.
+    /// The number of the epoch's first batch.
     first: u64,
     batches: Vec<Vec<Segment>>,
 }
 
-/// So many batches are sorted by length together: enough that rows are alike, few enough that chance remains.
+/// How many batches are sorted by length together: enough for rows of similar length, few enough for a random order.
 const POOL: usize = 32;
 
 impl<'a> DataLoader<'a> {
-    /// Cuts the sequences `members` of the library. A sequence without tokens gives no row.
+    /// Cuts the sequences `members` of the dataset. A sequence without tokens gives no row.
     ///
     /// # Panics
     /// If the context leaves no room in the window.
@@ -83,7 +83,7 @@ impl<'a> DataLoader<'a> {
     ) -> Self {
         assert!(
             cut.window > cut.context,
-            "a window of {} tokens is all context",
+            "a window of {} tokens has only context",
             cut.window
         );
         let segments: Vec<Segment> = members
@@ -106,7 +106,7 @@ impl<'a> DataLoader<'a> {
         }
     }
 
-    /// How many tokens are scored in an epoch.
+    /// The number of tokens scored in an epoch.
     pub fn tokens(&self) -> u64 {
         self.segments
             .iter()
@@ -114,7 +114,7 @@ impl<'a> DataLoader<'a> {
             .sum()
     }
 
-    /// The share of an epoch's batches that is padding, from 0 to below 1.
+    /// The share of padding in the batches of the current epoch, from 0 to below 1.
     pub fn padding(&self) -> f64 {
         let plan = self
             .plan
@@ -133,44 +133,44 @@ impl<'a> DataLoader<'a> {
         }
     }
 
-    /// True where there is nothing to learn from.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
 
-    /// The batch of training step `step`.
+    /// The batch number `number`.
     ///
     /// # Errors
     /// When reading fails.
     ///
     /// # Panics
     /// If there are no sequences.
-    pub fn at(&self, step: u64) -> Result<Batch> {
+    pub fn at(&self, number: u64) -> Result<Batch> {
         assert!(!self.is_empty(), "no sequences to train on");
         let (rows, epoch) = {
             let mut plan = self
                 .plan
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            if step < plan.first {
+            if number < plan.first {
                 *plan = Plan {
                     epoch: 0,
                     first: 0,
                     batches: batches_of_epoch(&self.segments, self.cut, self.seed, 0),
                 };
             }
-            while step >= plan.first + plan.batches.len() as u64 {
+            while number >= plan.first + plan.batches.len() as u64 {
                 plan.first += plan.batches.len() as u64;
                 plan.epoch += 1;
                 plan.batches = batches_of_epoch(&self.segments, self.cut, self.seed, plan.epoch);
             }
-            let batch = plan.batches[(step - plan.first) as usize].clone();
+            let batch = plan.batches[(number - plan.first) as usize].clone();
             (batch, plan.epoch)
         };
         self.read(&rows, Some(epoch))
     }
 
-    /// All batches of one pass in a fixed order, for measuring.
+    /// All batches of one pass in a fixed order, for an evaluation.
     pub fn pass(&self) -> impl Iterator<Item = Result<Batch>> {
         let mut rows = self.segments.clone();
         rows.sort_by_key(|segment| (segment.time(), segment.sequence, segment.from));
@@ -179,14 +179,14 @@ impl<'a> DataLoader<'a> {
             .map(|rows| self.read(&rows, None))
     }
 
-    /// The rows as training sees them in this epoch; without one, as they are.
+    /// The rows as training reads them in this epoch; without an epoch, as they are in the dataset.
     fn read(&self, rows: &[Segment], epoch: Option<u64>) -> Result<Batch> {
         let time = rows.iter().map(Segment::time).max().unwrap_or(0);
         let mut tokens = Vec::with_capacity(rows.len() * time);
         let mut targets = Vec::with_capacity(rows.len() * time);
         let mut piece = Vec::new();
         for row in rows {
-            // The target before the first one read is the first input; before the sequence there is `start`.
+            // The first input is the token before the first target, or `start` before the sequence.
             let before = usize::from(row.read_from > 0);
             piece.resize(row.time() + before, 0);
             let range = row.read_from - before..row.to;
@@ -235,7 +235,7 @@ fn segments(sequence: usize, length: usize, cut: WindowConfig) -> impl Iterator<
         if from >= length {
             return None;
         }
-        // The first row needs no context: nothing lies before it.
+        // The first row has no tokens before it.
         let read_from = from.saturating_sub(if from == 0 { 0 } else { cut.context });
         let to = (read_from + cut.window).min(length);
         let segment = Segment {
@@ -255,7 +255,7 @@ fn batches_of_epoch(
     seed: u64,
     epoch: u64,
 ) -> Vec<Vec<Segment>> {
-    let mut rng = rng_stream(seed, b"batches ", epoch);
+    let mut rng = rng_stream(seed, *b"batches ", epoch);
     let mut order = segments.to_vec();
     shuffle(&mut order, &mut rng);
     let longest = order.iter().map(Segment::time).max().unwrap_or(1);
@@ -271,7 +271,7 @@ fn batches_of_epoch(
     batches
 }
 
-/// Groups rows, sorted by length, so that rows × longest stays within the budget.
+/// Groups rows, sorted by length, so that rows × longest row stays within the budget.
 fn gather(rows: &[Segment], budget: usize) -> Vec<Vec<Segment>> {
     let mut batches = Vec::new();
     let mut batch: Vec<Segment> = Vec::new();
@@ -301,15 +301,15 @@ mod tests {
     };
 
     /// Sequence s has the tokens s·100 + (position mod 100).
-    struct Library(Vec<usize>);
+    struct Numbered(Vec<usize>);
 
-    impl Library {
+    impl Numbered {
         fn token(sequence: usize, position: usize) -> Token {
             (sequence * 100 + position % 100) as Token
         }
     }
 
-    impl SequenceDataset for Library {
+    impl SequenceDataset for Numbered {
         fn count(&self) -> usize {
             self.0.len()
         }
@@ -351,7 +351,7 @@ mod tests {
                 let sequence = targets[first] as usize / 100;
                 assert_eq!(
                     condition[row], sequence as f32,
-                    "a row has another sequence's condition"
+                    "a row with the condition of another sequence"
                 );
                 let starts = tokens[0] == ALPHABET.start;
                 assert!(
@@ -362,7 +362,7 @@ mod tests {
                     if target >= 0 {
                         *scored.entry(target as Token).or_default() += 1;
                         if t > 0 {
-                            // What is read is what stands before the target in the same sequence.
+                            // The input is the token before the target in the same sequence.
                             assert_eq!(tokens[t] as usize % 100, (target as usize + 99) % 100);
                             assert_eq!(tokens[t] as usize / 100, sequence);
                         }
@@ -374,7 +374,7 @@ mod tests {
             for residue in 0..100.min(length) {
                 let times = (length - residue).div_ceil(100);
                 assert_eq!(
-                    scored[&Library::token(sequence, residue)],
+                    scored[&Numbered::token(sequence, residue)],
                     times,
                     "sequence {sequence}"
                 );
@@ -383,12 +383,12 @@ mod tests {
     }
 
     #[test]
-    fn every_token_is_scored_once_an_epoch_with_its_true_past() {
+    fn every_token_is_scored_once_an_epoch_after_its_true_past() {
         let lengths = [7, 50, 51, 333, 1, 49, 90];
-        let library = Library(lengths.to_vec());
+        let dataset = Numbered(lengths.to_vec());
         let members: Vec<usize> = (0..lengths.len()).collect();
         let conditions: Vec<Vec<f32>> = members.iter().map(|&m| vec![m as f32]).collect();
-        let batches = DataLoader::new(&library, &members, &conditions, ALPHABET, CUT, 5);
+        let batches = DataLoader::new(&dataset, &members, &conditions, ALPHABET, CUT, 5);
         assert_eq!(batches.tokens(), lengths.iter().sum::<usize>() as u64);
         check(&lengths, batches.pass().map(Result::unwrap));
         let epoch = batches_of_epoch(&batches.segments, CUT, 5, 0).len() as u64;
@@ -396,11 +396,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_a_function_of_seed_and_step() {
-        let library = Library(vec![60; 40]);
+    fn a_batch_is_a_function_of_the_seed_and_its_number() {
+        let dataset = Numbered(vec![60; 40]);
         let members: Vec<usize> = (0..10).collect();
         let conditions = vec![Vec::new(); 40];
-        let make = |seed| DataLoader::new(&library, &members, &conditions, ALPHABET, CUT, seed);
+        let make = |seed| DataLoader::new(&dataset, &members, &conditions, ALPHABET, CUT, seed);
         let (a, b, other) = (make(1), make(1), make(2));
         let ahead: Vec<Batch> = (0..60).map(|step| a.at(step).unwrap()).collect();
         for step in [59, 3, 40, 0] {

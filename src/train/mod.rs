@@ -1,25 +1,38 @@
 /*!
-Training: batches, objective, optimizer, the loop.
+Training: batches, tasks, optimizer, the loop.
 
-Nothing here knows a medium. A medium's sequences come in as [`crate::sequence::SequenceDataset`], and go out through a [`Reporter`].
+The [`Trainer`] runs a [`Task`]; nothing here knows a medium or a file. A medium's sequences come in as
+[`crate::sequence::SequenceDataset`], and what is to be shown and saved goes out through a [`TrainingObserver`].
 */
 
 mod adamw_gpu;
+mod all_reduce;
 mod data_parallel;
 mod elbo;
+mod learner;
 mod likelihood;
 mod loader;
 mod optimizer;
+mod optimizer_state;
 mod prefetch;
 mod recipe;
 mod schedule;
+mod state_dict;
+mod task;
 mod trainer;
 
-pub use elbo::{Elbo, ElboSettings};
-pub use likelihood::{MaximumLikelihood, Objective, StepContext, Validation, likelihood};
+pub use data_parallel::data_parallel;
+pub use elbo::ElboTask;
+pub use likelihood::{LikelihoodTask, likelihood, mean_nll};
 pub use loader::{DataLoader, WindowConfig};
-pub use optimizer::{AdamW, OptimizerSettings, OptimizerState};
-pub use recipe::{BatchSettings, PRESETS, Recipe};
+pub use optimizer::AdamW;
+pub use optimizer_state::OptimizerSettings;
+pub(crate) use optimizer_state::OptimizerState;
+pub use prefetch::BatchSource;
+pub use recipe::{BatchSettings, Recipe};
+pub use state_dict::{StateDict, StateTensor};
+pub use task::{BoxedTask, Direction, Losses, Metric, Metrics, StepContext, Task};
 pub use trainer::{
-    Budget, Report, Reporter, StepReport, StopReason, TrainState, TrainerSettings, Training, fit,
+    Budget, Report, StepReport, StopReason, SystemClock, TrainState, Trainer, TrainerSettings,
+    TrainingObserver,
 };

@@ -1,4 +1,4 @@
-/*! AdamW over all parameters, with clipping by the global norm and the moving average of the weights. */
+/*! AdamW over all parameters of a network, with clipping by the global norm and a moving average of the weights. */
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,70 +6,26 @@ use std::sync::Arc;
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::kernels::adamw;
 use crate::models::{device_of, parameters, with_values};
 use crate::ops::device::is_cpu;
 use crate::train::adamw_gpu::GpuState;
-use crate::train::data_parallel::AllReduce;
+use crate::train::all_reduce::AllReduce;
+use crate::train::optimizer_state::{OptimizerSettings, OptimizerState};
 
-/// How the optimizer goes; the defaults are AdamW's own.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OptimizerSettings {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2), times the learning rate.
-    pub weight_decay: f64,
-    /// Gradients longer than this in all are shortened to it.
-    pub clip_norm: f64,
-    /// Decay of the moving average of the weights, reached after a while: min(this, (1 + t) / (10 + t)).
-    pub average_decay: f64,
-}
-
-impl Default for OptimizerSettings {
-    fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            clip_norm: 1.0,
-            average_decay: 0.999,
-        }
-    }
-}
-
-/// The optimizer's memory, in module order, and the averaged weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OptimizerState {
-    /// Steps taken.
-    pub steps: u64,
-    /// First moments.
-    pub momentum: Vec<Vec<f32>>,
-    /// Second moments.
-    pub variance: Vec<Vec<f32>>,
-    /// Exponential moving average of the weights: the ones used for making.
-    pub average: Vec<Vec<f32>>,
-}
-
-/// The optimizer of a network, its memory where the network lies.
+/// The optimizer of a network, with its state on the network's device.
 pub struct AdamW(OptimizerBackend);
 
 enum OptimizerBackend {
-    /// On the CPU.
+    /// Plain arrays and a SIMD kernel.
     Cpu(OptimizerState),
-    /// On a card.
+    /// Tensors on a GPU.
     Gpu(GpuState),
 }
 
 impl AdamW {
-    /// A fresh memory for this network.
+    /// The optimizer of a network at the start of its training.
     pub fn new<M: Module>(net: &M) -> Self {
         let average: Vec<Vec<f32>> = parameters(net).into_iter().map(|p| p.values).collect();
         let zeros: Vec<Vec<f32>> = average
@@ -85,8 +41,8 @@ impl AdamW {
         Self::resume(state, net)
     }
 
-    /// Goes on from this state with the network it belongs to.
-    pub fn resume<M: Module>(state: OptimizerState, net: &M) -> Self {
+    /// The optimizer with this state of the same network.
+    fn resume<M: Module>(state: OptimizerState, net: &M) -> Self {
         let device = device_of(net);
         Self(if is_cpu(&device) {
             OptimizerBackend::Cpu(state)
@@ -95,16 +51,16 @@ impl AdamW {
         })
     }
 
-    /// What is needed to go on.
-    pub fn state(&self) -> Cow<'_, OptimizerState> {
+    /// Its state, copied from the GPU if it is there.
+    pub(crate) fn state(&self) -> Cow<'_, OptimizerState> {
         match &self.0 {
             OptimizerBackend::Cpu(state) => Cow::Borrowed(state),
             OptimizerBackend::Gpu(state) => Cow::Owned(state.arrays()),
         }
     }
 
-    /// Changes the memory.
-    pub fn change(&mut self, change: impl FnOnce(&mut OptimizerState)) {
+    /// Changes its state.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut OptimizerState)) {
         match &mut self.0 {
             OptimizerBackend::Cpu(state) => change(state),
             OptimizerBackend::Gpu(flat) => {
@@ -115,7 +71,7 @@ impl AdamW {
         }
     }
 
-    /// From now on takes the mean of several devices' gradients, as tensors wherever it was.
+    /// From now on steps along the mean of several devices' gradients. The state becomes tensors, also on a CPU.
     pub(super) fn share(&mut self, exchange: Arc<dyn AllReduce>) {
         if let OptimizerBackend::Cpu(state) = &self.0 {
             self.0 = OptimizerBackend::Gpu(GpuState::new(state, &Device::flex()));
@@ -125,9 +81,9 @@ impl AdamW {
         }
     }
 
-    /// One step; gives the network and the gradient's global norm before clipping.
+    /// One step; returns the network and the gradient's global norm before clipping.
     ///
-    /// A gradient whose norm is no number leaves everything as it was.
+    /// A gradient whose norm is NaN or infinite changes nothing.
     pub fn step<M: Module>(
         &mut self,
         net: M,
@@ -143,20 +99,12 @@ impl AdamW {
         }
     }
 
-    /// The network with its averaged weights: the one to make with.
+    /// The network with its averaged weights, on a plain device.
     pub fn averaged<M: Module>(&self, net: &M) -> M {
         match &self.0 {
             OptimizerBackend::Cpu(state) => with_values(net.valid(), state.average.iter().cloned()),
             OptimizerBackend::Gpu(state) => state.averaged(net),
         }
-    }
-}
-
-impl OptimizerSettings {
-    /// The average's decay in step `step`, from 1.
-    pub(super) fn average_decay_at(&self, step: u64) -> f64 {
-        let t = step as f64;
-        self.average_decay.min((1.0 + t) / (10.0 + t))
     }
 }
 
@@ -176,7 +124,7 @@ fn step_of_arrays<M: Module>(
         beta_2: settings.beta2 as f32,
         epsilon: settings.epsilon as f32,
         weight_decay: settings.weight_decay as f32,
-        max_norm: Some(settings.clip_norm),
+        max_norm: settings.clip_norm,
         average_decay: settings.average_decay_at(step) as f32,
     };
     let memory = state
@@ -194,8 +142,7 @@ fn step_of_arrays<M: Module>(
                 gradient,
                 first,
                 second,
-                average: Some(average),
-                decay: true,
+                average,
             },
         )
         .collect();

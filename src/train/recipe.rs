@@ -1,32 +1,31 @@
 /*!
-How a model is made: which network, and how it is trained. Every default lives here, in a named recipe (a preset);
-a config file and flags change it, in this order, and the result is saved with the model.
+A recipe: the model and how it is trained. Every default is here, in a named recipe (a preset); a config file and then flags
+change it, and the result is saved with the model.
 */
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::{Model, NetworkConfig};
-use crate::models::{RecurrentConfig, SentenceVaeConfig, Unit, WaveNetConfig};
+use crate::models::{
+    Batch, ElboSettings, Model, ModelSpec, RecurrentCell, RecurrentConfig, SentenceVaeConfig,
+    SequenceConfig, Size, WaveNetConfig,
+};
 use crate::train::{
-    Elbo, ElboSettings, MaximumLikelihood, Objective, OptimizerSettings, TrainerSettings,
+    BoxedTask, DataLoader, ElboTask, LikelihoodTask, OptimizerSettings, TrainerSettings,
     WindowConfig,
 };
 
-/// Everything that decides what comes out of a run, beside the data.
+/// Everything besides the data that the result of a run depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The network and its size.
-    pub network: NetworkConfig,
+    /// The model and its sizes.
+    pub model: ModelSpec,
     /// The training loop.
     pub training: TrainerSettings,
     /// How sequences are cut into batches.
     pub batches: BatchSettings,
-    /// The course of training a VAE; none for other networks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub elbo: Option<ElboSettings>,
-    /// The seed of first weights and of the order of batches.
+    /// The seed of the initial weights, of the order of batches and of everything random in training.
     pub seed: u64,
 }
 
@@ -34,13 +33,13 @@ pub struct Recipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSettings {
-    /// SequenceDataset side by side; more where they are shorter than the window.
+    /// Sequences side by side; more where they are shorter than the window.
     pub rows: usize,
-    /// Tokens in a row that are scored, at most; a row that starts inside a sequence reads its context besides.
+    /// The most tokens of a row that are scored; a row that starts inside a sequence also reads its context.
     pub window: usize,
 }
 
-/// The sizes a network comes in: name, what it is for.
+/// The presets of sequence models: name and use.
 pub const PRESETS: [(&str, &str); 4] = [
     (
         "tiny",
@@ -48,151 +47,89 @@ pub const PRESETS: [(&str, &str); 4] = [
     ),
     (
         "small",
-        "the default: learns fast on two cores and makes fast",
+        "the default: trains and generates fast on two cores",
     ),
     ("medium", "twice the width: better after some hours"),
-    ("large", "for long training, or a card"),
+    ("large", "for long training, or a GPU"),
 ];
 
-const WAVENETS: [WaveNetConfig; 4] = {
-    const fn wavenet(
-        layers: usize,
-        cycle: usize,
-        residual: usize,
-        skip: usize,
-        head: usize,
-    ) -> WaveNetConfig {
-        WaveNetConfig {
-            layers,
-            cycle,
-            residual,
-            skip,
-            head,
+fn size_of(preset: &str) -> Result<Size> {
+    Size::named(preset).ok_or_else(|| {
+        let names = PRESETS.map(|(name, _)| name);
+        Error::usage(format!("there is no preset '{preset}'"))
+            .with_hint(format!("presets: {}", names.join(", ")))
+    })
+}
+
+/// A sequence model with this network: a WaveNet of the size, or the recurrent network.
+fn sequence(name: &str, size: Size, recurrent: RecurrentConfig) -> Result<ModelSpec> {
+    let network = match name {
+        "wavenet" => SequenceConfig::WaveNet(WaveNetConfig::preset(size)),
+        "lstm" => SequenceConfig::Lstm(recurrent),
+        "gru" => SequenceConfig::Gru(recurrent),
+        _ => {
+            return Err(Error::usage(format!("there is no network '{name}'"))
+                .with_hint("networks: wavenet, lstm, gru"));
         }
-    }
-    [
-        wavenet(16, 8, 16, 64, 128),
-        wavenet(20, 10, 32, 128, 256),
-        wavenet(20, 10, 64, 128, 256),
-        wavenet(40, 10, 64, 256, 256),
-    ]
-};
-
-fn size_of(preset: &str) -> Result<usize> {
-    let names = PRESETS.map(|(name, _)| name);
-    names
-        .iter()
-        .position(|name| *name == preset)
-        .ok_or_else(|| {
-            Error::usage(format!("there is no preset '{preset}'"))
-                .with_hint(format!("presets: {}", names.join(", ")))
-        })
-}
-
-fn network_of(
-    name: &str,
-    wavenet: WaveNetConfig,
-    recurrent: RecurrentConfig,
-) -> Result<NetworkConfig> {
-    match name {
-        "wavenet" => Ok(NetworkConfig::WaveNet(wavenet)),
-        "lstm" => Ok(NetworkConfig::Lstm(recurrent)),
-        "gru" => Ok(NetworkConfig::Gru(recurrent)),
-        _ => Err(Error::usage(format!("there is no network '{name}'"))
-            .with_hint("networks: wavenet, lstm, gru")),
-    }
-}
-
-fn recurrent(embedding: usize, hidden: usize) -> RecurrentConfig {
-    RecurrentConfig {
-        embedding,
-        hidden,
-        layers: 1,
-        tied: false,
-        dropout: 0.0,
-    }
+    };
+    Ok(ModelSpec::Sequence { network })
 }
 
 impl Recipe {
-    /// The recipe of this name for sound, with this network.
+    /// The preset `name` for sound, with this network.
     ///
     /// # Errors
     /// A usage error listing the names.
     pub fn sound(name: &str, network: &str) -> Result<Self> {
         let size = size_of(name)?;
         let rows = |rows, window| BatchSettings { rows, window };
-        let hidden = [96, 192, 384, 768][size];
-        // Recurrent layers go through time step by step: many short rows keep the processor busier.
+        // Recurrent layers work step by step: many short rows use the processor better.
         let batches = match network {
             "wavenet" => rows(2, 4096),
             _ => rows(32, 512),
         };
-        let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
-        Ok(Self::new(
-            network,
-            batches,
-            [4e-3, 4e-3, 2e-3, 1e-3][size],
-            200,
-        ))
+        let model = sequence(network, size, RecurrentConfig::preset_for_samples(size))?;
+        Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
-    /// The recipe of this name for pictures of `pixels` pixels, with this network.
+    /// The preset `name` for pictures of `pixels` pixels, with this network.
     ///
     /// # Errors
     /// A usage error listing the names.
     pub fn pictures(name: &str, network: &str, pixels: usize) -> Result<Self> {
         let size = size_of(name)?;
-        let hidden = [128, 256, 512, 1024][size];
-        // A row is a whole picture, and a batch about so many pixels.
+        // A row is a whole picture.
         let batches = BatchSettings {
             rows: 12_800_usize.div_ceil(pixels),
             window: pixels.max(16),
         };
-        let network = network_of(network, WAVENETS[size].clone(), recurrent(64, hidden))?;
-        Ok(Self::new(
-            network,
-            batches,
-            [4e-3, 4e-3, 2e-3, 1e-3][size],
-            200,
-        ))
+        let model = sequence(network, size, RecurrentConfig::preset_for_pixels(size))?;
+        Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
-    /// The recipe of this name for text, with this network.
+    /// The preset `name` for text, with this network.
     ///
     /// # Errors
     /// A usage error listing the names.
     pub fn text(name: &str, network: &str) -> Result<Self> {
         let size = size_of(name)?;
-        let network = network_of(
-            network,
-            WAVENETS[size].clone(),
-            RecurrentConfig {
-                tied: true,
-                dropout: [0.1, 0.2, 0.4, 0.5][size],
-                ..recurrent([96, 192, 256, 512][size], [192, 384, 512, 1024][size])
-            },
-        )?;
         // A row is mostly a whole sentence.
         let batches = BatchSettings {
             rows: 16,
             window: 128,
         };
-        Ok(Self::new(
-            network,
-            batches,
-            [4e-3, 4e-3, 3e-3, 2e-3][size],
-            200,
-        ))
+        let model = sequence(network, size, RecurrentConfig::preset_for_text(size))?;
+        Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 3e-3, 2e-3])))
     }
 
-    /// The recipe of this name for a sentence VAE, with a decoder of this unit.
+    /// The preset `name` for a sentence VAE, with a decoder of this recurrent cell.
     ///
     /// # Errors
     /// A usage error listing the names.
     pub fn sentence_vae(name: &str, unit: &str) -> Result<Self> {
         let unit = match unit {
-            "lstm" => Unit::Lstm,
-            "gru" => Unit::Gru,
+            "lstm" => RecurrentCell::Lstm,
+            "gru" => RecurrentCell::Gru,
             _ => {
                 return Err(
                     Error::usage(format!("a sentence VAE has no decoder '{unit}'"))
@@ -200,15 +137,12 @@ impl Recipe {
                 );
             }
         };
-        let sizes = SentenceVaeConfig {
-            unit,
-            embedding: 256,
-            hidden: 512,
-            encoder: 256,
-            latent: 32,
-            dropout: 0.5,
+        let unknown = || {
+            Error::usage(format!("there is no preset '{name}' for a sentence VAE"))
+                .with_hint("presets: anchor, poem")
         };
-        let course = ElboSettings {
+        let network = SentenceVaeConfig::preset(name, unit).ok_or_else(unknown)?;
+        let anchor = ElboSettings {
             autoencoder: 0.2,
             ramp: 0.3,
             reset_decoder: true,
@@ -216,101 +150,95 @@ impl Recipe {
             word_dropout: 0.3,
             bag_of_words: 0.5,
         };
-        let (network, course, rate, rows) = match name {
-            "anchor" => (sizes, course, 3e-3, 16),
-            "poem" => (
-                SentenceVaeConfig {
-                    latent: 128,
-                    dropout: 0.1,
-                    ..sizes
-                },
-                ElboSettings {
-                    reset_decoder: false,
-                    free_nats: 28.0,
-                    word_dropout: 0.2,
-                    ..course
-                },
-                3e-3,
-                16,
-            ),
-            _ => {
-                return Err(Error::usage(format!(
-                    "there is no preset '{name}' for a sentence VAE"
-                ))
-                .with_hint("presets: anchor, poem"));
-            }
+        let elbo = match name {
+            "poem" => ElboSettings {
+                reset_decoder: false,
+                free_nats: 28.0,
+                word_dropout: 0.2,
+                ..anchor
+            },
+            _ => anchor,
         };
-        let batches = BatchSettings { rows, window: 96 };
-        let mut recipe = Self::new(NetworkConfig::SentenceVae(network), batches, rate, 200);
-        // Before the course is through, a report is not better than the one before.
+        let batches = BatchSettings {
+            rows: 16,
+            window: 96,
+        };
+        let mut recipe = Self::new(ModelSpec::SentenceVae { network, elbo }, batches, 3e-3);
+        // While the KL weight rises, the ELBO of a later report may be worse.
         recipe.training.patience = 0;
-        recipe.elbo = Some(course);
         Ok(recipe)
     }
 
-    /// What training makes small.
-    pub fn objective(&self) -> Box<dyn Objective<Model>> {
-        match self.elbo {
-            Some(settings) => Box::new(Elbo {
-                settings,
-                seed: self.seed,
-            }),
-            None => Box::new(MaximumLikelihood { seed: self.seed }),
+    /// The task that trains `model`, which is on a plain device and was built by this recipe. `held_out` is what it is
+    /// evaluated on.
+    ///
+    /// # Errors
+    /// When the model is of another family.
+    pub fn task<'a>(
+        &self,
+        model: Model,
+        held_out: Option<&'a DataLoader<'a>>,
+    ) -> Result<BoxedTask<'a, Batch>> {
+        let (optimizer, seed) = (self.training.optimizer, self.seed);
+        match (&self.model, model) {
+            (ModelSpec::Sequence { .. }, model) => Ok(Box::new(LikelihoodTask::new(
+                model, optimizer, seed, held_out,
+            )?)),
+            (ModelSpec::SentenceVae { elbo, .. }, Model::SentenceVae(vae)) => Ok(Box::new(
+                ElboTask::new(vae, *elbo, optimizer, seed, held_out),
+            )),
+            (ModelSpec::SentenceVae { .. }, _) => Err(Error::usage(
+                "the model and its recipe are of different families",
+            )),
         }
     }
 
-    fn new(
-        network: NetworkConfig,
-        batches: BatchSettings,
-        learning_rate: f64,
-        warmup: u64,
-    ) -> Self {
+    fn new(model: ModelSpec, batches: BatchSettings, learning_rate: f64) -> Self {
         Self {
-            network,
+            model,
             training: TrainerSettings {
                 learning_rate,
-                warmup,
+                warmup: 200,
                 report_every: 500,
                 patience: 10,
                 optimizer: OptimizerSettings::default(),
             },
             batches,
-            elbo: None,
             seed: 0,
         }
     }
 
-    /// Changes what a TOML text names; unknown names are refused.
+    /// Changes what a TOML text names; unknown names are refused. Its sections `[network]` and `[elbo]` are those of the
+    /// model.
     ///
     /// # Errors
-    /// A reason, when it is no TOML, names what there is not, or gives a value of the wrong kind.
+    /// A reason, when the text is not TOML, has an unknown name or a value of the wrong kind.
     pub fn overridden(&self, text: &str) -> std::result::Result<Self, String> {
+        let reason = |error: toml::de::Error| error.to_string();
         let mut table = toml::Table::try_from(self).expect("a recipe is a table");
-        let changes: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| error.to_string())?;
+        let mut changes: toml::Table = text.parse().map_err(reason)?;
+        let mut model = toml::Table::new();
+        for section in ["network", "elbo"] {
+            if let Some(value) = changes.remove(section) {
+                model.insert(section.into(), value);
+            }
+        }
+        if !model.is_empty() {
+            merge(
+                &mut changes,
+                toml::Table::from_iter([("model".into(), model.into())]),
+            );
+        }
         merge(&mut table, changes);
-        table
-            .try_into()
-            .map_err(|error: toml::de::Error| error.to_string())
+        table.try_into().map_err(reason)
     }
 
-    /// Refuses numbers that cannot work.
+    /// Refuses settings that cannot work.
     ///
     /// # Errors
     /// A usage error naming the number and what is allowed.
     pub fn validate(&self) -> Result<()> {
-        self.network.validate()?;
-        if let Some(elbo) = &self.elbo {
-            elbo.validate()?;
-        }
-        let vae = matches!(self.network, NetworkConfig::SentenceVae(_));
-        if vae != self.elbo.is_some() {
-            return Err(
-                Error::usage("the network and [elbo] do not belong together")
-                    .with_hint("a VAE has the section [elbo], and no other network"),
-            );
-        }
+        self.model.validate()?;
         let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
         let rate = self.training.learning_rate;
         if !(rate.is_finite() && rate > 0.0 && rate <= 1.0) {
@@ -357,12 +285,12 @@ impl Recipe {
         Ok(())
     }
 
-    /// How sequences are cut where they are measured: like [`cut`](Self::cut), but networks that see everything see all
-    /// of any sequence up to 16,384 tokens.
+    /// How sequences are cut for an evaluation: as by [`cut`](Self::cut), but a recurrent network reads any sequence of up
+    /// to 16,384 tokens whole.
     pub fn cut_to_measure(&self) -> WindowConfig {
         const WHOLE: usize = 1 << 14;
         let cut = self.cut();
-        if self.network.receptive_field().is_some() {
+        if self.model.receptive_field().is_some() {
             return cut;
         }
         WindowConfig {
@@ -374,9 +302,9 @@ impl Recipe {
 
     /// How sequences are cut for this network.
     pub fn cut(&self) -> WindowConfig {
-        // A network that sees everything warms up on half a window's worth of past.
+        // A recurrent network reads half a window before the first scored token.
         let context = self
-            .network
+            .model
             .receptive_field()
             .map_or(self.batches.window / 2, |field| field - 1);
         WindowConfig {
@@ -412,7 +340,7 @@ mod tests {
                     Recipe::text(name, network).unwrap(),
                 ] {
                     recipe.validate().unwrap();
-                    assert_eq!(recipe.network.name(), network);
+                    assert_eq!(recipe.model.name(), network);
                 }
             }
         }
@@ -431,7 +359,10 @@ mod tests {
             .overridden("[network]\nlayers = 8\n[training]\nlearning_rate = 0.5\n[training.optimizer]\nclip_norm = 2.0")
             .unwrap();
         let mut expected = recipe.clone();
-        if let NetworkConfig::WaveNet(config) = &mut expected.network {
+        if let ModelSpec::Sequence {
+            network: SequenceConfig::WaveNet(config),
+        } = &mut expected.model
+        {
             config.layers = 8;
         }
         expected.training.learning_rate = 0.5;
@@ -445,6 +376,7 @@ mod tests {
         for text in [
             "[network]\nlayerz = 8",
             "colour = 1",
+            "[elbo]\nramp = 0.5",
             "[training]\nwarmup = 'x'",
             "not toml",
         ] {

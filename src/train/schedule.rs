@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-/// What is left of the learning rate at the end.
+/// The share of the learning rate at the end.
 const FINAL: f64 = 0.02;
 
 /// The share of the full learning rate at step `step` of `total`, counted from 0.

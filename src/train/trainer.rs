@@ -1,28 +1,25 @@
-/*! The training loop: draw a batch, step, now and then look how it goes, and never lose anything. */
+/*!
+The training loop: batches, steps, reports, saving. It knows a [`Task`] and nothing of what the task trains.
+*/
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::optim::GradientsParams;
-use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::Batch;
-use crate::models::{SequenceModel, device_of};
-use crate::ops::device::is_cpu;
-use crate::train::data_parallel::{Replicas, with_replicas};
-use crate::train::prefetch::{Prefetcher, prefetch};
+use crate::models::Model;
+use crate::train::prefetch::{BatchSource, Prefetcher, prefetch};
 use crate::train::{
-    AdamW, DataLoader, Objective, OptimizerSettings, StepContext, Validation, schedule,
+    Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task, schedule,
 };
 
-/// How long, how fast, how careful.
+/// Settings of the loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainerSettings {
-    /// The learning rate at its highest.
+    /// The highest learning rate.
     pub learning_rate: f64,
     /// Steps until it is reached.
     pub warmup: u64,
@@ -30,165 +27,216 @@ pub struct TrainerSettings {
     pub report_every: u64,
     /// Reports without a better validation until training stops early; 0: never.
     pub patience: u32,
-    /// The optimizer's own.
+    /// Settings of the optimizer.
     pub optimizer: OptimizerSettings,
 }
 
 /// How long to train.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Budget {
-    /// So many optimizer steps.
+    /// This many optimizer steps.
     Steps(u64),
-    /// So long on this machine; turned into steps once their speed is known.
+    /// This many minutes on this machine; turned into steps once their speed is known.
     Minutes(f64),
 }
 
-/// Where a run stands; saved, so that it can go on as if it had never stopped.
+/// Where a run is: the trainer's own state, saved beside the task's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainState {
     /// Steps done.
     pub step: u64,
-    /// Steps in all; `None` until `--minutes` is turned into steps.
+    /// Steps in all; `None` until minutes are turned into steps.
     pub total: Option<u64>,
-    /// Steps in all as they were planned first: what an objective's course is spread over, however long training goes on.
+    /// Steps in all as they were planned first. A task's schedule is spread over these, however long training continues.
     #[serde(default)]
     pub planned: Option<u64>,
-    /// Whether the objective has changed the network itself (see [`Objective::prepare`]).
-    #[serde(default)]
-    pub prepared: bool,
     /// Seconds spent, reports included.
     pub seconds: f64,
-    /// Tokens scored so far.
-    pub tokens: u64,
-    /// DataLoader read so far, where several devices read more than one a step; never fewer than steps.
+    /// Elements (tokens, pictures) that losses have counted so far.
+    #[serde(alias = "tokens")]
+    pub scored: u64,
+    /// Batches read so far, which several devices read more than one of in a step; never fewer than steps.
     #[serde(default)]
     pub batches: u64,
-    /// The best validation so far, in bits a token, and its step.
+    /// The best validation so far and its step.
     pub best: Option<(f64, u64)>,
     /// Reports since then.
     pub stale: u32,
 }
 
 impl TrainState {
-    /// At the very beginning.
-    pub fn start(length: Budget) -> Self {
+    /// The beginning of a run.
+    pub fn start(budget: Budget) -> Self {
         Self {
             step: 0,
-            total: match length {
+            total: match budget {
                 Budget::Steps(steps) => Some(steps),
                 Budget::Minutes(_) => None,
             },
             planned: None,
-            prepared: false,
             seconds: 0.0,
-            tokens: 0,
+            scored: 0,
             batches: 0,
             best: None,
             stale: 0,
         }
     }
 
-    /// The number of the batch that is read next.
-    pub(crate) fn next_batch(&self) -> u64 {
+    /// The number of the next batch.
+    fn next_batch(&self) -> u64 {
         self.batches.max(self.step)
     }
 
-    /// What an objective goes by.
-    pub fn moment(&self) -> StepContext {
+    /// The context of the next step, with this learning rate.
+    pub fn context(&self, learning_rate: f64) -> StepContext {
         StepContext {
             step: self.step,
             batch: self.next_batch(),
             planned: self.planned,
+            learning_rate,
         }
     }
 }
 
-/// A network in training and all it needs to go on.
-pub struct Training<N> {
-    /// With the weights as they are trained.
-    pub net: N,
-    /// Moments and averages.
-    pub optimizer: AdamW,
-    /// How far it is.
-    pub standing: TrainState,
-}
-
-/// One look at how training goes.
+/// A report on the run: one line of `log.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "AnyReport")]
 pub struct Report {
     /// Steps done.
     pub step: u64,
-    /// Steps in all, as far as known.
+    /// Steps in all, if known.
     pub total: Option<u64>,
-    /// Mean training loss since the last report, in bits a token.
-    pub train_bits: f64,
-    /// Validation with the averaged weights, in bits a token; `None` without held-out data.
-    pub validation_bits: Option<f64>,
-    /// What validation is made of, where the objective has parts.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The mean losses since the last report, by name.
+    pub losses: BTreeMap<String, f64>,
+    /// The name of the loss that progress and curves show.
+    pub shown: String,
+    /// The unit of the losses.
+    pub unit: String,
+    /// The evaluation of the averaged weights; `None` without held-out data.
+    pub validation: Option<Metric>,
+    /// What else the evaluation found, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, f64>,
-    /// True for the best validation so far.
+    /// Whether this is the best validation so far.
     pub best: bool,
-    /// Mean global norm of the gradient since the last report.
+    /// The mean global norm of the gradient since the last report.
     pub gradient_norm: f64,
-    /// The learning rate now.
+    /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Seconds spent in all.
     pub seconds: f64,
-    /// Tokens read a second since the last report, validation not counted.
-    pub tokens_per_second: f64,
-    /// The share of the time since the last report, from 0 to 1, that training waited for its data; validation not
-    /// counted.
-    #[serde(default)]
+    /// Elements (tokens, pictures) read a second since the last report, without evaluations.
+    pub read_per_second: f64,
+    /// The share of the time since the last report, from 0 to 1, that training waited for its data, without evaluations.
     pub waited: f64,
-    /// What the reporter has to say about the sample it wrote.
+    /// What the evaluation and the sample showed, in words.
     pub remark: String,
 }
 
-/// What one step gave, for a progress line.
+impl Report {
+    /// The mean loss that progress and curves show.
+    pub fn loss(&self) -> f64 {
+        self.losses.get(&self.shown).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// A report as this program writes it, or as it was written before tasks named their losses (`train_bits`,
+/// `validation_bits`, `tokens_per_second`).
+#[derive(Deserialize)]
+struct AnyReport {
+    step: u64,
+    total: Option<u64>,
+    #[serde(default)]
+    losses: BTreeMap<String, f64>,
+    train_bits: Option<f64>,
+    shown: Option<String>,
+    unit: Option<String>,
+    validation: Option<Metric>,
+    validation_bits: Option<f64>,
+    #[serde(default)]
+    parts: BTreeMap<String, f64>,
+    best: bool,
+    gradient_norm: f64,
+    learning_rate: f64,
+    seconds: f64,
+    #[serde(alias = "tokens_per_second")]
+    read_per_second: f64,
+    #[serde(default)]
+    waited: f64,
+    remark: String,
+}
+
+impl From<AnyReport> for Report {
+    fn from(mut read: AnyReport) -> Self {
+        let shown = read.shown.unwrap_or_else(|| "loss".into());
+        let unit = read.unit.unwrap_or_else(|| "bits/token".into());
+        if let Some(bits) = read.train_bits {
+            read.losses.insert(shown.clone(), bits);
+        }
+        let bits = read.validation_bits.map(|value| Metric {
+            name: "validation".into(),
+            value,
+            unit: unit.clone(),
+            direction: crate::train::Direction::Lower,
+        });
+        Self {
+            step: read.step,
+            total: read.total,
+            losses: read.losses,
+            shown,
+            unit,
+            validation: read.validation.or(bits),
+            parts: read.parts,
+            best: read.best,
+            gradient_norm: read.gradient_norm,
+            learning_rate: read.learning_rate,
+            seconds: read.seconds,
+            read_per_second: read.read_per_second,
+            waited: read.waited,
+            remark: read.remark,
+        }
+    }
+}
+
+/// One step, for a progress line.
 #[derive(Debug, Clone, Copy)]
-pub struct StepReport {
+pub struct StepReport<'a> {
     /// Steps done.
     pub step: u64,
-    /// Steps in all, as far as known.
+    /// Steps in all, if known.
     pub total: Option<u64>,
-    /// This step's loss, in bits a token.
-    pub bits: f64,
-    /// Tokens read a second, of late.
-    pub tokens_per_second: f64,
-    /// Seconds until the end, as far as known.
+    /// The losses of this step.
+    pub losses: &'a Losses,
+    /// Elements (tokens, pictures) read a second, lately.
+    pub read_per_second: f64,
+    /// Seconds until the end, if known.
     pub seconds_left: Option<f64>,
 }
 
-/// The world around a run: it shows, samples and saves. Implemented above this floor.
-pub trait Reporter<N> {
+/// What surrounds a run: it shows progress, makes samples and saves.
+pub trait TrainingObserver {
     /// After every step.
-    fn stepped(&mut self, stepped: &StepReport);
+    fn stepped(&mut self, step: &StepReport);
 
-    /// Makes a sample with the averaged network and says one sentence about it.
+    /// Makes a sample with the averaged weights and describes it in one sentence.
+    ///
+    /// # Errors
+    /// When writing it fails.
+    fn sample(&mut self, model: &Model, step: u64) -> Result<String>;
+
+    /// Takes a report. `improved` is true if `model`, with the averaged weights, is the best so far; it always is without
+    /// a validation.
     ///
     /// # Errors
     /// When writing fails.
-    fn sample(&mut self, averaged: &N, step: u64) -> Result<String>;
+    fn keep(&mut self, report: &Report, model: &Model, improved: bool) -> Result<()>;
 
-    /// Keeps a report. `improved` says whether the averaged network is the best so far (always without validation).
+    /// Saves what an exact resume needs: about once a minute, after every report and at the end.
     ///
     /// # Errors
     /// When writing fails.
-    fn keep(
-        &mut self,
-        report: &Report,
-        training: &Training<N>,
-        averaged: &N,
-        improved: bool,
-    ) -> Result<()>;
-
-    /// Saves what is needed to go on; called about once a minute and at the end.
-    ///
-    /// # Errors
-    /// When writing fails.
-    fn save(&mut self, training: &Training<N>) -> Result<()>;
+    fn save(&mut self, state: &TrainState, task: &StateDict) -> Result<()>;
 }
 
 /// Why training ended.
@@ -196,284 +244,251 @@ pub trait Reporter<N> {
 pub enum StopReason {
     /// All steps are done.
     Done,
-    /// Validation has not become better for a while.
+    /// Validation has not improved for some reports.
     Early,
-    /// Someone asked to stop; everything is saved.
+    /// A stop was requested; everything is saved.
     Interrupted,
 }
 
-/// A loss above the uniform guess by this factor is an explosion.
-const EXPLODED: f64 = 4.0;
-/// So many steps are timed before `--minutes` becomes steps.
+/// Tells the time.
+pub trait Clock {
+    /// The time since some moment that does not change.
+    fn now(&self) -> Duration;
+}
+
+/// The clock of the operating system.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock(Instant);
+
+impl SystemClock {
+    /// Starts it.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// This many steps are timed before minutes are turned into steps.
 const TIMED: u64 = 50;
-/// So many steps before these are not, on a card: it compiles and tries its kernels meanwhile.
-const WARMING: u64 = 30;
+/// The share of the remaining time that is planned for steps; the rest is left for reports.
+const STEPPING: f64 = 0.95;
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 
-/// Trains until the length is reached, validation stops getting better, or `stop` is set. Several `devices`, the network
-/// on the first of them, each take a batch a step.
-///
-/// # Errors
-/// [`Error::Diverged`] when the loss explodes or is no number (what was saved before stays), or when reading or
-/// writing fails.
-#[allow(clippy::too_many_arguments)]
-pub fn fit<N: SequenceModel>(
-    training: &mut Training<N>,
-    batches: &DataLoader,
-    validation: &DataLoader,
-    objective: &dyn Objective<N>,
-    settings: &TrainerSettings,
-    length: Budget,
-    reporter: &mut dyn Reporter<N>,
-    stop: &AtomicBool,
-    devices: &[Device],
-) -> Result<StopReason> {
-    let first = training.standing.next_batch();
-    let optimizer = &settings.optimizer;
-    with_replicas(
-        training,
-        objective,
-        optimizer,
-        devices,
-        |training, others| {
-            prefetch(batches, first, devices.len(), |ahead| {
-                run(
-                    training,
-                    ahead,
-                    others,
-                    validation,
-                    objective,
-                    settings,
-                    length,
-                    reporter,
-                    stop,
-                    &devices[0],
-                )
-            })
-        },
-    )
+/// Trains a task.
+pub struct Trainer<'a, B> {
+    /// Learning rate, reports, early stopping.
+    pub settings: &'a TrainerSettings,
+    /// How long to train.
+    pub budget: Budget,
+    /// The batches by their numbers. A task that reads several batches a step (see [`Task::batches_per_step`]) is given
+    /// the number of the first.
+    pub batches: &'a BatchSource<'a, B>,
+    /// Ends training after the current step when it is set.
+    pub stop: &'a AtomicBool,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run<N: SequenceModel>(
-    training: &mut Training<N>,
-    ahead: &mut Prefetcher,
-    others: &Replicas,
-    validation: &DataLoader,
-    objective: &dyn Objective<N>,
-    settings: &TrainerSettings,
-    length: Budget,
-    reporter: &mut dyn Reporter<N>,
-    stop: &AtomicBool,
-    device: &Device,
-) -> Result<StopReason> {
-    let device = device.clone().autodiff();
-    let uniform = (training.net.interface().alphabet.size as f64).log2();
-    let mut clock = Clock::new(training.standing.seconds);
-    let mut recent = Recent::default();
-    let mut ended = None;
-    while ended.is_none() {
-        if stop.load(Ordering::Relaxed) {
-            ended = Some(StopReason::Interrupted);
-            break;
-        }
-        let step = training.standing.step;
-        if training.standing.total.is_some_and(|total| step >= total) {
-            ended = Some(StopReason::Done);
-            break;
-        }
-        training.standing.planned = training.standing.planned.or(training.standing.total);
-        let rate = settings.learning_rate
-            * schedule::share(
-                step,
-                training.standing.total.unwrap_or(u64::MAX),
-                settings.warmup,
-            );
-        let mut batches = Vec::with_capacity(1 + others.count());
-        for _ in 0..=others.count() {
-            batches.push(ahead.next()?);
-        }
-        let scored: usize = batches.iter().map(Batch::scored).sum();
-        let read: usize = batches.iter().map(|batch| batch.rows * batch.time).sum();
-        let before = training.standing.clone();
-        if !training.standing.prepared {
-            training.standing.prepared = objective.prepare(training)?;
-        }
-        // From here on nothing may fail before the gradient is shared: the others would wait for it.
-        let after = before.next_batch() + batches.len() as u64;
-        let batch = batches.remove(0);
-        others.begin(&before, batches, rate);
-        let (bits, norm) = one_step(
-            training,
-            objective,
-            &batch,
-            rate,
-            &settings.optimizer,
-            &device,
-        );
-        let exploded = step > 0 && bits > EXPLODED * uniform;
-        if !bits.is_finite() || !norm.is_finite() || exploded {
-            let loss = if bits.is_finite() && !exploded {
-                norm
-            } else {
-                bits * std::f64::consts::LN_2
+impl<B: Send> Trainer<'_, B> {
+    /// Trains until the budget is used up, validation stops improving, or a stop is requested.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] (what was saved before remains), or when a device, reading or writing fails.
+    pub fn run(
+        &self,
+        task: &mut dyn Task<Batch = B>,
+        state: &mut TrainState,
+        observer: &mut dyn TrainingObserver,
+    ) -> Result<StopReason> {
+        let stride = task.batches_per_step();
+        prefetch(self.batches, state.next_batch(), stride, |batches| {
+            let mut run = Run {
+                timer: Timer::new(self.clock, state.seconds),
+                recent: Recent::default(),
+                trainer: self,
+                task,
+                state,
+                observer,
+                batches,
             };
-            return Err(Error::Diverged { step, loss });
-        }
-        training.standing.step += 1;
-        training.standing.tokens += scored as u64;
-        training.standing.batches = after;
-        let took = clock.stepped(read);
-        if clock.steps == WARMING && !is_cpu(&device) {
-            clock.forget();
-        }
-        recent.add(bits, norm, ahead.take_waited(), took);
-        turn_minutes_into_steps(&mut training.standing, length, &clock);
-        training.standing.seconds = clock.seconds();
-        reporter.stepped(&StepReport {
-            step: training.standing.step,
-            total: training.standing.total,
-            bits,
-            tokens_per_second: clock.speed(),
-            seconds_left: training
-                .standing
-                .total
-                .map(|total| (total - training.standing.step) as f64 * clock.seconds_a_step()),
-        });
-        let step = training.standing.step;
-        let last = training.standing.total == Some(step);
-        if last || step.is_multiple_of(settings.report_every) {
-            report(
-                training,
-                validation,
-                objective,
-                rate,
-                &mut recent,
-                &mut clock,
-                reporter,
-            )?;
-            if settings.patience > 0 && training.standing.stale >= settings.patience && !last {
-                ended = Some(StopReason::Early);
+            let end = run.steps()?;
+            run.state.seconds = run.timer.seconds();
+            run.save()?;
+            Ok(end)
+        })
+    }
+}
+
+/// A run in progress.
+struct Run<'a, 'b, B> {
+    trainer: &'a Trainer<'b, B>,
+    task: &'a mut dyn Task<Batch = B>,
+    state: &'a mut TrainState,
+    observer: &'a mut dyn TrainingObserver,
+    batches: &'a mut Prefetcher<B>,
+    timer: Timer<'a>,
+    recent: Recent,
+}
+
+impl<B: Send> Run<'_, '_, B> {
+    fn steps(&mut self) -> Result<StopReason> {
+        let settings = self.trainer.settings;
+        loop {
+            if self.trainer.stop.load(Ordering::Relaxed) {
+                return Ok(StopReason::Interrupted);
             }
-        } else if clock.save_is_due() {
-            reporter.save(training)?;
+            if self
+                .state
+                .total
+                .is_some_and(|total| self.state.step >= total)
+            {
+                return Ok(StopReason::Done);
+            }
+            let learning_rate = self.step()?;
+            let last = self.state.total == Some(self.state.step);
+            if last || self.state.step.is_multiple_of(settings.report_every) {
+                self.report(learning_rate)?;
+                let patience = settings.patience;
+                if patience > 0 && self.state.stale >= patience && !last {
+                    return Ok(StopReason::Early);
+                }
+            } else if self.timer.save_is_due() {
+                self.save()?;
+            }
         }
     }
-    training.standing.seconds = clock.seconds();
-    reporter.save(training)?;
-    Ok(ended.unwrap_or(StopReason::Done))
+
+    /// Takes one step; returns its learning rate.
+    fn step(&mut self) -> Result<f64> {
+        let settings = self.trainer.settings;
+        self.state.planned = self.state.planned.or(self.state.total);
+        let total = self.state.total.unwrap_or(u64::MAX);
+        let share = schedule::share(self.state.step, total, settings.warmup);
+        let at = self.state.context(settings.learning_rate * share);
+        let waiting = self.trainer.clock.now();
+        let batch = self.batches.next()?;
+        let waited = self.trainer.clock.now().saturating_sub(waiting);
+        let losses = self.task.step(batch, at)?;
+        if self.task.diverged(&losses, at) {
+            return Err(diverged(&losses, at.step));
+        }
+        self.state.step += 1;
+        self.state.scored += losses.scored;
+        self.state.batches = at.batch + self.task.batches_per_step();
+        let took = self.timer.stepped(losses.read);
+        if self.timer.steps == self.task.untimed_steps() {
+            self.timer.forget();
+        }
+        self.recent.add(&losses, waited, took);
+        turn_minutes_into_steps(self.state, self.trainer.budget, &self.timer);
+        self.state.seconds = self.timer.seconds();
+        let (step, total) = (self.state.step, self.state.total);
+        let left = total.map(|total| (total - step) as f64 * self.timer.seconds_a_step());
+        self.observer.stepped(&StepReport {
+            step,
+            total,
+            losses: &losses,
+            read_per_second: self.timer.speed(),
+            seconds_left: left,
+        });
+        Ok(at.learning_rate)
+    }
+
+    fn report(&mut self, learning_rate: f64) -> Result<()> {
+        let read_per_second = self.timer.speed();
+        let step = self.state.step;
+        let Metrics {
+            headline,
+            parts,
+            mut remark,
+        } = self.task.evaluate(self.state.context(learning_rate))?;
+        let improved = match (&headline, self.state.best) {
+            (Some(metric), Some((best, _))) => metric.direction.is_better(metric.value, best),
+            _ => true,
+        };
+        if improved {
+            self.state.best = headline.as_ref().map(|metric| (metric.value, step));
+            self.state.stale = 0;
+        } else {
+            self.state.stale += 1;
+        }
+        let model = self.task.snapshot();
+        let sample = self.observer.sample(&model, step)?;
+        if !remark.is_empty() {
+            remark += "; ";
+        }
+        remark += &sample;
+        self.state.seconds = self.timer.seconds();
+        let recent = std::mem::take(&mut self.recent);
+        let mean = |(name, sum): &(&'static str, f64)| ((*name).to_owned(), sum / recent.steps);
+        let report = Report {
+            step,
+            total: self.state.total,
+            losses: recent.losses.iter().map(mean).collect(),
+            shown: recent
+                .losses
+                .first()
+                .map_or("", |(name, _)| name)
+                .to_owned(),
+            unit: recent.unit.to_owned(),
+            best: improved && headline.is_some(),
+            validation: headline,
+            parts,
+            gradient_norm: recent.gradient_norm / recent.steps,
+            learning_rate,
+            seconds: self.state.seconds,
+            read_per_second,
+            waited: recent.waited / recent.took,
+            remark,
+        };
+        // First the model, then the state that remembers it as the best.
+        self.observer.keep(&report, &model, improved)?;
+        self.save()?;
+        self.timer.resume();
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.observer.save(self.state, &self.task.state())
+    }
 }
 
-/// Takes a step; gives the loss before it in bits a token and the gradient's norm.
-pub(crate) fn one_step<N: SequenceModel>(
-    training: &mut Training<N>,
-    objective: &dyn Objective<N>,
-    batch: &Batch,
-    learning_rate: f64,
-    settings: &OptimizerSettings,
-    device: &Device,
-) -> (f64, f64) {
-    let loss = objective.loss(&training.net, batch, training.standing.moment(), device);
-    let gradients = GradientsParams::from_grads(loss.clone().backward(), &training.net);
-    let net = training.net.clone();
-    let (net, norm) = training
-        .optimizer
-        .step(net, gradients, learning_rate, settings);
-    training.net = net;
-    // Read last, so that a card is not kept waiting for it.
-    let bits = f64::from(loss.into_scalar::<f32>()) / std::f64::consts::LN_2;
-    (bits, norm)
-}
-
-fn report<N: SequenceModel>(
-    training: &mut Training<N>,
-    validation: &DataLoader,
-    objective: &dyn Objective<N>,
-    rate: f64,
-    recent: &mut Recent,
-    clock: &mut Clock,
-    reporter: &mut dyn Reporter<N>,
-) -> Result<()> {
-    let tokens_per_second = clock.speed();
-    clock.pause();
-    let averaged = training.optimizer.averaged(&training.net);
-    let plain = device_of(&averaged);
-    let validated = if validation.is_empty() {
-        None
+fn diverged(losses: &Losses, step: u64) -> Error {
+    let loss = if losses.shown().is_finite() && !losses.gradient_norm.is_finite() {
+        losses.gradient_norm
     } else {
-        let now = training.standing.moment();
-        Some(objective.validate(&averaged, validation, now, &plain)?)
+        losses.shown()
     };
-    let validation_bits = validated.as_ref().map(|v| v.likelihood.bits_per_token());
-    let step = training.standing.step;
-    let improved = match (validation_bits, training.standing.best) {
-        (Some(bits), Some((best, _))) => bits < best,
-        _ => true,
-    };
-    if improved {
-        training.standing.best = validation_bits.map(|bits| (bits, step));
-        training.standing.stale = 0;
-    } else {
-        training.standing.stale += 1;
-    }
-    let mut remark = reporter.sample(&averaged, step)?;
-    let Validation {
-        parts,
-        remark: more,
-        ..
-    } = validated.unwrap_or_default();
-    if !more.is_empty() {
-        remark = format!("{more}; {remark}");
-    }
-    let Recent {
-        bits,
-        norm,
-        steps,
-        waited,
-        took,
-    } = std::mem::take(recent);
-    training.standing.seconds = clock.seconds();
-    let report = Report {
-        step,
-        total: training.standing.total,
-        train_bits: bits / steps,
-        validation_bits,
-        parts,
-        best: improved && validation_bits.is_some(),
-        gradient_norm: norm / steps,
-        learning_rate: rate,
-        seconds: training.standing.seconds,
-        tokens_per_second,
-        waited: waited / took,
-        remark,
-    };
-    reporter.keep(&report, training, &averaged, improved)?;
-    clock.resume();
-    Ok(())
+    Error::Diverged { step, loss }
 }
 
 /// After the timed steps, or earlier when they alone use up the time.
-fn turn_minutes_into_steps(standing: &mut TrainState, length: Budget, clock: &Clock) {
-    let Budget::Minutes(minutes) = length else {
+fn turn_minutes_into_steps(state: &mut TrainState, budget: Budget, timer: &Timer) {
+    let Budget::Minutes(minutes) = budget else {
         return;
     };
-    if standing.total.is_some() {
+    if state.total.is_some() {
         return;
     }
-    let left = minutes * 60.0 - clock.seconds();
+    let left = minutes * 60.0 - timer.seconds();
     if left <= 0.0 {
-        standing.total = Some(standing.step);
-    } else if clock.timed >= TIMED {
-        // A twentieth is left for reports.
-        standing.total = Some(standing.step + (0.95 * left / clock.seconds_a_step()) as u64);
+        state.total = Some(state.step);
+    } else if timer.timed >= TIMED {
+        state.total = Some(state.step + (STEPPING * left / timer.seconds_a_step()) as u64);
     }
 }
 
 /// Sums since the last report.
 #[derive(Default)]
 struct Recent {
-    bits: f64,
-    norm: f64,
+    losses: Vec<(&'static str, f64)>,
+    unit: &'static str,
+    gradient_norm: f64,
     steps: f64,
     /// Seconds.
     waited: f64,
@@ -481,96 +496,107 @@ struct Recent {
 }
 
 impl Recent {
-    fn add(&mut self, bits: f64, norm: f64, waited: Duration, took: Duration) {
-        self.bits += bits;
-        self.norm += norm;
+    fn add(&mut self, losses: &Losses, waited: Duration, took: Duration) {
+        for &(name, value) in &losses.values {
+            match self.losses.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += value,
+                None => self.losses.push((name, value)),
+            }
+        }
+        self.unit = losses.unit;
+        self.gradient_norm += losses.gradient_norm;
         self.steps += 1.0;
         self.waited += waited.as_secs_f64();
         self.took += took.as_secs_f64();
     }
 }
 
-/// Wall-clock of a run, over all its sittings; steps are timed without the reports between them.
-struct Clock {
+/// The time of a run, with the time before it was resumed; steps are timed without the reports between them.
+struct Timer<'a> {
+    clock: &'a dyn Clock,
+    /// Seconds of the run before `started`.
     before: f64,
-    begun: Instant,
-    stepping: Instant,
-    saved: Instant,
-    /// Seconds and tokens of the steps of late, fading.
-    late_seconds: f64,
-    late_tokens: f64,
-    late_steps: f64,
-    /// Steps in this sitting, and those that count for the speed.
+    started: Duration,
+    last_step: Duration,
+    saved: Duration,
+    /// Exponentially decaying sums over steps: seconds, elements, steps.
+    recent_seconds: f64,
+    recent_elements: f64,
+    recent_steps: f64,
+    /// Steps since `started`, and those among them that count for the speed.
     steps: u64,
     timed: u64,
 }
 
-impl Clock {
-    /// So much of the past counts: about this many steps.
-    const FADE: f64 = 0.98;
+impl<'a> Timer<'a> {
+    /// The decay of the sums in each step.
+    const DECAY: f64 = 0.98;
 
-    fn new(before: f64) -> Self {
-        let now = Instant::now();
+    fn new(clock: &'a dyn Clock, before: f64) -> Self {
+        let now = clock.now();
         Self {
+            clock,
             before,
-            begun: now,
-            stepping: now,
+            started: now,
+            last_step: now,
             saved: now,
-            late_seconds: 0.0,
-            late_tokens: 0.0,
-            late_steps: 0.0,
+            recent_seconds: 0.0,
+            recent_elements: 0.0,
+            recent_steps: 0.0,
             steps: 0,
             timed: 0,
         }
     }
 
-    /// A step is done; gives how long it took.
-    fn stepped(&mut self, tokens: usize) -> Duration {
-        let now = Instant::now();
-        let took = now - self.stepping;
-        self.late_seconds = Self::FADE * self.late_seconds + took.as_secs_f64();
-        self.late_tokens = Self::FADE * self.late_tokens + tokens as f64;
-        self.late_steps = Self::FADE * self.late_steps + 1.0;
+    /// Ends a step; returns its duration.
+    fn stepped(&mut self, elements: u64) -> Duration {
+        let now = self.clock.now();
+        let took = now.saturating_sub(self.last_step);
+        self.recent_seconds = Self::DECAY * self.recent_seconds + took.as_secs_f64();
+        self.recent_elements = Self::DECAY * self.recent_elements + elements as f64;
+        self.recent_steps = Self::DECAY * self.recent_steps + 1.0;
         self.steps += 1;
         self.timed += 1;
-        self.stepping = now;
+        self.last_step = now;
         took
     }
 
-    /// What was slow at the beginning says nothing of what comes.
+    /// Begins to measure the speed again.
     fn forget(&mut self) {
-        self.late_seconds = 0.0;
-        self.late_tokens = 0.0;
-        self.late_steps = 0.0;
+        self.recent_seconds = 0.0;
+        self.recent_elements = 0.0;
+        self.recent_steps = 0.0;
         self.timed = 0;
     }
 
-    fn pause(&mut self) {
-        self.saved = Instant::now();
-    }
-
+    /// Leaves the time since the last step out.
     fn resume(&mut self) {
-        self.stepping = Instant::now();
-        self.saved = self.stepping;
+        self.last_step = self.clock.now();
+        self.saved = self.last_step;
     }
 
     fn save_is_due(&mut self) -> bool {
-        let due = self.saved.elapsed() > SAVE_EVERY;
+        let now = self.clock.now();
+        let due = now.saturating_sub(self.saved) > SAVE_EVERY;
         if due {
-            self.saved = Instant::now();
+            self.saved = now;
         }
         due
     }
 
     fn seconds(&self) -> f64 {
-        self.before + self.begun.elapsed().as_secs_f64()
+        let since = self.clock.now().saturating_sub(self.started);
+        self.before + since.as_secs_f64()
     }
 
     fn speed(&self) -> f64 {
-        self.late_tokens / self.late_seconds
+        self.recent_elements / self.recent_seconds
     }
 
     fn seconds_a_step(&self) -> f64 {
-        self.late_seconds / self.late_steps
+        self.recent_seconds / self.recent_steps
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,47 +1,35 @@
-/*! A corpus in a few lines for people. */
+/*! The summary of an import. */
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::audio::corpus::Skipped;
+use crate::base::files::{SkippedSummary, counted};
 
-/// What was found in a folder and made of it. Displays as a few lines for people.
+/// What an import found. Displays as a few lines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// How many recordings were imported.
     pub files: usize,
-    /// How long they are together, trailing silence included.
+    /// Their total length, trailing silence included.
     pub seconds: f64,
-    /// The rate they were brought to, in Hz.
+    /// The rate of the corpus, in Hz.
     pub rate: u32,
     /// How many recordings had which rate.
     pub rates: BTreeMap<u32, usize>,
     /// How many recordings had which number of channels.
     pub channels: BTreeMap<u16, usize>,
-    /// Files that do not look like sound.
+    /// How many files have another extension.
     pub ignored: usize,
-    /// Reasons for skipping, each with the paths it holds for; the most frequent first.
-    pub skipped: Vec<(String, Vec<String>)>,
-}
-
-/// The same skipped files by reason, the most frequent reason first.
-pub(super) fn group(skipped: &[Skipped]) -> Vec<(String, Vec<String>)> {
-    let mut groups = BTreeMap::<&str, Vec<String>>::new();
-    for Skipped { path, reason } in skipped {
-        groups.entry(reason).or_default().push(path.clone());
-    }
-    let mut groups: Vec<_> = groups
-        .into_iter()
-        .map(|(reason, paths)| (reason.to_owned(), paths))
-        .collect();
-    groups.sort_by_key(|(_, paths)| std::cmp::Reverse(paths.len()));
-    groups
+    /// Notes of the import, each with the paths it holds for.
+    pub notes: BTreeMap<&'static str, Vec<String>>,
+    /// The paths of recordings that carry no sound.
+    pub silent: Vec<String>,
+    /// Files that could not be used.
+    pub skipped: SkippedSummary,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Reasons and paths that are named; the rest is counted.
-        const NAMED: usize = 3;
         write!(
             f,
             "{}, {} at {} Hz",
@@ -67,27 +55,27 @@ impl fmt::Display for Summary {
         if self.ignored > 0 {
             write!(f, "; {} of another kind", counted(self.ignored, "file"))?;
         }
-        for (reason, paths) in self.skipped.iter().take(NAMED) {
-            let named = paths.iter().take(NAMED).cloned().collect::<Vec<_>>();
-            let more = if paths.len() > NAMED { ", …" } else { "" };
-            let what = counted(paths.len(), "file");
-            write!(f, "\nskipped {what}: {reason} ({}{more})", named.join(", "))?;
+        for (note, paths) in &self.notes {
+            let what = counted(paths.len(), "recording");
+            write!(f, "\nread to the end: {what}, {note} ({})", first(paths))?;
         }
-        if self.skipped.len() > NAMED {
-            let rest = self
-                .skipped
-                .iter()
-                .skip(NAMED)
-                .map(|(_, paths)| paths.len());
-            let what = counted(rest.sum(), "file");
-            write!(f, "\nskipped {what} more, for other reasons")?;
+        if !self.silent.is_empty() {
+            let what = counted(self.silent.len(), "recording");
+            write!(
+                f,
+                "\nwarning: {what} without sound: silent, constant or shorter than 10 ms ({})",
+                first(&self.silent)
+            )?;
         }
-        Ok(())
+        write!(f, "{}", self.skipped)
     }
 }
 
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+/// The first three paths.
+fn first(paths: &[String]) -> String {
+    const NAMED: usize = 3;
+    let more = if paths.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", paths[..paths.len().min(NAMED)].join(", "))
 }
 
 fn duration(seconds: f64) -> String {

@@ -1,4 +1,4 @@
-/*! What runs inside the system's audio callback, and the figures others may read of it. */
+/*! The code inside the system's audio callback, and the counters that it shares. */
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -6,36 +6,35 @@ use std::time::{Duration, Instant};
 use cpal::{FromSample, Sample};
 use rtrb::Consumer;
 
-/// Seconds in which sound fades out before silence, and in again.
+/// Seconds of a fade to silence, and of a fade in.
 const FADE: f32 = 0.005;
 
-/// What the callback tells and is told, without locks.
+/// Counters and settings that the callback shares with other threads, without locks.
 ///
-/// The figures are independent of each other, so that relaxed order is enough; the samples themselves travel in the
-/// ring, which orders them.
+/// The values are independent of each other, so that relaxed order is enough; the ring orders the samples.
 #[derive(Debug)]
 pub struct Gauge {
-    born: Instant,
+    created_at: Instant,
     popped: AtomicU64,
     underruns: AtomicU64,
     calls: AtomicU64,
-    /// The bits of the highest |sample| since [`take_peak`](Self::take_peak); of floats above 0 these are in order.
+    /// The bits of the greatest |sample| since [`take_peak`](Self::take_peak); the bits of positive floats are ordered.
     peak: AtomicU32,
-    /// Nanoseconds after `born` at which the first sample was taken; 0 before that.
+    /// When the first sample was popped, in nanoseconds after `created_at`; 0 before that.
     first: AtomicU64,
-    /// Nanoseconds until what is written now is heard, as the device says.
+    /// Nanoseconds until a sample written now is heard, as the device reports.
     latency: AtomicU64,
     paused: AtomicBool,
     finished: AtomicBool,
-    /// So many samples in the ring start, or restart, the sound.
+    /// The number of samples in the ring at which playback starts, or restarts.
     threshold: AtomicU64,
 }
 
 impl Gauge {
-    /// Nothing played yet; sound begins when `threshold` samples wait.
+    /// A gauge for a callback that starts when `threshold` samples are in the ring.
     pub fn new(threshold: usize) -> Self {
         Self {
-            born: Instant::now(),
+            created_at: Instant::now(),
             popped: AtomicU64::new(0),
             underruns: AtomicU64::new(0),
             calls: AtomicU64::new(0),
@@ -48,55 +47,54 @@ impl Gauge {
         }
     }
 
-    /// Samples taken from the ring so far.
+    /// How many samples were popped.
     pub fn popped(&self) -> u64 {
         self.popped.load(Relaxed)
     }
 
-    /// How often the ring ran empty while sound was due.
+    /// How often the ring ran empty during playback.
     pub fn underruns(&self) -> u64 {
         self.underruns.load(Relaxed)
     }
 
-    /// How often the device has asked for sound.
+    /// How often the device has called the callback.
     pub fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
     }
 
-    /// The highest |sample| since the last time this was asked.
+    /// The greatest |sample| since the last call.
     pub fn take_peak(&self) -> f32 {
         f32::from_bits(self.peak.swap(0, Relaxed))
     }
 
-    /// When the first sample was taken.
+    /// When the first sample was popped.
     pub fn first(&self) -> Option<Instant> {
         match self.first.load(Relaxed) {
             0 => None,
-            nanos => Some(self.born + Duration::from_nanos(nanos)),
+            nanos => Some(self.created_at + Duration::from_nanos(nanos)),
         }
     }
 
-    /// How long after being taken a sample is heard, by the device's own account.
+    /// The time from popping a sample until it is heard, as the device reports.
     pub fn latency(&self) -> Duration {
         Duration::from_nanos(self.latency.load(Relaxed))
     }
 
-    /// The callback passes on what the device says of its latency.
     pub(super) fn set_latency(&self, latency: Duration) {
         self.latency.store(latency.as_nanos() as u64, Relaxed);
     }
 
-    /// True while the sound is held.
+    /// True during a pause.
     pub fn paused(&self) -> bool {
         self.paused.load(Relaxed)
     }
 
-    /// Holds the sound, or lets it go on where it stopped.
+    /// Pauses the sound, or continues it where it stopped.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Relaxed);
     }
 
-    /// Nothing will be pushed any more: what is left is played whole, and an empty ring is the end, not an underrun.
+    /// Marks the end of the input: the callback plays the rest, and an empty ring is the end, not an underrun.
     pub(super) fn finish(&self) {
         self.finished.store(true, Relaxed);
     }
@@ -107,19 +105,18 @@ impl Gauge {
 
     fn note_first(&self) {
         if self.first.load(Relaxed) == 0 {
-            let nanos = self.born.elapsed().as_nanos() as u64;
+            let nanos = self.created_at.elapsed().as_nanos() as u64;
             self.first.store(nanos.max(1), Relaxed);
         }
     }
 }
 
-/// What the loudspeaker is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing has sounded yet, and nothing does until enough samples wait.
+    /// Silent until enough samples are in the ring for the first time.
     New,
     Playing,
-    /// The ring ran empty: fading, then silent until enough samples wait.
+    /// The ring ran empty: fading, then silent until enough samples are in the ring.
     Starved,
 }
 
@@ -130,7 +127,7 @@ pub struct Callback {
     /// 0..=1; moves by one `step` a frame.
     gain: f32,
     step: f32,
-    /// The last sample taken: what fades where there is no next one.
+    /// The last sample popped, which fades out when there is no next one.
     held: f32,
     channels: usize,
 }
@@ -141,7 +138,7 @@ impl Callback {
         Self {
             ring,
             state: State::New,
-            // The very first sample is played as it is: sound begins where the model begins it.
+            // The first sample is played without a fade.
             gain: 1.0,
             step: (1.0 / (FADE * rate as f32)).min(1.0),
             held: 0.0,
@@ -149,7 +146,7 @@ impl Callback {
         }
     }
 
-    /// Fills `out`, `[frames, channels]`, every sample of it.
+    /// Fills all of `out`, `[frames, channels]`.
     pub fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T], gauge: &Gauge) {
         gauge.calls.fetch_add(1, Relaxed);
         let finished = gauge.finished.load(Relaxed);
@@ -170,7 +167,7 @@ impl Callback {
         gauge.peak.fetch_max(peak.to_bits(), Relaxed);
     }
 
-    /// True where enough samples wait, and what sounded before has faded.
+    /// True when enough samples are in the ring and the fade has ended.
     fn may_begin(&self, finished: bool, threshold: usize) -> bool {
         let silent = match self.state {
             State::New => true,
@@ -181,15 +178,15 @@ impl Callback {
         silent && waiting > 0 && (waiting >= threshold || finished)
     }
 
-    /// One sample: from the ring while playing, else the last one fading.
+    /// One sample: from the ring during playback, else the last one, fading.
     #[inline]
     fn next(&mut self, paused: bool, finished: bool, gauge: &Gauge, popped: &mut u64) -> f32 {
-        // A pause fades the sound itself; only when it is silent does the sound stop.
+        // A pause fades the sound first, and stops popping when the gain is 0.
         if self.state == State::Playing && !(paused && self.gain == 0.0) {
             match self.ring.pop() {
                 Ok(sample) => {
                     *popped += 1;
-                    // What is not a number must not reach anybody's ears.
+                    // NaN and infinite samples must not reach the device.
                     let sample = if sample.is_finite() { sample } else { 0.0 };
                     self.held = sample.clamp(-1.0, 1.0);
                 }
@@ -233,7 +230,7 @@ mod tests {
     }
 
     fn fill(callback: &mut Callback, gauge: &Gauge, frames: usize) -> Vec<f32> {
-        // Unwritten memory would show.
+        // Frames that the callback leaves unwritten keep this value.
         let mut out = vec![9.0_f32; frames];
         callback.fill(&mut out, gauge);
         out
@@ -249,7 +246,7 @@ mod tests {
         }
     }
 
-    /// No two neighbours are further apart than this sound's own steps and the fade allow.
+    /// Asserts that neighbouring samples differ no more than those of the tone and of the fade.
     fn assert_no_click(sound: &[f32]) {
         let steepest = sound
             .windows(2)
@@ -259,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pushed_is_what_is_heard_bit_for_bit() {
+    fn pushed_samples_are_played_bit_for_bit() {
         let (mut producer, mut callback, gauge) = ring(1000, 100);
         push(&mut producer, 0..1000);
         gauge.finish();
@@ -279,7 +276,7 @@ mod tests {
         assert!(gauge.first().is_none());
         push(&mut producer, 309..400);
         assert_eq!(fill(&mut callback, &gauge, 64)[0], tone(10));
-        assert_eq!(gauge.underruns(), 0, "a late start is no underrun");
+        assert_eq!(gauge.underruns(), 0, "a late start is not an underrun");
     }
 
     #[test]
@@ -323,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_no_underrun_and_nothing_is_lost() {
+    fn the_end_is_not_an_underrun_and_nothing_is_lost() {
         let (mut producer, mut callback, gauge) = ring(1_000, 500);
         push(&mut producer, 0..130);
         gauge.finish();

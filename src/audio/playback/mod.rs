@@ -1,19 +1,17 @@
 /*!
-Sound to the loudspeaker, while it is made.
+Plays sound while it is generated.
 
-A producer gives mono samples to a [`Player`]; a lock-free ring carries them to the callback that the system calls
-whenever the device wants sound. The [`Callback`] only takes from the ring and converts: it neither locks, nor
-allocates, nor resamples, nor waits. Resampling to the device's rate ([`StreamResampler`](crate::audio::stream)) is the
-producer's business, as is everything else that takes time.
+A producer pushes mono samples to a [`Player`]; a lock-free ring buffer carries them to the callback that the system
+calls when the device needs samples. The [`Callback`] only pops samples and converts them: it does not lock, allocate,
+resample or wait. The producer resamples to the device's rate ([`StreamResampler`](crate::audio::stream)).
 
-An empty ring is heard as silence behind a short fade, is counted, and playing goes on as soon as the ring is half full
-again.
+When the ring runs empty, the callback fades to silence, counts an underrun, and continues when the ring is half full.
 */
 
 mod callback;
 mod output;
 mod player;
 
-pub use callback::{Callback, Gauge};
-pub use output::{Format, Output, OutputInfo, list};
+pub use callback::Gauge;
+pub use output::{Output, list};
 pub use player::{Player, Settings};

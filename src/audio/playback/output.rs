@@ -1,4 +1,4 @@
-/*! The loudspeaker: finding it, and opening it with a small buffer. */
+/*! Audio outputs: finding one, and opening it with a small buffer. */
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -13,23 +13,23 @@ use cpal::{
 use crate::audio::playback::callback::{Callback, Gauge};
 use crate::error::{Error, Result};
 
-/// The way out of every trouble with loudspeakers.
-const WAY_OUT: &str = "`ensuite devices` lists the outputs; without one, `ensuite generate` writes the same sound to a file";
+/// The hint of most errors here.
+const HINT: &str = "`ensuite devices` lists the outputs; without one, `ensuite generate` writes the same sound to a file";
 
-/// An output as it is listed.
+/// An audio output as `ensuite devices` lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputInfo {
-    /// What `--output` finds it by.
+    /// The name that `--output` takes.
     pub name: String,
-    /// The system's own short name, which finds it too.
+    /// The system's short name, which `--output` takes too.
     pub id: String,
-    /// True for the one used without `--output`.
+    /// True for the output that is used without `--output`.
     pub default: bool,
-    /// How it plays; `None` where it is listed but cannot be opened now.
+    /// `None` when it cannot be opened now.
     pub format: Option<Format>,
 }
 
-/// What a device takes.
+/// The format of a device's samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     /// Frames a second, in Hz.
@@ -40,12 +40,12 @@ pub struct Format {
     pub sample: String,
 }
 
-/// All outputs of the system's sound library.
+/// All audio outputs of the system.
 ///
 /// # Errors
-/// [`Error::Device`] where there is no sound system.
+/// [`Error::Device`] when there is no sound system.
 pub fn list() -> Result<Vec<OutputInfo>> {
-    hush();
+    silence_alsa();
     let host = cpal::default_host();
     let default = host.default_output_device();
     let devices = host
@@ -65,24 +65,24 @@ pub fn list() -> Result<Vec<OutputInfo>> {
         .collect())
 }
 
-/// A device and how it will be played.
+/// A device and its configuration.
 pub struct Output {
     device: Device,
     config: SupportedStreamConfig,
 }
 
 impl Output {
-    /// The output of this name (or of this short name of the system's), or the default one.
+    /// The output of this name or short name, or the default one.
     ///
     /// # Errors
-    /// [`Error::Device`] where there is no sound system, no output, or none of this name.
+    /// [`Error::Device`] when there is no sound system, no output, or none of this name.
     pub fn find(name: Option<&str>) -> Result<Self> {
-        hush();
+        silence_alsa();
         let host = cpal::default_host();
         let device = match name {
             None => host.default_output_device().ok_or_else(|| Error::Device {
                 message: "this machine has no audio output".into(),
-                hint: Some(WAY_OUT.into()),
+                hint: Some(HINT.into()),
             })?,
             Some(name) => named(&host, name)?,
         };
@@ -93,17 +93,17 @@ impl Output {
                     "the audio output {} cannot be used: {error}",
                     called(&device, name)
                 ),
-                hint: Some(WAY_OUT.into()),
+                hint: Some(HINT.into()),
             })?;
         Ok(Self { device, config })
     }
 
-    /// What it is called.
+    /// The device's name.
     pub fn name(&self) -> String {
         self.device.to_string()
     }
 
-    /// What it takes.
+    /// The device's format.
     pub fn format(&self) -> Format {
         Format {
             rate: self.config.sample_rate(),
@@ -112,15 +112,15 @@ impl Output {
         }
     }
 
-    /// Opens it, to be started by [`Playing::start`]. Each time it asks for sound, about `period` seconds of it,
-    /// `callback` gives it; and two periods lie between the callback and the loudspeaker.
+    /// Opens the device, to be started by [`Playing::start`]. It calls `callback` for about `period` seconds of sound at a
+    /// time, and buffers two periods.
     pub(super) fn open(
         self,
         period: f64,
         callback: Callback,
         gauge: Arc<Gauge>,
     ) -> Result<Playing> {
-        hush();
+        silence_alsa();
         let faults = Arc::new(Faults::default());
         let name = self.name();
         match self.build(period, callback, gauge, faults.clone()) {
@@ -212,30 +212,29 @@ pub(super) struct Playing {
 }
 
 impl Playing {
-    /// From now on the device asks for sound.
+    /// Starts to call the callback.
     pub(super) fn start(&self) -> Result<()> {
-        hush();
+        silence_alsa();
         self.stream
             .play()
             .map_err(|error| does_not_play(&self.name, &error))
     }
 
-    /// What it is called.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Frames the device asks for at a time.
+    /// Frames of one call of the callback.
     pub(super) fn period(&self) -> Option<usize> {
         self.stream.buffer_size().ok().map(|frames| frames as usize)
     }
 
-    /// How often the device itself ran out of sound.
+    /// The underruns that the device reports.
     pub(super) fn xruns(&self) -> u64 {
         self.faults.xruns.load(Relaxed)
     }
 
-    /// Why it plays no more, once the system says so.
+    /// Why the device was lost, if the system reports that.
     pub(super) fn lost(&self) -> Option<String> {
         self.faults
             .lost
@@ -244,7 +243,7 @@ impl Playing {
             .flatten()
     }
 
-    /// The last thing the system complained about, whether or not it matters.
+    /// The last error that the system reported, fatal or not.
     pub(super) fn trouble(&self) -> Option<String> {
         self.faults
             .trouble
@@ -253,7 +252,7 @@ impl Playing {
     }
 }
 
-/// What the system reports beside the callback: on the same thread or another, but never while the callback runs.
+/// Errors that the system reports, on the callback's thread or another, but never while the callback runs.
 #[derive(Default)]
 struct Faults {
     xruns: AtomicU64,
@@ -274,7 +273,7 @@ impl Faults {
             | ErrorKind::HostUnavailable
             | ErrorKind::StreamInvalidated
             | ErrorKind::PermissionDenied => true,
-            // Some sound servers cannot say their delay in the first moments, and all is well afterwards.
+            // Some sound servers cannot report their latency at first, and recover.
             _ => false,
         };
         if let Ok(mut trouble) = self.trouble.lock()
@@ -302,27 +301,27 @@ fn named(host: &cpal::Host, name: &str) -> Result<Device> {
             names.push(long);
         }
     }
-    let there = match names.as_slice() {
-        [] => "this machine has none at all".to_owned(),
-        names => format!("there are: {}", names.join("; ")),
+    let hint = match names.as_slice() {
+        [] => "this machine has no audio output".to_owned(),
+        names => format!("available outputs: {}", names.join("; ")),
     };
     Err(Error::Device {
         message: format!("there is no audio output '{name}'"),
-        hint: Some(there),
+        hint: Some(hint),
     })
 }
 
 fn no_sound_system(error: &cpal::Error) -> Error {
     Error::Device {
         message: format!("this machine has no sound system: {error}"),
-        hint: Some(WAY_OUT.into()),
+        hint: Some(HINT.into()),
     }
 }
 
 fn does_not_play(name: &str, error: &cpal::Error) -> Error {
     Error::Device {
         message: format!("the audio output '{name}' does not play: {error}"),
-        hint: Some(WAY_OUT.into()),
+        hint: Some(HINT.into()),
     }
 }
 
@@ -337,10 +336,9 @@ fn id_of(device: &Device) -> String {
     device.id().map(|id| id.id().to_owned()).unwrap_or_default()
 }
 
-/// From now on ALSA's own remarks on this thread go to a buffer that nobody reads instead of to standard error: what
-/// matters of them comes back as an error.
-fn hush() {
-    // Without the buffer they are shown, which does no harm.
+/// Redirects ALSA's messages on this thread from standard error to an unread buffer: errors are returned anyway.
+fn silence_alsa() {
+    // A failure leaves the messages visible.
     #[cfg(target_os = "linux")]
     let _ = alsa::Output::local_error_handler();
 }
@@ -350,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_output_is_refused_with_the_way_out() {
+    fn an_unknown_output_is_refused_with_a_hint() {
         let error = Output::find(Some("no such loudspeaker")).err().unwrap();
         assert!(
             error.to_string().contains("no such loudspeaker")
@@ -360,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_device_is_told_from_a_gap_and_from_a_passing_trouble() {
+    fn a_lost_device_differs_from_an_underrun_and_from_a_passing_error() {
         let faults = Faults::default();
         for kind in [
             ErrorKind::Xrun,
@@ -378,7 +376,7 @@ mod tests {
         assert!(faults.lost.load(Relaxed));
         assert!(
             reason.contains("disconnected"),
-            "what lost it is what to tell: {reason}"
+            "the first fatal error is the reason: {reason}"
         );
     }
 }

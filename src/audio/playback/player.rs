@@ -1,4 +1,4 @@
-/*! The producer's side: samples in, and no more of them than the wanted delay. */
+/*! The producer's side of the ring, which holds no more sound than the wanted latency. */
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -10,47 +10,47 @@ use crate::audio::playback::callback::{Callback, Gauge};
 use crate::audio::playback::output::{Format, Output, Playing};
 use crate::error::{Error, Result};
 
-/// How long the producer sleeps where the ring is full.
+/// How long the producer sleeps when the ring is full.
 const NAP: Duration = Duration::from_millis(2);
-/// A device that asks for no sound for so long is lost.
+/// A device that does not call the callback for this long is lost.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How much sound lies between the producer and the loudspeaker.
+/// How much sound is buffered between the producer and the loudspeaker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// Seconds of sound on the way in all: half of it in the ring, half (two periods) in the device.
+    /// Seconds of buffered sound: half of it in the ring, half (two periods) in the device.
     pub latency: f64,
-    /// Seconds of sound the ring is filled with before anything is heard, where that is more.
+    /// Seconds of sound in the ring before playback starts, if that is more.
     pub prebuffer: f64,
 }
 
-/// Plays what it is given, at the device's rate.
+/// Plays pushed samples at the device's rate.
 pub struct Player {
     ring: Producer<f32>,
     gauge: Arc<Gauge>,
     playing: Playing,
     format: Format,
-    /// At most so many samples wait in the ring once it plays.
+    /// The greatest number of samples in the ring during playback.
     target: usize,
-    /// What the device takes at once when it starts, and has waiting from then on.
+    /// How many samples the device takes when it starts, and buffers from then on.
     device: usize,
     started: bool,
-    /// The callback's count when it last moved, and when that was.
+    /// The number of callback calls, and when it last changed.
     heartbeat: (u64, Instant),
 }
 
 impl Player {
-    /// Opens the output. Sound begins when there is enough of it to fill the ring and the device; after an underrun,
-    /// when half of the ring is full (with a prebuffer: all of it).
+    /// Opens the output. Playback starts when the ring and the device can be filled; after an underrun, when half of the
+    /// ring is full (with a prebuffer: all of it).
     ///
     /// # Errors
-    /// [`Error::Device`] where the output does not play.
+    /// [`Error::Device`] when the output cannot be opened.
     pub fn open(output: Output, settings: &Settings) -> Result<Self> {
         let format = output.format();
         let rate = f64::from(format.rate);
         let period = settings.latency / 4.0;
         let wanted = (settings.latency / 2.0).max(settings.prebuffer);
-        // What the device asks for at a time is known only when the callback already holds the ring.
+        // The device's period is known only after the callback has taken the ring.
         let (ring, consumer) = RingBuffer::new(((wanted + 2.0) * rate) as usize);
         let gauge = Arc::new(Gauge::new(usize::MAX));
         let callback = Callback::new(consumer, format.channels.into(), format.rate);
@@ -88,12 +88,12 @@ impl Player {
         )
     }
 
-    /// What the device takes.
+    /// The device's format.
     pub fn format(&self) -> &Format {
         &self.format
     }
 
-    /// The callback's figures; they can be read, and the sound paused, from any thread.
+    /// The callback's counters, which any thread can read, and its pause.
     pub fn gauge(&self) -> Arc<Gauge> {
         self.gauge.clone()
     }
@@ -103,15 +103,15 @@ impl Player {
         self.waiting() as f32 / self.target as f32
     }
 
-    /// How often sound was missing: the ring's underruns and the device's own.
+    /// The underruns of the ring and of the device.
     pub fn underruns(&self) -> u64 {
         self.gauge.underruns() + self.playing.xruns()
     }
 
-    /// True where the ring has room; where not, waits a moment for it.
+    /// True when the ring has room; otherwise waits a moment for it.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device is lost.
+    /// [`Error::Device`] when the device is lost.
     pub fn wait_for_room(&mut self) -> Result<bool> {
         self.check()?;
         if self.waiting() >= self.wanted() {
@@ -120,11 +120,11 @@ impl Player {
         Ok(self.waiting() < self.wanted())
     }
 
-    /// Gives samples at the device's rate to the loudspeaker. Waits where the ring itself is full; see
-    /// [`wait_for_room`](Self::wait_for_room) for how not to.
+    /// Pushes samples at the device's rate. Waits when the ring is full; [`wait_for_room`](Self::wait_for_room) avoids
+    /// that.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device is lost.
+    /// [`Error::Device`] when the device is lost.
     pub fn push(&mut self, mut samples: &[f32]) -> Result<()> {
         loop {
             (_, samples) = self.ring.push_partial_slice(samples);
@@ -139,18 +139,17 @@ impl Player {
         }
     }
 
-    /// A device that is started before there is sound for it is given silence, and may have taken a second's worth
-    /// of that before it asks again.
+    /// Starts the device. It must not start before there is sound for it: it may take a second of silence at once.
     fn start(&mut self) -> Result<()> {
         self.started = true;
         self.heartbeat.1 = Instant::now();
         self.playing.start()
     }
 
-    /// Waits until everything given has been heard, or `quit` says that nobody wants to.
+    /// Waits until all pushed samples have been heard, or `quit` returns true.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device is lost meanwhile.
+    /// [`Error::Device`] when the device is lost meanwhile.
     pub fn drain(mut self, quit: &mut dyn FnMut() -> bool) -> Result<()> {
         self.gauge.finish();
         self.gauge.pause(false);
@@ -165,21 +164,20 @@ impl Player {
             }
             sleep(NAP);
         }
-        self.rest();
+        self.wait_for_device();
         Ok(())
     }
 
-    /// Fades out and leaves what has not been heard.
+    /// Fades out and drops the samples that have not been heard.
     pub fn stop(self) {
         self.gauge.pause(true);
         if self.started {
-            self.rest();
+            self.wait_for_device();
         }
     }
 
-    /// Until what the callback gave last has been heard: it is in the device's buffer, two periods of it or
-    /// whatever the device says, and then a little for the fade.
-    fn rest(&self) {
+    /// Waits until the device's buffer has been heard: two periods, or the latency it reports, and the fade.
+    fn wait_for_device(&self) {
         let buffered = self.device as f64 / f64::from(self.format.rate);
         let latency = self.gauge.latency().min(PATIENCE);
         sleep(latency.max(Duration::from_secs_f64(buffered)) + Duration::from_millis(30));
@@ -195,7 +193,7 @@ impl Player {
         self.ring.buffer().capacity() - self.ring.slots()
     }
 
-    /// Errs where the device is gone, or has not asked for sound for a long time.
+    /// An error when the device is gone, or has not called the callback for a long time.
     fn check(&mut self) -> Result<()> {
         let calls = self.gauge.calls();
         if calls != self.heartbeat.0 {
@@ -206,7 +204,7 @@ impl Player {
             None if self.started && self.heartbeat.1.elapsed() > PATIENCE => self
                 .playing
                 .trouble()
-                .unwrap_or_else(|| "it has stopped taking sound".into()),
+                .unwrap_or_else(|| "it no longer takes sound".into()),
             None => return Ok(()),
         };
         Err(Error::Device {

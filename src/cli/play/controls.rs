@@ -1,27 +1,15 @@
-/*! What the keys change: the settings as the person has them, and the commands that bring them to the generator. */
+/*! What the keys change: the settings in force, and the commands that bring them to the generator. */
 
 use std::fmt;
-use std::path::PathBuf;
 
-use crate::base::labels::{Classes, Label, describe};
+use crate::app::Sampling;
+use crate::app::play::Command;
+use crate::app::{Classes, Label, describe_labels};
 use crate::cli::play::keys::Key;
-use crate::sequence::Sampling;
 
 /// One step of temperature or top-p.
 const STEPS: f32 = 20.0;
 const HOTTEST: f32 = 3.0;
-
-/// Tells the generator what to do from the next token on.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Command {
-    Sampling(Sampling),
-    Seed(u64),
-    Condition(Vec<f32>),
-    /// Begin a new recording here.
-    Record(PathBuf),
-    StopRecording,
-    Quit,
-}
 
 /// What a key asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +156,7 @@ impl fmt::Display for Controls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}", self.seed)?;
         if !self.labels.is_empty() {
-            write!(f, ", {}", describe(&self.labels))?;
+            write!(f, ", {}", describe_labels(&self.labels))?;
         }
         Ok(())
     }

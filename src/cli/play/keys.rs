@@ -104,7 +104,7 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
     let handler = move || {
         if seen.swap(true, Ordering::Relaxed) {
             restore();
-            std::process::exit(130);
+            crate::cli::exit::exit_now();
         }
     };
     // Fails only where a handler is set already, which this verb does nowhere else.

@@ -1,48 +1,52 @@
-/*! The person's side: keys in, status out, while the producer makes the sound. */
+/*! The controlling side of `play`: keys in, status out, while the producer makes the sound. */
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::audio::playback::Gauge;
-use crate::cli::play::controls::{Action, Command, Controls};
+use crate::app::play::{Command, PlayEvent, Playback};
+use crate::cli::play::controls::{Action, Controls};
 use crate::cli::play::keys::{Key, Keyboard};
-use crate::cli::play::producer::{Event, Meters};
 use crate::cli::play::status::{Screen, Status};
-use crate::error::Result;
 
 /// Between two looks at the keyboard.
 const TICK: Duration = Duration::from_millis(20);
 
-/// One evening at the instrument.
+/// State of one `play` session.
 pub(super) struct Session {
-    /// Of the model, in Hz.
-    pub(super) rate: u32,
+    pub(super) playback: Playback,
+    controls: Controls,
+    recordings: Recordings,
     /// When the program was started.
-    pub(super) born: Instant,
-    pub(super) recordings: Recordings,
-    pub(super) controls: Controls,
-    pub(super) gauge: Arc<Gauge>,
-    pub(super) meters: Arc<Meters>,
-    pub(super) commands: Sender<Command>,
-    pub(super) events: Receiver<Event>,
-    /// What was made, and the time spent on it, when the speed was last shown.
-    pub(super) spent: (u64, u64),
+    started_at: Instant,
+    /// Samples made, and the nanoseconds spent on them, when the speed was last shown.
+    spent: (u64, u64),
 }
 
 impl Session {
-    /// Stays until the producer has ended.
+    pub(super) fn new(
+        playback: Playback,
+        controls: Controls,
+        recordings: Recordings,
+        started_at: Instant,
+    ) -> Self {
+        Self {
+            playback,
+            controls,
+            recordings,
+            started_at,
+            spent: (0, 0),
+        }
+    }
+
+    /// Handles keys and shows the status until the producer has ended.
     pub(super) fn attend(
         &mut self,
         keyboard: Option<&Keyboard>,
         screen: &mut Screen,
         stop: &AtomicBool,
-        making: &JoinHandle<Result<()>>,
     ) {
-        while !making.is_finished() {
+        while !self.playback.producer.is_finished() {
             if stop.load(Relaxed) {
                 self.send(Command::Quit);
             }
@@ -63,17 +67,17 @@ impl Session {
         self.report(screen);
     }
 
-    /// One sentence about all of it.
+    /// One sentence about the whole session.
     pub(super) fn summary(&self) -> String {
         let (made, busy) = self.work();
-        let first = self.gauge.first().map_or(String::new(), |first| {
-            let after = first.saturating_duration_since(self.born);
+        let first = self.playback.gauge.first().map_or(String::new(), |first| {
+            let after = first.saturating_duration_since(self.started_at);
             format!(", first sound after {:.0} ms", after.as_secs_f64() * 1e3)
         });
         format!(
             "{:.1} s made, {} underruns, {:.1} times real time{first}",
             self.seconds(made),
-            self.meters.underruns.load(Relaxed),
+            self.playback.meters.underruns.load(Relaxed),
             self.speed(made, busy)
         )
     }
@@ -82,7 +86,7 @@ impl Session {
         match self.controls.press(key) {
             Action::Nothing => {}
             Action::Send(command) => self.send(command),
-            Action::Pause => self.gauge.pause(!self.gauge.paused()),
+            Action::Pause => self.playback.gauge.pause(!self.playback.gauge.paused()),
             Action::Quit => self.send(Command::Quit),
             Action::Record => {
                 let command = self.recordings.toggle();
@@ -92,8 +96,8 @@ impl Session {
     }
 
     fn report(&mut self, screen: &mut Screen) {
-        while let Ok(event) = self.events.try_recv() {
-            if let Event::NotRecorded(_) = event {
+        while let Ok(event) = self.playback.events.try_recv() {
+            if let PlayEvent::NotRecorded(_) = event {
                 self.recordings.under_way = false;
             }
             screen.say(&event.to_string());
@@ -101,8 +105,8 @@ impl Session {
     }
 
     fn send(&self, command: Command) {
-        // A producer that has ended obeys no more.
-        let _ = self.commands.send(command);
+        // A producer that has ended takes no commands.
+        let _ = self.playback.commands.send(command);
     }
 
     fn status(&mut self) -> Status<'_> {
@@ -112,12 +116,12 @@ impl Session {
         Status {
             seconds: self.seconds(made),
             controls: &self.controls,
-            peak: self.gauge.take_peak(),
+            peak: self.playback.gauge.take_peak(),
             speed,
-            fill: f32::from_bits(self.meters.fill.load(Relaxed)).min(1.0),
-            underruns: self.meters.underruns.load(Relaxed),
-            sounding: self.gauge.first().is_some(),
-            paused: self.gauge.paused(),
+            fill: f32::from_bits(self.playback.meters.fill.load(Relaxed)).min(1.0),
+            underruns: self.playback.meters.underruns.load(Relaxed),
+            sounding: self.playback.gauge.first().is_some(),
+            paused: self.playback.gauge.paused(),
             recording: self.recordings.under_way,
         }
     }
@@ -125,13 +129,13 @@ impl Session {
     /// Samples made, and nanoseconds spent on them.
     fn work(&self) -> (u64, u64) {
         (
-            self.meters.made.load(Relaxed),
-            self.meters.busy.load(Relaxed),
+            self.playback.meters.made.load(Relaxed),
+            self.playback.meters.busy.load(Relaxed),
         )
     }
 
     fn seconds(&self, samples: u64) -> f64 {
-        samples as f64 / f64::from(self.rate)
+        samples as f64 / f64::from(self.playback.rate)
     }
 
     /// Times real time; 0 where nothing was made.
@@ -143,14 +147,14 @@ impl Session {
     }
 }
 
-/// Where recordings go: first to the file asked for, then to numbered ones beside it, and never over anything else.
+/// Where recordings go: first to the given file, then to numbered ones beside it; nothing is overwritten.
 pub(super) struct Recordings {
     base: PathBuf,
     under_way: bool,
 }
 
 impl Recordings {
-    /// `asked` is being recorded to already; without it, recordings are called like the model and lie here.
+    /// `asked` is being recorded already; without it, recordings have the model's name, in the current folder.
     pub(super) fn new(model: &Path, asked: Option<&Path>) -> Self {
         let base = match asked {
             Some(path) if path != Path::new("-") => path.to_owned(),

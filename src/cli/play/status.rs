@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::base::labels::describe;
+use crate::app::describe_labels;
+use crate::app::short_duration;
 use crate::cli::play::controls::Controls;
-use crate::cli::ui;
 
 /// Between two drawings on a terminal, and between two lines elsewhere.
 const LIVE: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl Status<'_> {
     /// The most important things first: what does not fit is cut off at the end.
     fn line(&self) -> String {
         let sampling = self.controls.sampling();
-        let mut line = ui::duration(self.seconds);
+        let mut line = short_duration(self.seconds);
         let state = match (self.sounding, self.paused, self.recording) {
             (_, true, _) => " paused",
             (false, ..) => " filling",
@@ -56,7 +56,7 @@ impl Status<'_> {
         }
         let _ = write!(line, "  seed {}", self.controls.seed());
         if !self.controls.labels().is_empty() {
-            let _ = write!(line, "  {}", describe(self.controls.labels()));
+            let _ = write!(line, "  {}", describe_labels(self.controls.labels()));
         }
         let _ = write!(
             line,
@@ -144,8 +144,8 @@ impl Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::labels::Classes;
-    use crate::sequence::Sampling;
+    use crate::app::Classes;
+    use crate::app::Sampling;
 
     #[test]
     fn the_line_says_what_matters_in_plain_characters() {

@@ -1,21 +1,20 @@
-/*! Pictures that are gathered one by one. */
+/*! Collects imported pictures one by one. */
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::base::files::{Skipped, SkippedSummary, hexadecimal};
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
-use crate::image::import::summary::{Summary, group};
-use crate::image::import::{Pictures, PixelFormat, Skipped};
 use crate::image::picture::grey;
-use crate::image::{Color, Palette, Size};
+use crate::image::{Color, Palette, Pictures, PixelFormat, Size, Summary};
 
-/// The most that all pictures together may take, in bytes.
+/// The most memory that all pictures together may take, in bytes.
 const MAX_BYTES: u64 = 1 << 32;
 
-/// A growing library of pictures. Greys take one byte a pixel, until the first picture in colour comes.
+/// A growing library of pictures. Pixels take one byte as long as all pictures are grey.
 pub(super) struct Builder {
     size: Size,
     format: PixelFormat,
@@ -26,7 +25,7 @@ pub(super) struct Builder {
     labels: Vec<Vec<Label>>,
     bytes: Vec<u8>,
     pub(super) skipped: Vec<Skipped>,
-    /// How many files do not look like pictures.
+    /// Files with other extensions.
     pub(super) ignored: usize,
     formats: BTreeMap<&'static str, usize>,
     sizes: BTreeMap<(u32, u32), usize>,
@@ -34,12 +33,12 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// For pictures in colours or greys.
+    /// A library of grey or coloured pictures.
     pub(super) fn colors(size: Size, only_grey: bool, source: &Path) -> Self {
         Self::new(size, PixelFormat::Grey, only_grey, source)
     }
 
-    /// For pictures in numbers of a palette's colours.
+    /// A library of palette indices.
     pub(super) fn indices(size: Size, palette: Palette, source: &Path) -> Self {
         Self::new(size, PixelFormat::Indexed(palette), false, source)
     }
@@ -70,7 +69,7 @@ impl Builder {
     }
 
     /// Refuses more pictures than fit into memory, before they are read.
-    pub(super) fn expect(&self, pictures: usize, channels: usize) -> Result<()> {
+    pub(super) fn check_memory(&self, pictures: usize, channels: usize) -> Result<()> {
         let channels = if self.only_grey { 1 } else { channels };
         let bytes = (pictures as u64).saturating_mul((self.size.area() * channels) as u64);
         if bytes <= MAX_BYTES {
@@ -78,16 +77,15 @@ impl Builder {
         }
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         let reason = format!(
-            "its {pictures} pictures of {} would take {:.1} GiB; there is room for {:.0}",
+            "its {pictures} pictures of {} would take {:.1} GiB; the limit is {:.0} GiB",
             self.size,
             gib(bytes),
             gib(MAX_BYTES)
         );
-        Err(Error::input(&self.source, reason)
-            .with_hint("choose a smaller --size, or fewer pictures"))
+        Err(Error::input(&self.source, reason).with_hint("use a smaller --size or fewer pictures"))
     }
 
-    /// Counts what the next picture was found as.
+    /// Counts the file format and the original size of the next picture.
     pub(super) fn count(&mut self, format: &'static str, size: (u32, u32), transparent: bool) {
         *self.formats.entry(format).or_default() += 1;
         *self.sizes.entry(size).or_default() += 1;
@@ -116,9 +114,9 @@ impl Builder {
         self.labels.push(labels);
     }
 
-    /// Leaves a picture out, with the reason.
+    /// Records a picture that is not imported, and the reason.
     pub(super) fn skip(&mut self, name: &str, error: &Error) {
-        // The path stands beside the reason.
+        // The path is recorded beside the reason.
         let reason = match error {
             Error::Input { reason, .. } => reason.clone(),
             Error::Read { source, .. } => format!("cannot be read: {source}"),
@@ -140,15 +138,11 @@ impl Builder {
             pictures: self.names.len(),
             size: self.size,
             format: self.format.clone(),
-            formats: self
-                .formats
-                .iter()
-                .map(|(name, n)| ((*name).to_owned(), *n))
-                .collect(),
+            formats: self.formats,
             sizes: self.sizes,
             transparent: self.transparent,
             ignored: self.ignored,
-            skipped: group(&self.skipped),
+            skipped: SkippedSummary::new("picture", &self.skipped),
         };
         let mut pictures = Pictures {
             size: self.size,
@@ -182,27 +176,20 @@ fn nothing_usable(source: &Path, skipped: &[Skipped]) -> Error {
     }
 }
 
-/// SHA-256 over size, palette, and each picture's name and bytes.
+/// SHA-256 over the size, the palette, and the name and bytes of each picture.
 fn digest(pictures: &Pictures) -> String {
-    let mut whole = Sha256::new();
-    whole.update(pictures.size.to_string());
+    let mut hash = Sha256::new();
+    hash.update(pictures.size.to_string());
     if let PixelFormat::Indexed(palette) = &pictures.format {
-        whole.update(palette.colors().as_flattened());
+        hash.update(palette.colors().as_flattened());
     }
     for (index, name) in pictures.names.iter().enumerate() {
         let bytes = pictures.bytes(index);
-        whole.update([0]);
-        whole.update(name.as_bytes());
-        whole.update([0]);
-        whole.update((bytes.len() as u64).to_le_bytes());
-        whole.update(bytes);
+        hash.update([0]);
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
     }
-    let digest: [u8; 32] = whole.finalize().into();
-    hex(&digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let digits = |&byte: &u8| [digit(byte >> 4), digit(byte & 15)];
-    bytes.iter().flat_map(digits).collect()
+    hexadecimal(&hash.finalize())
 }

@@ -1,20 +1,22 @@
 /*!
-One picture file in any common format and colour type, as 8-bit colours.
+One picture file of any common format and colour type, as 8-bit colours.
 
-What a file is, its first bytes say, not its name. The header's size is checked before anything is allocated; a file
-that is damaged or cut short is refused with the reason, for a network must not learn from half a picture. Of an
-animation the first frame is taken. Colours of 16 bits are rounded to 8; what is transparent is blended with the
-background in sRGB values, as browsers do; a photograph's orientation tag is followed.
+The first bytes decide the format, not the name; only TGA has no signature and is known by its extension. The size in
+the header is checked before anything is allocated. A damaged or truncated file is refused, so that a network does not
+learn from half a picture. Of an animation or a multi-page file, the first picture is read. 16-bit colours are rounded
+to 8 bits, transparent pixels are blended with the background in sRGB values as browsers do, and the orientation tag
+is applied.
 */
 
 use std::fs::{self, File};
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use crate::base::files::extension;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{Color, Picture};
 
@@ -22,49 +24,69 @@ use crate::image::{Color, Picture};
 const MAX_SIDE: u32 = 16_384;
 /// The most pixels of a picture that is read.
 const MAX_PIXELS: u64 = 1 << 26;
-/// What decoding one picture may allocate, in bytes: eight a pixel, which is 16-bit colour with transparency.
+/// What decoding one picture may allocate, in bytes: eight a pixel, which is 16-bit RGBA.
 const MAX_BYTES: u64 = MAX_PIXELS * 8;
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 29;
 
-/// The formats that are read.
-const FORMATS: [(ImageFormat, &str); 4] = [
-    (ImageFormat::Png, "PNG"),
-    (ImageFormat::Jpeg, "JPEG"),
-    (ImageFormat::Gif, "GIF"),
-    (ImageFormat::WebP, "WebP"),
+/// The formats that are read, with their names and extensions.
+const FORMATS: [(ImageFormat, &str, &[&str]); 7] = [
+    (ImageFormat::Png, "PNG", &["png"]),
+    (ImageFormat::Jpeg, "JPEG", &["jpg", "jpeg"]),
+    (ImageFormat::Gif, "GIF", &["gif"]),
+    (ImageFormat::WebP, "WebP", &["webp"]),
+    (ImageFormat::Bmp, "BMP", &["bmp"]),
+    (ImageFormat::Tiff, "TIFF", &["tif", "tiff"]),
+    (ImageFormat::Tga, TGA, &["tga"]),
 ];
+const TGA: &str = "TGA";
+
+/// The formats in one phrase.
+pub(super) const FORMAT_NAMES: &str = "PNG, JPEG, GIF, WebP, BMP, TIFF and TGA";
 
 /// A decoded picture file.
 #[derive(Debug)]
-pub(in crate::image) struct Decoded {
-    pub(in crate::image) picture: Picture,
+pub(super) struct Decoded {
+    pub(super) picture: Picture,
     /// Such as `PNG`.
     pub(super) format: &'static str,
-    /// Something in it is transparent.
+    /// At least one pixel is transparent.
     pub(super) transparent: bool,
 }
 
+impl Picture {
+    /// Reads a picture file (PNG, JPEG, GIF, WebP, BMP, TIFF or TGA); transparent pixels show the background.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has another format, is damaged or is too large.
+    pub fn read(path: &Path, background: Color) -> Result<Self> {
+        Ok(read(path, background)?.picture)
+    }
+}
+
 /// Decodes the file at `path` over a background.
-pub(in crate::image) fn read(path: &Path, background: Color) -> Result<Decoded> {
-    let len = length(path)?;
+pub(super) fn read(path: &Path, background: Color) -> Result<Decoded> {
+    let len = file_length(path)?;
     let mut bytes = Vec::with_capacity(len as usize);
     let file = File::open(path).reading(path)?;
     file.take(MAX_FILE).read_to_end(&mut bytes).reading(path)?;
-    decode(&bytes, background).map_err(|reason| Error::input(path, reason))
+    decode(&bytes, &extension(path), background).map_err(|reason| Error::input(path, reason))
 }
 
-/// Width and height of the file at `path`, by its header.
+/// Width and height of the file at `path`, read from its header.
 pub(super) fn read_size(path: &Path) -> Result<(u32, u32)> {
-    length(path)?;
+    file_length(path)?;
     let file = BufReader::new(File::open(path).reading(path)?);
     let size = || -> std::result::Result<(u32, u32), String> {
-        let (reader, _) = open(file)?;
+        let (reader, _) = open(file, &extension(path))?;
         let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
         let (width, height) = decoder.dimensions();
         check_size(width, height)?;
-        let turned = decoder.orientation().is_ok_and(|turn| turn.to_exif() >= 5);
-        Ok(if turned {
+        // Exif orientations from 5 on exchange width and height.
+        let rotated = decoder
+            .orientation()
+            .is_ok_and(|orientation| orientation.to_exif() >= 5);
+        Ok(if rotated {
             (height, width)
         } else {
             (width, height)
@@ -73,12 +95,30 @@ pub(super) fn read_size(path: &Path) -> Result<(u32, u32)> {
     size().map_err(|reason| Error::input(path, reason))
 }
 
-/// True for the first bytes of a picture file that is read here.
-pub(super) fn is_picture(start: &[u8]) -> bool {
-    image::guess_format(start).is_ok_and(|format| FORMATS.iter().any(|known| known.0 == format))
+/// True for a picture file, by its first bytes or, for TGA, by its extension.
+pub(super) fn is_picture(start: &[u8], path: &Path) -> bool {
+    format(image::guess_format(start).ok(), &extension(path)).is_some()
 }
 
-fn length(path: &Path) -> Result<u64> {
+/// True for a file whose extension is that of a picture.
+pub(super) fn has_picture_extension(path: &Path) -> bool {
+    let extension = extension(path);
+    let mut known = FORMATS.iter().flat_map(|(_, _, extensions)| *extensions);
+    known.any(|known| *known == extension)
+}
+
+/// The format and its name, from the format that the first bytes suggest and the extension in lower case.
+fn format(guessed: Option<ImageFormat>, extension: &str) -> Option<(ImageFormat, &'static str)> {
+    let known = FORMATS
+        .iter()
+        .find(|(format, _, _)| Some(*format) == guessed);
+    match known {
+        Some((format, name, _)) => Some((*format, name)),
+        None => (extension == "tga").then_some((ImageFormat::Tga, TGA)),
+    }
+}
+
+fn file_length(path: &Path) -> Result<u64> {
     let metadata = fs::metadata(path).reading(path)?;
     if !metadata.is_file() {
         return Err(Error::input(path, "not a file"));
@@ -90,19 +130,29 @@ fn length(path: &Path) -> Result<u64> {
     }
 }
 
-/// Decodes a file that lies in memory; the reason alone where it cannot be. A decoder that panics on damaged data
-/// must not end the import of a folder.
-fn decode(bytes: &[u8], background: Color) -> std::result::Result<Decoded, String> {
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, background)))
-        .unwrap_or_else(|_| Err("damaged: its decoder gave up".into()))
+/// Decodes a file in memory, or gives the reason why that fails. A decoder that panics on damaged data must not end
+/// the import of a folder.
+fn decode(
+    bytes: &[u8],
+    extension: &str,
+    background: Color,
+) -> std::result::Result<Decoded, String> {
+    catch_unwind(AssertUnwindSafe(|| {
+        decode_unguarded(bytes, extension, background)
+    }))
+    .unwrap_or_else(|_| Err("damaged: its decoder failed".into()))
 }
 
-fn decode_trusting(bytes: &[u8], background: Color) -> std::result::Result<Decoded, String> {
-    let (reader, format) = open(Cursor::new(bytes))?;
+fn decode_unguarded(
+    bytes: &[u8],
+    extension: &str,
+    background: Color,
+) -> std::result::Result<Decoded, String> {
+    let (reader, format) = open(Cursor::new(bytes), extension)?;
     let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
-    if format == "JPEG" && !ends(bytes) {
+    if format == "JPEG" && !has_jpeg_end(bytes) {
         return Err("cut short: its end is missing".into());
     }
     let orientation = decoder.orientation();
@@ -123,19 +173,18 @@ fn decode_trusting(bytes: &[u8], background: Color) -> std::result::Result<Decod
     })
 }
 
-/// A reader that keeps to the limits, and the name of the format.
-fn open<R: std::io::BufRead + std::io::Seek>(
+/// A reader with its limits set, and the name of the format.
+fn open<R: BufRead + Seek>(
     source: R,
+    extension: &str,
 ) -> std::result::Result<(ImageReader<R>, &'static str), String> {
     let mut reader = ImageReader::new(source)
         .with_guessed_format()
         .map_err(|error| format!("cannot be read: {error}"))?;
-    let known = FORMATS
-        .iter()
-        .find(|(format, _)| reader.format() == Some(*format));
-    let Some((_, name)) = known else {
-        return Err("no PNG, JPEG, GIF or WebP file, whatever its name says".into());
+    let Some((format, name)) = format(reader.format(), extension) else {
+        return Err(format!("its content is none of {FORMAT_NAMES}"));
     };
+    reader.set_format(format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
@@ -155,17 +204,17 @@ fn check_size(width: u32, height: u32) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// True where a JPEG's last scan is followed by the mark of the end. Within a scan, marks cannot occur as data. The
-/// decoder itself fills up what is missing with grey.
-fn ends(bytes: &[u8]) -> bool {
-    let last = |mark: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, mark]);
+/// True when an end marker follows the last scan of a JPEG; within a scan, markers cannot occur as data. The decoder
+/// itself fills missing data with grey.
+fn has_jpeg_end(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
     match (last(0xDA), last(0xD9)) {
         (Some(scan), Some(end)) => end > scan,
         _ => false,
     }
 }
 
-/// 8-bit colours over the background; true where anything was transparent.
+/// 8-bit colours over the background; true when a pixel is transparent.
 fn flatten(whole: DynamicImage, background: Color) -> (Vec<Color>, bool) {
     if !whole.color().has_alpha() {
         let rgb = whole.into_rgb8();
@@ -191,16 +240,16 @@ fn flatten(whole: DynamicImage, background: Color) -> (Vec<Color>, bool) {
     (pixels, transparent)
 }
 
-/// The library's refusal in plain words.
+/// The decoder's error in plain words.
 fn reason(error: &ImageError) -> String {
     match error {
         ImageError::Limits(limit) => match limit.kind() {
-            LimitErrorKind::DimensionError => "its header says an impossible size".into(),
+            LimitErrorKind::DimensionError => "its header has an impossible size".into(),
             _ => "too large: decoding it would take more than 512 MiB".into(),
         },
-        ImageError::Unsupported(what) => format!("something in it is not read here ({what})"),
+        ImageError::Unsupported(what) => format!("uses a feature that is not supported ({what})"),
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "cut short: it ends before its picture does".into()
+            "cut short: the file ends before its pixels do".into()
         }
         ImageError::IoError(error) => format!("cannot be read: {error}"),
         other => format!("damaged or cut short ({other})"),
@@ -242,8 +291,20 @@ mod tests {
         bytes
     }
 
+    /// Decodes a file whose name does not tell its format.
+    fn decode_bytes(bytes: &[u8], background: Color) -> std::result::Result<Decoded, String> {
+        decode(bytes, "", background)
+    }
+
     fn pixels(bytes: &[u8], background: Color) -> Vec<Color> {
-        decode(bytes, background).unwrap().picture.pixels
+        decode_bytes(bytes, background).unwrap().picture.pixels
+    }
+
+    /// Every format with an extension that goes with it.
+    fn formats() -> impl Iterator<Item = (ImageFormat, &'static str)> {
+        FORMATS
+            .iter()
+            .map(|(format, _, extensions)| (*format, extensions[0]))
     }
 
     #[test]
@@ -301,20 +362,22 @@ mod tests {
             pixels(&palette_png(), red),
             [[10, 20, 30], [200, 100, 0], red]
         );
-        assert!(decode(&palette_png(), red).unwrap().transparent);
+        assert!(decode_bytes(&palette_png(), red).unwrap().transparent);
     }
 
     #[test]
-    fn the_other_formats_are_read() {
+    fn every_format_gives_the_same_colours() {
         let image = rgb(5, 4);
         let truth = pixels(&bytes(&image, ImageFormat::Png), WHITE);
-        assert_eq!(pixels(&bytes(&image, ImageFormat::Gif), WHITE), truth);
-        assert_eq!(pixels(&bytes(&image, ImageFormat::WebP), WHITE), truth);
+        for (format, extension) in formats().filter(|(format, _)| *format != ImageFormat::Jpeg) {
+            let decoded = decode(&bytes(&image, format), extension, WHITE).unwrap();
+            assert_eq!(decoded.picture.pixels, truth, "{format:?}");
+        }
         let jpeg = bytes(
             &RgbImage::from_pixel(9, 9, Rgb([50, 100, 150])).into(),
             ImageFormat::Jpeg,
         );
-        let decoded = decode(&jpeg, WHITE).unwrap();
+        let decoded = decode_bytes(&jpeg, WHITE).unwrap();
         assert_eq!((decoded.format, decoded.transparent), ("JPEG", false));
         for pixel in decoded.picture.pixels {
             let off = pixel
@@ -327,18 +390,24 @@ mod tests {
     }
 
     #[test]
+    fn only_tga_is_known_by_its_extension() {
+        let tga = bytes(&rgb(5, 4), ImageFormat::Tga);
+        assert_eq!(decode(&tga, "tga", WHITE).unwrap().format, "TGA");
+        let reason = decode_bytes(&tga, WHITE).unwrap_err();
+        assert!(reason.contains("none of PNG"), "{reason}");
+        let png = bytes(&rgb(5, 4), ImageFormat::Png);
+        assert_eq!(decode(&png, "tga", WHITE).unwrap().format, "PNG");
+        assert!(decode(b"junk", "tga", WHITE).is_err());
+    }
+
+    #[test]
     fn truncated_files_are_refused() {
         let image = rgb(40, 30);
-        for format in [
-            ImageFormat::Png,
-            ImageFormat::Jpeg,
-            ImageFormat::Gif,
-            ImageFormat::WebP,
-        ] {
+        for (format, extension) in formats() {
             let whole = bytes(&image, format);
-            assert!(decode(&whole, WHITE).is_ok());
+            assert!(decode(&whole, extension, WHITE).is_ok());
             for len in [0, 3, 20, whole.len() / 2, whole.len() * 3 / 4] {
-                let reason = decode(&whole[..len], WHITE).unwrap_err();
+                let reason = decode(&whole[..len], extension, WHITE).unwrap_err();
                 assert!(!reason.is_empty(), "{format:?} of {len} bytes");
             }
         }
@@ -353,12 +422,7 @@ mod tests {
         };
         let image = rgb(23, 17);
         let mut refused = 0;
-        for format in [
-            ImageFormat::Png,
-            ImageFormat::Jpeg,
-            ImageFormat::Gif,
-            ImageFormat::WebP,
-        ] {
+        for (format, extension) in formats() {
             let whole = bytes(&image, format);
             for _ in 0..400 {
                 let mut damaged = whole.clone();
@@ -367,7 +431,7 @@ mod tests {
                     damaged[at] = random() as u8;
                 }
                 damaged.truncate(damaged.len() - random() % 2 * (random() % damaged.len()));
-                match decode(&damaged, WHITE) {
+                match decode(&damaged, extension, WHITE) {
                     Ok(decoded) => {
                         let Picture {
                             width,
@@ -395,15 +459,15 @@ mod tests {
 
     #[test]
     fn huge_and_empty_pictures_are_refused_by_their_header() {
-        let reason = decode(&huge_png(20_000, 20_000), WHITE).unwrap_err();
+        let reason = decode_bytes(&huge_png(20_000, 20_000), WHITE).unwrap_err();
         assert!(
             reason.contains("20000x20000") && reason.contains("too large"),
             "{reason}"
         );
-        assert!(decode(&huge_png(16_000, 16_000), WHITE).is_err());
+        assert!(decode_bytes(&huge_png(16_000, 16_000), WHITE).is_err());
         let mut empty = bytes(&rgb(1, 1), ImageFormat::Gif);
         empty[6..10].fill(0);
-        let reason = decode(&empty, WHITE).unwrap_err();
+        let reason = decode_bytes(&empty, WHITE).unwrap_err();
         assert!(reason.contains("without pixels"), "{reason}");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
@@ -417,20 +481,17 @@ mod tests {
     }
 
     #[test]
-    fn the_header_alone_says_the_size() {
+    fn the_size_is_read_from_the_header() {
         let folder = tempfile::tempdir().unwrap();
-        for format in [
-            ImageFormat::Png,
-            ImageFormat::Jpeg,
-            ImageFormat::Gif,
-            ImageFormat::WebP,
-        ] {
-            let path = folder.path().join("picture");
+        for (format, extension) in formats() {
+            let path = folder.path().join(format!("picture.{extension}"));
             fs::write(&path, bytes(&rgb(31, 7), format)).unwrap();
             assert_eq!(read_size(&path).unwrap(), (31, 7));
-            assert!(is_picture(&fs::read(&path).unwrap()));
+            assert!(is_picture(&fs::read(&path).unwrap(), &path));
+            assert!(has_picture_extension(&path));
         }
-        assert!(!is_picture(b"1 2 3 4"));
+        assert!(!is_picture(b"1 2 3 4", Path::new("rows.txt")));
+        assert!(!has_picture_extension(Path::new("rows.txt")));
         assert_eq!(ColorType::Rgb8, rgb(1, 1).color());
     }
 }

@@ -1,45 +1,23 @@
 /*! A folder of picture files. */
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
-use crate::error::{Error, IoContext, Result};
+use crate::base::files::{FoundFile, Walk, counted, walk};
+use crate::error::{Error, Result};
 use crate::image::import::builder::Builder;
-use crate::image::import::decode;
-use crate::image::import::decode::Decoded;
+use crate::image::import::decode::{self, Decoded};
 use crate::image::import::labels::Labels;
-use crate::image::import::{ImportSettings, Skipped};
+use crate::image::import::settings::{ImportSettings, shared_size};
 use crate::image::{Picture, Size};
 
-/// Extensions (in lower case) of the files that are taken for pictures when a folder is searched.
-const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "gif", "webp"];
-
-/// So many files are in work at a time; their pictures are then taken over in order.
+/// Files that are decoded in parallel before their pictures are added in order.
 const BATCH: usize = 64;
 
-/// A file that looks like a picture.
-struct Candidate {
-    path: PathBuf,
-    /// Its path within the folder, with `/` between the parts.
-    name: String,
-}
-
-/// What a folder holds.
-#[derive(Default)]
-struct Found {
-    files: Vec<Candidate>,
-    skipped: Vec<Skipped>,
-    ignored: usize,
-    /// An IDX file of pictures among the ignored ones.
-    idx: Option<PathBuf>,
-}
-
-/// Reads every picture of a folder, or the one file of that name.
+/// Reads every picture of a folder, or the one file at that path.
 pub(super) fn import(
     folder: &Path,
     settings: &ImportSettings,
@@ -47,7 +25,7 @@ pub(super) fn import(
     progress: &(dyn Fn(usize, usize) + Sync),
     keep: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Builder> {
-    let mut found = find(folder)?;
+    let mut found = walk(folder, decode::has_picture_extension)?;
     found.files.retain(|file| keep(&file.name));
     found.skipped.retain(|skipped| keep(&skipped.path));
     if found.files.is_empty() {
@@ -58,8 +36,8 @@ pub(super) fn import(
         None => common_size(folder, &found.files)?,
     };
     let mut builder = Builder::colors(size, settings.grey, folder);
-    builder.expect(found.files.len(), 3)?;
-    builder.ignored = found.ignored;
+    builder.check_memory(found.files.len(), 3)?;
+    builder.ignored = found.ignored.len();
     builder.skipped = found.skipped;
     let done = AtomicUsize::new(0);
     let total = found.files.len();
@@ -93,9 +71,9 @@ pub(super) fn import(
 }
 
 /// The one size of all pictures whose header can be read.
-fn common_size(folder: &Path, files: &[Candidate]) -> Result<Size> {
-    /// Sizes that are named; the rest is counted.
-    const NAMED: usize = 4;
+fn common_size(folder: &Path, files: &[FoundFile]) -> Result<Size> {
+    /// Sizes that an error lists; the rest is counted.
+    const LISTED: usize = 4;
     let mut sizes = BTreeMap::<(u32, u32), usize>::new();
     let read: Vec<_> = files
         .par_iter()
@@ -107,33 +85,29 @@ fn common_size(folder: &Path, files: &[Candidate]) -> Result<Size> {
     let mut sizes: Vec<_> = sizes.into_iter().collect();
     sizes.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     match sizes.as_slice() {
-        // No header can be read: whatever the size, the files themselves say why.
+        // No header can be read: decoding gives the reason for each file.
         [] => Size::new(1, 1),
-        &[((width, height), _)] => Size::new(width, height).map_err(|_| {
-            Error::input(
-                folder,
-                format!("its pictures of {width}x{height} pixels are too large for a model"),
-            )
-            .with_hint("bring them to a smaller size, as with --size 32x32")
-        }),
+        &[((width, height), _)] => shared_size(folder, width, height),
         [(most, _), ..] => {
-            let named = sizes.iter().take(NAMED);
-            let mut named: Vec<_> = named.map(|((w, h), n)| format!("{w}x{h} ({n})")).collect();
-            if sizes.len() > NAMED {
-                named.push(format!("{} more", sizes.len() - NAMED));
+            let listed = sizes.iter().take(LISTED);
+            let mut listed: Vec<_> = listed.map(|((w, h), n)| format!("{w}x{h} ({n})")).collect();
+            if sizes.len() > LISTED {
+                listed.push(format!("{} more", sizes.len() - LISTED));
             }
             let suggested =
                 Size::new(most.0, most.1).map_or("32x32".into(), |size| size.to_string());
             Err(Error::input(
                 folder,
-                format!("its pictures have different sizes: {}", named.join(", ")),
+                format!("its pictures have different sizes: {}", listed.join(", ")),
             )
-            .with_hint(format!("bring them to one, as with --size {suggested}")))
+            .with_hint(format!(
+                "resize them with --size, such as --size {suggested}"
+            )))
         }
     }
 }
 
-fn nothing_found(folder: &Path, found: &Found) -> Error {
+fn nothing_found(folder: &Path, found: &Walk) -> Error {
     if let [first, ..] = found.skipped.as_slice() {
         return Error::input(
             folder,
@@ -143,84 +117,27 @@ fn nothing_found(folder: &Path, found: &Found) -> Error {
             ),
         );
     }
-    if let Some(idx) = &found.idx {
+    // In a folder of both, the name of the training set comes last: `train` after `t10k`.
+    if let Some(idx) = found.ignored.iter().rfind(|path| looks_like_idx(path)) {
         return Error::input(folder, "holds no picture files, but pictures in IDX files")
-            .with_hint(format!("give one of those, as in {}", idx.display()));
+            .with_hint(format!(
+                "give the path of an IDX file, such as {}",
+                idx.display()
+            ));
     }
-    let reason = match found.ignored {
+    let reason = match found.ignored.len() {
         0 => "holds no pictures".to_owned(),
-        n => format!("holds no pictures (and {n} files that do not look like one)"),
+        n => format!(
+            "holds no pictures, only {} of another kind",
+            counted(n, "file")
+        ),
     };
     Error::input(folder, reason).with_hint(
-        "files named .png, .jpg, .gif and .webp are read; an IDX file or a file of colour indices is given by itself",
+        "a folder is searched for .png, .jpg, .gif, .webp, .bmp, .tif and .tga files; for an IDX file or a file of colour indices, give its own path",
     )
-}
-
-/// Everything in `folder` that looks like a picture, ordered by name; or that one file.
-fn find(folder: &Path) -> Result<Found> {
-    let mut found = Found::default();
-    if !fs::metadata(folder).reading(folder)?.is_dir() {
-        let name = folder.file_name().unwrap_or_default();
-        found.files.push(Candidate {
-            path: folder.into(),
-            name: name.to_string_lossy().into_owned(),
-        });
-        return Ok(found);
-    }
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
-    };
-    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
-        match entry {
-            Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if looks_like_a_picture(entry.path()) => found.files.push(Candidate {
-                name: relative(entry.path(), folder),
-                path: entry.into_path(),
-            }),
-            Ok(entry) => {
-                found.ignored += 1;
-                // The last by name: `train` stands behind `t10k`.
-                if looks_like_idx(entry.path()) {
-                    found.idx = Some(entry.into_path());
-                }
-            }
-            // A link back to a folder above: everything in it is found already.
-            Err(error) if error.loop_ancestor().is_some() => {}
-            Err(error) => {
-                let path = error.path().unwrap_or(folder);
-                // A dangling link with another extension is none of ours; a closed folder may hold pictures.
-                if path.is_dir() || looks_like_a_picture(path) {
-                    let reason = error
-                        .io_error()
-                        .map_or_else(|| error.to_string(), ToString::to_string);
-                    found.skipped.push(Skipped {
-                        path: relative(path, folder),
-                        reason,
-                    });
-                } else {
-                    found.ignored += 1;
-                }
-            }
-        }
-    }
-    found.files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
-}
-
-fn looks_like_a_picture(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    EXTENSIONS.iter().any(|known| extension == *known)
 }
 
 fn looks_like_idx(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.contains("idx3-ubyte")
-}
-
-/// The path within the folder, with `/` between its parts on every system.
-fn relative(path: &Path, folder: &Path) -> String {
-    let inner = path.strip_prefix(folder).unwrap_or(path);
-    let parts: Vec<_> = inner.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
 }

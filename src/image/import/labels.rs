@@ -1,4 +1,4 @@
-/*! What is known about each picture: from its path, an IDX label file, or a table. */
+/*! Labels of pictures: from their paths, an IDX label file, or a table. */
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::base::labels::{Label, LabelRule};
 use crate::error::{Error, Result};
 use crate::image::import::{idx, stream};
 
-/// The group of labels that have no name of their own.
+/// The group of labels that come without a group name.
 const GROUP: &str = "class";
 /// The largest table that is read, in rows.
 const MAX_ROWS: usize = 10_000_000;
@@ -17,26 +17,26 @@ const MAX_ROWS: usize = 10_000_000;
 /// Where the labels of pictures come from.
 #[derive(Debug, Clone)]
 pub enum LabelSource {
-    /// Nowhere: pictures have no labels.
+    /// Pictures have no labels.
     None,
-    /// From the path of each picture file.
+    /// The path of each picture file.
     Paths(LabelRule),
-    /// From the IDX label file beside an IDX file of pictures, by the usual naming, in the group `class`.
+    /// The IDX label file beside an IDX file of pictures, by the usual naming, in the group `class`.
     Beside,
-    /// From an IDX label file (group `class`), or a table of comma-separated values: the first column is a picture's
-    /// path, its file name with or without extension, or its number (from 0) in a file of many; the others are
-    /// groups. A first row that begins with a word such as `file`, `image_id` or `number` names the groups; without
-    /// one they are `class`, or `class1`, `class2` and so on. With a pattern, its named groups, found in the other
-    /// columns' text, are the groups instead.
+    /// An IDX label file (group `class`) or a table of comma-separated values. The first column of a table is the
+    /// path of a picture, its file name with or without extension, or its number from 0 in a file of many; every other
+    /// column is a group. A header row, which begins with a word such as `file`, `image_id` or `number`, names the
+    /// groups; without one they are `class`, or `class1`, `class2` and so on. With a pattern, the groups are its named
+    /// groups, matched against the text of the other columns.
     File {
         /// The file.
         path: PathBuf,
-        /// What to look for in its rows.
+        /// The pattern that finds groups in the rows of a table.
         pattern: Option<Regex>,
     },
 }
 
-/// Labels, ready to be asked for.
+/// Labels in memory.
 pub(super) enum Labels {
     None,
     Paths(LabelRule),
@@ -51,8 +51,8 @@ pub(super) enum Labels {
 }
 
 impl Labels {
-    /// Reads what there is to be read. `pictures` is the path that is imported, `of_files` whether that is a folder
-    /// of picture files (or one of them).
+    /// Reads the labels for the pictures at `pictures`; `of_files` says that this is a picture file or a folder of
+    /// them.
     pub(super) fn load(source: &LabelSource, pictures: &Path, of_files: bool) -> Result<Self> {
         match source {
             LabelSource::None => Ok(Self::None),
@@ -60,30 +60,25 @@ impl Labels {
             LabelSource::Paths(rule) if of_files => Ok(Self::Paths(rule.clone())),
             LabelSource::Paths(_) => Err(Error::input(
                 pictures,
-                "its pictures have no paths of their own that could say their labels",
+                "its pictures have no paths to take labels from",
             )
-            .with_hint("labels of a file of many pictures come from a label file: --labels FILE")),
+            .with_hint("a file of many pictures needs a label file: --labels FILE")),
             LabelSource::Beside => match idx::labels_beside(pictures) {
                 Some(path) => Self::numbers(path),
-                None => Err(Error::input(pictures, "no label file is found beside it")
-                    .with_hint("give one with --labels FILE")),
+                None => Err(Error::input(pictures, "there is no label file beside it")
+                    .with_hint("name one with --labels FILE")),
             },
             LabelSource::File { path, pattern } => {
                 let mut file = stream::open(path)?;
-                let start = file.fill_buf().map_err(|error| {
-                    stream::failed(path, error, || {
-                        "cut short: it ends in its gzip header".into()
-                    })
-                })?;
-                if !idx::is_idx(start) {
+                if !idx::is_idx(stream::peek(path, &mut file)?) {
                     return Self::table(path, pattern.as_ref());
                 }
                 if of_files {
                     return Err(Error::input(
                         path,
-                        "an IDX label file numbers its pictures, and files have no numbers",
+                        "an IDX label file has no file names to match with picture files",
                     )
-                    .with_hint("give a table instead: FILE NAME,LABEL in each row"));
+                    .with_hint("use a table instead, with FILE NAME,LABEL in each row"));
                 }
                 Self::numbers(path.clone())
             }
@@ -112,7 +107,7 @@ impl Labels {
                 })
                 .map_err(|reason| {
                     Error::input(path, format!("row {}: {reason}", index + 1)).with_hint(
-                        "each row of a label file is a picture's name or number, and its labels, separated by commas",
+                        "each row of a label file is the name or number of a picture and its labels, separated by commas",
                     )
                 })?;
         }
@@ -125,7 +120,7 @@ impl Labels {
         })
     }
 
-    /// The labels of a picture file by its path within the folder.
+    /// The labels of the picture file at a path within the folder.
     pub(super) fn of_file(&self, name: &str) -> Result<Vec<Label>> {
         match self {
             Self::None | Self::Numbers { .. } => Ok(Vec::new()),
@@ -145,7 +140,7 @@ impl Labels {
         }
     }
 
-    /// The labels of picture `number` of a file of many.
+    /// The labels of picture `number` in a file of many.
     pub(super) fn of_number(&self, number: usize) -> Result<Vec<Label>> {
         match self {
             Self::None | Self::Paths(_) => Ok(Vec::new()),
@@ -160,13 +155,13 @@ impl Labels {
         }
     }
 
-    /// Refuses a label file that is of other pictures, to judge by how many there are.
+    /// Refuses an IDX label file that does not have one label for each picture.
     pub(super) fn check_count(&self, pictures: &Path, count: usize) -> Result<()> {
         match self {
             Self::Numbers { path, values } if values.len() != count => Err(Error::input(
                 path,
                 format!(
-                    "holds {} labels for the {count} pictures of {}",
+                    "has {} labels for the {count} pictures of {}",
                     values.len(),
                     pictures.display()
                 ),
@@ -176,17 +171,17 @@ impl Labels {
     }
 }
 
-/// What the first row of a table says about all of them.
+/// The columns of a table, from its first row.
 #[derive(Default)]
 struct Columns {
-    /// The names of the groups, where the first row has them.
+    /// The names of the groups, from a header row.
     names: Option<Vec<String>>,
-    /// How many labels each row has.
+    /// Labels in each row.
     width: usize,
 }
 
 impl Columns {
-    /// Takes over a row: the first as what it is, and the labels of any other; the reason where it is faulty.
+    /// Adds the labels of a row to `rows`, or gives the reason why it is invalid. The first row may be a header.
     fn add(
         &mut self,
         fields: &[&str],
@@ -202,32 +197,32 @@ impl Columns {
         }
         if first {
             self.width = values.len();
-            if names_groups(name) {
+            if is_header(name) {
                 self.names = Some(values.iter().map(|&value| value.to_owned()).collect());
                 return Ok(());
             }
         }
         if values.len() != self.width {
             return Err(format!(
-                "it has {} labels, and the first row {}",
+                "it has {} labels, the first row has {}",
                 values.len(),
                 self.width
             ));
         }
         let labels = match pattern {
-            Some(pattern) => found(pattern, &values.join(","))?,
-            None => named(self.names.as_deref(), values),
+            Some(pattern) => match_labels(pattern, &values.join(","))?,
+            None => column_labels(self.names.as_deref(), values),
         };
         match rows.insert((*name).to_owned(), labels) {
             None if rows.len() > MAX_ROWS => Err("there are too many rows".into()),
             None => Ok(()),
-            Some(_) => Err(format!("'{name}' is there twice")),
+            Some(_) => Err(format!("'{name}' occurs twice")),
         }
     }
 }
 
-/// True for what stands above names and numbers of pictures where a table's first row names its columns.
-fn names_groups(first: &str) -> bool {
+/// True for the first field of a header row.
+fn is_header(first: &str) -> bool {
     const WORDS: [&str; 9] = [
         "file", "name", "path", "image", "img", "picture", "id", "index", "number",
     ];
@@ -236,8 +231,8 @@ fn names_groups(first: &str) -> bool {
     first.is_empty() || (!is_name && WORDS.iter().any(|word| first.starts_with(word)))
 }
 
-/// The labels of a row, in its groups.
-fn named(groups: Option<&[String]>, values: &[&str]) -> Vec<Label> {
+/// The labels of a row, one for each column.
+fn column_labels(groups: Option<&[String]>, values: &[&str]) -> Vec<Label> {
     let group = |index: usize| match groups {
         Some(groups) => groups[index].clone(),
         None if values.len() == 1 => GROUP.into(),
@@ -250,7 +245,7 @@ fn named(groups: Option<&[String]>, values: &[&str]) -> Vec<Label> {
 }
 
 /// The named groups of a pattern in a text.
-fn found(pattern: &Regex, text: &str) -> std::result::Result<Vec<Label>, String> {
+fn match_labels(pattern: &Regex, text: &str) -> std::result::Result<Vec<Label>, String> {
     let captures = pattern
         .captures(text)
         .ok_or_else(|| format!("'{text}' does not match --label-pattern"))?;
@@ -259,7 +254,7 @@ fn found(pattern: &Regex, text: &str) -> std::result::Result<Vec<Label>, String>
         .map(|name| {
             let value = captures
                 .name(name)
-                .ok_or_else(|| format!("'{text}' says no {name}"))?;
+                .ok_or_else(|| format!("'{text}' contains no {name}"))?;
             Ok((name.to_owned(), value.as_str().to_owned()))
         })
         .collect()

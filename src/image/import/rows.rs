@@ -1,6 +1,6 @@
 /*!
-Pictures as rows of colour indices, the format of Hung-yi Lee's course: each row of a text file is one picture, its
-pixels' colour numbers in raster order separated by spaces, with the colours in `colormap.txt` beside it.
+Pictures as rows of colour indices, the format of Hung-yi Lee's course: each row of a text file is one picture, the
+palette indices of its pixels in raster order, separated by spaces. `colormap.txt` beside it holds the palette.
 */
 
 use std::io::{BufRead, Read};
@@ -9,19 +9,20 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::image::import::builder::Builder;
 use crate::image::import::labels::Labels;
-use crate::image::import::{ImportSettings, stream};
+use crate::image::import::settings::ImportSettings;
+use crate::image::import::stream;
 use crate::image::{Palette, Size};
 
-/// The longest row, in bytes: four for each pixel of the largest picture, and some more.
+/// The longest row, in bytes: at least four for each pixel of the largest picture.
 const MAX_ROW: u64 = 1 << 23;
 
-/// True for the beginning of a file that may be such rows: digits and what separates them.
+/// True for the first bytes of a file of digits and separators.
 pub(super) fn is_rows(start: &[u8]) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n,".contains(byte);
     start.iter().any(u8::is_ascii_digit) && start.iter().all(allowed)
 }
 
-/// Reads every picture of such a file.
+/// Reads every picture of a file of rows.
 pub(super) fn import(
     path: &Path,
     settings: &ImportSettings,
@@ -33,10 +34,10 @@ pub(super) fn import(
     if !map.is_file() {
         return Err(Error::input(
             path,
-            format!("its colour map {} is not there", map.display()),
+            format!("its colour map {} does not exist", map.display()),
         )
         .with_hint(
-            "put colormap.txt, with one 'R G B' a row, beside it, or give --colormap FILE",
+            "put a colormap.txt of 'R G B' rows beside it, or name one with --colormap FILE",
         ));
     }
     let palette = Palette::read_colormap(&map)?;
@@ -51,7 +52,7 @@ pub(super) fn import(
         if line.trim().is_empty() {
             continue;
         }
-        parse(&line, &palette, &mut indices).map_err(|fault| fault.at(path, read, &map))?;
+        parse(&line, &palette, &mut indices).map_err(|error| error.at(path, read, &map))?;
         let builder = match &mut builder {
             Some(builder) => builder,
             None => {
@@ -64,14 +65,14 @@ pub(super) fn import(
             return Err(Error::input(
                 path,
                 format!(
-                    "row {read} has {} numbers, and the first row {}",
+                    "row {read} has {} numbers, the first row has {}",
                     indices.len(),
                     size.area()
                 ),
             )
-            .with_hint("each row is one picture, and all have the same size"));
+            .with_hint("each row is one picture, and all pictures have the same size"));
         }
-        builder.expect(builder.len() + 1, 1)?;
+        builder.check_memory(builder.len() + 1, 1)?;
         let name = number.to_string();
         if keep(&name) {
             match labels.of_number(number) {
@@ -83,7 +84,7 @@ pub(super) fn import(
             }
         }
         number += 1;
-        // How many there are shows at the end alone.
+        // The total is known only at the end.
         progress(number, number);
     }
     labels.check_count(path, number)?;
@@ -94,7 +95,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name("colormap.txt")
 }
 
-/// The next row, without allocating more than [`MAX_ROW`]; false at the end. `read` rows came before.
+/// Reads row `read + 1` without allocating more than [`MAX_ROW`]; false at the end.
 fn read_line(
     path: &Path,
     source: &mut dyn BufRead,
@@ -104,11 +105,7 @@ fn read_line(
     line.clear();
     let mut bytes = Vec::new();
     let limited = source.take(MAX_ROW).read_until(b'\n', &mut bytes);
-    limited.map_err(|error| {
-        stream::failed(path, error, || {
-            "cut short: the end of its gzip data is missing".into()
-        })
-    })?;
+    limited.map_err(|error| stream::failed(path, error, stream::NO_GZIP_END))?;
     if bytes.len() as u64 == MAX_ROW {
         return Err(Error::input(
             path,
@@ -117,12 +114,12 @@ fn read_line(
     }
     match String::from_utf8(bytes) {
         Ok(text) => line.push_str(&text),
-        Err(_) => return Err(Error::input(path, format!("row {} is no text", read + 1))),
+        Err(_) => return Err(Error::input(path, format!("row {} is not text", read + 1))),
     }
     Ok(!line.is_empty())
 }
 
-/// The size of a picture of so many pixels: the given one, or a square.
+/// The size of a picture of this many pixels: the given one, or a square.
 fn row_size(path: &Path, pixels: usize, given: Option<Size>) -> Result<Size> {
     if let Some(size) = given {
         if size.area() == pixels {
@@ -130,9 +127,12 @@ fn row_size(path: &Path, pixels: usize, given: Option<Size>) -> Result<Size> {
         }
         return Err(Error::input(
             path,
-            format!("its rows have {pixels} numbers, which is no picture of {size}"),
+            format!(
+                "its rows have {pixels} numbers, but a picture of {size} has {}",
+                size.area()
+            ),
         )
-        .with_hint("colour indices cannot be resized; choose a size with as many pixels"));
+        .with_hint("colour indices cannot be resized; choose a size with this many pixels"));
     }
     let side = pixels.isqrt();
     let square = u32::try_from(side).ok().filter(|_| side * side == pixels);
@@ -140,53 +140,58 @@ fn row_size(path: &Path, pixels: usize, given: Option<Size>) -> Result<Size> {
     size.ok_or_else(|| {
         Error::input(
             path,
-            format!("its rows have {pixels} numbers, which is no square"),
+            format!("its rows have {pixels} numbers, which is not a square number"),
         )
-        .with_hint("say the size of its pictures, as with --size 20x30")
+        .with_hint("give the size of its pictures with --size, such as --size 20x30")
     })
 }
 
-/// What is wrong with a row.
-struct Fault {
+/// An error in a row.
+struct RowError {
     /// From 1.
     column: usize,
     reason: String,
+    /// The palette has no such colour.
     palette: bool,
 }
 
-impl Fault {
+impl RowError {
     fn at(self, path: &Path, row: usize, map: &Path) -> Error {
-        let Fault {
+        let RowError {
             column,
             reason,
             palette,
         } = self;
         let hint = if palette {
-            format!("the colours are those of {}", map.display())
+            format!("the colours are the rows of {}", map.display())
         } else {
-            "each row is one picture: colour numbers separated by spaces".into()
+            "each row is one picture: colour indices separated by spaces".into()
         };
         Error::input(path, format!("row {row}, column {column}: {reason}")).with_hint(hint)
     }
 }
 
-fn parse(line: &str, palette: &Palette, indices: &mut Vec<u8>) -> std::result::Result<(), Fault> {
+fn parse(
+    line: &str,
+    palette: &Palette,
+    indices: &mut Vec<u8>,
+) -> std::result::Result<(), RowError> {
     indices.clear();
     let parts = line
         .split([' ', '\t', ',', '\r', '\n'])
         .filter(|part| !part.is_empty());
     for (place, part) in parts.enumerate() {
-        let fault = |reason, palette| Fault {
+        let error = |reason, palette| RowError {
             column: place + 1,
             reason,
             palette,
         };
         let index: usize = part
             .parse()
-            .map_err(|_| fault(format!("'{part}' is no colour number"), false))?;
+            .map_err(|_| error(format!("'{part}' is not a colour index"), false))?;
         if index >= palette.len() {
             let last = palette.len() - 1;
-            return Err(fault(
+            return Err(error(
                 format!("there is no colour {index}; the colour map ends at {last}"),
                 true,
             ));

@@ -1,14 +1,17 @@
-/*! A file to be read from its start to its end, unpacked where it is gzip. */
+/*! Reads a file from start to end, through gzip where its first bytes say so. */
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Error as IoError, ErrorKind};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, IoContext, Result};
 
-/// Opens a file, through gzip where its first bytes say so.
+/// The ending of a gzip stream without its last bytes.
+pub(super) const NO_GZIP_END: &str = "the end of its gzip data is missing";
+
+/// Opens a file, decompressing gzip.
 pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>> {
     let file = File::open(path).reading(path)?;
     if !file.metadata().reading(path)?.is_file() {
@@ -24,15 +27,17 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>> {
     Ok(Box::new(file))
 }
 
-/// The system's refusal, or what it means for a file whose end came too early.
-pub(super) fn failed(
-    path: &Path,
-    error: std::io::Error,
-    cut_short: impl FnOnce() -> String,
-) -> Error {
+/// The next bytes of a file that was just opened, without consuming them; empty at its end.
+pub(super) fn peek<'a>(path: &Path, file: &'a mut dyn BufRead) -> Result<&'a [u8]> {
+    file.fill_buf()
+        .map_err(|error| failed(path, error, "it ends in its gzip header"))
+}
+
+/// A read error of `path`; `cut_short` says where a truncated file ends.
+pub(super) fn failed(path: &Path, error: IoError, cut_short: &str) -> Error {
     match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::input(path, cut_short()),
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
+        ErrorKind::UnexpectedEof => Error::input(path, format!("cut short: {cut_short}")),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => {
             Error::input(path, format!("damaged ({error})"))
         }
         _ => Error::Read {

@@ -1,7 +1,9 @@
-/*! What every kind of library gives, and what each kind of damage is answered with. */
+/*! The laws of every kind of library, and the error for each kind of damage. */
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
@@ -10,8 +12,11 @@ use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
 use crate::base::labels::LabelRule;
-use crate::image::import::*;
-use crate::image::{IndexedPictures, PixelCodec};
+use crate::error::Result;
+use crate::image::{
+    Color, Fit, ImportSettings, IndexedPictures, LabelSource, Palette, Picture, Pictures,
+    PixelCodec, PixelFormat,
+};
 use crate::sequence::SequenceDataset;
 
 fn import(path: &Path, settings: &ImportSettings) -> Result<Pictures> {
@@ -58,7 +63,7 @@ fn picture(width: u32, height: u32, seed: u8, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Pictures in subfolders and four formats, one broken, one empty, hidden and foreign files.
+/// Pictures in subfolders and every format, a damaged and an empty one, hidden and other files.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, "b/2.png", &picture(8, 6, 1, ImageFormat::Png));
@@ -70,10 +75,13 @@ fn folder() -> TempDir {
         &picture(8, 6, 4, ImageFormat::Jpeg),
     );
     write(&folder, "b/liar.jpeg", &picture(8, 6, 5, ImageFormat::Png));
+    write(&folder, "c/3.BMP", &picture(8, 6, 6, ImageFormat::Bmp));
+    write(&folder, "c/4.tga", &picture(8, 6, 7, ImageFormat::Tga));
+    write(&folder, "c/5.tif", &picture(8, 6, 8, ImageFormat::Tiff));
     let whole = picture(8, 6, 6, ImageFormat::Png);
     write(&folder, "b/cut.png", &whole[..whole.len() / 2]);
     write(&folder, "b/empty.png", b"");
-    write(&folder, "b/notes.txt", b"no picture");
+    write(&folder, "b/notes.txt", b"not a picture");
     write(&folder, "b/.hidden.png", b"no");
     write(&folder, ".git/c.png", b"no");
     folder
@@ -89,6 +97,9 @@ fn a_folder_gives_its_pictures_sorted_and_names_what_is_broken() {
         "b/10.GIF",
         "b/2.png",
         "b/liar.jpeg",
+        "c/3.BMP",
+        "c/4.tga",
+        "c/5.tif",
     ];
     assert_eq!(pictures.names(), names);
     assert_eq!(pictures.size().to_string(), "8x6");
@@ -102,9 +113,11 @@ fn a_folder_gives_its_pictures_sorted_and_names_what_is_broken() {
     }
     let text = pictures.summary().to_string();
     for part in [
-        "5 pictures of 8x6 pixels, in colour",
+        "8 pictures of 8x6 pixels, in colour",
         "PNG (2)",
-        "8x6 (5)",
+        "TGA (1)",
+        "TIFF (1)",
+        "8x6 (8)",
         "1 file of another kind",
         "empty (0 bytes)",
         "b/cut.png",
@@ -121,11 +134,20 @@ fn one_file_and_a_filter_choose() {
     let keep = |name: &str| name.starts_with("a a/");
     let some = Pictures::import(folder.path(), &plain(), &|_, _| {}, &keep).unwrap();
     assert_eq!((some.len(), some.skipped().len()), (2, 0));
-    let message = fault(import(&folder.path().join("b/cut.png"), &plain()));
-    assert!(
-        message.contains("cut.png: ") && message.contains("cut short"),
-        "{message}"
-    );
+    for (name, format) in [
+        ("cut.png", ImageFormat::Png),
+        ("cut.bmp", ImageFormat::Bmp),
+        ("cut.tga", ImageFormat::Tga),
+        ("cut.tiff", ImageFormat::Tiff),
+    ] {
+        let whole = picture(8, 6, 6, format);
+        let path = write(&folder, name, &whole[..whole.len() / 2]);
+        let message = fault(import(&path, &plain()));
+        assert!(
+            message.contains(&format!("{name}: ")) && message.contains("cut short"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -133,7 +155,7 @@ fn progress_reaches_every_file_and_threads_change_nothing() {
     let folder = folder();
     let (calls, furthest) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let progress = |done: usize, total: usize| {
-        assert_eq!(total, 7);
+        assert_eq!(total, 10);
         calls.fetch_add(1, Ordering::Relaxed);
         furthest.fetch_max(done, Ordering::Relaxed);
     };
@@ -150,7 +172,7 @@ fn progress_reaches_every_file_and_threads_change_nothing() {
         })
         .collect();
     assert_eq!(digests.len(), 1);
-    assert_eq!((calls.into_inner(), furthest.into_inner()), (14, 7));
+    assert_eq!((calls.into_inner(), furthest.into_inner()), (20, 10));
 }
 
 #[test]
@@ -171,7 +193,7 @@ fn different_sizes_need_a_choice() {
     let folder = folder();
     write(&folder, "z.png", &picture(16, 12, 7, ImageFormat::Png));
     let message = fault(import(folder.path(), &plain()));
-    for part in ["different sizes", "8x6 (6)", "16x12 (1)", "--size 8x6"] {
+    for part in ["different sizes", "8x6 (9)", "16x12 (1)", "--size 8x6"] {
         assert!(message.contains(part), "{message}");
     }
     for fit in [Fit::Crop, Fit::Pad] {
@@ -180,8 +202,8 @@ fn different_sizes_need_a_choice() {
             ..sized("8x6")
         };
         let pictures = import(folder.path(), &settings).unwrap();
-        assert_eq!((pictures.len(), pictures.summary().sizes.len()), (6, 2));
-        assert!(pictures.picture(5).has_size(pictures.size()));
+        assert_eq!((pictures.len(), pictures.summary().sizes.len()), (9, 2));
+        assert!(pictures.picture(8).has_size(pictures.size()));
     }
     let large = tempfile::tempdir().unwrap();
     write(&large, "a.png", &picture(1_200, 2, 7, ImageFormat::Png));
@@ -264,24 +286,24 @@ fn folders_without_usable_pictures_say_why() {
     );
     write(&folder, "a.txt", b"text");
     let message = fault(import(folder.path(), &plain()));
-    assert!(
-        message.contains("1 files that do not look like one"),
-        "{message}"
-    );
+    assert!(message.contains("1 file of another kind"), "{message}");
     write(&folder, "train-images-idx3-ubyte", b"");
     let message = fault(import(folder.path(), &plain()));
     assert!(
-        message.contains("give one of those") && message.contains("train-images"),
+        message.contains("give the path of an IDX file") && message.contains("train-images"),
         "{message}"
     );
     write(&folder, "b.png", b"junk");
     for settings in [plain(), sized("4")] {
         let message = fault(import(folder.path(), &settings));
-        assert!(message.contains("b.png: no PNG"), "{message}");
+        assert!(
+            message.contains("b.png: its content is none of PNG"),
+            "{message}"
+        );
     }
     assert!(import(&folder.path().join("none"), &plain()).is_err());
     let message = fault(import(&folder.path().join("a.txt"), &plain()));
-    assert!(message.contains("no picture, no IDX file"), "{message}");
+    assert!(message.contains("not a picture, an IDX file"), "{message}");
 }
 
 #[cfg(unix)]
@@ -292,7 +314,7 @@ fn circular_and_dangling_links_are_survived() {
     symlink(folder.path(), folder.path().join("b/loop")).unwrap();
     symlink(folder.path().join("gone"), folder.path().join("link.png")).unwrap();
     let pictures = import(folder.path(), &plain()).unwrap();
-    assert_eq!(pictures.len(), 5);
+    assert_eq!(pictures.len(), 8);
     assert!(
         pictures
             .skipped()
@@ -378,9 +400,9 @@ fn damaged_idx_files_are_refused_with_the_reason() {
         (good[..9].to_vec(), "it ends in its header"),
         (
             [good.as_slice(), &[1]].concat(),
-            "goes on behind the 3 pictures",
+            "continues after the 3 pictures",
         ),
-        (floats, "kind 0x0d"),
+        (floats, "type 0x0d"),
         (idx_file(&[3], &[1, 2, 3]), "of labels, not of pictures"),
         (idx_file(&[1, 2, 3, 4], &[0; 24]), "dimensions [1, 2, 3, 4]"),
         (idx_file(&[0, 2, 4], &[]), "0 pictures"),
@@ -414,11 +436,11 @@ fn faulty_label_files_are_named() {
         (&good[..10], "holds 2 of the 3 labels"),
         (
             &idx_file(&[2], &[7, 0])[..],
-            "holds 2 labels for the 3 pictures",
+            "has 2 labels for the 3 pictures",
         ),
         (
             &idx_file(&[3], &[7, 0, 7, 1]),
-            "goes on behind the 3 labels",
+            "continues after the 3 labels",
         ),
         (&idx_file(&[3, 1, 1], &[7, 0, 7]), "not of labels"),
     ] {
@@ -483,10 +505,10 @@ fn faulty_rows_are_named_by_file_row_and_column() {
             "0 1 2 3\n0 0 4 0",
             "pixels.txt: row 2, column 3: there is no colour 4",
         ),
-        ("0 1 2 3\n0 0 0", "row 2 has 3 numbers, and the first row 4"),
-        ("0 1 2\n0 1 2", "3 numbers, which is no square"),
+        ("0 1 2 3\n0 0 0", "row 2 has 3 numbers, the first row has 4"),
+        ("0 1 2\n0 1 2", "3 numbers, which is not a square number"),
         ("0 99999999999999999999999 2 3", "row 1, column 2"),
-        ("\n\n", "no picture, no IDX file"),
+        ("\n\n", "not a picture, an IDX file"),
     ] {
         let message = fault(import(&rows_file(&folder, rows), &plain()));
         assert!(message.contains(reason), "{reason:?}: {message}");
@@ -495,11 +517,11 @@ fn faulty_rows_are_named_by_file_row_and_column() {
     let late = format!("{}0 1 x 3\n", "0 1 2 3\n".repeat(5_000));
     let message = fault(import(&rows_file(&folder, &late), &plain()));
     assert!(
-        message.contains("row 5001, column 3: 'x' is no colour number"),
+        message.contains("row 5001, column 3: 'x' is not a colour index"),
         "{message}"
     );
     let path = rows_file(&folder, "0 1 2 3");
-    assert!(fault(import(&path, &sized("3x3"))).contains("no picture of 3x3"));
+    assert!(fault(import(&path, &sized("3x3"))).contains("a picture of 3x3 has 9"));
     fs::write(folder.path().join("colormap.txt"), "255 255 255\n\n255 0 0").unwrap();
     assert!(fault(import(&path, &plain())).contains("colormap.txt: row 2: it is empty"));
     fs::remove_file(folder.path().join("colormap.txt")).unwrap();
@@ -571,7 +593,7 @@ fn faulty_tables_are_named_by_row() {
         ("", None, "holds no labels"),
         ("1,a\n2,a,b", None, "row 2: it has 2 labels"),
         ("1", None, "row 1: it has no label"),
-        ("1,a\n1,b", None, "row 2: '1' is there twice"),
+        ("1,a\n1,b", None, "row 2: '1' occurs twice"),
         (
             "1,a\n2,7",
             Some("(?<letter>[a-z])"),
@@ -592,7 +614,7 @@ fn faulty_tables_are_named_by_row() {
         },
         ..plain()
     };
-    assert!(fault(import(folder.path(), &settings)).contains("give a table"));
+    assert!(fault(import(folder.path(), &settings)).contains("use a table"));
 }
 
 #[test]
@@ -609,12 +631,12 @@ fn paths_give_labels_by_the_same_rules_as_elsewhere() {
         .iter()
         .map(|labels| labels[0].1.as_str())
         .collect();
-    assert_eq!(classes, ["a a", "a a", "b", "b", "b"]);
+    assert_eq!(classes, ["a a", "a a", "b", "b", "b", "c", "c", "c"]);
     assert!(
         pictures
             .skipped()
             .iter()
-            .any(|s| s.path == "loose.png" && s.reason.contains("no subfolder"))
+            .any(|s| s.path == "loose.png" && s.reason.contains("not in a subfolder"))
     );
 }
 
@@ -651,7 +673,7 @@ fn palettes_fit_the_pictures_they_are_made_from() {
     assert_eq!(exact.len(), 16);
     let codec = PixelCodec::new(pictures.size(), exact);
     assert_eq!(
-        codec.paint(&codec.index_all(&pictures).unwrap().indexed(png)),
+        codec.paint(&codec.index(&pictures.picture(png)).unwrap()),
         pictures.picture(png)
     );
     let few = pictures.palette(&[0, 1, 2, 3, 4], Some(6), 1).unwrap();

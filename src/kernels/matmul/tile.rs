@@ -1,10 +1,11 @@
 /*! The register tile, and the loops around it. */
 
 use crate::base::simd::InstructionSet;
-use crate::kernels::matmul::simd_register::Lanes;
-use crate::kernels::matmul::{LINE, Start, View, width};
+use crate::kernels::buffer::LINE;
+use crate::kernels::matmul::view::{Start, View};
+use crate::kernels::registers::{F32Registers, F32Work, width, with_f32};
 
-/// Rows of the register tile: with [`Lanes::PANEL`] vectors beside it, the accumulators fill the registers.
+/// Rows of the register tile: its sums of [`F32Registers::PANEL`] vectors per row fill the registers.
 const TILE_ROWS: usize = 6;
 /// Inner steps per pass, so that a panel of this depth (32 kB at most) stays in the first-level cache.
 const DEPTH: usize = 128;
@@ -17,7 +18,7 @@ pub(crate) struct Job<'a> {
     pub columns: usize,
     pub left: View<'a>,
     pub out_row: usize,
-    /// Whether what lies behind each panel will be needed next.
+    /// Whether the memory behind each panel is needed next.
     pub ahead: bool,
 }
 
@@ -47,35 +48,30 @@ impl Job<'_> {
         if let Start::Row(row) = start {
             assert!(row.len() >= self.columns, "start row too short");
         }
-        // SAFETY: the bounds were just checked; `level` was clamped to what the processor has when packing.
-        unsafe {
-            match level.min(InstructionSet::detect()) {
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512 => run_avx512(self, packed, out, start),
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx2 => run_avx2(self, packed, out, start),
-                _ => run_panels::<[f32; 4]>(self, packed, out, start),
-            }
-        }
+        let product = Product {
+            job: self,
+            packed,
+            out,
+            start,
+        };
+        with_f32(level, product);
     }
 }
 
-/// # Safety
-/// As [`run_panels`]; the processor has AVX-512.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn run_avx512(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
-    // SAFETY: passed on.
-    unsafe { run_panels::<std::arch::x86_64::__m512>(job, packed, out, start) }
+/// A [`Job`] whose bounds were checked.
+struct Product<'a> {
+    job: Job<'a>,
+    packed: &'a [f32],
+    out: &'a mut [f32],
+    start: Start<'a>,
 }
 
-/// # Safety
-/// As [`run_panels`]; the processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn run_avx2(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
-    // SAFETY: passed on.
-    unsafe { run_panels::<std::arch::x86_64::__m256>(job, packed, out, start) }
+impl F32Work for Product<'_> {
+    #[inline(always)]
+    fn run<R: F32Registers>(self, registers: R) {
+        // SAFETY: [`Job::run`] has checked the bounds.
+        unsafe { run_panels(registers, self.job, self.packed, self.out, self.start) }
+    }
 }
 
 /// Panel by panel, [`DEPTH`] inner steps at a time, tile by tile.
@@ -83,15 +79,21 @@ unsafe fn run_avx2(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
 /// # Safety
 /// The bounds in [`Job::run`] hold, and the processor has the instructions of `V`.
 #[inline(always)]
-unsafe fn run_panels<V: Lanes>(job: Job, packed: &[f32], out: &mut [f32], start: Start) {
-    let wide = V::WIDTH * V::PANEL;
+unsafe fn run_panels<R: F32Registers>(
+    registers: R,
+    job: Job,
+    packed: &[f32],
+    out: &mut [f32],
+    start: Start,
+) {
+    let wide = R::WIDTH * R::PANEL;
     let (mut first, mut offset) = (0, 0);
     while first < job.columns {
         let filled = wide.min(job.columns - first);
-        let vectors = filled.div_ceil(V::WIDTH);
-        let panel = &packed[offset..offset + job.depth * vectors * V::WIDTH];
+        let vectors = filled.div_ceil(R::WIDTH);
+        let panel = &packed[offset..offset + job.depth * vectors * R::WIDTH];
         let out = &mut out[first..];
-        // The first pass sets the start, the later ones go on from what it wrote; an empty sum is the start itself.
+        // The first pass begins with the start, the later ones with the sums so far; an empty sum is the start itself.
         let mut from = 0;
         loop {
             let steps = DEPTH.min(job.depth - from);
@@ -107,17 +109,17 @@ unsafe fn run_panels<V: Lanes>(job: Job, packed: &[f32], out: &mut [f32], start:
                 left: job.left.from(0, from).data,
                 left_row: job.left.row,
                 left_step: job.left.column,
-                panel: &panel[from * vectors * V::WIDTH..],
+                panel: &panel[from * vectors * R::WIDTH..],
                 out_row: job.out_row,
                 start,
             };
             // SAFETY: passed on; `vectors` is in 1..=PANEL, and PANEL is at most 4.
             unsafe {
                 match vectors {
-                    1 => part.rows::<V, 1>(job.rows, out),
-                    2 => part.rows::<V, 2>(job.rows, out),
-                    3 => part.rows::<V, 3>(job.rows, out),
-                    _ => part.rows::<V, 4>(job.rows, out),
+                    1 => part.rows::<R, 1>(registers, job.rows, out),
+                    2 => part.rows::<R, 2>(registers, job.rows, out),
+                    3 => part.rows::<R, 3>(registers, job.rows, out),
+                    _ => part.rows::<R, 4>(registers, job.rows, out),
                 }
             }
             from += steps;
@@ -126,7 +128,7 @@ unsafe fn run_panels<V: Lanes>(job: Job, packed: &[f32], out: &mut [f32], start:
             }
         }
         first += filled;
-        offset += job.depth * vectors * V::WIDTH;
+        offset += job.depth * vectors * R::WIDTH;
     }
 }
 
@@ -135,7 +137,7 @@ struct Part<'a> {
     steps: usize,
     /// Columns of the panel that exist.
     filled: usize,
-    /// How far behind each other the steps call in what lies behind the panel; 0 to let it be.
+    /// Distance between the prefetches of two steps, in floats; 0 for no prefetch.
     ahead: usize,
     left: &'a [f32],
     left_row: usize,
@@ -146,17 +148,22 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// All rows, in tiles whose heights differ by at most one. They may also call in the next panel, a line a step:
-    /// weights that do not fit the cache arrive while there is arithmetic to do.
+    /// All rows, in tiles whose heights differ by at most one. Each step may also prefetch a cache line of the next panel,
+    /// so that weights outside the cache arrive during the arithmetic.
     ///
     /// # Safety
     /// As [`run_panels`].
     #[inline(always)]
-    unsafe fn rows<V: Lanes, const VECTORS: usize>(&self, rows: usize, out: &mut [f32]) {
+    unsafe fn rows<R: F32Registers, const VECTORS: usize>(
+        &self,
+        registers: R,
+        rows: usize,
+        out: &mut [f32],
+    ) {
         let mut row = 0;
         let mut ahead = self.panel.as_ptr();
         if self.ahead > 0 {
-            ahead = ahead.wrapping_add(self.steps * VECTORS * V::WIDTH);
+            ahead = ahead.wrapping_add(self.steps * VECTORS * R::WIDTH);
         }
         let mut tiles = rows.div_ceil(TILE_ROWS);
         while tiles > 0 {
@@ -164,12 +171,12 @@ impl Part<'_> {
             // SAFETY: passed on; `height` is in 1..=TILE_ROWS.
             unsafe {
                 match height {
-                    1 => self.tile::<V, 1, VECTORS>(row, ahead, out),
-                    2 => self.tile::<V, 2, VECTORS>(row, ahead, out),
-                    3 => self.tile::<V, 3, VECTORS>(row, ahead, out),
-                    4 => self.tile::<V, 4, VECTORS>(row, ahead, out),
-                    5 => self.tile::<V, 5, VECTORS>(row, ahead, out),
-                    _ => self.tile::<V, TILE_ROWS, VECTORS>(row, ahead, out),
+                    1 => self.tile::<R, 1, VECTORS>(registers, row, ahead, out),
+                    2 => self.tile::<R, 2, VECTORS>(registers, row, ahead, out),
+                    3 => self.tile::<R, 3, VECTORS>(registers, row, ahead, out),
+                    4 => self.tile::<R, 4, VECTORS>(registers, row, ahead, out),
+                    5 => self.tile::<R, 5, VECTORS>(registers, row, ahead, out),
+                    _ => self.tile::<R, TILE_ROWS, VECTORS>(registers, row, ahead, out),
                 }
             }
             ahead = ahead.wrapping_add(self.steps * self.ahead);
@@ -183,88 +190,101 @@ impl Part<'_> {
     /// # Safety
     /// As [`run_panels`]; `row + ROWS` is at most the number of rows, and `filled` floats need all `VECTORS`.
     #[inline(always)]
-    unsafe fn tile<V: Lanes, const ROWS: usize, const VECTORS: usize>(
+    unsafe fn tile<R: F32Registers, const ROWS: usize, const VECTORS: usize>(
         &self,
+        registers: R,
         row: usize,
         mut ahead: *const f32,
         out: &mut [f32],
     ) {
         let out = out.as_mut_ptr().wrapping_add(row * self.out_row);
         // SAFETY: `run` has checked that all rows × steps of the left matrix, steps × the vectors' floats of the panel
-        // and all rows × `filled` of the output exist; the last vector is cut where the panel ends inside it.
+        // and all rows × `filled` of the output exist; the last vector is partial if the panel ends inside it.
         unsafe {
-            let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
+            let mut sums = [[registers.splat(0.0); VECTORS]; ROWS];
             match self.start {
                 Start::Zero => {}
                 Start::Add => {
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        *sums = self.load::<V, VECTORS>(out.wrapping_add(r * self.out_row));
+                        *sums =
+                            self.load::<R, VECTORS>(registers, out.wrapping_add(r * self.out_row));
                     }
                 }
-                Start::Row(start) => sums = [self.load::<V, VECTORS>(start.as_ptr()); ROWS],
+                Start::Row(start) => {
+                    sums = [self.load::<R, VECTORS>(registers, start.as_ptr()); ROWS];
+                }
             }
             let mut left = self.left.as_ptr().wrapping_add(row * self.left_row);
             let mut panel = self.panel.as_ptr();
             for _ in 0..self.steps {
-                V::prefetch(ahead);
+                registers.prefetch(ahead);
                 ahead = ahead.wrapping_add(self.ahead);
-                let mut right = [V::splat(0.0); VECTORS];
+                let mut right = [registers.splat(0.0); VECTORS];
                 for (v, right) in right.iter_mut().enumerate() {
-                    *right = V::load(panel.add(v * V::WIDTH));
+                    *right = registers.load(panel.add(v * R::WIDTH));
                 }
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let factor = V::splat(*left.add(r * self.left_row));
+                    let factor = registers.splat(*left.add(r * self.left_row));
                     for (sum, right) in sums.iter_mut().zip(right) {
-                        *sum = sum.plus_product(factor, right);
+                        *sum = registers.mul_add(factor, right, *sum);
                     }
                 }
                 left = left.wrapping_add(self.left_step);
-                panel = panel.wrapping_add(VECTORS * V::WIDTH);
+                panel = panel.wrapping_add(VECTORS * R::WIDTH);
             }
             for (r, sums) in sums.into_iter().enumerate() {
-                self.store(sums, out.wrapping_add(r * self.out_row));
+                self.store(registers, sums, out.wrapping_add(r * self.out_row));
             }
         }
     }
 
-    /// The floats at one row of the panel's width; the last vector may be cut.
+    /// Loads one row of the panel's width; the last vector may be partial.
     ///
     /// # Safety
     /// `filled` floats are readable at `from`, and they need all `VECTORS`.
     #[inline(always)]
-    unsafe fn load<V: Lanes, const VECTORS: usize>(&self, from: *const f32) -> [V; VECTORS] {
-        let last = (VECTORS - 1) * V::WIDTH;
+    unsafe fn load<R: F32Registers, const VECTORS: usize>(
+        &self,
+        registers: R,
+        from: *const f32,
+    ) -> [R::Register; VECTORS] {
+        let last = (VECTORS - 1) * R::WIDTH;
         // SAFETY: passed on.
         unsafe {
-            let mut vectors = [V::splat(0.0); VECTORS];
+            let mut vectors = [registers.splat(0.0); VECTORS];
             for (v, vector) in vectors.iter_mut().take(VECTORS - 1).enumerate() {
-                *vector = V::load(from.add(v * V::WIDTH));
+                *vector = registers.load(from.add(v * R::WIDTH));
             }
-            vectors[VECTORS - 1] = if self.filled == last + V::WIDTH {
-                V::load(from.add(last))
+            vectors[VECTORS - 1] = if self.filled == last + R::WIDTH {
+                registers.load(from.add(last))
             } else {
-                V::load_first(from.add(last), self.filled - last)
+                registers.load_first(from.add(last), self.filled - last)
             };
             vectors
         }
     }
 
-    /// The reverse of [`Part::load`].
+    /// Stores what [`Part::load`] loads.
     ///
     /// # Safety
     /// `filled` floats are writable at `to`, and they need all `VECTORS`.
     #[inline(always)]
-    unsafe fn store<V: Lanes, const VECTORS: usize>(&self, vectors: [V; VECTORS], to: *mut f32) {
-        let last = (VECTORS - 1) * V::WIDTH;
+    unsafe fn store<R: F32Registers, const VECTORS: usize>(
+        &self,
+        registers: R,
+        vectors: [R::Register; VECTORS],
+        to: *mut f32,
+    ) {
+        let last = (VECTORS - 1) * R::WIDTH;
         // SAFETY: passed on.
         unsafe {
             for (v, vector) in vectors.into_iter().take(VECTORS - 1).enumerate() {
-                vector.store(to.add(v * V::WIDTH));
+                registers.store(vector, to.add(v * R::WIDTH));
             }
-            if self.filled == last + V::WIDTH {
-                vectors[VECTORS - 1].store(to.add(last));
+            if self.filled == last + R::WIDTH {
+                registers.store(vectors[VECTORS - 1], to.add(last));
             } else {
-                vectors[VECTORS - 1].store_first(to.add(last), self.filled - last);
+                registers.store_first(vectors[VECTORS - 1], to.add(last), self.filled - last);
             }
         }
     }

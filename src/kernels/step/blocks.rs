@@ -1,4 +1,4 @@
-/*! Memory in blocks of one cache line, which vectors of every width divide. */
+/*! Memory in blocks of one cache line, a multiple of every vector width. */
 
 use std::ops::Range;
 
@@ -52,7 +52,7 @@ fn floats_mut(blocks: &mut [Block]) -> &mut [f32] {
     unsafe { std::slice::from_raw_parts_mut(blocks.as_mut_ptr().cast::<f32>(), length) }
 }
 
-/// Adds to each number its counterpart. (Over floats: a loop over blocks would be vectorised with gathers.)
+/// Element-wise `numbers += more`. (Over floats: the compiler would vectorise a loop over blocks with gathers.)
 #[inline(always)]
 pub(crate) fn add(numbers: &mut [Block], more: &[Block]) {
     for (number, more) in floats_mut(numbers).iter_mut().zip(floats(more)) {
@@ -60,7 +60,7 @@ pub(crate) fn add(numbers: &mut [Block], more: &[Block]) {
     }
 }
 
-/// Makes negative numbers zero.
+/// The ReLU.
 #[inline(always)]
 pub(crate) fn rectify(numbers: &mut [Block]) {
     for number in floats_mut(numbers) {
@@ -91,6 +91,18 @@ pub(crate) struct Ints(pub [i32; Block::WIDTH]);
 impl Ints {
     /// Sixteen zeros.
     pub const ZERO: Self = Self([0; Block::WIDTH]);
+}
+
+/// Four weights for each of sixteen outputs, on a cache line of their own.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Weights(pub [i8; Weights::INPUTS * Block::WIDTH]);
+
+impl Weights {
+    /// Inputs multiplied at a time.
+    pub const INPUTS: usize = 4;
+    /// Sixty-four zeros.
+    pub const ZERO: Self = Self([0; Self::INPUTS * Block::WIDTH]);
 }
 
 /// Rows of blocks: the state of several lanes.
@@ -196,7 +208,7 @@ impl Rows<Bytes> {
     }
 }
 
-/// Rows of blocks to read, beginning anywhere among [`Rows`], or one row for all.
+/// Rows of blocks to read: those of [`Rows`] from any row on, or one row for all indices.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a, B> {
     blocks: &'a [B],
@@ -204,7 +216,7 @@ pub(crate) struct View<'a, B> {
 }
 
 impl<'a, B> View<'a, B> {
-    /// The same row, whatever the number.
+    /// The same row for every index.
     #[inline(always)]
     pub fn same(row: &'a [B]) -> Self {
         Self {
@@ -249,17 +261,17 @@ impl<'a> View<'a, Bytes> {
     }
 }
 
-/// Up to this many blocks of outputs make a panel: with their rows of inputs they fill the registers.
+/// Blocks of outputs in the widest panel: the sums of its rows fill the registers.
 const PANEL: usize = 6;
 
-/// Cuts `blocks` blocks of outputs into panels as equal as can be: the width of each.
+/// Divides `blocks` blocks of outputs into panels of nearly equal width and yields the widths.
 #[inline(always)]
 pub(crate) fn panels(blocks: usize) -> impl Iterator<Item = usize> {
     let panels = blocks.div_ceil(PANEL);
     (0..panels).map(move |i| (i + 1) * blocks / panels - i * blocks / panels)
 }
 
-/// The columns `range`, cut into blocks.
+/// The columns `range`, divided into blocks.
 pub(crate) fn columns(range: Range<usize>) -> impl Iterator<Item = Range<usize>> + Clone {
     range
         .clone()

@@ -1,8 +1,8 @@
 /*!
-The past of a dilated convolution of width 2 (the queues of Le Paine et al. 2016), and work done ahead on it.
+The past frames of a dilated convolution of width 2 (the queues of Le Paine et al. 2016), and their contributions.
 
-What x_{t-d} contributes is known d steps before it is needed. A [`Delay`] therefore keeps both the queue of frames
-and the contributions of the next few steps, which its owner works out together in one pass over the weights.
+The contribution of x_{t-d} is known d steps before it is needed. A [`Delay`] therefore stores the queue of frames and the
+contributions to the next few steps, which its owner computes together in one pass over the weights.
 */
 
 use crate::kernels::step::blocks::{Rows, View};
@@ -14,19 +14,19 @@ pub(crate) struct Delay<F, S> {
     /// `[dilation, lanes]` frames: the last `dilation` of them.
     queue: Rows<F>,
     dilation: usize,
-    /// The slot of x_{t-d}, which x_t takes over.
+    /// The slot of x_{t-d}, which x_t replaces.
     slot: usize,
-    /// `[ahead, lanes]`: contributions for this step and the next ones.
+    /// `[ahead, lanes]`: contributions to this step and the next ones.
     past: Rows<S>,
     ahead: usize,
-    /// Which of the `ahead` steps this one is.
+    /// The index of this step among the `ahead` steps.
     phase: usize,
-    /// What frames and contributions are where nothing lies before.
+    /// The frame and the contribution before the start.
     silence: (F, Vec<S>),
 }
 
 impl<F: Copy, S: Copy> Delay<F, S> {
-    /// Steps prepared at once in all lanes together, at most: with 8 rows a pass is bound by arithmetic, not memory.
+    /// Rows of one pass at most: with 8 rows a pass is limited by arithmetic, not by memory.
     const ROWS: usize = 8;
 
     /// A queue of `dilation` silent frames of `width` blocks each, and `contribution` for each of them.
@@ -37,7 +37,7 @@ impl<F: Copy, S: Copy> Delay<F, S> {
         silence: F,
         contribution: Vec<S>,
     ) -> Self {
-        // A divisor of the dilation, so that the frames that come up next lie together.
+        // A divisor of the dilation, so that the next frames are contiguous.
         let most = Self::ROWS.div_ceil(lanes).min(dilation);
         let ahead = (1..=most)
             .rev()
@@ -56,27 +56,27 @@ impl<F: Copy, S: Copy> Delay<F, S> {
         }
     }
 
-    /// When contributions are due: how many rows, the frames they come from, and where they go.
+    /// If contributions are due: the number of rows, their frames, and where to write them.
     #[inline(always)]
     pub fn due(&mut self) -> Option<(usize, View<'_, F>, &mut Rows<S>)> {
         let frames = self.queue.view(self.slot * self.lanes);
         (self.phase == 0).then_some((self.ahead * self.lanes, frames, &mut self.past))
     }
 
-    /// What x_{t-d} contributes to this step, lane by lane.
+    /// The contribution of x_{t-d} to this step, lane by lane.
     #[inline(always)]
     pub fn past(&self) -> View<'_, S> {
         self.past.view(self.phase * self.lanes)
     }
 
-    /// The frames x_t, lane by lane, once they are written.
+    /// The frames x_t, lane by lane, after they were written.
     #[inline(always)]
     pub fn frames(&self) -> View<'_, F> {
         self.queue.view(self.slot * self.lanes)
     }
 
-    /// The rows in which x_t is to be written, and the first lane's. Until then x_{t-d} lies there, whose contribution
-    /// is made.
+    /// The rows to which x_t is to be written, and the row of the first lane. They still hold x_{t-d}, whose contribution is
+    /// complete.
     #[inline(always)]
     pub fn frames_mut(&mut self) -> (&mut Rows<F>, usize) {
         (&mut self.queue, self.slot * self.lanes)
@@ -88,14 +88,14 @@ impl<F: Copy, S: Copy> Delay<F, S> {
         self.queue.view(slot * self.lanes)
     }
 
-    /// Goes on to the next step.
+    /// Moves to the next step.
     #[inline(always)]
     pub fn advance(&mut self) {
         self.slot = (self.slot + 1) % self.dilation;
         self.phase = (self.phase + 1) % self.ahead;
     }
 
-    /// Forgets the past of `lane`.
+    /// Clears the past of `lane`.
     pub fn reset(&mut self, lane: usize) {
         for slot in 0..self.dilation {
             self.queue
@@ -108,7 +108,7 @@ impl<F: Copy, S: Copy> Delay<F, S> {
         }
     }
 
-    /// Lane i goes on from the past of lane `parents[i]`.
+    /// Lane i continues with the past of lane `parents[i]`.
     pub fn gather(&mut self, parents: &[usize]) {
         self.queue.gather(parents);
         self.past.gather(parents);

@@ -1,33 +1,33 @@
 /*!
-Matrices of bytes: quantised once, multiplied by quantised activations, the sums exact integers.
+Quantised matrices: int8 weights times uint8 activations.
 
-Weights are signed bytes with one scale per output, activations unsigned bytes. As integer sums are exact, every
-[`Dot`] gives the same bits whatever its order.
+The weights are signed bytes with one scale per output. Integer sums are exact, so all [`Int8Registers`] give the same bits
+in any order of addition.
 */
 
 use std::ops::Range;
 
-use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, panels};
-use crate::kernels::step::vector::{Dot, DotWork, Weights};
+use crate::kernels::registers::{Int8Registers, Int8Work};
+use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, Weights, panels};
 
-/// What zero becomes where activations are signed; 1 and 255 stand for the ends of their range.
+/// The byte for zero in signed activations; 1 and 255 are the ends of their range.
 pub(crate) const ZERO: u8 = 128;
 /// Quantisation steps from zero to the end of a symmetric range.
 pub(crate) const STEPS: f32 = 127.0;
 
-/// A constant matrix of bytes, packed in panels as [`Matrix`](crate::kernels::step::matrix::Matrix) is, and what makes numbers of the
-/// sums.
+/// A constant matrix of bytes in the panels of [`Matrix`](crate::kernels::step::matrix::Matrix), with the scale and the bias
+/// of its outputs.
 #[derive(Debug)]
 pub(crate) struct IntMatrix {
-    /// Inputs in fours.
+    /// Groups of four inputs.
     fours: usize,
     weights: Vec<Weights>,
-    /// Numbers are sums · scale + bias.
+    /// Outputs are sums · scale + bias.
     scale: Vec<Block>,
     bias: Vec<Block>,
 }
 
-/// Row-major weights, `[inputs, outputs]`, and the size of one step of each output's weights.
+/// Row-major int8 weights, `[inputs, outputs]`, and the quantisation step of each output's weights.
 #[derive(Debug)]
 pub(crate) struct Quantised {
     values: Vec<i8>,
@@ -35,7 +35,7 @@ pub(crate) struct Quantised {
 }
 
 impl Quantised {
-    /// Rounds row-major `weights`, `[inputs, outputs]`, so that each output's largest becomes ±127.
+    /// Quantises row-major `weights`, `[inputs, outputs]`, so that each output's largest becomes ±127.
     pub fn new(weights: &[f32], outputs: usize) -> Self {
         let mut largest = vec![0.0_f32; outputs];
         for row in weights.chunks_exact(outputs) {
@@ -61,8 +61,8 @@ impl Quantised {
         }
     }
 
-    /// Packs the rows `inputs` with the given columns in each block of outputs. Inputs come in `steps` per unit, and
-    /// `zero` stands for zero in all rows, which the bias makes up for.
+    /// Packs the rows `inputs`; block i of the outputs holds the columns `columns[i]`. The inputs have `steps` quantisation
+    /// steps per unit, and their byte for zero is `zero`, for which the bias compensates.
     pub fn pack(
         &self,
         inputs: Range<usize>,
@@ -80,7 +80,7 @@ impl Quantised {
             let panel;
             (panel, rest) = rest.split_at(width);
             for four in rows.chunks(Weights::INPUTS * outputs) {
-                weights.extend(panel.iter().map(|block| weave(four, outputs, block)));
+                weights.extend(panel.iter().map(|block| interleave(four, outputs, block)));
             }
         }
         let scales: Vec<f32> = self.scales.iter().map(|scale| scale / steps).collect();
@@ -103,22 +103,22 @@ impl Quantised {
     }
 }
 
-/// Up to four rows of weights for the outputs `columns`, each output's weights side by side.
-fn weave(rows: &[i8], outputs: usize, columns: &Range<usize>) -> Weights {
-    let mut woven = Weights::ZERO;
+/// Interleaves up to four rows of weights: each of the outputs `columns` has its weights side by side.
+fn interleave(rows: &[i8], outputs: usize, columns: &Range<usize>) -> Weights {
+    let mut interleaved = Weights::ZERO;
     for (i, row) in rows.chunks_exact(outputs).enumerate() {
         for (o, &weight) in row[columns.clone()].iter().enumerate() {
-            woven.0[o * Weights::INPUTS + i] = weight;
+            interleaved.0[o * Weights::INPUTS + i] = weight;
         }
     }
-    woven
+    interleaved
 }
 
 impl IntMatrix {
-    /// The most inputs whose sum of products fits 32 bits.
+    /// The largest number of inputs whose sum of products fits into 32 bits.
     pub const MAX_INPUTS: usize = 1 << 16;
 
-    /// What makes up the numbers beside the sums.
+    /// The bias, corrected for the byte of zero.
     pub fn bias(&self) -> &[Block] {
         &self.bias
     }
@@ -127,13 +127,13 @@ impl IntMatrix {
     #[inline(always)]
     pub fn sums(
         &self,
-        dot: impl Dot,
+        registers: impl Int8Registers,
         rows: usize,
         input: View<'_, Bytes>,
         output: &mut Rows<Ints>,
     ) {
         let output = Sums(output);
-        dot.call(Product {
+        registers.call(Product {
             matrix: self,
             rows,
             input,
@@ -142,18 +142,18 @@ impl IntMatrix {
         });
     }
 
-    /// Writes the numbers that the sums (start or else zero) + input · weights stand for, for the first `rows` rows.
+    /// Writes the outputs of the first `rows` rows, dequantised from the sums `start` (or zero) + input · weights.
     #[inline(always)]
     pub fn numbers(
         &self,
-        dot: impl Dot,
+        registers: impl Int8Registers,
         rows: usize,
         input: View<'_, Bytes>,
         start: Option<View<'_, Ints>>,
         output: &mut Rows<Block>,
     ) {
         let output = Numbers::<false>(output);
-        dot.call(Product {
+        registers.call(Product {
             matrix: self,
             rows,
             input,
@@ -162,17 +162,17 @@ impl IntMatrix {
         });
     }
 
-    /// Adds the numbers, but for their bias, to the first `rows` rows.
+    /// Adds the outputs without their bias to the first `rows` rows.
     #[inline(always)]
     pub fn add(
         &self,
-        dot: impl Dot,
+        registers: impl Int8Registers,
         rows: usize,
         input: View<'_, Bytes>,
         output: &mut Rows<Block>,
     ) {
         let output = Numbers::<true>(output);
-        dot.call(Product {
+        registers.call(Product {
             matrix: self,
             rows,
             input,
@@ -182,7 +182,7 @@ impl IntMatrix {
     }
 }
 
-/// start (or else zero) + input · weights.
+/// start (or zero) + input · weights.
 struct Product<'a, O> {
     matrix: &'a IntMatrix,
     rows: usize,
@@ -191,16 +191,16 @@ struct Product<'a, O> {
     output: O,
 }
 
-/// What becomes of sums while they are in registers.
+/// Stores sums from registers.
 trait Output {
-    /// Takes the sums of `N` blocks of row `row` from block `first` on.
-    fn put<D: Dot, const N: usize>(
+    /// Stores the sums of `N` blocks of row `row` from block `first` on.
+    fn put<R: Int8Registers, const N: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         matrix: &IntMatrix,
         row: usize,
         first: usize,
-        sums: [D::Sums; N],
+        sums: [R::Sums; N],
     );
 }
 
@@ -209,57 +209,57 @@ struct Sums<'a>(&'a mut Rows<Ints>);
 
 impl Output for Sums<'_> {
     #[inline(always)]
-    fn put<D: Dot, const N: usize>(
+    fn put<R: Int8Registers, const N: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         _: &IntMatrix,
         row: usize,
         first: usize,
-        sums: [D::Sums; N],
+        sums: [R::Sums; N],
     ) {
         let output = &mut self.0.blocks_mut(row)[first..][..N];
         for i in 0..N {
-            dot.store(sums[i], &mut output[i]);
+            registers.store_sums(sums[i], &mut output[i]);
         }
     }
 }
 
-/// Stores the numbers or, with `ADD`, adds them but for their bias.
+/// Stores the dequantised outputs or, with `ADD`, adds them without their bias.
 struct Numbers<'a, const ADD: bool>(&'a mut Rows<Block>);
 
 impl<const ADD: bool> Output for Numbers<'_, ADD> {
     #[inline(always)]
-    fn put<D: Dot, const N: usize>(
+    fn put<R: Int8Registers, const N: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         matrix: &IntMatrix,
         row: usize,
         first: usize,
-        sums: [D::Sums; N],
+        sums: [R::Sums; N],
     ) {
         let (scale, bias) = (&matrix.scale[first..][..N], &matrix.bias[first..][..N]);
         let output = &mut self.0.blocks_mut(row)[first..][..N];
         for i in 0..N {
             let onto = if ADD { output[i] } else { bias[i] };
-            dot.numbers(sums[i], &scale[i], &onto, &mut output[i]);
+            registers.dequantise(sums[i], &scale[i], &onto, &mut output[i]);
         }
     }
 }
 
-impl<O: Output> DotWork for Product<'_, O> {
+impl<O: Output> Int8Work for Product<'_, O> {
     #[inline(always)]
-    fn run<D: Dot>(mut self, dot: D) {
+    fn run<R: Int8Registers>(mut self, registers: R) {
         let (mut weights, mut first) = (self.matrix.weights.as_slice(), 0);
         for width in panels(self.matrix.bias.len()) {
             let panel;
             (panel, weights) = weights.split_at(width * self.matrix.fours);
             match width {
-                1 => self.panel::<D, 1>(dot, panel, first),
-                2 => self.panel::<D, 2>(dot, panel, first),
-                3 => self.panel::<D, 3>(dot, panel, first),
-                4 => self.panel::<D, 4>(dot, panel, first),
-                5 => self.panel::<D, 5>(dot, panel, first),
-                _ => self.panel::<D, 6>(dot, panel, first),
+                1 => self.panel::<R, 1>(registers, panel, first),
+                2 => self.panel::<R, 2>(registers, panel, first),
+                3 => self.panel::<R, 3>(registers, panel, first),
+                4 => self.panel::<R, 4>(registers, panel, first),
+                5 => self.panel::<R, 5>(registers, panel, first),
+                _ => self.panel::<R, 6>(registers, panel, first),
             }
             first += width;
         }
@@ -269,80 +269,86 @@ impl<O: Output> DotWork for Product<'_, O> {
 impl<O: Output> Product<'_, O> {
     /// All rows through the panel of `BLOCKS` blocks that begins with block `first`.
     #[inline(always)]
-    fn panel<D: Dot, const BLOCKS: usize>(&mut self, dot: D, panel: &[Weights], first: usize) {
+    fn panel<R: Int8Registers, const BLOCKS: usize>(
+        &mut self,
+        registers: R,
+        panel: &[Weights],
+        first: usize,
+    ) {
         let weights = &panel.as_chunks::<BLOCKS>().0[..self.matrix.fours];
         let mut row = 0;
-        while D::ROWS == 4 && row + 4 <= self.rows {
-            self.tile::<D, 4, BLOCKS>(dot, weights, first, row);
+        while R::ROWS == 4 && row + 4 <= self.rows {
+            self.tile::<R, 4, BLOCKS>(registers, weights, first, row);
             row += 4;
         }
         while row < self.rows {
-            self.tile::<D, 1, BLOCKS>(dot, weights, first, row);
+            self.tile::<R, 1, BLOCKS>(registers, weights, first, row);
             row += 1;
         }
     }
 
     /// `ROWS` rows through a panel, the sums in registers.
     #[inline(always)]
-    fn tile<D: Dot, const ROWS: usize, const BLOCKS: usize>(
+    fn tile<R: Int8Registers, const ROWS: usize, const BLOCKS: usize>(
         &mut self,
-        dot: D,
+        registers: R,
         weights: &[[Weights; BLOCKS]],
         first: usize,
         row: usize,
     ) {
         let mut inputs: [&[[u8; 4]]; ROWS] = [&[]; ROWS];
-        let mut sums = [[dot.load(&Ints::ZERO); BLOCKS]; ROWS];
+        let mut sums = [[registers.load_sums(&Ints::ZERO); BLOCKS]; ROWS];
         for r in 0..ROWS {
             inputs[r] = &self.input.bytes(row + r).as_chunks::<4>().0[..weights.len()];
             if let Some(start) = self.start {
                 let start = &start.blocks(row + r)[first..][..BLOCKS];
                 for b in 0..BLOCKS {
-                    sums[r][b] = dot.load(&start[b]);
+                    sums[r][b] = registers.load_sums(&start[b]);
                 }
             }
         }
-        if ROWS == 1 && D::CHAINS == 2 {
-            sums[0] = two_chains(dot, weights, inputs[0], sums[0]);
+        if ROWS == 1 && R::CHAINS == 2 {
+            sums[0] = two_chains(registers, weights, inputs[0], sums[0]);
         } else {
             for (i, weights) in weights.iter().enumerate() {
                 for r in 0..ROWS {
                     for b in 0..BLOCKS {
-                        sums[r][b] = dot.dot(sums[r][b], &weights[b], inputs[r][i]);
+                        sums[r][b] = registers.dot(sums[r][b], &weights[b], inputs[r][i]);
                     }
                 }
             }
         }
         for r in 0..ROWS {
-            self.output.put(dot, self.matrix, row + r, first, sums[r]);
+            self.output
+                .put(registers, self.matrix, row + r, first, sums[r]);
         }
     }
 }
 
-/// Goes on with the sums of one row through a panel, every other four inputs in a chain of their own.
+/// Adds the products of one row through a panel to `sums`, in two chains for even and odd groups of four inputs.
 #[inline(always)]
-fn two_chains<D: Dot, const BLOCKS: usize>(
-    dot: D,
+fn two_chains<R: Int8Registers, const BLOCKS: usize>(
+    registers: R,
     weights: &[[Weights; BLOCKS]],
     inputs: &[[u8; 4]],
-    mut sums: [D::Sums; BLOCKS],
-) -> [D::Sums; BLOCKS] {
-    let mut more = [dot.load(&Ints::ZERO); BLOCKS];
+    mut sums: [R::Sums; BLOCKS],
+) -> [R::Sums; BLOCKS] {
+    let mut more = [registers.load_sums(&Ints::ZERO); BLOCKS];
     let (pairs, last) = weights.as_chunks::<2>();
     let (input_pairs, last_input) = inputs.as_chunks::<2>();
     for ([one, other], [x, y]) in pairs.iter().zip(input_pairs) {
         for b in 0..BLOCKS {
-            sums[b] = dot.dot(sums[b], &one[b], *x);
-            more[b] = dot.dot(more[b], &other[b], *y);
+            sums[b] = registers.dot(sums[b], &one[b], *x);
+            more[b] = registers.dot(more[b], &other[b], *y);
         }
     }
     for (weights, x) in last.iter().zip(last_input) {
         for b in 0..BLOCKS {
-            sums[b] = dot.dot(sums[b], &weights[b], *x);
+            sums[b] = registers.dot(sums[b], &weights[b], *x);
         }
     }
     for b in 0..BLOCKS {
-        sums[b] = dot.join(sums[b], more[b]);
+        sums[b] = registers.add_sums(sums[b], more[b]);
     }
     sums
 }
@@ -351,19 +357,23 @@ fn two_chains<D: Dot, const BLOCKS: usize>(
 mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
-    use crate::kernels::step::blocks::columns;
-    use crate::kernels::step::vector::Scalar;
+    use crate::kernels::registers::Scalar;
     #[cfg(target_arch = "x86_64")]
-    use crate::kernels::step::vector::{Avx2, Vnni256, Vnni512};
+    use crate::kernels::registers::{Avx2, Vnni256, Vnni512};
+    use crate::kernels::step::blocks::columns;
 
-    /// `input · weights` with one way of multiplying: the sums, and the numbers stored and then added once more.
-    fn product(dot: impl Dot, matrix: &IntMatrix, rows: &Rows<Bytes>) -> (Vec<Ints>, Vec<Block>) {
+    /// The sums `input · weights`, and the outputs stored and then added once more.
+    fn product(
+        registers: impl Int8Registers,
+        matrix: &IntMatrix,
+        rows: &Rows<Bytes>,
+    ) -> (Vec<Ints>, Vec<Block>) {
         let (n, blocks) = (rows.len(), matrix.bias.len());
         let mut sums = Rows::filled(n, blocks, Ints::ZERO);
         let mut numbers = Rows::filled(n, blocks, Block::ZERO);
-        matrix.sums(dot, n, rows.view(0), &mut sums);
-        matrix.numbers(dot, n, rows.view(0), None, &mut numbers);
-        matrix.add(dot, n, rows.view(0), &mut numbers);
+        matrix.sums(registers, n, rows.view(0), &mut sums);
+        matrix.numbers(registers, n, rows.view(0), None, &mut numbers);
+        matrix.add(registers, n, rows.view(0), &mut numbers);
         (
             sums.view(0).blocks(0).to_vec(),
             numbers.view(0).blocks(0).to_vec(),
@@ -371,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_multiplying_gives_the_same_integers() {
+    fn all_registers_give_the_same_integers() {
         let mut random = Lcg(3);
         for (inputs, outputs, rows) in
             [(1, 1, 1), (7, 33, 3), (20, 64, 4), (5, 130, 9), (64, 96, 7)]
@@ -407,14 +417,14 @@ mod tests {
             #[cfg(target_arch = "x86_64")]
             {
                 let wanted = (sums, numbers);
-                if let Some(dot) = Avx2::detect() {
-                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX2");
+                if let Some(registers) = Avx2::detect() {
+                    assert_eq!(product(registers, &matrix, &bytes), wanted, "AVX2");
                 }
-                if let Some(dot) = Vnni256::detect() {
-                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX-VNNI");
+                if let Some(registers) = Vnni256::detect() {
+                    assert_eq!(product(registers, &matrix, &bytes), wanted, "AVX-VNNI");
                 }
-                if let Some(dot) = Vnni512::detect() {
-                    assert_eq!(product(dot, &matrix, &bytes), wanted, "AVX-512 VNNI");
+                if let Some(registers) = Vnni512::detect() {
+                    assert_eq!(product(registers, &matrix, &bytes), wanted, "AVX-512 VNNI");
                 }
             }
         }

@@ -1,15 +1,15 @@
 /*!
-Matrices packed for one job: multiply a few vectors by a constant matrix, one fused chain per output.
+A few rows times a constant matrix, one fused chain per output.
 
-Weights lie in panels of up to 96 outputs (six [`Block`]s), each panel input after input, so that one pass reads
-memory straight on. Several rows of inputs share a pass: the weights are loaded once for all of them.
+The weights are in panels of up to 96 outputs (six [`Block`]s), each panel input after input, so that one pass reads memory
+in order. Several rows of inputs share a pass, which loads the weights once.
 */
 
 use std::ops::Range;
 
 use crate::base::simd::InstructionSet;
+use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 use crate::kernels::step::blocks::{Block, Rows, View, panels};
-use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
 
 /// A constant matrix with its bias, `[inputs, outputs]`, packed in panels.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
-    /// Packs row-major `weights`, `[inputs, bias.len()]`, with the given columns in each block of outputs.
+    /// Packs row-major `weights`, `[inputs, bias.len()]`; block i of the outputs holds the columns `columns[i]`.
     pub fn pack(inputs: usize, weights: &[f32], bias: &[f32], columns: &[Range<usize>]) -> Self {
         let mut packed = Vec::with_capacity(inputs * columns.len());
         let mut rest = columns;
@@ -55,13 +55,13 @@ impl Matrix {
     #[inline(always)]
     pub fn multiply(
         &self,
-        fma: impl Fma,
+        registers: impl F32Registers,
         rows: usize,
         input: View<'_, Block>,
         start: View<'_, Block>,
         output: &mut Rows<Block>,
     ) {
-        fma.call(Product::<false> {
+        registers.call(Product::<false> {
             matrix: self,
             rows,
             input,
@@ -74,12 +74,12 @@ impl Matrix {
     #[inline(always)]
     pub fn add(
         &self,
-        fma: impl Fma,
+        registers: impl F32Registers,
         rows: usize,
         input: View<'_, Block>,
         output: &mut Rows<Block>,
     ) {
-        fma.call(Product::<true> {
+        registers.call(Product::<true> {
             matrix: self,
             rows,
             input,
@@ -91,7 +91,7 @@ impl Matrix {
     /// Bias + input · weights for one row.
     ///
     /// # Panics
-    /// If `input` has not one value per input of the matrix.
+    /// If `input` does not have one value per input of the matrix.
     pub fn apply(&self, level: InstructionSet, input: &[f32]) -> Vec<Block> {
         assert_eq!(input.len(), self.inputs, "one value per input");
         let mut row = Rows::zeros(1, input.len());
@@ -104,7 +104,7 @@ impl Matrix {
             start: self.bias(),
             output: &mut output,
         };
-        with_fma(level, product);
+        with_f32(level, product);
         output.blocks(0).to_vec()
     }
 }
@@ -118,20 +118,20 @@ struct Product<'a, const ADD: bool> {
     output: &'a mut Rows<Block>,
 }
 
-impl<const ADD: bool> FmaWork for Product<'_, ADD> {
+impl<const ADD: bool> F32Work for Product<'_, ADD> {
     #[inline(always)]
-    fn run<F: Fma>(mut self, fma: F) {
+    fn run<R: F32Registers>(mut self, registers: R) {
         let (mut weights, mut first) = (self.matrix.weights.as_slice(), 0);
         for width in panels(self.matrix.bias.len()) {
             let panel;
             (panel, weights) = weights.split_at(width * self.matrix.inputs);
             match width {
-                1 => self.panel::<F, 1>(fma, panel, first),
-                2 => self.panel::<F, 2>(fma, panel, first),
-                3 => self.panel::<F, 3>(fma, panel, first),
-                4 => self.panel::<F, 4>(fma, panel, first),
-                5 => self.panel::<F, 5>(fma, panel, first),
-                _ => self.panel::<F, 6>(fma, panel, first),
+                1 => self.panel::<R, 1>(registers, panel, first),
+                2 => self.panel::<R, 2>(registers, panel, first),
+                3 => self.panel::<R, 3>(registers, panel, first),
+                4 => self.panel::<R, 4>(registers, panel, first),
+                5 => self.panel::<R, 5>(registers, panel, first),
+                _ => self.panel::<R, 6>(registers, panel, first),
             }
             first += width;
         }
@@ -141,42 +141,47 @@ impl<const ADD: bool> FmaWork for Product<'_, ADD> {
 impl<const ADD: bool> Product<'_, ADD> {
     /// All rows through the panel of `BLOCKS` blocks that begins with block `first`.
     #[inline(always)]
-    fn panel<F: Fma, const BLOCKS: usize>(&mut self, fma: F, panel: &[Block], first: usize) {
+    fn panel<R: F32Registers, const BLOCKS: usize>(
+        &mut self,
+        registers: R,
+        panel: &[Block],
+        first: usize,
+    ) {
         let weights = &panel.as_chunks::<BLOCKS>().0[..self.matrix.inputs];
         let mut row = 0;
-        while F::ROWS == 4 && row + 4 <= self.rows {
-            self.tile::<F, 4, BLOCKS>(fma, weights, first, row);
+        while R::ROWS == 4 && row + 4 <= self.rows {
+            self.tile::<R, 4, BLOCKS>(registers, weights, first, row);
             row += 4;
         }
         while row < self.rows {
-            self.tile::<F, 1, BLOCKS>(fma, weights, first, row);
+            self.tile::<R, 1, BLOCKS>(registers, weights, first, row);
             row += 1;
         }
     }
 
     /// `ROWS` rows through a panel, the sums in registers.
     #[inline(always)]
-    fn tile<F: Fma, const ROWS: usize, const BLOCKS: usize>(
+    fn tile<R: F32Registers, const ROWS: usize, const BLOCKS: usize>(
         &mut self,
-        fma: F,
+        registers: R,
         weights: &[[Block; BLOCKS]],
         first: usize,
         row: usize,
     ) {
         let mut inputs: [&[f32]; ROWS] = [&[]; ROWS];
-        let mut sums = [[fma.load(&Block::ZERO); BLOCKS]; ROWS];
+        let mut sums = [[registers.load_block(&Block::ZERO); BLOCKS]; ROWS];
         for r in 0..ROWS {
             inputs[r] = &self.input.floats(row + r)[..weights.len()];
             let start = &self.start.blocks(row + r)[first..][..BLOCKS];
             for b in 0..BLOCKS {
-                sums[r][b] = fma.load(&start[b]);
+                sums[r][b] = registers.load_block(&start[b]);
             }
         }
         for (i, weights) in weights.iter().enumerate() {
             for r in 0..ROWS {
                 let x = inputs[r][i];
                 for b in 0..BLOCKS {
-                    sums[r][b] = fma.mul_add(sums[r][b], &weights[b], x);
+                    sums[r][b] = registers.mul_add_block(sums[r][b], &weights[b], x);
                 }
             }
         }
@@ -184,9 +189,9 @@ impl<const ADD: bool> Product<'_, ADD> {
             let output = &mut self.output.blocks_mut(row + r)[first..][..BLOCKS];
             for b in 0..BLOCKS {
                 if ADD {
-                    fma.add(sums[r][b], &mut output[b]);
+                    registers.add_block(sums[r][b], &mut output[b]);
                 } else {
-                    fma.store(sums[r][b], &mut output[b]);
+                    registers.store_block(sums[r][b], &mut output[b]);
                 }
             }
         }
@@ -208,7 +213,7 @@ mod tests {
             start: matrix.bias(),
             output: y,
         };
-        with_fma(level, product);
+        with_f32(level, product);
     }
 
     #[test]

@@ -1,14 +1,13 @@
 /*!
-The way in: which rows of the embedding a step adds up, looked up rather than multiplied.
+The embedding at the input of a step: the rows to sum for the current token and the lags.
 
-Each source (the current token, then each lag) has a table of its own; the module keeps the earlier tokens that
-lags ask for.
+Each source (the current token, then each lag) has a table of its own. The module stores the earlier tokens for the lags.
 */
 
 use crate::kernels::step::blocks::{Block, Rows};
 use crate::sequence::{Alphabet, Token};
 
-/// The tokens that lags reach back to, in every lane.
+/// The earlier tokens of every lane, as far back as the longest lag.
 #[derive(Debug)]
 pub struct Embedding {
     alphabet: Alphabet,
@@ -17,12 +16,12 @@ pub struct Embedding {
     /// `[longest lag, lanes]`; the slot of step t is t modulo the longest lag.
     past: Vec<Token>,
     slot: usize,
-    /// `[lanes, 1 + lags]`: what the last look-up found.
+    /// `[lanes, 1 + lags]`: the rows of the last look-up.
     rows: Vec<usize>,
 }
 
 impl Embedding {
-    /// For `lanes` lanes; before the beginning lies `alphabet.start`.
+    /// For `lanes` lanes, whose earlier tokens are `alphabet.start`.
     pub fn new(alphabet: Alphabet, lags: &[usize], lanes: usize) -> Self {
         let longest = lags.iter().copied().max().unwrap_or(0);
         Self {
@@ -35,14 +34,14 @@ impl Embedding {
         }
     }
 
-    /// Forgets the earlier tokens of `lane`.
+    /// Clears the earlier tokens of `lane`.
     pub fn reset(&mut self, lane: usize) {
         let start = self.alphabet.start;
         let lanes = self.past.iter_mut().skip(lane).step_by(self.lanes);
         lanes.for_each(|token| *token = start);
     }
 
-    /// Lane i goes on from the earlier tokens of lane `parents[i]`.
+    /// Lane i continues with the earlier tokens of lane `parents[i]`.
     pub fn gather(&mut self, parents: &[usize]) {
         let mut before = Vec::with_capacity(parents.len());
         for slot in self.past.chunks_exact_mut(parents.len()) {
@@ -54,8 +53,8 @@ impl Embedding {
         }
     }
 
-    /// Which rows of the embedding, `[(1 + lags) · inputs, …]`, this step adds up: `[lanes, 1 + lags]`, the current
-    /// token's first, then each lag's. Remembers `tokens`.
+    /// The rows of the embedding `[(1 + lags) · inputs, …]` to sum in this step: `[lanes, 1 + lags]`, the current token's
+    /// first, then each lag's. Stores `tokens`.
     ///
     /// # Panics
     /// If `tokens` is not one input token per lane.
@@ -66,7 +65,7 @@ impl Embedding {
             rows[0] = token as usize;
             assert!(
                 rows[0] < inputs,
-                "token {token} is not among the {inputs} inputs"
+                "token {token} is out of range: there are {inputs} inputs"
             );
         }
         let longest = self.past.len() / self.lanes;
@@ -83,28 +82,20 @@ impl Embedding {
         }
         &self.rows
     }
+}
 
-    /// Writes the sums of rows of `table`, `[(1 + lags) · inputs, width]`, that make up this step. Remembers `tokens`.
-    ///
-    /// # Panics
-    /// If `tokens` is not one input token per lane.
-    #[inline(always)]
-    pub(crate) fn embed(
-        &mut self,
-        table: &[f32],
-        width: usize,
-        tokens: &[Token],
-        sums: &mut Rows<Block>,
-    ) {
-        let sources = 1 + self.lags.len();
-        for (lane, rows) in self.look_up(tokens).chunks_exact(sources).enumerate() {
-            let sums = &mut sums.floats_mut(lane)[..width];
-            sums.copy_from_slice(&table[rows[0] * width..][..width]);
-            for row in &rows[1..] {
-                let row = &table[row * width..][..width];
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
+/// Writes for each lane the sum of its rows of `table`, `[(1 + lags) · inputs, width]`; `rows` are what
+/// [`Embedding::look_up`] gave.
+#[inline(always)]
+pub(crate) fn sum_rows(rows: &[usize], table: &[f32], width: usize, sums: &mut Rows<Block>) {
+    let sources = rows.len() / sums.len();
+    for (lane, rows) in rows.chunks_exact(sources).enumerate() {
+        let sums = &mut sums.floats_mut(lane)[..width];
+        sums.copy_from_slice(&table[rows[0] * width..][..width]);
+        for row in &rows[1..] {
+            let row = &table[row * width..][..width];
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += value;
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::kernels::wavenet::{Gradients, Saved, Shape, Stack};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// What backward is given, of checked sizes.
+/// The arguments of backward, with checked sizes.
 pub(crate) struct Given<'a> {
     pub level: InstructionSet,
     pub shape: Shape,
@@ -20,7 +20,7 @@ pub(crate) struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// Runs the stack backward; the saved state is used up.
+    /// Runs the stack backward.
     pub(crate) fn run(&self, mut saved: Saved) -> Gradients {
         let (layers, wide) = (
             self.stack.dilations.len(),
@@ -35,7 +35,7 @@ impl Given<'_> {
             let weights = Weights::pack(self.level, self.shape, self.stack);
             for slab in Slab::all(self.shape).into_iter().rev() {
                 let parts = slab.parts(self.shape);
-                // Of the slab's rows: of the layer's output x, then of the skip sum.
+                // For each row of the slab, the gradients of the layer's output x, then of the skip sum.
                 let mut gradients = Buffer::any(parts.rows() * wide);
                 for layer in (0..layers).rev() {
                     self.layer(
@@ -135,7 +135,7 @@ impl Given<'_> {
         });
     }
 
-    /// Adds to each row of `gradients` (rows `wide` apart) what the frame a dilation of `layer` later passes back to it.
+    /// Adds to each row of `gradients` (rows `wide` apart) the gradient from the frame that is a dilation of `layer` later.
     fn add_waiting(
         &self,
         layer: usize,
@@ -174,7 +174,7 @@ impl Given<'_> {
             total
         };
         let mut out_bias = total(|part| &part.out_bias);
-        // The skip sum passes its gradient to all layers; only the last one has added it up.
+        // All layers have the gradient of the skip sum in common; only the last one has summed it.
         let last = out_bias.len() - s;
         let (earlier, skip) = out_bias.split_at_mut(last);
         for row in earlier.chunks_exact_mut(r + s) {
@@ -225,7 +225,7 @@ impl Weights {
 struct Sums {
     conv: Buffer,
     out: Buffer,
-    /// `[L, R + S]`, of the skip half only the last layer's.
+    /// `[L, R + S]`; the skip half is filled for the last layer only.
     out_bias: Vec<f32>,
     /// Of the pre-activations of each sequence, `[sequences, L, 2R]`.
     pre: Vec<f32>,
@@ -236,7 +236,7 @@ impl Sums {
     fn new(shape: Shape, layers: usize, index: usize) -> Self {
         let (r, s) = (shape.residual, shape.skip);
         let count = parts();
-        // Whatever the length of the slab, a part's rows lie within these sequences.
+        // A part's rows belong to these sequences in slabs of any length.
         let sequences = shape.batch * index / count..(shape.batch * (index + 1)).div_ceil(count);
         Self {
             conv: Buffer::zeros(layers * 4 * r * r),
@@ -264,13 +264,13 @@ struct Layer<'a> {
     /// The layer's input, all rows.
     x: &'a [f32],
     gated: &'a [f32],
-    /// What the next layer's rows pass to the frames a dilation before them, all rows.
+    /// The gradients that the next layer's rows pass to the frames a dilation before them, all rows.
     waiting: Option<&'a [f32]>,
 }
 
 impl Layer<'_> {
-    /// One segment. `gradients` `[rows, R + S]` holds the gradients of the layer's output on entry and of its input
-    /// on return, but for what later frames pass back: that takes the place of `gates`.
+    /// One segment. `gradients` `[rows, R + S]` holds the gradients of the layer's output on entry, and of its input on
+    /// return without the part from later frames. That part replaces `gates`.
     fn segment(
         &self,
         segment: &Segment,
@@ -347,8 +347,8 @@ impl Layer<'_> {
         self.convolution(rows.start, times, dp, gates, gradients, &mut sums.conv);
     }
 
-    /// From the gradients of a block's pre-activations to those of the convolution and its inputs. The block begins at
-    /// row `first`.
+    /// Computes the gradients of the convolution and of its inputs from those of a block's pre-activations. The block
+    /// begins at row `first`.
     fn convolution(
         &self,
         first: usize,
@@ -385,7 +385,7 @@ impl Layer<'_> {
                 Start::Add,
             );
         }
-        // The frames before the start of the sequence are zero and want no gradient.
+        // The frames before the start of the sequence are zero and need no gradient.
         let skipped = dilation.saturating_sub(times.start);
         if skipped < count {
             let (d, count) = (View::rows(&dp[skipped * 2 * r..], 2 * r), count - skipped);
@@ -409,7 +409,7 @@ multiversion! {
             let (df, dg) = dp.split_at_mut(residual);
             let inputs = dz.iter().zip(gated.iter().zip(gates));
             for ((df, dg), (&dz, (&z, &s))) in df.iter_mut().zip(dg).zip(inputs) {
-                // tanh is z/s; σ never reaches zero.
+                // tanh is z/σ, and σ is never zero.
                 *df = dz * (s - z * (z / s));
                 *dg = dz * (z - z * s);
             }
@@ -429,7 +429,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Adds up the first columns of rows that are `wide` apart, as many as `sums` has.
+    /// Adds the rows, which are `wide` apart, to `sums`, as far as it is long.
     fn add_columns(rows: &[f32], wide: usize, sums: &mut [f32]) {
         for row in rows.chunks_exact(wide) {
             for (sum, x) in sums.iter_mut().zip(row) {

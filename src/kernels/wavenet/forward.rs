@@ -43,7 +43,7 @@ pub(crate) fn run(
     saved
 }
 
-/// What a segment of rows writes.
+/// The outputs of a segment of rows.
 struct Outputs<'a> {
     /// The next layer's input; empty for the last layer.
     next: &'a mut [f32],

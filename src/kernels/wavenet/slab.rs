@@ -1,4 +1,4 @@
-/*! How the rows of a stack are cut: into slabs of time, in them into parts for the threads, in these into blocks. */
+/*! Divides the rows of a stack into slabs of time, a slab into parts for the threads, and a part into blocks. */
 
 use crate::kernels::parallel::{carve, chunks, part, parts};
 use crate::kernels::wavenet::Shape;
@@ -8,7 +8,7 @@ use std::ops::Range;
 pub(crate) const BLOCK: usize = 128;
 /// Rows of a slab for each thread.
 const SLAB_ROWS: usize = 1024;
-/// A slab has at least so many time steps, however many sequences there are.
+/// The smallest number of time steps in a slab.
 const SLAB_STEPS: usize = 64;
 
 /// A range of time of all sequences.
@@ -24,7 +24,7 @@ impl Slab {
             .collect()
     }
 
-    /// The rows of the slab, cut for the threads.
+    /// The rows of the slab, divided among the threads.
     pub(crate) fn parts(&self, shape: Shape) -> Parts {
         let steps = self.0.len();
         let count = parts();
@@ -75,7 +75,7 @@ impl Segment {
     }
 }
 
-/// The rows of a slab, cut for the threads.
+/// The rows of a slab, divided among the threads.
 pub(crate) struct Parts {
     shape: Shape,
     pub(crate) segments: Vec<Vec<Segment>>,

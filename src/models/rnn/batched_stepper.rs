@@ -1,88 +1,49 @@
-/*! LSTM and GRU networks in many lanes, as burn tensors. */
+/*! LSTM and GRU networks with many lanes, as burn tensors. */
 
 use burn::prelude::*;
 
-use crate::error::Result;
-use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
-use crate::models::device_of;
-use crate::models::rnn::{Recurrent, SequenceModel};
-use crate::ops::{Cell, recurrent_step};
-use crate::sequence::Stepper;
+use crate::models::batched_stepper::{BatchedNet, keep, look_up};
+use crate::ops::{Recurrence, recurrent_step};
 
-/// A layer and its lanes' states.
-struct Layer {
-    cell: Cell,
-    /// `[inputs, G · hidden]` and `[G · hidden]`; the first layer's are in the table.
-    input: Option<(Tensor<2>, Tensor<2>)>,
-    /// `[hidden, G · hidden]`.
-    recurrent: Tensor<2>,
-    /// The hidden state and the cell, `[lanes, hidden]`.
-    state: [Tensor<2>; 2],
-    /// The hidden state a lane begins with, `[lanes, hidden]`, where a condition says.
-    first: Option<Tensor<2>>,
-    /// What the condition adds to the gates, `[lanes, G · hidden]`.
-    steering: Option<Tensor<2>>,
+/// A layer and the state of every lane.
+pub(super) struct Layer {
+    /// `[inputs, G · hidden]` and `[G · hidden]`; `None` for the first layer, whose inputs are in the table.
+    pub(super) input: Option<(Tensor<2>, Tensor<2>)>,
+    pub(super) recurrence: Recurrence,
+    /// The hidden state and the cell state, `[lanes, hidden]` each.
+    pub(super) state: [Tensor<2>; 2],
+    /// The hidden state after a reset, `[lanes, hidden]`; `None` for zeros.
+    pub(super) first: Option<Tensor<2>>,
+    /// What the condition adds to the pre-activations, `[lanes, G · hidden]`.
+    pub(super) conditions: Option<Tensor<2>>,
 }
 
-struct RecurrentLanes {
-    lanes: usize,
+pub(super) struct BatchedRecurrent {
+    pub(super) lanes: usize,
     /// `[entries, G · hidden]`.
-    table: Tensor<2>,
-    layers: Vec<Layer>,
+    pub(super) table: Tensor<2>,
+    pub(super) layers: Vec<Layer>,
     /// `[condition, layers · hidden]` and `[condition, layers · G · hidden]`.
-    steered_by: Option<[Tensor<2>; 2]>,
-    head: Tensor<2>,
-    head_bias: Tensor<2>,
+    pub(super) conditioning: Option<[Tensor<2>; 2]>,
+    pub(super) head: Tensor<2>,
+    pub(super) head_bias: Tensor<2>,
 }
 
-impl Recurrent {
-    /// The network in so many lanes, as tensors where it lies.
-    ///
-    /// # Errors
-    /// Without a lane.
-    pub(crate) fn in_lanes(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        let device = device_of(self);
-        let net = self.valid();
-        let layer = |(index, layer): (usize, &crate::models::rnn::Layer)| Layer {
-            cell: layer.cell(),
-            input: (index > 0).then(|| (layer.input.val(), layer.bias.val().unsqueeze())),
-            recurrent: layer.recurrent.val(),
-            state: [(); 2].map(|()| Tensor::zeros([lanes, self.config.hidden], &device)),
-            first: None,
-            steering: None,
-        };
-        let lanes_of = RecurrentLanes {
-            lanes,
-            table: net.table(),
-            layers: net.layers.iter().enumerate().map(layer).collect(),
-            steered_by: net
-                .initial
-                .as_ref()
-                .zip(net.conditioning.as_ref())
-                .map(|(initial, conditioning)| [initial.val(), conditioning.val()]),
-            head: net.head(),
-            head_bias: net.logits_bias.val().unsqueeze(),
-        };
-        let interface = self.interface();
-        Ok(Box::new(Lanes::new(lanes_of, interface, lanes, device)?))
-    }
-}
-
-impl LaneNet for RecurrentLanes {
+impl BatchedNet for BatchedRecurrent {
     fn recondition(&mut self, conditions: Tensor<2>) {
-        let Some([initial, conditioning]) = &self.steered_by else {
+        let Some([initial, conditioning]) = &self.conditioning else {
             return;
         };
         let initial = conditions.clone().matmul(initial.clone()).tanh();
-        let steering = conditions.matmul(conditioning.clone());
+        let conditions = conditions.matmul(conditioning.clone());
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            let [hidden, width] = layer.recurrent.dims();
+            let [hidden, width] = layer.recurrence.weight.dims();
             layer.first = Some(initial.clone().narrow(1, index * hidden, hidden));
-            layer.steering = Some(steering.clone().narrow(1, index * width, width));
+            layer.conditions = Some(conditions.clone().narrow(1, index * width, width));
         }
     }
 
-    fn forget(&mut self, kept: Tensor<2>) {
+    fn reset(&mut self, kept: Tensor<2>) {
         for layer in &mut self.layers {
             let [h, c] = layer.state.clone();
             layer.state = [keep(h, &kept, layer.first.clone()), keep(c, &kept, None)];
@@ -105,10 +66,10 @@ impl LaneNet for RecurrentLanes {
                 Some((weight, bias)) => below.matmul(weight.clone()) + bias.clone(),
                 None => below,
             };
-            if let Some(steering) = &layer.steering {
-                x = x + steering.clone();
+            if let Some(conditions) = &layer.conditions {
+                x = x + conditions.clone();
             }
-            layer.state = recurrent_step(&layer.cell, x, layer.state.clone(), &layer.recurrent);
+            layer.state = recurrent_step(&layer.recurrence, x, layer.state.clone());
             below = layer.state[0].clone();
         }
         below.matmul(self.head.clone()) + self.head_bias.clone()

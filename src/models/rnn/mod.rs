@@ -1,9 +1,10 @@
 /*! LSTM and GRU networks over tokens. */
 
 mod batched_stepper;
-pub(crate) mod stepper;
+mod presets;
+mod stepper;
 
-pub use stepper::{RecurrentEngine, RecurrentLayer, RecurrentWeights};
+pub(crate) use stepper::{RecurrentLayer, RecurrentWeights, RnnStepper};
 
 use std::sync::Arc;
 
@@ -12,10 +13,13 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::models::batched_stepper::BatchedStepper;
 use crate::models::dropout::Dropout;
 use crate::models::init::Init;
-use crate::models::{Interface, SequenceModel, sources, values};
-use crate::ops::{Cell, GateInput, embedding, linear, recurrent};
+use crate::models::rnn::batched_stepper::BatchedRecurrent;
+use crate::models::weights::check_sizes;
+use crate::models::{Interface, RecurrentCell, SequenceModel, device_of, sources, values};
+use crate::ops::{GateInput, Recurrence, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
 /// The size of a recurrent network.
@@ -28,34 +32,28 @@ pub struct RecurrentConfig {
     pub hidden: usize,
     /// Layers.
     pub layers: usize,
-    /// Whether the embedding of a token is also how it is foreseen (Press & Wolf 2017): the last hidden state is
-    /// projected to the embedding's width and compared with every token's row.
+    /// Whether the embedding is also the output matrix (Press & Wolf 2017): the last hidden state is projected to the
+    /// embedding's width and multiplied by the row of every token.
     #[serde(default)]
     pub tied: bool,
-    /// The share of the embedding's and of each layer's units that are dropped in training, the same ones over the whole
-    /// of a sequence (Gal & Ghahramani 2016).
+    /// The share of the units of the embedding and of each layer that are dropped in training, the same units over a
+    /// whole sequence (Gal & Ghahramani 2016).
     #[serde(default)]
     pub dropout: f64,
 }
 
 impl RecurrentConfig {
-    /// Refuses sizes that make no network.
+    /// Refuses invalid sizes.
     ///
     /// # Errors
     /// A usage error naming the size, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
-        for (name, value, most) in [
+        let sizes = [
             ("embedding", self.embedding, 8192),
             ("hidden", self.hidden, 8192),
             ("layers", self.layers, 32),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(Error::usage(format!(
-                    "a recurrent network with {name} = {value} is not possible"
-                ))
-                .with_hint(format!("{name} is a whole number from 1 to {most}")));
-            }
-        }
+        ];
+        check_sizes("a recurrent network", &sizes)?;
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(
                 Error::usage(format!("a dropout of {} is not possible", self.dropout))
@@ -66,47 +64,29 @@ impl RecurrentConfig {
     }
 }
 
-/// Which unit a recurrent network is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Long short-term memory: four gates i, f, g, o.
-    Lstm,
-    /// Gated recurrent unit: three gates r, z, n.
-    Gru,
-}
-
-impl Unit {
-    fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-        }
-    }
-}
-
-/// A stack of recurrent layers over any alphabet. A condition enters the first state and every step.
+/// A stack of recurrent layers with G gates a unit, over any alphabet. A condition sets the initial state and is added at
+/// every step.
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    /// `[(1 + lags) · inputs, embedding]`: one table for the current token, then one a lag.
+    /// `[(1 + lags) · inputs, embedding]`: one table for the current token, then one for each lag.
     embedding: Param<Tensor<2>>,
     layers: Vec<Layer>,
-    /// `[condition, layers · hidden]`: a sequence begins with tanh(condition · initial).
+    /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
     initial: Option<Param<Tensor<2>>>,
-    /// `[condition, layers · G · hidden]`: added to the gates at every step.
+    /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
     conditioning: Option<Param<Tensor<2>>>,
     /// `[hidden, alphabet.size]`, or `[hidden, embedding]` where the embedding is tied.
     logits: Param<Tensor<2>>,
     logits_bias: Param<Tensor<1>>,
     #[module(skip)]
-    unit: Unit,
+    cell: RecurrentCell,
     #[module(skip)]
     config: RecurrentConfig,
     #[module(skip)]
     interface: Interface,
 }
 
-/// One layer; columns are the unit's gates.
+/// One layer; the columns of its matrices are the gates.
 #[derive(Module, Debug)]
 pub(crate) struct Layer {
     /// `[inputs, G · hidden]`.
@@ -120,38 +100,42 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn new(unit: Unit, inputs: usize, hidden: usize, init: &mut Init) -> Self {
-        let width = unit.gates() * hidden;
+    pub(crate) fn new(cell: RecurrentCell, inputs: usize, hidden: usize, init: &mut Init) -> Self {
+        let width = cell.gates() * hidden;
         Self {
             input: init.dense([inputs, width], hidden),
-            // An LSTM begins by remembering (Gers et al. 2000): its forget gates, the second of four, are half open.
-            bias: match unit {
-                Unit::Lstm => {
+            // The forget gates of an LSTM, the second of four, start with a bias of 1, to remember (Gers et al. 2000).
+            bias: match cell {
+                RecurrentCell::Lstm => {
                     init.constant([width], |column| f32::from(u8::from(column / hidden == 1)))
                 }
-                Unit::Gru => init.zeros([width]),
+                RecurrentCell::Gru => init.zeros([width]),
             },
             recurrent: init.dense([hidden, width], hidden),
-            recurrent_bias: (unit == Unit::Gru).then(|| init.zeros([hidden])),
+            recurrent_bias: (cell == RecurrentCell::Gru).then(|| init.zeros([hidden])),
         }
     }
 
-    /// Its unit, as the operation takes it.
-    pub(crate) fn cell(&self) -> Cell {
-        match &self.recurrent_bias {
-            None => Cell::Lstm,
-            Some(bias) => Cell::Gru { bias: bias.val() },
+    /// Its recurrent part; only a GRU has a bias there.
+    pub(crate) fn recurrence(&self) -> Recurrence {
+        Recurrence {
+            cell: match self.recurrent_bias {
+                None => RecurrentCell::Lstm,
+                Some(_) => RecurrentCell::Gru,
+            },
+            weight: self.recurrent.val(),
+            bias: self.recurrent_bias.as_ref().map(Param::val),
         }
     }
 }
 
 impl Recurrent {
-    /// A new network with first weights drawn from `seed`.
+    /// A new network with weights drawn from `seed`.
     ///
     /// # Errors
-    /// When the sizes make no network.
+    /// A usage error when a size is invalid.
     pub fn new(
-        unit: Unit,
+        cell: RecurrentCell,
         config: RecurrentConfig,
         interface: Interface,
         seed: u64,
@@ -170,11 +154,11 @@ impl Recurrent {
             lags,
             condition,
         } = &interface;
-        let (condition, width) = (*condition, unit.gates() * hidden);
+        let (condition, width) = (*condition, cell.gates() * hidden);
         let mut init = Init::new(seed, device);
         let entries = (1 + lags.len()) * alphabet.inputs();
         let table = if tied {
-            // As large as it may be without making the first logits wild.
+            // Small, because these rows are also the output matrix: the initial logits must not be extreme.
             init.dense([entries, embedding], embedding)
         } else {
             init.embedding([entries, embedding])
@@ -182,7 +166,7 @@ impl Recurrent {
         let stack = (0..layers)
             .map(|l| {
                 let inputs = if l == 0 { embedding } else { hidden };
-                Layer::new(unit, inputs, hidden, &mut init)
+                Layer::new(cell, inputs, hidden, &mut init)
             })
             .collect();
         Ok(Self {
@@ -196,14 +180,14 @@ impl Recurrent {
                 hidden,
             ),
             logits_bias: init.zeros([alphabet.size]),
-            unit,
+            cell,
             config,
             interface,
         })
     }
 
-    /// The first layer's table: embedding and input matrix folded into one, `[entries, G · hidden]`. The bias goes into
-    /// the current token's rows only, so that lags do not add it again.
+    /// Embedding times input matrix of the first layer, `[entries, G · hidden]`. The rows of the current token include the
+    /// bias; the rows of the lags do not.
     fn table(&self) -> Tensor<2> {
         let first = &self.layers[0];
         let folded = self.embedding.val().matmul(first.input.val());
@@ -217,24 +201,24 @@ impl Recurrent {
         Tensor::cat(vec![current, lagged], 0).reshape([entries, width])
     }
 
-    /// What a hidden state is compared with, `[hidden, alphabet.size]`.
+    /// The output matrix, `[hidden, alphabet.size]`.
     fn head(&self) -> Tensor<2> {
         if self.config.tied {
-            self.logits.val().matmul(self.tokens().transpose())
+            self.logits.val().matmul(self.token_rows().transpose())
         } else {
             self.logits.val()
         }
     }
 
-    /// The rows of the tokens that can be foreseen, `[alphabet.size, embedding]`.
-    pub(crate) fn tokens(&self) -> Tensor<2> {
+    /// The rows of the tokens that can be predicted, `[alphabet.size, embedding]`.
+    pub(crate) fn token_rows(&self) -> Tensor<2> {
         self.embedding
             .val()
             .narrow(0, 0, self.interface.alphabet.size)
     }
 
     /// The logits of hidden states `[rows, hidden]`.
-    fn foresee(&self, states: Tensor<2>) -> Tensor<2> {
+    fn output(&self, states: Tensor<2>) -> Tensor<2> {
         let bias = self.logits_bias.val();
         if !self.config.tied {
             return linear(states, self.logits.val(), bias, false);
@@ -242,11 +226,11 @@ impl Recurrent {
         let device = states.device();
         let zeros = Tensor::zeros([self.config.embedding], &device);
         let projected = linear(states, self.logits.val(), zeros, false);
-        linear(projected, self.tokens().transpose(), bias, false)
+        linear(projected, self.token_rows().transpose(), bias, false)
     }
 
-    /// What enters the first layer's gates. Folding embedding and input matrix into one table is the faster way where
-    /// the table has fewer rows than there are tokens to look up; dropout needs the embedding by itself.
+    /// The input of the first layer's gates. The product of embedding and input matrix is faster where the embedding has
+    /// fewer rows than there are tokens; dropout needs the rows of the embedding.
     fn first_input(&self, tokens: Tensor<2, Int>, dropout: Option<&mut Dropout>) -> GateInput {
         let shape = tokens.dims();
         let sources = sources(tokens, &self.interface);
@@ -274,31 +258,30 @@ impl Recurrent {
     ) -> Tensor<3> {
         let [batch, time] = tokens.dims();
         let hidden = self.config.hidden;
-        let width = self.unit.gates() * hidden;
+        let width = self.cell.gates() * hidden;
         let condition = condition.as_ref();
-        let steering = |weights: &Option<Param<Tensor<2>>>| {
+        let conditioned = |weights: &Option<Param<Tensor<2>>>| {
             Some(condition?.clone().matmul(weights.as_ref()?.val()))
         };
-        let first_states = steering(&self.initial).map(Tensor::tanh);
-        let conditions = steering(&self.conditioning);
+        let first_states = conditioned(&self.initial).map(Tensor::tanh);
+        let conditions = conditioned(&self.conditioning);
         let mut input = self.first_input(tokens, dropout.as_mut());
         let mut states = None;
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(below) = states.take() {
                 input = GateInput::Rows(linear(below, layer.input.val(), layer.bias.val(), false));
             }
-            let cell = layer.cell();
             let part = |all: &Option<Tensor<2>>, width: usize| {
                 Some(all.as_ref()?.clone().narrow(1, index * width, width))
             };
-            let device = layer.recurrent.val().device();
+            let recurrence = layer.recurrence();
+            let device = recurrence.weight.device();
             let initial = part(&first_states, hidden)
                 .unwrap_or_else(|| Tensor::zeros([batch, hidden], &device));
             let mut output = recurrent(
-                &cell,
+                &recurrence,
                 input.clone(),
                 part(&conditions, width),
-                layer.recurrent.val(),
                 initial,
                 time,
             );
@@ -308,13 +291,13 @@ impl Recurrent {
             states = Some(output);
         }
         let states = states.expect("at least one layer");
-        self.foresee(states)
+        self.output(states)
             .reshape([batch, time, self.interface.alphabet.size])
     }
 
     /// The weights as plain arrays.
-    pub fn weights(&self) -> RecurrentWeights {
-        let width = self.unit.gates() * self.config.hidden;
+    pub(crate) fn weights(&self) -> RecurrentWeights {
+        let width = self.cell.gates() * self.config.hidden;
         let layers = self
             .layers
             .iter()
@@ -341,10 +324,7 @@ impl Recurrent {
             param.as_ref().map(|p| values(p.val())).unwrap_or_default()
         };
         RecurrentWeights {
-            cell: match self.unit {
-                Unit::Lstm => stepper::Cell::Lstm,
-                Unit::Gru => stepper::Cell::Gru,
-            },
+            cell: self.cell,
             alphabet: self.interface.alphabet,
             lags: self.interface.lags.clone(),
             hidden: self.config.hidden,
@@ -354,6 +334,31 @@ impl Recurrent {
             conditioning: optional(&self.conditioning),
             logits: values(self.head()),
             logits_bias: values(self.logits_bias.val()),
+        }
+    }
+
+    /// The network with this many lanes, as tensors on its device.
+    fn batched(&self, lanes: usize) -> BatchedRecurrent {
+        let device = device_of(self);
+        let net = self.valid();
+        let layer = |(index, layer): (usize, &Layer)| batched_stepper::Layer {
+            input: (index > 0).then(|| (layer.input.val(), layer.bias.val().unsqueeze())),
+            recurrence: layer.recurrence(),
+            state: [(); 2].map(|()| Tensor::zeros([lanes, net.config.hidden], &device)),
+            first: None,
+            conditions: None,
+        };
+        BatchedRecurrent {
+            lanes,
+            table: net.table(),
+            layers: net.layers.iter().enumerate().map(layer).collect(),
+            conditioning: net
+                .initial
+                .as_ref()
+                .zip(net.conditioning.as_ref())
+                .map(|(initial, conditioning)| [initial.val(), conditioning.val()]),
+            head: net.head(),
+            head_bias: net.logits_bias.val().unsqueeze(),
         }
     }
 }
@@ -378,24 +383,34 @@ impl SequenceModel for Recurrent {
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(RecurrentEngine::new(
-            Arc::new(self.weights()),
+        Ok(Box::new(RnnStepper::new(Arc::new(self.weights()), lanes)?))
+    }
+
+    fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        let (net, device) = (self.batched(lanes), device_of(self));
+        Ok(Box::new(BatchedStepper::new(
+            net,
+            &self.interface,
             lanes,
+            device,
         )?))
     }
 
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
-        self.in_lanes(count)
+    fn multiply_adds_per_step(&self) -> usize {
+        let RecurrentConfig { hidden, layers, .. } = self.config;
+        // The first layer's input is looked up in a table and costs none.
+        let matrices = 2 * layers - 1;
+        hidden * (matrices * self.cell.gates() * hidden + self.interface.alphabet.size)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
+    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
     use crate::sequence::conformance;
 
-    fn net(unit: Unit, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
+    fn net(cell: RecurrentCell, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
         let config = RecurrentConfig {
             embedding: 5,
             hidden: 9,
@@ -408,23 +423,23 @@ mod tests {
             lags,
             condition,
         };
-        scrambled(Recurrent::new(unit, config, interface, 1, &Device::flex()).unwrap())
+        scrambled(Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap())
     }
 
     #[test]
     fn lstm_and_gru_pass_every_law() {
-        for unit in [Unit::Lstm, Unit::Gru] {
-            conformance::check_all(&Both(net(unit, 1, vec![], 0)));
-            conformance::check_all(&Both(net(unit, 1, vec![], 3)));
-            conformance::check_all(&Both(net(unit, 2, vec![5, 12], 3)));
-            conformance::check_all(&InLanes(net(unit, 1, vec![], 0)));
-            conformance::check_all(&InLanes(net(unit, 2, vec![5, 12], 3)));
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
+            conformance::check_all(&with_cpu_stepper(net(cell, 1, vec![], 0)));
+            conformance::check_all(&with_cpu_stepper(net(cell, 1, vec![], 3)));
+            conformance::check_all(&with_cpu_stepper(net(cell, 2, vec![5, 12], 3)));
+            conformance::check_all(&with_batched_stepper(net(cell, 1, vec![], 0)));
+            conformance::check_all(&with_batched_stepper(net(cell, 2, vec![5, 12], 3)));
         }
     }
 
     #[test]
     fn dropout_depends_on_the_seed_alone_and_a_rate_of_0_drops_nothing() {
-        let net = net(Unit::Lstm, 2, vec![], 3);
+        let net = net(RecurrentCell::Lstm, 2, vec![], 3);
         let device = Device::flex();
         let tokens = Tensor::<2, Int>::from_data([[11, 1, 2, 3], [11, 4, 4, 0]], &device);
         let logits = |seed| values(net.training_logits(tokens.clone(), None, seed));

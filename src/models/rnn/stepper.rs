@@ -1,10 +1,10 @@
 /*!
-Recurrent networks, one token at a time: what LSTM and GRU share.
+LSTM and GRU networks, one token at a time.
 
-The embedding is folded into the first layer's input matrix, so that a token costs one table row. **Order of
-operations** of every pre-activation: the bias; the looked-up rows one by one, or (deeper layers) one fused chain
-over the layer below; then the same chain goes on over the layer's own last output; last the condition's part,
-one chain over the condition begun at zero when the condition is set.
+The embedding is multiplied by the first layer's input matrix in advance, so that a token costs one row of a table. **Order
+of operations** of every pre-activation: the bias; then the rows of the table one by one, or in deeper layers one chain of
+fused multiply-adds over the layer below; then the same chain over the layer's own last output; last what the condition
+adds, one chain from zero that is computed when the condition is set.
 */
 
 use std::ops::Range;
@@ -13,58 +13,37 @@ use std::sync::Arc;
 use crate::base::math::tanh;
 use crate::base::simd::InstructionSet;
 use crate::error::Result;
-use crate::kernels::step::Embedding;
+use crate::kernels::RecurrentCell;
+use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 use crate::kernels::step::blocks::{Block, Rows, View, columns};
 use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
-use crate::kernels::step::{gru, lstm};
+use crate::kernels::{gru, lstm};
+use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
-use crate::sequence::{Alphabet, Stepper, Token};
+use crate::sequence::Alphabet;
 
-/// The kind of recurrent unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell {
-    /// Long short-term memory (Hochreiter and Schmidhuber 1997), gates in the order input, forget, candidate, output.
-    Lstm,
-    /// Gated recurrent unit (Cho et al. 2014, in the variant with the reset gate after the product), gates in the order
-    /// reset, update, new.
-    Gru,
-}
-
-impl Cell {
-    /// Gates per unit: the columns of a matrix for one unit.
-    pub const fn gates(self) -> usize {
-        match self {
-            Self::Lstm => 4,
-            Self::Gru => 3,
-        }
-    }
-
-    /// The gate whose recurrent part stands apart, with a bias of its own.
-    const fn separate(self) -> Option<usize> {
-        match self {
-            Self::Lstm => None,
-            Self::Gru => Some(gru::NEW),
-        }
+/// The gate whose recurrent part stays separate and has a bias.
+const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
+    match cell {
+        RecurrentCell::Lstm => None,
+        RecurrentCell::Gru => Some(gru::NEW),
     }
 }
 
-/// A trained recurrent network as plain row-major arrays; G is [`Cell::gates`].
+/// A trained recurrent network as plain row-major arrays; G is [`RecurrentCell::gates`].
 #[derive(Debug, Clone)]
-pub struct RecurrentWeights {
-    /// What its units are.
-    pub cell: Cell,
-    /// The tokens read and predicted.
+pub(crate) struct RecurrentWeights {
+    pub cell: RecurrentCell,
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
+    /// Earlier tokens that enter beside the current one: a lag of n is the token n steps before it.
     pub lags: Vec<usize>,
-    /// Units of every layer.
+    /// Units in every layer.
     pub hidden: usize,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
     /// From the tokens up.
     pub layers: Vec<RecurrentLayer>,
-    /// `[condition, layers · hidden]`: a sequence begins with outputs tanh(condition · initial).
+    /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
     pub initial: Vec<f32>,
     /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
     pub conditioning: Vec<f32>,
@@ -76,16 +55,15 @@ pub struct RecurrentWeights {
 
 /// One layer; the columns of every matrix are the cell's gates, one after the other.
 #[derive(Debug, Clone)]
-pub struct RecurrentLayer {
-    /// First layer: `[(1 + lags) · inputs, G · hidden]`, a table per source with the embedding folded in, the current
-    /// token's first. Deeper layers: `[hidden, G · hidden]`.
+pub(crate) struct RecurrentLayer {
+    /// First layer: `[(1 + lags) · inputs, G · hidden]`, embedding times input matrix, the table of the current token
+    /// first. Deeper layers: `[hidden, G · hidden]`.
     pub input: Vec<f32>,
-    /// `[G · hidden]`: of a GRU's new gate the input's bias, of every other gate the only one (PyTorch has two; add
-    /// them up).
+    /// `[G · hidden]`. The n gate of a GRU has another one, `recurrent_bias`. (PyTorch has two for every gate: add them.)
     pub bias: Vec<f32>,
     /// `[hidden, G · hidden]`.
     pub recurrent: Vec<f32>,
-    /// Bias of the recurrent part alone: `[hidden]` for a GRU (of its new gate), empty for an LSTM.
+    /// `[hidden]` for a GRU: bias of the recurrent part of its n gate. Empty for an LSTM.
     pub recurrent_bias: Vec<f32>,
 }
 
@@ -94,7 +72,7 @@ impl RecurrentWeights {
     ///
     /// # Errors
     /// If a width is zero, a lag out of range, or a tensor has another length than its shape says.
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         let (layers, hidden, size) = (self.layers.len(), self.hidden, self.alphabet.size);
         let gates = self.cell.gates();
         check_inputs(self.alphabet, &self.lags)?;
@@ -105,7 +83,7 @@ impl RecurrentWeights {
             let table = [1 + self.lags.len(), self.alphabet.inputs(), gates, hidden];
             let matrix = [hidden, gates, hidden];
             let input: &[usize] = if i == 0 { &table } else { &matrix };
-            let separate = usize::from(self.cell.separate().is_some());
+            let separate = usize::from(separate_gate(self.cell).is_some());
             check_shape(&of("input"), &layer.input, input)?;
             check_shape(&of("bias"), &layer.bias, &[gates, hidden])?;
             check_shape(&of("recurrent"), &layer.recurrent, &matrix)?;
@@ -122,73 +100,58 @@ impl RecurrentWeights {
         check_shape("logits", &self.logits, &[hidden, size])?;
         check_shape("logits_bias", &self.logits_bias, &[size])
     }
-
-    /// Multiply-adds of one step in one lane; table rows are looked up and cost none.
-    pub fn multiply_adds_per_step(&self) -> usize {
-        let matrices = (2 * self.layers.len()).saturating_sub(1);
-        matrices * self.cell.gates() * self.hidden * self.hidden + self.hidden * self.alphabet.size
-    }
 }
 
-/// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
-#[derive(Debug)]
-pub struct RecurrentEngine {
+/// A recurrent network one step at a time in f32.
+pub(crate) type RnnStepper = CpuStepper<PackedRnn>;
+
+/// Packed weights and the state of every lane.
+pub(crate) struct PackedRnn {
     weights: Arc<RecurrentWeights>,
-    level: InstructionSet,
-    lanes: usize,
-    embedding: Embedding,
     layers: Vec<Layer>,
-    logits_matrix: Matrix,
+    logits: Matrix,
     initial: Matrix,
-    conditioning: Matrix,
-    /// `[lanes, layers, G · hidden]`: what the condition adds to the pre-activations.
-    conditions: Rows<Block>,
     /// `[lanes, alphabet.size]`, rows padded.
     scratch: Rows<Block>,
-    logits: Vec<f32>,
 }
 
-/// One layer: its weights and its state. Pre-activations lie unit block by unit block, the gates side by side.
-#[derive(Debug)]
+/// One layer: its weights and its state. Pre-activations are stored by block of units, then by gate.
 struct Layer {
-    /// `None` for the first layer, whose inputs are looked up.
+    /// `None` for the first layer, whose input is a row of the table.
     input: Option<Matrix>,
     bias: Vec<Block>,
     recurrent: Matrix,
-    /// `[lanes, hidden]`: the last outputs.
+    /// `[lanes, hidden]`.
     output: Rows<Block>,
-    /// `[lanes, hidden]`: an LSTM's cell state; zeros in a GRU.
-    memory: Rows<Block>,
+    /// `[lanes, hidden]`: the cell state of an LSTM; zeros for a GRU.
+    cell_state: Rows<Block>,
     /// `[lanes, G · hidden]`: bias and input.
-    from_below: Rows<Block>,
-    /// `[lanes, hidden]`: the same of a GRU's new gate, whose recurrent part stands apart.
+    input_sums: Rows<Block>,
+    /// `[lanes, hidden]`: the same for the n gate of a GRU.
     apart: Rows<Block>,
-    /// `[lanes, G · hidden]`: bias and input with the recurrent part; of a GRU's new gate the recurrent part alone.
+    /// `[lanes, G · hidden]`: bias, input and recurrent part; only the recurrent part for the n gate of a GRU.
     sums: Rows<Block>,
 }
 
-impl RecurrentEngine {
-    /// An engine at the processor's widest level.
+impl RnnStepper {
+    /// With the widest instruction set of the processor.
     ///
     /// # Errors
     /// If `lanes` is 0 or the weights do not pass [`RecurrentWeights::validate`].
-    pub fn new(weights: Arc<RecurrentWeights>, lanes: usize) -> Result<Self> {
-        Self::with_level(weights, lanes, InstructionSet::detect())
+    pub(crate) fn new(weights: Arc<RecurrentWeights>, lanes: usize) -> Result<Self> {
+        Self::with_instruction_set(weights, lanes, InstructionSet::detect())
     }
 
-    /// An engine at a given level: what tests compare.
-    ///
-    /// # Errors
-    /// As for [`RecurrentEngine::new`].
-    pub fn with_level(
+    fn with_instruction_set(
         weights: Arc<RecurrentWeights>,
         lanes: usize,
-        level: InstructionSet,
+        instruction_set: InstructionSet,
     ) -> Result<Self> {
         weights.validate()?;
         check_lanes(lanes)?;
         let w = &*weights;
-        let (hidden, size, gates) = (w.hidden, w.alphabet.size, w.cell.gates());
+        let (hidden, gates) = (w.hidden, w.cell.gates());
+        let (alphabet, lags) = (w.alphabet, w.lags.clone());
         let all_gates: Vec<_> = (0..w.layers.len())
             .flat_map(|i| gate_columns(i * gates * hidden, gates, hidden))
             .collect();
@@ -197,27 +160,30 @@ impl RecurrentEngine {
             .collect();
         let zeros = vec![0.0; w.layers.len() * gates * hidden];
         let units = &zeros[..w.layers.len() * hidden];
-        let whole: Vec<_> = columns(0..size).collect();
+        let whole: Vec<_> = columns(0..alphabet.size).collect();
+        let conditioning = Matrix::pack(w.condition, &w.conditioning, &zeros, &all_gates);
         let layers = w.layers.iter().enumerate();
-        Ok(Self {
-            level,
-            lanes,
-            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
+        let net = PackedRnn {
             layers: layers
                 .map(|(i, layer)| Layer::new(layer, i, w, lanes))
                 .collect(),
-            logits_matrix: Matrix::pack(hidden, &w.logits, &w.logits_bias, &whole),
+            logits: Matrix::pack(hidden, &w.logits, &w.logits_bias, &whole),
             initial: Matrix::pack(w.condition, &w.initial, units, &all_units),
-            conditioning: Matrix::pack(w.condition, &w.conditioning, &zeros, &all_gates),
-            conditions: Rows::zeros(lanes, all_gates.len() * Block::WIDTH),
-            scratch: Rows::zeros(lanes, size),
-            logits: vec![0.0; lanes * size],
+            scratch: Rows::zeros(lanes, alphabet.size),
             weights,
-        })
+        };
+        Ok(Self::from_packed(
+            net,
+            alphabet,
+            &lags,
+            conditioning,
+            lanes,
+            instruction_set,
+        ))
     }
 }
 
-/// The columns of a layer's gates from column `first`: unit block by unit block, gate by gate.
+/// The columns of a layer's gates from column `first`: by block of units, then by gate.
 fn gate_columns(first: usize, gates: usize, hidden: usize) -> impl Iterator<Item = Range<usize>> {
     columns(0..hidden).flat_map(move |units| {
         (0..gates).map(move |gate| {
@@ -232,7 +198,7 @@ impl Layer {
         let (hidden, gates) = (w.hidden, w.cell.gates());
         let columns: Vec<_> = gate_columns(0, gates, hidden).collect();
         let mut apart = vec![0.0; gates * hidden];
-        if let Some(gate) = w.cell.separate() {
+        if let Some(gate) = separate_gate(w.cell) {
             apart[gate * hidden..][..hidden].copy_from_slice(&layer.recurrent_bias);
         }
         let sums = Rows::zeros(lanes, columns.len() * Block::WIDTH);
@@ -244,18 +210,18 @@ impl Layer {
                 .collect(),
             recurrent: Matrix::pack(hidden, &layer.recurrent, &apart, &columns),
             output: Rows::zeros(lanes, hidden),
-            memory: Rows::zeros(lanes, hidden),
-            from_below: sums.clone(),
+            cell_state: Rows::zeros(lanes, hidden),
+            input_sums: sums.clone(),
             apart: Rows::zeros(lanes, hidden),
             sums,
         }
     }
 
-    /// The input part of every pre-activation of `lane`, from rows of the first layer's table.
+    /// The input part of the pre-activations of `lane`, from rows of the first layer's table.
     #[inline(always)]
     fn look_up(&mut self, weights: &RecurrentWeights, rows: &[usize], lane: usize) {
         let (gates, hidden) = (weights.cell.gates(), weights.hidden);
-        let sums = self.from_below.blocks_mut(lane);
+        let sums = self.input_sums.blocks_mut(lane);
         sums.copy_from_slice(&self.bias);
         for row in rows {
             let row = &weights.layers[0].input[row * gates * hidden..][..gates * hidden];
@@ -265,76 +231,82 @@ impl Layer {
         }
     }
 
-    /// The input part of every pre-activation, from the outputs of the layer below.
+    /// The input part of the pre-activations, from the outputs of the layer below.
     #[inline(always)]
-    fn take<F: Fma>(&mut self, fma: F, below: &Rows<Block>, lanes: usize) {
+    fn read_layer_below<R: F32Registers>(
+        &mut self,
+        registers: R,
+        below: &Rows<Block>,
+        lanes: usize,
+    ) {
         if let Some(input) = &self.input {
             input.multiply(
-                fma,
+                registers,
                 lanes,
                 below.view(0),
                 input.bias(),
-                &mut self.from_below,
+                &mut self.input_sums,
             );
         }
     }
 
     /// The recurrent part, then the new state; `conditions` are this layer's.
     #[inline(always)]
-    fn step<F: Fma>(&mut self, fma: F, cell: Cell, lanes: usize, conditions: View<'_, Block>) {
+    fn step<R: F32Registers>(
+        &mut self,
+        registers: R,
+        cell: RecurrentCell,
+        lanes: usize,
+        conditions: View<'_, Block>,
+    ) {
         let Self {
             output,
-            memory,
-            from_below,
+            cell_state,
+            input_sums,
             apart,
             sums,
             recurrent,
             ..
         } = self;
-        if cell == Cell::Gru {
+        if cell == RecurrentCell::Gru {
             for lane in 0..lanes {
                 let bias = recurrent.bias().blocks(0);
-                gru::set_apart(from_below.blocks_mut(lane), bias, apart.blocks_mut(lane));
+                gru::set_apart(input_sums.blocks_mut(lane), bias, apart.blocks_mut(lane));
             }
         }
-        recurrent.multiply(fma, lanes, output.view(0), from_below.view(0), sums);
+        recurrent.multiply(registers, lanes, output.view(0), input_sums.view(0), sums);
         for lane in 0..lanes {
             let (sums, output) = (sums.blocks(lane), output.blocks_mut(lane));
             let condition = &conditions.blocks(lane)[..sums.len()];
             match cell {
-                Cell::Lstm => lstm::update(sums, condition, output, memory.blocks_mut(lane)),
-                Cell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
+                RecurrentCell::Lstm => {
+                    lstm::update(sums, condition, output, cell_state.blocks_mut(lane));
+                }
+                RecurrentCell::Gru => gru::update(sums, apart.blocks(lane), condition, output),
             }
         }
     }
 }
 
-/// One step of every lane.
 struct Step<'a> {
-    engine: &'a mut RecurrentEngine,
-    tokens: &'a [Token],
+    net: &'a mut PackedRnn,
+    input: StepInput<'a>,
+    logits: &'a mut [f32],
 }
 
-impl FmaWork for Step<'_> {
+impl F32Work for Step<'_> {
     #[inline(always)]
-    fn run<F: Fma>(self, fma: F) {
-        let Self { engine, tokens } = self;
-        let RecurrentEngine {
+    fn run<R: F32Registers>(self, registers: R) {
+        let PackedRnn {
             weights,
             layers,
-            conditions,
+            logits: logits_matrix,
             scratch,
-            lanes,
             ..
-        } = engine;
-        let lanes = *lanes;
+        } = self.net;
+        let lanes = scratch.len();
         let sources = 1 + weights.lags.len();
-        for (lane, rows) in engine
-            .embedding
-            .look_up(tokens)
-            .chunks_exact(sources)
-            .enumerate()
-        {
+        for (lane, rows) in self.input.rows.chunks_exact(sources).enumerate() {
             layers[0].look_up(weights, rows, lane);
         }
         let mut first = 0;
@@ -342,69 +314,43 @@ impl FmaWork for Step<'_> {
             let (below, above) = layers.split_at_mut(i);
             let layer = &mut above[0];
             if let Some(below) = below.last() {
-                layer.take(fma, &below.output, lanes);
+                layer.read_layer_below(registers, &below.output, lanes);
             }
-            layer.step(fma, weights.cell, lanes, conditions.view(0).skip(first));
+            let conditions = self.input.conditions.skip(first);
+            layer.step(registers, weights.cell, lanes, conditions);
             first += layer.bias.len();
         }
         let top = layers[layers.len() - 1].output.view(0);
-        let bias = engine.logits_matrix.bias();
-        engine
-            .logits_matrix
-            .multiply(fma, lanes, top, bias, scratch);
-        scratch.copy_to(&mut engine.logits);
+        logits_matrix.multiply(registers, lanes, top, logits_matrix.bias(), scratch);
+        scratch.copy_to(self.logits);
     }
 }
 
-impl Stepper for RecurrentEngine {
-    fn alphabet(&self) -> Alphabet {
-        self.weights.alphabet
-    }
-
-    fn lanes(&self) -> usize {
-        self.lanes
-    }
-
-    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
-        self.recondition(lane, condition);
-        self.embedding.reset(lane);
+impl PackedNet for PackedRnn {
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>, instruction_set: InstructionSet) {
         let initial = match condition {
             None => vec![Block::ZERO; self.initial.blocks()],
-            Some(condition) => self.initial.apply(self.level, condition),
+            Some(condition) => self.initial.apply(instruction_set, condition),
         };
         let per_layer = Block::count(self.weights.hidden);
         for (layer, initial) in self.layers.iter_mut().zip(initial.chunks(per_layer)) {
-            layer.memory.blocks_mut(lane).fill(Block::ZERO);
+            layer.cell_state.blocks_mut(lane).fill(Block::ZERO);
             for (output, initial) in layer.output.blocks_mut(lane).iter_mut().zip(initial) {
                 *output = Block(initial.0.map(tanh));
             }
         }
     }
 
-    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
-        let sums = self.conditions.blocks_mut(lane);
-        match condition {
-            None => sums.fill(Block::ZERO),
-            Some(condition) => {
-                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
-            }
-        }
-    }
-
-    fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        let engine = &mut *self;
-        with_fma(engine.level, Step { engine, tokens });
-        &self.logits
-    }
-
     fn gather(&mut self, parents: &[usize]) {
-        assert_eq!(parents.len(), self.lanes, "one parent per lane");
-        self.embedding.gather(parents);
-        self.conditions.gather(parents);
         for layer in &mut self.layers {
             layer.output.gather(parents);
-            layer.memory.gather(parents);
+            layer.cell_state.gather(parents);
         }
+    }
+
+    fn step(&mut self, input: StepInput, logits: &mut [f32], instruction_set: InstructionSet) {
+        let net = self;
+        with_f32(instruction_set, Step { net, input, logits });
     }
 }
 
@@ -413,8 +359,14 @@ mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
     use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+    use crate::sequence::{Stepper, Token};
 
-    fn network(cell: Cell, hidden: usize, condition: usize, lags: &[usize]) -> RecurrentWeights {
+    fn network(
+        cell: RecurrentCell,
+        hidden: usize,
+        condition: usize,
+        lags: &[usize],
+    ) -> RecurrentWeights {
         let alphabet = Alphabet {
             size: 21,
             start: 21,
@@ -429,7 +381,11 @@ mod tests {
             } else {
                 hidden
             };
-            let apart = if cell == Cell::Gru { hidden } else { 0 };
+            let apart = if cell == RecurrentCell::Gru {
+                hidden
+            } else {
+                0
+            };
             RecurrentLayer {
                 input: random.values(rows * width, scale),
                 bias: random.values(width, 0.5),
@@ -455,7 +411,7 @@ mod tests {
         1.0 / (1.0 + (-x).exp())
     }
 
-    /// The networks as PyTorch's documentation writes them, in f64: logits after every token.
+    /// The equations of PyTorch's documentation in f64: the logits after every token.
     fn direct(w: &RecurrentWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
         let (n, inputs, width) = (w.hidden, w.alphabet.inputs(), w.cell.gates() * w.hidden);
         let wide: Vec<f64> = condition.iter().map(|&c| f64::from(c)).collect();
@@ -480,11 +436,11 @@ mod tests {
                 for j in 0..n {
                     let sum = |gate: usize| x[gate * n + j] + u[gate * n + j];
                     h[i][j] = match w.cell {
-                        Cell::Lstm => {
+                        RecurrentCell::Lstm => {
                             c[i][j] = sigmoid(sum(1)) * c[i][j] + sigmoid(sum(0)) * sum(2).tanh();
                             sigmoid(sum(3)) * c[i][j].tanh()
                         }
-                        Cell::Gru => {
+                        RecurrentCell::Gru => {
                             let apart = u[2 * n + j] + f64::from(layer.recurrent_bias[j]);
                             let new = (x[2 * n + j] + sigmoid(sum(0)) * apart).tanh();
                             (1.0 - sigmoid(sum(1))) * new + sigmoid(sum(1)) * h[i][j]
@@ -499,8 +455,8 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_equals_the_direct_evaluation() {
-        for cell in [Cell::Lstm, Cell::Gru] {
+    fn the_stepper_equals_the_direct_evaluation() {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for (hidden, condition, lags) in
                 [(19, 0, vec![]), (32, 3, vec![5]), (16, 1, vec![1, 7])]
             {
@@ -509,11 +465,11 @@ mod tests {
                 let tokens = random.tokens(50, w.alphabet.inputs());
                 let c = random.values(condition, 1.0);
                 let wanted = direct(&w, &tokens, &c);
-                let mut engine = RecurrentEngine::new(Arc::new(w), 1).unwrap();
-                engine.reset(0, Some(&c));
+                let mut stepper = RnnStepper::new(Arc::new(w), 1).unwrap();
+                stepper.reset(0, Some(&c));
                 for (t, wanted) in wanted.iter().enumerate() {
                     assert_close(
-                        engine.step(&tokens[t..=t]),
+                        stepper.step(&tokens[t..=t]),
                         wanted,
                         &format!("{cell:?}, step {t}"),
                     );
@@ -525,15 +481,18 @@ mod tests {
     #[test]
     fn the_laws_hold() {
         for (cell, hidden) in [
-            (Cell::Lstm, 19),
-            (Cell::Lstm, 32),
-            (Cell::Gru, 37),
-            (Cell::Gru, 16),
+            (RecurrentCell::Lstm, 19),
+            (RecurrentCell::Lstm, 32),
+            (RecurrentCell::Gru, 37),
+            (RecurrentCell::Gru, 16),
         ] {
             let w = Arc::new(network(cell, hidden, 2, &[6]));
             let subject = Subject {
-                engine: &|lanes, level| {
-                    Box::new(RecurrentEngine::with_level(w.clone(), lanes, level).unwrap())
+                stepper: &|lanes, instruction_set| {
+                    Box::new(
+                        RnnStepper::with_instruction_set(w.clone(), lanes, instruction_set)
+                            .unwrap(),
+                    )
                 },
                 condition: 2,
                 steps: 30,
@@ -552,14 +511,14 @@ mod tests {
             |w| w.hidden = usize::MAX,
             |w| w.initial.push(0.0),
         ];
-        for cell in [Cell::Lstm, Cell::Gru] {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for change in break_one {
                 let mut w = network(cell, 8, 2, &[4]);
                 assert!(w.validate().is_ok());
                 change(&mut w);
-                assert!(RecurrentEngine::new(Arc::new(w), 1).is_err());
+                assert!(RnnStepper::new(Arc::new(w), 1).is_err());
             }
-            assert!(RecurrentEngine::new(Arc::new(network(cell, 8, 0, &[])), 0).is_err());
+            assert!(RnnStepper::new(Arc::new(network(cell, 8, 0, &[])), 0).is_err());
         }
     }
 }

@@ -1,33 +1,33 @@
-/*! Codes of many sentences, and how well codes say sentences: a sentence VAE used many rows at a time. */
+/*! Posteriors of many sentences, and the NLL of sentences given latent codes, in batches. */
 
 use burn::prelude::*;
 
 use crate::latent::Posteriors;
-use crate::models::Batch;
-use crate::models::inputs;
-use crate::models::{SentenceVae, SequenceModel, values};
+use crate::models::{Batch, SentenceVae, SequenceModel, inputs, values};
 use crate::ops::nll_per_row;
 use crate::sequence::Token;
 
-/// About so many tokens go side by side.
-const BUDGET: usize = 4096;
+/// The largest number of tokens in one batch, padding included.
+const TOKENS_PER_BATCH: usize = 4096;
 
-/// Groups rows of like length: numbers into `lengths`.
+/// Groups sentences of similar length into batches: indices into `lengths`.
 pub(crate) fn groups(lengths: &[usize]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| lengths[index]);
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for index in order {
         match groups.last_mut() {
-            Some(group) if (group.len() + 1) * lengths[index] <= BUDGET => group.push(index),
+            Some(group) if (group.len() + 1) * lengths[index] <= TOKENS_PER_BATCH => {
+                group.push(index);
+            }
             _ => groups.push(vec![index]),
         }
     }
     groups
 }
 
-/// What the encoder says of each sentence (tokens with `stop`), in their order. `vae` lies on a plain device.
-pub fn encode(vae: &SentenceVae, sentences: &[&[Token]]) -> Posteriors {
+/// The posterior of each sentence (tokens with `stop`), in their order. `vae` is on a device without autodiff.
+pub(crate) fn encode(vae: &SentenceVae, sentences: &[&[Token]]) -> Posteriors {
     let alphabet = vae.interface().alphabet;
     let dims = vae.latent();
     let mut means = vec![0.0; sentences.len() * dims];
@@ -51,10 +51,10 @@ pub fn encode(vae: &SentenceVae, sentences: &[&[Token]]) -> Posteriors {
     posteriors
 }
 
-/// −ln p(sentence | code) in nats for each pair of a sentence (tokens with `stop`) and a code. `net` lies on `device`, a
-/// plain one.
-pub fn conditional_nll<N: SequenceModel>(
-    net: &N,
+/// −ln p(sentence | code) in nats for each pair of a sentence (tokens with `stop`) and a latent code. `net` is on
+/// `device`, without autodiff.
+pub(crate) fn conditional_nll(
+    net: &dyn SequenceModel,
     pairs: &[(&[Token], &[f32])],
     device: &Device,
 ) -> Vec<f64> {

@@ -1,30 +1,28 @@
 /*!
-Codes refined until the decoder says just what it should: a search by gradient, with the network as it is.
+Gradient search for latent codes that decode to their sentences, with the weights fixed.
 
-An encoder sees a sentence once and is often a word off. The code it gives is a good place to begin from: some steps of
-Adam on −ln p(sentence | code) + λ ‖code‖² lead to one nearby from which the sentence comes back.
+The mean of the posterior often decodes to a sentence with one word wrong. It is a good starting point: Adam on
+−ln p(sentence | code) + λ ‖code‖² finds a code nearby that decodes to the sentence itself.
 */
 
 use burn::prelude::*;
 
-use crate::models::Batch;
 use crate::models::sentence_vae::codes::groups;
-use crate::models::{SentenceVae, SequenceModel, device_of, values};
-use crate::models::{inputs, nll_of_logits};
+use crate::models::{Batch, SentenceVae, SequenceModel, device_of, inputs, nll_of_logits, values};
 use crate::ops::nll_per_row;
 use crate::sequence::Token;
 
-/// How codes are refined.
+/// Settings of the search.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Refinement {
-    /// Steps at most; 0 leaves codes as they are.
-    pub steps: usize,
-    /// How far a step goes in each dimension, at most about.
-    pub learning_rate: f32,
-    /// λ, the price of going away from the origin: codes far from it lead through nonsense.
-    pub prior: f32,
-    /// A code whose sentence surprises by less than so many nats is good. Below ln 2 nothing else can be likelier.
-    pub enough: f64,
+pub(crate) struct Refinement {
+    /// The largest number of steps; 0 changes nothing.
+    pub(crate) steps: usize,
+    /// Adam's: about the largest change of a dimension in one step.
+    pub(crate) learning_rate: f32,
+    /// λ: keeps codes near the origin, because interpolations through codes far from it decode to nonsense.
+    pub(crate) prior: f32,
+    /// A search ends when the NLL of its sentence is below this, in nats. Below ln 2 no other sentence is likelier.
+    pub(crate) enough: f64,
 }
 
 impl Default for Refinement {
@@ -38,18 +36,18 @@ impl Default for Refinement {
     }
 }
 
-/// One code on its way.
+/// The search for one code.
 struct Search {
     code: Vec<f32>,
     momentum: Vec<f32>,
     variance: Vec<f32>,
-    /// The least surprise so far and the code that had it.
+    /// The lowest NLL so far and its code.
     best: (f64, Vec<f32>),
 }
 
-/// Moves each of `codes` towards saying its sentence (tokens with `stop`); `vae` lies on a plain device. But for rounding, each
-/// goes its way alone, whatever the others do.
-pub fn refine(
+/// Moves each of `codes` so that it decodes to its sentence (tokens with `stop`). `vae` is on a device without autodiff.
+/// Except for rounding, a result does not depend on the other codes.
+pub(crate) fn refine(
     vae: &SentenceVae,
     sentences: &[&[Token]],
     codes: &[Vec<f32>],
@@ -90,7 +88,7 @@ fn refine_group(
         })
         .collect();
     let mut open: Vec<usize> = (0..codes.len()).collect();
-    // One look more than there are steps: the last one's outcome counts too.
+    // One evaluation more than there are steps: the result of the last step counts too.
     for step in 0..=settings.steps {
         if open.is_empty() {
             break;
@@ -102,7 +100,9 @@ fn refine_group(
             .collect();
         let batch = Batch::of(&rows, &now, alphabet);
         let (tokens, condition) = inputs(&batch, &device);
-        let condition = condition.expect("codes have dimensions").require_grad();
+        let condition = condition
+            .expect("a latent code has dimensions")
+            .require_grad();
         let logits = net.logits(tokens, Some(condition.clone()));
         let [rows, time, classes] = logits.dims();
         let seen = logits.clone().inner().reshape([rows * time, classes]);
@@ -120,7 +120,9 @@ fn refine_group(
             break;
         }
         let gradients = nll_of_logits(logits, &batch).backward();
-        let gradient = condition.grad(&gradients).expect("codes take part");
+        let gradient = condition
+            .grad(&gradients)
+            .expect("the loss depends on the codes");
         let dims = vae.latent();
         for (&index, gradient) in open.iter().zip(values(gradient).chunks(dims)) {
             searches[index].step(gradient, step + 1, settings);
@@ -156,11 +158,11 @@ mod tests {
     use super::*;
     use crate::models::sentence_vae::{conditional_nll, encode};
     use crate::models::testing::{ALPHABET, scrambled};
-    use crate::models::{Interface, SentenceVaeConfig, Unit};
+    use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
 
     fn vae() -> SentenceVae {
         let config = SentenceVaeConfig {
-            unit: Unit::Lstm,
+            unit: RecurrentCell::Lstm,
             embedding: 5,
             hidden: 16,
             encoder: 7,
@@ -178,7 +180,7 @@ mod tests {
     const SENTENCES: [&[Token]; 3] = [&[4, 2, 7, 1, 10], &[3, 10], &[9, 9, 9, 10]];
 
     #[test]
-    fn refined_codes_say_their_sentences_better_and_each_goes_its_own_way() {
+    fn refined_codes_decode_better_and_do_not_depend_on_each_other() {
         let vae = vae();
         let posteriors = encode(&vae, &SENTENCES);
         let codes: Vec<Vec<f32>> = posteriors.means().chunks(6).map(<[f32]>::to_vec).collect();

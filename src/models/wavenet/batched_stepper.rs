@@ -1,89 +1,52 @@
-/*! A WaveNet in many lanes, as burn tensors. */
+/*! A WaveNet with many lanes, as burn tensors. */
 
 use std::collections::VecDeque;
 
 use burn::prelude::*;
 use burn::tensor::activation::{relu, sigmoid, tanh};
 
-use crate::error::Result;
-use crate::models::batched_stepper::{LaneNet, Lanes, keep, look_up};
-use crate::models::device_of;
-use crate::models::wavenet::{SequenceModel, WaveNet};
-use crate::sequence::Stepper;
+use crate::models::batched_stepper::{BatchedNet, keep, look_up};
 
-/// A layer and its lanes' past.
-struct Layer {
-    /// `[2R, 2R]`, rows the past frame then the current one; `[1, 2R]`.
-    conv: Tensor<2>,
-    conv_bias: Tensor<2>,
-    /// `[R, R + S]`, `[1, R + S]`.
-    out: Tensor<2>,
-    out_bias: Tensor<2>,
-    /// The frames `[lanes, R]` of as many steps as the dilation, oldest first. Handles move; no frame is copied.
-    past: VecDeque<Tensor<2>>,
+/// A layer and the past of every lane.
+pub(super) struct Layer {
+    /// `[2R, 2R]`: rows x_{t-d} then x_t; columns filter then gate.
+    pub(super) conv: Tensor<2>,
+    /// `[1, 2R]`.
+    pub(super) conv_bias: Tensor<2>,
+    /// `[R, R + S]`.
+    pub(super) out: Tensor<2>,
+    /// `[1, R + S]`.
+    pub(super) out_bias: Tensor<2>,
+    /// The last d frames `[lanes, R]`, oldest first, where d is the dilation. Only handles move.
+    pub(super) past: VecDeque<Tensor<2>>,
     /// What the condition adds to the pre-activations, `[lanes, 2R]`.
-    steering: Option<Tensor<2>>,
+    pub(super) conditions: Option<Tensor<2>>,
 }
 
-struct WaveNetLanes {
-    lanes: usize,
-    residual: usize,
-    embedding: Tensor<2>,
-    layers: Vec<Layer>,
+pub(super) struct BatchedWaveNet {
+    pub(super) lanes: usize,
+    pub(super) residual: usize,
+    pub(super) embedding: Tensor<2>,
+    pub(super) layers: Vec<Layer>,
     /// `[condition, L · 2R]`.
-    conditioning: Option<Tensor<2>>,
-    head: [Tensor<2>; 2],
-    logits: [Tensor<2>; 2],
+    pub(super) conditioning: Option<Tensor<2>>,
+    pub(super) head: [Tensor<2>; 2],
+    pub(super) logits: [Tensor<2>; 2],
 }
 
-impl WaveNet {
-    /// The network in so many lanes, as tensors where it lies.
-    ///
-    /// # Errors
-    /// Without a lane.
-    pub(crate) fn in_lanes(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        let device = device_of(self);
-        let net = self.valid();
-        let of_layer = |all: &Tensor<3>, index: usize| -> Tensor<2> {
-            all.clone().narrow(0, index, 1).squeeze_dim(0)
-        };
-        let silence = Tensor::zeros([lanes, self.config.residual], &device);
-        let layer = |(index, dilation): (usize, usize)| Layer {
-            conv: of_layer(&net.conv.val(), index),
-            conv_bias: net.conv_bias.val().narrow(0, index, 1),
-            out: of_layer(&net.out.val(), index),
-            out_bias: net.out_bias.val().narrow(0, index, 1),
-            past: std::iter::repeat_n(silence.clone(), dilation).collect(),
-            steering: None,
-        };
-        let dilations = self.config.dilations().into_iter();
-        let lanes_of = WaveNetLanes {
-            lanes,
-            residual: self.config.residual,
-            embedding: net.embedding.val(),
-            layers: dilations.enumerate().map(layer).collect(),
-            conditioning: net.conditioning.as_ref().map(burn::module::Param::val),
-            head: [net.head.val(), net.head_bias.val().unsqueeze()],
-            logits: [net.logits.val(), net.logits_bias.val().unsqueeze()],
-        };
-        let interface = self.interface();
-        Ok(Box::new(Lanes::new(lanes_of, interface, lanes, device)?))
-    }
-}
-
-impl LaneNet for WaveNetLanes {
+impl BatchedNet for BatchedWaveNet {
     fn recondition(&mut self, conditions: Tensor<2>) {
         let Some(conditioning) = &self.conditioning else {
             return;
         };
-        let steering = conditions.matmul(conditioning.clone());
+        let conditions = conditions.matmul(conditioning.clone());
         let width = 2 * self.residual;
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            layer.steering = Some(steering.clone().narrow(1, index * width, width));
+            layer.conditions = Some(conditions.clone().narrow(1, index * width, width));
         }
     }
 
-    fn forget(&mut self, kept: Tensor<2>) {
+    fn reset(&mut self, kept: Tensor<2>) {
         for frame in self.layers.iter_mut().flat_map(|layer| &mut layer.past) {
             *frame = keep(frame.clone(), &kept, None);
         }
@@ -104,8 +67,8 @@ impl LaneNet for WaveNetLanes {
             layer.past.push_back(x.clone());
             let both = Tensor::cat(vec![past, x.clone()], 1);
             let mut p = both.matmul(layer.conv.clone()) + layer.conv_bias.clone();
-            if let Some(steering) = &layer.steering {
-                p = p + steering.clone();
+            if let Some(conditions) = &layer.conditions {
+                p = p + conditions.clone();
             }
             let z = tanh(p.clone().narrow(1, 0, r)) * sigmoid(p.narrow(1, r, r));
             let joined = z.matmul(layer.out.clone()) + layer.out_bias.clone();

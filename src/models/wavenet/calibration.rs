@@ -1,36 +1,36 @@
-/*! How large a WaveNet's activations become: what fixes the steps of their quantisation. */
+/*! The ranges of a WaveNet's activations, which set the scales of their quantisation. */
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::wavenet::stepper::{WaveNetEngine, WaveNetWeights};
+use crate::models::wavenet::stepper::{Activation, WaveNetStepper, WaveNetWeights};
 use crate::sequence::{Stepper, Token};
 
-/// The absolute maxima of a WaveNet's activations on typical sequences.
+/// The largest absolute values of a WaveNet's activations on typical sequences.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// Of the residual stream where it enters each layer.
+    /// The residual stream at the input of each layer.
     pub x: Vec<f32>,
-    /// Of the rectified sum of skips.
+    /// The rectified sum of skips.
     pub skip: f32,
-    /// Of the rectified hidden units of the head.
+    /// The rectified hidden units of the head.
     pub hidden: f32,
 }
 
 impl Calibration {
-    /// Runs the f32 engine over `sequences`, each with its condition, and keeps the largest values met.
+    /// Runs the f32 stepper over `sequences`, each with its condition, and keeps the largest values.
     ///
     /// # Errors
-    /// If the weights do not pass [`WaveNetWeights::validate`], a token is none of the alphabet's inputs, a condition
-    /// has another length than the network's, or there is no token at all.
-    pub fn collect(
+    /// If the weights do not pass [`WaveNetWeights::validate`], a token is outside the alphabet, a condition has another
+    /// length than the network's, or there is no token at all.
+    pub(crate) fn collect(
         weights: &Arc<WaveNetWeights>,
         sequences: &[(&[Token], Option<&[f32]>)],
     ) -> Result<Self> {
-        let mut engine = WaveNetEngine::new(weights.clone(), 1)?;
+        let mut stepper = WaveNetStepper::new(weights.clone(), 1)?;
         let mut calibration = Self {
             x: vec![0.0; weights.dilations.len()],
             skip: 0.0,
@@ -41,10 +41,10 @@ impl Calibration {
         }
         for (tokens, condition) in sequences {
             check_sequence(weights, tokens, *condition)?;
-            engine.reset(0, *condition);
+            stepper.reset(0, *condition);
             for &token in *tokens {
-                engine.step(&[token]);
-                engine.activations(|layer, values| {
+                stepper.step(&[token]);
+                stepper.net().activations(|layer, values| {
                     let maximum = match layer {
                         Activation::Layer(i) => &mut calibration.x[i],
                         Activation::Skip => &mut calibration.skip,
@@ -57,7 +57,7 @@ impl Calibration {
         Ok(calibration)
     }
 
-    /// Refuses maxima that do not belong to a network of `layers` layers, or are no sizes.
+    /// Refuses maxima of another number of layers, and values that are negative, NaN or infinite.
     pub(crate) fn validate(&self, layers: usize) -> Result<()> {
         if self.x.len() != layers {
             return Err(Error::usage(format!(
@@ -69,28 +69,17 @@ impl Calibration {
         match maxima.into_iter().find(|m| !(m.is_finite() && **m >= 0.0)) {
             None => Ok(()),
             Some(bad) => Err(Error::usage(format!(
-                "the calibration has {bad} for a largest value"
+                "the calibration has the invalid largest value {bad}"
             ))),
         }
     }
-}
-
-/// The places that a calibration looks at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Activation {
-    /// What enters a layer.
-    Layer(usize),
-    /// The rectified sum of skips.
-    Skip,
-    /// The rectified hidden units.
-    Hidden,
 }
 
 fn check_sequence(w: &WaveNetWeights, tokens: &[Token], condition: Option<&[f32]>) -> Result<()> {
     let inputs = w.alphabet.inputs();
     if let Some(token) = tokens.iter().find(|t| **t as usize >= inputs) {
         return Err(Error::usage(format!(
-            "token {token} of the calibration is not among the {inputs} inputs"
+            "token {token} of the calibration is not among the {inputs} inputs of the network"
         )));
     }
     let length = condition.map_or(w.condition, <[f32]>::len);

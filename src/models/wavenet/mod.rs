@@ -2,12 +2,13 @@
 
 mod batched_stepper;
 mod calibration;
-pub(crate) mod stepper;
+mod presets;
+mod stepper;
 mod stepper_int8;
 
 pub use calibration::Calibration;
-pub use stepper::{WaveNetEngine, WaveNetWeights};
-pub use stepper_int8::WaveNetInt8Engine;
+pub(crate) use stepper::{WaveNetStepper, WaveNetWeights};
+pub(crate) use stepper_int8::WaveNetInt8Stepper;
 
 use std::sync::Arc;
 
@@ -15,11 +16,14 @@ use burn::module::Param;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::models::batched_stepper::BatchedStepper;
 use crate::models::init::Init;
-use crate::models::{Interface, SequenceModel, sources, values};
+use crate::models::wavenet::batched_stepper::BatchedWaveNet;
+use crate::models::weights::check_sizes;
+use crate::models::{Interface, SequenceModel, device_of, sources, values};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
-use crate::sequence::Stepper;
+use crate::sequence::{Stepper, Token};
 
 /// The size of a WaveNet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,11 +33,11 @@ pub struct WaveNetConfig {
     pub layers: usize,
     /// Layers until the dilation starts again at 1; it doubles from layer to layer.
     pub cycle: usize,
-    /// Channels that run through the stack.
+    /// Channels of the residual stream.
     pub residual: usize,
-    /// Channels collected from every layer.
+    /// Channels of the sum of skip connections.
     pub skip: usize,
-    /// Width of the hidden layer between the skip sum and the logits.
+    /// Width of the hidden layer between the sum of skips and the logits.
     pub head: usize,
 }
 
@@ -45,38 +49,31 @@ impl WaveNetConfig {
             .collect()
     }
 
-    /// How many tokens, the current one included, reach the logits of one position.
+    /// The number of tokens, the current one included, that the logits of one position depend on.
     pub fn receptive_field(&self) -> usize {
         1 + self.dilations().iter().sum::<usize>()
     }
 
-    /// Refuses sizes that make no network.
+    /// Refuses invalid sizes.
     ///
     /// # Errors
     /// A usage error naming the size, its value and what is allowed.
     pub fn validate(&self) -> Result<()> {
-        for (name, value, most) in [
+        let sizes = [
             ("layers", self.layers, 200),
             ("cycle", self.cycle, 16),
             ("residual", self.residual, 4096),
             ("skip", self.skip, 4096),
             ("head", self.head, 4096),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(Error::usage(format!(
-                    "a WaveNet with {name} = {value} is not possible"
-                ))
-                .with_hint(format!("{name} is a whole number from 1 to {most}")));
-            }
-        }
-        Ok(())
+        ];
+        check_sizes("a WaveNet", &sizes)
     }
 }
 
-/// A WaveNet over any alphabet. Before its first token lies nothing: zeros in every layer.
+/// A WaveNet over any alphabet. Every layer is padded with zeros before the first token.
 #[derive(Module, Debug)]
 pub struct WaveNet {
-    /// `[(1 + lags) · inputs, residual]`: one table for the current token, then one a lag.
+    /// `[(1 + lags) · inputs, residual]`: one table for the current token, then one for each lag.
     embedding: Param<Tensor<2>>,
     /// See [`ResidualStack`].
     conv: Param<Tensor<3>>,
@@ -98,10 +95,10 @@ pub struct WaveNet {
 }
 
 impl WaveNet {
-    /// A new network with first weights drawn from `seed`.
+    /// A new network with weights drawn from `seed`.
     ///
     /// # Errors
-    /// When the sizes make no network.
+    /// A usage error when a size is invalid.
     pub fn new(
         config: WaveNetConfig,
         interface: Interface,
@@ -139,13 +136,8 @@ impl WaveNet {
         })
     }
 
-    /// Its size.
-    pub fn config(&self) -> &WaveNetConfig {
-        &self.config
-    }
-
     /// The weights as plain arrays.
-    pub fn weights(&self) -> WaveNetWeights {
+    pub(crate) fn weights(&self) -> WaveNetWeights {
         WaveNetWeights {
             alphabet: self.interface.alphabet,
             lags: self.interface.lags.clone(),
@@ -170,6 +162,34 @@ impl WaveNet {
             logits_bias: values(self.logits_bias.val()),
         }
     }
+
+    /// The network with this many lanes, as tensors on its device.
+    fn batched(&self, lanes: usize) -> BatchedWaveNet {
+        let device = device_of(self);
+        let net = self.valid();
+        let of_layer = |all: &Tensor<3>, index: usize| -> Tensor<2> {
+            all.clone().narrow(0, index, 1).squeeze_dim(0)
+        };
+        let silence = Tensor::zeros([lanes, net.config.residual], &device);
+        let layer = |(index, dilation): (usize, usize)| batched_stepper::Layer {
+            conv: of_layer(&net.conv.val(), index),
+            conv_bias: net.conv_bias.val().narrow(0, index, 1),
+            out: of_layer(&net.out.val(), index),
+            out_bias: net.out_bias.val().narrow(0, index, 1),
+            past: std::iter::repeat_n(silence.clone(), dilation).collect(),
+            conditions: None,
+        };
+        let dilations = net.config.dilations().into_iter();
+        BatchedWaveNet {
+            lanes,
+            residual: net.config.residual,
+            embedding: net.embedding.val(),
+            layers: dilations.enumerate().map(layer).collect(),
+            conditioning: net.conditioning.as_ref().map(burn::module::Param::val),
+            head: [net.head.val(), net.head_bias.val().unsqueeze()],
+            logits: [net.logits.val(), net.logits_bias.val().unsqueeze()],
+        }
+    }
 }
 
 impl SequenceModel for WaveNet {
@@ -185,14 +205,14 @@ impl SequenceModel for WaveNet {
             out: self.out.val(),
             out_bias: self.out_bias.val(),
         };
-        let steering = match (condition, &self.conditioning) {
+        let conditions = match (condition, &self.conditioning) {
             (Some(condition), Some(conditioning)) => Some(condition.matmul(conditioning.val())),
             _ => None,
         };
         let skip = residual_stack(
             embedding(self.embedding.val(), sources(tokens, &self.interface)),
             &stack,
-            steering,
+            conditions,
             &self.config.dilations(),
             time,
         );
@@ -202,21 +222,52 @@ impl SequenceModel for WaveNet {
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(WaveNetEngine::new(
+        Ok(Box::new(WaveNetStepper::new(
             Arc::new(self.weights()),
             lanes,
         )?))
     }
 
-    fn lanes(&self, count: usize) -> Result<Box<dyn Stepper>> {
-        self.in_lanes(count)
+    fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
+        let (net, device) = (self.batched(lanes), device_of(self));
+        Ok(Box::new(BatchedStepper::new(
+            net,
+            &self.interface,
+            lanes,
+            device,
+        )?))
+    }
+
+    fn multiply_adds_per_step(&self) -> usize {
+        let WaveNetConfig {
+            layers,
+            residual,
+            skip,
+            head,
+            ..
+        } = self.config;
+        // The embedding is a table and costs none.
+        let layer = 4 * residual * residual + residual * (residual + skip);
+        layers * layer + head * (skip + self.interface.alphabet.size)
+    }
+
+    fn calibrate(&self, sequences: &[(&[Token], Option<&[f32]>)]) -> Result<Option<Calibration>> {
+        Calibration::collect(&Arc::new(self.weights()), sequences).map(Some)
+    }
+
+    fn int8_stepper(&self, calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
+        Ok(Box::new(WaveNetInt8Stepper::new(
+            Arc::new(self.weights()),
+            calibration,
+            lanes,
+        )?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, Both, InLanes, scrambled};
+    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
     use crate::sequence::conformance;
 
     fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
@@ -237,11 +288,11 @@ mod tests {
 
     #[test]
     fn it_passes_every_law() {
-        conformance::check_all(&Both(net(7, vec![], 0)));
-        conformance::check_all(&Both(net(4, vec![5, 12], 3)));
-        conformance::check_all(&Both(net(1, vec![], 2)));
-        conformance::check_all(&InLanes(net(7, vec![], 0)));
-        conformance::check_all(&InLanes(net(4, vec![5, 12], 3)));
+        conformance::check_all(&with_cpu_stepper(net(7, vec![], 0)));
+        conformance::check_all(&with_cpu_stepper(net(4, vec![5, 12], 3)));
+        conformance::check_all(&with_cpu_stepper(net(1, vec![], 2)));
+        conformance::check_all(&with_batched_stepper(net(7, vec![], 0)));
+        conformance::check_all(&with_batched_stepper(net(4, vec![5, 12], 3)));
     }
 
     #[test]
@@ -253,8 +304,8 @@ mod tests {
 
     #[test]
     fn nothing_before_the_receptive_field_matters_and_all_of_it_does() {
-        let net = Both(net(6, vec![], 0));
-        let field = net.0.config().receptive_field();
+        let net = with_cpu_stepper(net(6, vec![], 0));
+        let field = net.net.config.receptive_field();
         assert_eq!(field, 15);
         let tokens: Vec<u32> = (0..30).map(|i| (i * 7 % 11) as u32).collect();
         let logits = |tokens: &[u32]| conformance::Subject::logits(&net, tokens, None)[29].clone();

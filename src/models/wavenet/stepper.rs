@@ -1,12 +1,12 @@
 /*!
 WaveNet, one sample at a time (van den Oord et al. 2016, "WaveNet: a generative model for raw audio", §2).
 
-Each dilated convolution of width 2 remembers its own past in a queue (Le Paine et al. 2016, "Fast WaveNet
-generation algorithm"), so that a step costs one pass over the weights, whatever the receptive field.
+Each dilated convolution of width 2 keeps its past in a queue (Le Paine et al. 2016, "Fast WaveNet generation
+algorithm"), so that a step costs one pass over the weights, whatever the receptive field.
 
-**Order of operations.** Pre-activation = (one fused chain from the bias over x_{t-d}, then over x_t) + the
-condition's part, which is itself one chain over the condition, begun at zero when the condition is set. What
-x_{t-d} adds is known d steps ahead: it is made for several steps in one pass over those weights.
+**Order of operations.** Pre-activation = (one chain of fused multiply-adds from the bias over x_{t-d}, then over x_t) +
+what the condition adds, which is one chain from zero over the condition, computed when the condition is set. What x_{t-d}
+adds is known d steps ahead: one pass over those weights computes it for several steps.
 */
 
 use std::ops::Range;
@@ -15,33 +15,43 @@ use std::sync::Arc;
 use crate::base::math::exp;
 use crate::base::simd::InstructionSet;
 use crate::error::Result;
-use crate::kernels::step::Embedding;
+use crate::kernels::registers::{F32Registers, F32Work, with_f32};
 use crate::kernels::step::blocks::{Block, Rows, View, add, columns, rectify};
 use crate::kernels::step::delay::Delay;
 use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::vector::{Fma, FmaWork, with_fma};
-use crate::models::wavenet::calibration::Activation;
+use crate::kernels::step::sum_rows;
+use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::weights::{check_inputs, check_lanes, check_reach, check_shape, check_width};
-use crate::sequence::{Alphabet, Stepper, Token};
+use crate::sequence::Alphabet;
+
+/// The tensors that a calibration measures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Activation {
+    /// The input of a layer.
+    Layer(usize),
+    /// The rectified sum of skips.
+    Skip,
+    /// The rectified hidden units.
+    Hidden,
+}
 
 /// A trained WaveNet as plain row-major arrays.
 #[derive(Debug, Clone)]
-pub struct WaveNetWeights {
-    /// The tokens read and predicted.
+pub(crate) struct WaveNetWeights {
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one: a lag of n is the token fed n steps before it.
+    /// Earlier tokens that enter beside the current one: a lag of n is the token n steps before it.
     pub lags: Vec<usize>,
     /// Width of the residual stream.
     pub residual: usize,
     /// Width of the sum of skip connections.
     pub skip: usize,
-    /// Width of the head between the skip sum and the logits.
+    /// Width of the hidden layer between the sum of skips and the logits.
     pub hidden: usize,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
-    /// Steps between the two frames each layer sees, one number per layer.
+    /// The dilation of each layer, in steps.
     pub dilations: Vec<usize>,
-    /// `[(1 + lags) · inputs, residual]`: a table per source, the current token's first.
+    /// `[(1 + lags) · inputs, residual]`: the table of the current token first.
     pub embedding: Vec<f32>,
     /// `[layers, 2 · residual, 2 · residual]`: rows x_{t-d} then x_t; columns filter then gate.
     pub conv: Vec<f32>,
@@ -68,7 +78,7 @@ impl WaveNetWeights {
     ///
     /// # Errors
     /// If a width is zero, a lag or dilation out of range, or a tensor has another length than its shape says.
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         let layers = self.dilations.len();
         let (residual, skip, hidden) = (self.residual, self.skip, self.hidden);
         check_inputs(self.alphabet, &self.lags)?;
@@ -92,44 +102,30 @@ impl WaveNetWeights {
         check_shape("logits", &self.logits, &[hidden, size])?;
         check_shape("logits_bias", &self.logits_bias, &[size])
     }
-
-    /// Multiply-adds of one step in one lane; embeddings are looked up and cost none.
-    pub fn multiply_adds_per_step(&self) -> usize {
-        let (residual, skip) = (self.residual, self.skip);
-        let layer = 4 * residual * residual + residual * (residual + skip);
-        self.dilations.len() * layer + self.hidden * (skip + self.alphabet.size)
-    }
 }
 
-/// The f32 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
-#[derive(Debug)]
-pub struct WaveNetEngine {
+/// A WaveNet one step at a time in f32.
+pub(crate) type WaveNetStepper = CpuStepper<PackedWaveNet>;
+
+/// Packed weights and the state of every lane.
+pub(crate) struct PackedWaveNet {
     weights: Arc<WaveNetWeights>,
-    level: InstructionSet,
-    lanes: usize,
-    embedding: Embedding,
     layers: Vec<Layer>,
     head: Matrix,
-    logits_matrix: Matrix,
-    conditioning: Matrix,
-    /// `[lanes, layers, 2 · residual]`: what the condition adds to the pre-activations.
-    conditions: Rows<Block>,
+    logits: Matrix,
     scratch: Scratch,
-    logits: Vec<f32>,
 }
 
-/// One residual layer: its weights and its past. Pre-activations lie in pairs of blocks, filter beside gate.
-#[derive(Debug)]
+/// One residual layer: its weights and its past. Pre-activations are pairs of blocks, filter then gate.
 struct Layer {
     past_weights: Matrix,
     weights: Matrix,
     out: Matrix,
-    /// Frames x, and what bias and x_{t-d} contribute to the pre-activations.
+    /// Frames x, and what bias and x_{t-d} add to the pre-activations.
     delay: Delay<Block, Block>,
 }
 
-/// What a step writes and the next one forgets.
-#[derive(Debug)]
+/// Buffers of one step.
 struct Scratch {
     /// `[lanes, residual + skip]`: the residual stream, then the sum of skips.
     streams: Rows<Block>,
@@ -143,64 +139,55 @@ struct Scratch {
     logits: Rows<Block>,
 }
 
-impl WaveNetEngine {
-    /// An engine at the processor's widest level.
+impl WaveNetStepper {
+    /// With the widest instruction set of the processor.
     ///
     /// # Errors
     /// If `lanes` is 0 or the weights do not pass [`WaveNetWeights::validate`].
-    pub fn new(weights: Arc<WaveNetWeights>, lanes: usize) -> Result<Self> {
-        Self::with_level(weights, lanes, InstructionSet::detect())
+    pub(crate) fn new(weights: Arc<WaveNetWeights>, lanes: usize) -> Result<Self> {
+        Self::with_instruction_set(weights, lanes, InstructionSet::detect())
     }
 
-    /// An engine at a given level: what tests compare.
-    ///
-    /// # Errors
-    /// As for [`WaveNetEngine::new`].
-    pub fn with_level(
+    pub(super) fn with_instruction_set(
         weights: Arc<WaveNetWeights>,
         lanes: usize,
-        level: InstructionSet,
+        instruction_set: InstructionSet,
     ) -> Result<Self> {
         weights.validate()?;
         check_lanes(lanes)?;
         let w = &*weights;
-        let (layers, residual) = (w.dilations.len(), w.residual);
-        let pairs: Vec<_> = (0..layers)
-            .flat_map(|i| pairs(i * 2 * residual, residual))
-            .collect();
-        let both = Block::count(residual) + Block::count(w.skip);
-        let no_bias = vec![0.0; layers * 2 * residual];
+        let conditioning = conditioning_matrix(w, &w.conditioning);
+        let (alphabet, lags) = (w.alphabet, w.lags.clone());
         let whole = |width| columns(0..width).collect::<Vec<_>>();
-        Ok(Self {
-            level,
-            lanes,
-            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
-            layers: (0..layers)
-                .map(|i| Layer::new(w, i, lanes, level))
+        let net = PackedWaveNet {
+            layers: (0..w.dilations.len())
+                .map(|i| Layer::new(w, i, lanes, instruction_set))
                 .collect(),
             head: Matrix::pack(w.skip, &w.head, &w.head_bias, &whole(w.hidden)),
-            logits_matrix: Matrix::pack(
-                w.hidden,
-                &w.logits,
-                &w.logits_bias,
-                &whole(w.alphabet.size),
-            ),
-            conditioning: Matrix::pack(w.condition, &w.conditioning, &no_bias, &pairs),
-            conditions: Rows::zeros(lanes, pairs.len() * Block::WIDTH),
+            logits: Matrix::pack(w.hidden, &w.logits, &w.logits_bias, &whole(alphabet.size)),
             scratch: Scratch {
-                streams: Rows::filled(lanes, both, Block::ZERO),
-                pre: Rows::filled(lanes, 2 * Block::count(residual), Block::ZERO),
-                gated: Rows::zeros(lanes, residual),
+                streams: streams(w, lanes),
+                pre: Rows::filled(lanes, 2 * Block::count(w.residual), Block::ZERO),
+                gated: Rows::zeros(lanes, w.residual),
                 hidden: Rows::zeros(lanes, w.hidden),
-                logits: Rows::zeros(lanes, w.alphabet.size),
+                logits: Rows::zeros(lanes, alphabet.size),
             },
-            logits: vec![0.0; lanes * w.alphabet.size],
             weights,
-        })
+        };
+        Ok(Self::from_packed(
+            net,
+            alphabet,
+            &lags,
+            conditioning,
+            lanes,
+            instruction_set,
+        ))
     }
+}
 
-    /// Shows what the last step of lane 0 came by: what entered each layer, then the head.
-    pub(crate) fn activations(&self, mut see: impl FnMut(Activation, &[f32])) {
+impl PackedWaveNet {
+    /// Calls `see` with the activations of lane 0 in the last step: what entered each layer, then the head.
+    pub(super) fn activations(&self, mut see: impl FnMut(Activation, &[f32])) {
         let w = &*self.weights;
         for (i, layer) in self.layers.iter().enumerate() {
             let frame = layer.delay.last_frames().floats(0);
@@ -214,8 +201,23 @@ impl WaveNetEngine {
     }
 }
 
+/// `[lanes, residual + skip]`, each part padded to whole blocks.
+pub(super) fn streams(w: &WaveNetWeights, lanes: usize) -> Rows<Block> {
+    let blocks = Block::count(w.residual) + Block::count(w.skip);
+    Rows::filled(lanes, blocks, Block::ZERO)
+}
+
+/// From a condition to the pre-activations of all layers; `weights` are `[condition, layers · 2 · residual]`.
+pub(super) fn conditioning_matrix(w: &WaveNetWeights, weights: &[f32]) -> Matrix {
+    let width = 2 * w.residual;
+    let layers = 0..w.dilations.len();
+    let pairs: Vec<_> = layers.flat_map(|i| pairs(i * width, w.residual)).collect();
+    let no_bias = vec![0.0; w.dilations.len() * width];
+    Matrix::pack(w.condition, weights, &no_bias, &pairs)
+}
+
 /// The columns of a layer's pre-activations from column `first`: block by block, filter then gate.
-pub(crate) fn pairs(first: usize, residual: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn pairs(first: usize, residual: usize) -> impl Iterator<Item = Range<usize>> {
     let gate = first + residual;
     columns(first..gate)
         .zip(columns(gate..gate + residual))
@@ -223,7 +225,12 @@ pub(crate) fn pairs(first: usize, residual: usize) -> impl Iterator<Item = Range
 }
 
 impl Layer {
-    fn new(w: &WaveNetWeights, index: usize, lanes: usize, level: InstructionSet) -> Self {
+    fn new(
+        w: &WaveNetWeights,
+        index: usize,
+        lanes: usize,
+        instruction_set: InstructionSet,
+    ) -> Self {
         let (residual, both) = (w.residual, w.residual + w.skip);
         let conv = &w.conv[index * 4 * residual * residual..][..4 * residual * residual];
         let (past, now) = conv.split_at(2 * residual * residual);
@@ -236,7 +243,7 @@ impl Layer {
             .collect();
         let dilation = w.dilations[index];
         let past_weights = Matrix::pack(residual, past, bias, &pairs);
-        let silence = past_weights.apply(level, &vec![0.0; residual]);
+        let silence = past_weights.apply(instruction_set, &vec![0.0; residual]);
         Self {
             past_weights,
             weights: Matrix::pack(residual, now, bias, &pairs),
@@ -251,9 +258,14 @@ impl Layer {
         }
     }
 
-    /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
+    /// One step of this layer, in place on the streams; `conditions` are this layer's, `None` without a condition.
     #[inline(always)]
-    fn step<F: Fma>(&mut self, fma: F, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
+    fn step<R: F32Registers>(
+        &mut self,
+        registers: R,
+        scratch: &mut Scratch,
+        conditions: Option<View<'_, Block>>,
+    ) {
         let Scratch {
             streams,
             pre,
@@ -263,7 +275,8 @@ impl Layer {
         let lanes = streams.len();
         if let Some((rows, frames, past)) = self.delay.due() {
             let bias = self.past_weights.bias();
-            self.past_weights.multiply(fma, rows, frames, bias, past);
+            self.past_weights
+                .multiply(registers, rows, frames, bias, past);
         }
         let (frames, first) = self.delay.frames_mut();
         for lane in 0..lanes {
@@ -271,7 +284,7 @@ impl Layer {
             frame.copy_from_slice(&streams.blocks(lane)[..frame.len()]);
         }
         let (x, past) = (streams.view(0), self.delay.past());
-        self.weights.multiply(fma, lanes, x, past, pre);
+        self.weights.multiply(registers, lanes, x, past, pre);
         for lane in 0..lanes {
             let pre = pre.blocks_mut(lane);
             if let Some(conditions) = conditions {
@@ -282,7 +295,7 @@ impl Layer {
                 *z = gated_unit(filter, gate);
             }
         }
-        self.out.add(fma, lanes, gated.view(0), streams);
+        self.out.add(registers, lanes, gated.view(0), streams);
         self.delay.advance();
     }
 }
@@ -292,45 +305,45 @@ impl Layer {
 fn gated_unit(filter: &Block, gate: &Block) -> Block {
     let mut z = Block::ZERO;
     for i in 0..Block::WIDTH {
-        // Beyond 10, tanh is 1 in f32; the bound keeps the product of the denominators from overflowing too early.
+        // Beyond 10, tanh is 1 in f32; the bound keeps the product of the denominators finite.
         let e = exp(2.0 * filter.0[i].clamp(-10.0, 10.0));
         z.0[i] = (e - 1.0) / ((e + 1.0) * (1.0 + exp(-gate.0[i])));
     }
     z
 }
 
-/// One step of every lane.
 struct Step<'a> {
-    engine: &'a mut WaveNetEngine,
-    tokens: &'a [Token],
+    net: &'a mut PackedWaveNet,
+    input: StepInput<'a>,
+    logits: &'a mut [f32],
 }
 
-impl FmaWork for Step<'_> {
+impl F32Work for Step<'_> {
     #[inline(always)]
-    fn run<F: Fma>(self, fma: F) {
-        let Self { engine, tokens } = self;
-        let WaveNetEngine {
+    fn run<R: F32Registers>(self, registers: R) {
+        let PackedWaveNet {
             weights,
+            layers,
+            head,
+            logits: logits_matrix,
             scratch,
-            conditions,
-            lanes,
-            ..
-        } = engine;
-        let lanes = *lanes;
+        } = self.net;
+        let lanes = scratch.streams.len();
         for lane in 0..lanes {
             scratch.streams.blocks_mut(lane).fill(Block::ZERO);
         }
-        engine.embedding.embed(
-            &weights.embedding,
+        let table = &weights.embedding;
+        sum_rows(
+            self.input.rows,
+            table,
             weights.residual,
-            tokens,
             &mut scratch.streams,
         );
         let per_layer = scratch.pre.blocks(0).len();
-        for (i, layer) in engine.layers.iter_mut().enumerate() {
+        for (i, layer) in layers.iter_mut().enumerate() {
             let conditions =
-                (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
-            layer.step(fma, scratch, conditions);
+                (weights.condition > 0).then(|| self.input.conditions.skip(i * per_layer));
+            layer.step(registers, scratch, conditions);
         }
         let Scratch {
             streams,
@@ -344,60 +357,32 @@ impl FmaWork for Step<'_> {
             rectify(&mut streams.blocks_mut(lane)[residual..]);
         }
         let skip = streams.view(0).skip(residual);
-        engine
-            .head
-            .multiply(fma, lanes, skip, engine.head.bias(), hidden);
+        head.multiply(registers, lanes, skip, head.bias(), hidden);
         for lane in 0..lanes {
             rectify(hidden.blocks_mut(lane));
         }
-        let bias = engine.logits_matrix.bias();
-        engine
-            .logits_matrix
-            .multiply(fma, lanes, hidden.view(0), bias, logits);
-        logits.copy_to(&mut engine.logits);
+        let bias = logits_matrix.bias();
+        logits_matrix.multiply(registers, lanes, hidden.view(0), bias, logits);
+        logits.copy_to(self.logits);
     }
 }
 
-impl Stepper for WaveNetEngine {
-    fn alphabet(&self) -> Alphabet {
-        self.weights.alphabet
-    }
-
-    fn lanes(&self) -> usize {
-        self.lanes
-    }
-
-    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
-        self.recondition(lane, condition);
-        self.embedding.reset(lane);
+impl PackedNet for PackedWaveNet {
+    fn reset(&mut self, lane: usize, _: Option<&[f32]>, _: InstructionSet) {
         for layer in &mut self.layers {
             layer.delay.reset(lane);
         }
     }
 
-    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
-        let sums = self.conditions.blocks_mut(lane);
-        match condition {
-            None => sums.fill(Block::ZERO),
-            Some(condition) => {
-                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
-            }
-        }
-    }
-
-    fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        let engine = &mut *self;
-        with_fma(engine.level, Step { engine, tokens });
-        &self.logits
-    }
-
     fn gather(&mut self, parents: &[usize]) {
-        assert_eq!(parents.len(), self.lanes, "one parent per lane");
-        self.embedding.gather(parents);
-        self.conditions.gather(parents);
         for layer in &mut self.layers {
             layer.delay.gather(parents);
         }
+    }
+
+    fn step(&mut self, input: StepInput, logits: &mut [f32], instruction_set: InstructionSet) {
+        let net = self;
+        with_f32(instruction_set, Step { net, input, logits });
     }
 }
 
@@ -406,8 +391,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
     use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+    use crate::sequence::{Stepper, Token};
 
-    /// A small network whose widths are no multiples of a block.
+    /// A small network whose widths are not multiples of a block.
     pub fn small(condition: usize, lags: &[usize]) -> WaveNetWeights {
         network(&Shape {
             size: 19,
@@ -467,7 +453,7 @@ pub(crate) mod tests {
         x.iter().map(|v| v.max(0.0)).collect()
     }
 
-    /// The network as the paper draws it: full causal convolutions over the whole sequence, no queues, in f64.
+    /// The network of the paper in f64: causal convolutions over the whole sequence, without queues.
     fn direct(w: &WaveNetWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
         let (r, s, inputs) = (w.residual, w.skip, w.alphabet.inputs());
         let mut x: Vec<Vec<f64>> = (0..tokens.len())
@@ -521,17 +507,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_engine_equals_the_direct_evaluation() {
+    fn the_stepper_equals_the_direct_evaluation() {
         for (condition, lags) in [(0, vec![]), (3, vec![5]), (0, vec![1, 7])] {
             let w = small(condition, &lags);
             let mut random = Lcg(5);
             let tokens = random.tokens(60, 20);
             let c = random.values(condition, 1.0);
             let wanted = direct(&w, &tokens, &c);
-            let mut engine = WaveNetEngine::new(Arc::new(w), 1).unwrap();
-            engine.reset(0, Some(&c));
+            let mut stepper = WaveNetStepper::new(Arc::new(w), 1).unwrap();
+            stepper.reset(0, Some(&c));
             for (t, wanted) in wanted.iter().enumerate() {
-                assert_close(engine.step(&tokens[t..=t]), wanted, &format!("step {t}"));
+                assert_close(stepper.step(&tokens[t..=t]), wanted, &format!("step {t}"));
             }
         }
     }
@@ -551,8 +537,11 @@ pub(crate) mod tests {
         for w in [small(2, &[4]), network(&blocks)] {
             let w = Arc::new(w);
             let subject = Subject {
-                engine: &|lanes, level| {
-                    Box::new(WaveNetEngine::with_level(w.clone(), lanes, level).unwrap())
+                stepper: &|lanes, instruction_set| {
+                    Box::new(
+                        WaveNetStepper::with_instruction_set(w.clone(), lanes, instruction_set)
+                            .unwrap(),
+                    )
                 },
                 condition: w.condition,
                 steps: 40,
@@ -590,8 +579,8 @@ pub(crate) mod tests {
             let mut w = small(2, &[4]);
             assert!(w.validate().is_ok());
             change(&mut w);
-            assert!(WaveNetEngine::new(Arc::new(w), 1).is_err());
+            assert!(WaveNetStepper::new(Arc::new(w), 1).is_err());
         }
-        assert!(WaveNetEngine::new(Arc::new(small(0, &[])), 0).is_err());
+        assert!(WaveNetStepper::new(Arc::new(small(0, &[])), 0).is_err());
     }
 }

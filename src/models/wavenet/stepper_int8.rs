@@ -1,12 +1,12 @@
 /*!
-WaveNet in bytes: the same network as [`WaveNetEngine`](crate::models::wavenet::WaveNetEngine), several times as fast and slightly
-coarser.
+A WaveNet with int8 weights and activations: several times as fast as
+[`WaveNetStepper`](crate::models::wavenet::WaveNetStepper) and slightly less exact.
 
-Weights are quantised per output channel, activations with one scale per place that a [`Calibration`] has measured;
-the residual stream, the sum of skips and the logits stay f32. Products of bytes are summed exactly, and what follows
-is elementwise, so that here too the logits have the same bits at any level and in any number of lanes.
+Weights are quantised per output channel, activations with one scale for each tensor that a [`Calibration`] measured; the
+residual stream, the sum of skips and the logits stay f32. Products of bytes are summed exactly, and the rest is
+elementwise, so the logits have the same bits with any instruction set and any number of lanes.
 
-The gate works in powers of two: the factors 2·log2(e) of the filter and -log2(e) of the gate are part of the scales.
+The gated unit uses powers of two: the factors 2·log2(e) of the filter and -log2(e) of the gate are part of the scales.
 */
 
 use std::f32::consts::LOG2_E;
@@ -14,49 +14,41 @@ use std::sync::Arc;
 
 use crate::base::simd::InstructionSet;
 use crate::error::{Error, Result};
-use crate::kernels::step::Embedding;
+use crate::kernels::registers::{ByteRange, Int8Registers, Int8Work, Scalar, with_int8};
 use crate::kernels::step::blocks::{Block, Bytes, Ints, Rows, View, add, columns};
 use crate::kernels::step::delay::Delay;
 use crate::kernels::step::int8::{IntMatrix, Quantised, STEPS, ZERO};
-use crate::kernels::step::matrix::Matrix;
-use crate::kernels::step::vector::{ByteRange, Dot, DotWork, Scalar, with_dot};
+use crate::kernels::step::sum_rows;
+use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::wavenet::calibration::Calibration;
-use crate::models::wavenet::stepper::{WaveNetWeights, pairs};
+use crate::models::wavenet::stepper::{WaveNetWeights, conditioning_matrix, pairs, streams};
 use crate::models::weights::check_lanes;
-use crate::sequence::{Alphabet, Stepper, Token};
 
-/// The int8 engine: the same bits at any [`InstructionSet`] and in any number of lanes.
-#[derive(Debug)]
-pub struct WaveNetInt8Engine {
+/// A WaveNet one step at a time with int8 weights and activations.
+pub(crate) type WaveNetInt8Stepper = CpuStepper<PackedInt8WaveNet>;
+
+/// Packed weights and the state of every lane.
+pub(crate) struct PackedInt8WaveNet {
     weights: Arc<WaveNetWeights>,
-    level: InstructionSet,
-    lanes: usize,
-    embedding: Embedding,
     layers: Vec<Layer>,
-    /// `[residual + skip]`: nothing, then the sum of all layers' biases, with which the sum of skips begins.
-    beginning: Vec<Block>,
+    /// `[residual + skip]`: zeros, then the sum of the skip biases of all layers: the initial streams of a step.
+    initial: Vec<Block>,
     head: Head,
-    conditioning: Matrix,
-    /// `[lanes, layers, 2 · residual]`: what the condition adds to the exponents of the gates.
-    conditions: Rows<Block>,
     scratch: Scratch,
-    logits: Vec<f32>,
 }
 
-/// One residual layer: its weights and its past. Pre-activations lie in pairs of blocks, filter beside gate.
-#[derive(Debug)]
+/// One residual layer: its weights and its past. Pre-activations are pairs of blocks, filter then gate.
 struct Layer {
-    /// Steps of x per unit.
+    /// Quantisation steps of x per unit.
     steps: f32,
     past_weights: IntMatrix,
     weights: IntMatrix,
     out: IntMatrix,
-    /// Quantised frames x, and what x_{t-d} contributes to the sums.
+    /// Quantised frames x, and what x_{t-d} adds to the sums.
     delay: Delay<Bytes, Ints>,
 }
 
 /// From the sum of skips to the logits.
-#[derive(Debug)]
 struct Head {
     skip_steps: f32,
     hidden: IntMatrix,
@@ -64,12 +56,11 @@ struct Head {
     logits: IntMatrix,
 }
 
-/// What a step writes and the next one forgets.
-#[derive(Debug)]
+/// Buffers of one step.
 struct Scratch {
     /// `[lanes, residual + skip]`: the residual stream, then the sum of skips.
     streams: Rows<Block>,
-    /// `[lanes, 2 · residual]`: exponents of two, of filter and gate.
+    /// `[lanes, 2 · residual]`: the pre-activations as exponents of two.
     exponents: Rows<Block>,
     /// `[lanes, residual]`: tanh(filter) · sigmoid(gate), quantised.
     gated: Rows<Bytes>,
@@ -83,71 +74,65 @@ struct Scratch {
     logits: Rows<Block>,
 }
 
-impl WaveNetInt8Engine {
-    /// An engine at the processor's widest level.
+impl WaveNetInt8Stepper {
+    /// With the widest instruction set of the processor.
     ///
     /// # Errors
     /// If `lanes` is 0, the weights do not pass [`WaveNetWeights::validate`], a matrix has more inputs than sums of 32
     /// bits hold, or the calibration belongs to another network.
-    pub fn new(
+    pub(crate) fn new(
         weights: Arc<WaveNetWeights>,
         calibration: &Calibration,
         lanes: usize,
     ) -> Result<Self> {
-        Self::with_level(weights, calibration, lanes, InstructionSet::detect())
+        Self::with_instruction_set(weights, calibration, lanes, InstructionSet::detect())
     }
 
-    /// An engine at a given level: what tests compare.
-    ///
-    /// # Errors
-    /// As for [`WaveNetInt8Engine::new`].
-    pub fn with_level(
+    fn with_instruction_set(
         weights: Arc<WaveNetWeights>,
         calibration: &Calibration,
         lanes: usize,
-        level: InstructionSet,
+        instruction_set: InstructionSet,
     ) -> Result<Self> {
         weights.validate()?;
         check_lanes(lanes)?;
         calibration.validate(weights.dilations.len())?;
         let w = &*weights;
-        let (layers, residual) = (w.dilations.len(), w.residual);
+        let residual = w.residual;
         let widest = residual.saturating_mul(2).max(w.skip).max(w.hidden);
         if widest > IntMatrix::MAX_INPUTS {
             return Err(Error::usage(format!(
                 "a matrix with {widest} inputs is too wide for int8"
             )));
         }
-        let pairs: Vec<_> = (0..layers)
-            .flat_map(|i| pairs(i * 2 * residual, residual))
-            .collect();
-        let conditioning = exponents(&w.conditioning, residual);
-        let both = Block::count(residual) + Block::count(w.skip);
-        let no_bias = vec![0.0; layers * 2 * residual];
-        let layers: Vec<_> = (0..layers)
+        let conditioning = conditioning_matrix(w, &exponents(&w.conditioning, residual));
+        let (alphabet, lags) = (w.alphabet, w.lags.clone());
+        let layers: Vec<_> = (0..w.dilations.len())
             .map(|i| Layer::new(w, calibration, i, lanes))
             .collect();
-        Ok(Self {
-            level,
-            lanes,
-            embedding: Embedding::new(w.alphabet, &w.lags, lanes),
-            beginning: beginning(&layers, Block::count(residual)),
+        let net = PackedInt8WaveNet {
+            initial: initial_streams(&layers, Block::count(residual)),
             head: Head::new(w, calibration),
-            conditioning: Matrix::pack(w.condition, &conditioning, &no_bias, &pairs),
-            conditions: Rows::filled(lanes, pairs.len(), Block::ZERO),
             scratch: Scratch {
-                streams: Rows::filled(lanes, both, Block::ZERO),
+                streams: streams(w, lanes),
                 exponents: Rows::filled(lanes, 2 * Block::count(residual), Block::ZERO),
                 gated: zero_bytes(lanes, residual),
                 rectified: zero_bytes(lanes, w.skip),
                 numbers: Rows::zeros(lanes, w.hidden),
                 hidden: zero_bytes(lanes, w.hidden),
-                logits: Rows::zeros(lanes, w.alphabet.size),
+                logits: Rows::zeros(lanes, alphabet.size),
             },
-            logits: vec![0.0; lanes * w.alphabet.size],
             layers,
             weights,
-        })
+        };
+        Ok(Self::from_packed(
+            net,
+            alphabet,
+            &lags,
+            conditioning,
+            lanes,
+            instruction_set,
+        ))
     }
 }
 
@@ -155,7 +140,7 @@ fn zero_bytes(rows: usize, width: usize) -> Rows<Bytes> {
     Rows::filled(rows, Bytes::count(width), Bytes([0; Bytes::WIDTH]))
 }
 
-/// Columns filter then gate, over and over, scaled so that 2 to their power is e^2f and e^-g.
+/// Scales alternating columns of filter and gate so that two to their power is e^2f and e^-g.
 fn exponents(values: &[f32], residual: usize) -> Vec<f32> {
     let factor = |i: usize| {
         if (i / residual).is_multiple_of(2) {
@@ -171,16 +156,16 @@ fn exponents(values: &[f32], residual: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The streams before the first layer: `residual` blocks of zeros, then the sum of the skips' biases, layer by layer.
-fn beginning(layers: &[Layer], residual: usize) -> Vec<Block> {
-    let mut beginning = vec![Block::ZERO; layers[0].out.bias().len()];
+/// The streams before the first layer: `residual` blocks of zeros, then the sum of the skip biases, layer by layer.
+fn initial_streams(layers: &[Layer], residual: usize) -> Vec<Block> {
+    let mut initial = vec![Block::ZERO; layers[0].out.bias().len()];
     for layer in layers {
         let biases = layer.out.bias().iter();
-        for (sum, bias) in beginning.iter_mut().zip(biases).skip(residual) {
+        for (sum, bias) in initial.iter_mut().zip(biases).skip(residual) {
             *sum = sum.add(bias);
         }
     }
-    beginning
+    initial
 }
 
 /// Quantisation steps per unit, so that `largest` becomes `steps`.
@@ -220,9 +205,14 @@ impl Layer {
         }
     }
 
-    /// One step of this layer, from and into the streams; `conditions` are this layer's, if the network has any.
+    /// One step of this layer, in place on the streams; `conditions` are this layer's, `None` without a condition.
     #[inline(always)]
-    fn step<D: Dot>(&mut self, dot: D, scratch: &mut Scratch, conditions: Option<View<'_, Block>>) {
+    fn step<R: Int8Registers>(
+        &mut self,
+        registers: R,
+        scratch: &mut Scratch,
+        conditions: Option<View<'_, Block>>,
+    ) {
         let Scratch {
             streams,
             exponents,
@@ -231,19 +221,19 @@ impl Layer {
         } = scratch;
         let lanes = streams.len();
         if let Some((rows, frames, past)) = self.delay.due() {
-            self.past_weights.sums(dot, rows, frames, past);
+            self.past_weights.sums(registers, rows, frames, past);
         }
         let (frames, first) = self.delay.frames_mut();
         for lane in 0..lanes {
             let x = &mut streams.blocks_mut(lane)[..exponents.blocks(lane).len() / 2];
             let frame = frames.bytes_mut(first + lane);
-            quantise(dot, x, self.steps, ByteRange::SIGNED, frame);
-            // The bias of what the layer will add to the stream, while the stream is at hand.
+            quantise(registers, x, self.steps, ByteRange::SIGNED, frame);
+            // The bias of the layer's output, added here while the stream is in the cache.
             add(x, self.out.bias());
         }
         let (frames, past) = (self.delay.frames(), self.delay.past());
         self.weights
-            .numbers(dot, lanes, frames, Some(past), exponents);
+            .numbers(registers, lanes, frames, Some(past), exponents);
         for lane in 0..lanes {
             let exponents = exponents.blocks_mut(lane);
             if let Some(conditions) = conditions {
@@ -254,7 +244,7 @@ impl Layer {
                 *bytes = gated_unit(filter, gate);
             }
         }
-        self.out.add(dot, lanes, gated.view(0), streams);
+        self.out.add(registers, lanes, gated.view(0), streams);
         self.delay.advance();
     }
 }
@@ -275,9 +265,9 @@ impl Head {
         }
     }
 
-    /// Scratch's sum of skips to scratch's logits.
+    /// From the sum of skips to the logits, both in `scratch`.
     #[inline(always)]
-    fn step<D: Dot>(&self, dot: D, scratch: &mut Scratch) {
+    fn step<R: Int8Registers>(&self, registers: R, scratch: &mut Scratch) {
         let Scratch {
             streams,
             exponents,
@@ -291,32 +281,45 @@ impl Head {
         for lane in 0..lanes {
             let skip = &streams.blocks(lane)[residual..];
             let bytes = rectified.bytes_mut(lane);
-            quantise(dot, skip, self.skip_steps, ByteRange::UNSIGNED, bytes);
+            quantise(registers, skip, self.skip_steps, ByteRange::UNSIGNED, bytes);
         }
         self.hidden
-            .numbers(dot, lanes, rectified.view(0), None, numbers);
+            .numbers(registers, lanes, rectified.view(0), None, numbers);
         for lane in 0..lanes {
             let bytes = hidden.bytes_mut(lane);
             let numbers = numbers.blocks(lane);
-            quantise(dot, numbers, self.hidden_steps, ByteRange::UNSIGNED, bytes);
+            quantise(
+                registers,
+                numbers,
+                self.hidden_steps,
+                ByteRange::UNSIGNED,
+                bytes,
+            );
         }
         self.logits
-            .numbers(dot, lanes, hidden.view(0), None, logits);
+            .numbers(registers, lanes, hidden.view(0), None, logits);
     }
 }
 
 /// Quantisation steps of an unsigned range.
 const UNSIGNED_STEPS: f32 = 255.0;
+
 /// Rounds a row of numbers to bytes of `steps` per unit.
 #[inline(always)]
-fn quantise(dot: impl Dot, numbers: &[Block], steps: f32, range: ByteRange, bytes: &mut [u8]) {
+fn quantise(
+    registers: impl Int8Registers,
+    numbers: &[Block],
+    steps: f32,
+    range: ByteRange,
+    bytes: &mut [u8],
+) {
     let bytes = bytes.as_chunks_mut::<{ Block::WIDTH }>().0;
     for (bytes, numbers) in bytes.iter_mut().zip(numbers) {
-        dot.quantise(numbers, steps, range, bytes);
+        registers.quantise(numbers, steps, range, bytes);
     }
 }
 
-/// (e^2f - 1) / ((e^2f + 1)(1 + e^-g)), which is tanh(f) · sigmoid(g), quantised; from exponents of two.
+/// (e^2f - 1) / ((e^2f + 1)(1 + e^-g)), which is tanh(f) · sigmoid(g), quantised, from exponents of two.
 #[inline(always)]
 fn gated_unit(filter: &Block, gate: &Block) -> [u8; Block::WIDTH] {
     let mut bytes = [0; Block::WIDTH];
@@ -342,8 +345,8 @@ fn exp2(x: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// 1 / x for 1 ≤ x ≤ 2^100, with a relative error below 2e-5, in less time than a division: two steps of Newton's
-/// method from a guess that negates the exponent.
+/// 1 / x for 1 ≤ x ≤ 2^100 with a relative error below 2e-5, faster than a division: two steps of Newton's method from a
+/// guess that negates the exponent.
 #[inline(always)]
 fn reciprocal(x: f32) -> f32 {
     let guess = f32::from_bits(0x7ef1_27ea_u32.wrapping_sub(x.to_bits()));
@@ -351,87 +354,59 @@ fn reciprocal(x: f32) -> f32 {
     better * (-x).mul_add(better, 2.0)
 }
 
-/// One step of every lane.
 struct Step<'a> {
-    engine: &'a mut WaveNetInt8Engine,
-    tokens: &'a [Token],
+    net: &'a mut PackedInt8WaveNet,
+    input: StepInput<'a>,
+    logits: &'a mut [f32],
 }
 
-impl DotWork for Step<'_> {
+impl Int8Work for Step<'_> {
     #[inline(always)]
-    fn run<D: Dot>(self, dot: D) {
-        let Self { engine, tokens } = self;
-        let WaveNetInt8Engine {
+    fn run<R: Int8Registers>(self, registers: R) {
+        let PackedInt8WaveNet {
             weights,
+            layers,
+            initial,
+            head,
             scratch,
-            conditions,
-            lanes,
-            ..
-        } = engine;
-        let lanes = *lanes;
-        for lane in 0..lanes {
-            scratch
-                .streams
-                .blocks_mut(lane)
-                .copy_from_slice(&engine.beginning);
+        } = self.net;
+        for lane in 0..scratch.streams.len() {
+            scratch.streams.blocks_mut(lane).copy_from_slice(initial);
         }
-        engine.embedding.embed(
-            &weights.embedding,
+        let table = &weights.embedding;
+        sum_rows(
+            self.input.rows,
+            table,
             weights.residual,
-            tokens,
             &mut scratch.streams,
         );
         let per_layer = scratch.exponents.blocks(0).len();
-        for (i, layer) in engine.layers.iter_mut().enumerate() {
+        for (i, layer) in layers.iter_mut().enumerate() {
             let conditions =
-                (weights.condition > 0).then(|| conditions.view(0).skip(i * per_layer));
-            layer.step(dot, scratch, conditions);
+                (weights.condition > 0).then(|| self.input.conditions.skip(i * per_layer));
+            layer.step(registers, scratch, conditions);
         }
-        engine.head.step(dot, scratch);
-        scratch.logits.copy_to(&mut engine.logits);
+        head.step(registers, scratch);
+        scratch.logits.copy_to(self.logits);
     }
 }
 
-impl Stepper for WaveNetInt8Engine {
-    fn alphabet(&self) -> Alphabet {
-        self.weights.alphabet
-    }
-
-    fn lanes(&self) -> usize {
-        self.lanes
-    }
-
-    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
-        self.recondition(lane, condition);
-        self.embedding.reset(lane);
+impl PackedNet for PackedInt8WaveNet {
+    fn reset(&mut self, lane: usize, _: Option<&[f32]>, _: InstructionSet) {
         for layer in &mut self.layers {
             layer.delay.reset(lane);
         }
     }
 
-    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
-        let sums = self.conditions.blocks_mut(lane);
-        match condition {
-            None => sums.fill(Block::ZERO),
-            Some(condition) => {
-                sums.copy_from_slice(&self.conditioning.apply(self.level, condition));
-            }
-        }
-    }
-
-    fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        let engine = &mut *self;
-        with_dot(engine.level, Step { engine, tokens });
-        &self.logits
-    }
-
     fn gather(&mut self, parents: &[usize]) {
-        assert_eq!(parents.len(), self.lanes, "one parent per lane");
-        self.embedding.gather(parents);
-        self.conditions.gather(parents);
         for layer in &mut self.layers {
             layer.delay.gather(parents);
         }
+    }
+
+    fn step(&mut self, input: StepInput, logits: &mut [f32], instruction_set: InstructionSet) {
+        let net = self;
+        with_int8(instruction_set, Step { net, input, logits });
     }
 }
 
@@ -440,8 +415,9 @@ mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
     use crate::models::stepper_conformance::Subject;
-    use crate::models::wavenet::stepper::WaveNetEngine;
+    use crate::models::wavenet::stepper::WaveNetStepper;
     use crate::models::wavenet::stepper::tests::{Shape, network, small};
+    use crate::sequence::Stepper;
 
     fn calibrated(w: &Arc<WaveNetWeights>) -> Calibration {
         let tokens = Lcg(21).tokens(300, w.alphabet.size);
@@ -469,9 +445,17 @@ mod tests {
             let w = Arc::new(w);
             let calibration = calibrated(&w);
             let subject = Subject {
-                engine: &|lanes, level| {
+                stepper: &|lanes, instruction_set| {
                     let w = w.clone();
-                    Box::new(WaveNetInt8Engine::with_level(w, &calibration, lanes, level).unwrap())
+                    Box::new(
+                        WaveNetInt8Stepper::with_instruction_set(
+                            w,
+                            &calibration,
+                            lanes,
+                            instruction_set,
+                        )
+                        .unwrap(),
+                    )
                 },
                 condition: w.condition,
                 steps: 40,
@@ -484,8 +468,8 @@ mod tests {
     fn logits_stay_near_the_exact_ones() {
         let w = Arc::new(small(2, &[4]));
         let condition = [0.4, -0.8];
-        let mut exact = WaveNetEngine::new(w.clone(), 1).unwrap();
-        let mut coarse = WaveNetInt8Engine::new(w.clone(), &calibrated(&w), 1).unwrap();
+        let mut exact = WaveNetStepper::new(w.clone(), 1).unwrap();
+        let mut coarse = WaveNetInt8Stepper::new(w.clone(), &calibrated(&w), 1).unwrap();
         exact.reset(0, Some(&condition));
         coarse.reset(0, Some(&condition));
         let (mut error, mut power) = (0.0, 0.0);
@@ -508,9 +492,9 @@ mod tests {
         let mut calibration = calibrated(&w);
         calibration.x.fill(1e-3);
         calibration.skip = 1e-3;
-        let mut engine = WaveNetInt8Engine::new(w, &calibration, 1).unwrap();
+        let mut stepper = WaveNetInt8Stepper::new(w, &calibration, 1).unwrap();
         for token in 0..19 {
-            assert!(engine.step(&[token]).iter().all(|l| l.is_finite()));
+            assert!(stepper.step(&[token]).iter().all(|l| l.is_finite()));
         }
     }
 
@@ -533,13 +517,13 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_calibration_is_refused() {
+    fn a_calibration_of_another_network_is_refused() {
         let w = Arc::new(small(2, &[]));
         let good = calibrated(&w);
         let refused = |change: fn(&mut Calibration)| {
             let mut calibration = good.clone();
             change(&mut calibration);
-            WaveNetInt8Engine::new(w.clone(), &calibration, 1).is_err()
+            WaveNetInt8Stepper::new(w.clone(), &calibration, 1).is_err()
         };
         assert!(!refused(|_| ()));
         assert!(refused(|c| c.x.truncate(1)));

@@ -1,0 +1,87 @@
+/*! `eval`: how well a model predicts a dataset, beside trivial baselines. */
+
+mod interpolations;
+mod options;
+mod pictures;
+mod sentence_vae;
+mod sound;
+mod text;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use interpolations::{InterpolationEvaluation, InterpolationSummary};
+pub use options::EvaluateOptions;
+pub use pictures::PictureEvaluation;
+pub use sentence_vae::SentenceVaeEvaluation;
+pub use sound::SoundEvaluation;
+pub use text::TextEvaluation;
+
+use crate::app::{Observer, OpenModel};
+use crate::checkpoint::Medium;
+use crate::error::Result;
+
+/// What was found. Displays as lines for people.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Evaluation {
+    /// Of a sound model.
+    Sound(SoundEvaluation),
+    /// Of a picture model.
+    Pictures(PictureEvaluation),
+    /// Of a language model.
+    Text(TextEvaluation),
+    /// Of a sentence VAE.
+    SentenceVae(SentenceVaeEvaluation),
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sound(found) => found.fmt(f),
+            Self::Pictures(found) => found.fmt(f),
+            Self::Text(found) => found.fmt(f),
+            Self::SentenceVae(found) => found.fmt(f),
+        }
+    }
+}
+
+impl OpenModel {
+    /// Evaluates the model on a dataset.
+    ///
+    /// # Errors
+    /// When the options do not fit the model, or its files or the dataset cannot be read.
+    pub fn evaluate(
+        &self,
+        options: &EvaluateOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Evaluation> {
+        self.refuse_options(&[
+            (
+                "--trained-on",
+                options.trained_on.is_some(),
+                &["pictures", "text"],
+            ),
+            ("--walks", options.walks.is_some(), &["text"]),
+            ("--whole", options.whole, &["text"]),
+            ("--labels", options.labels.is_some(), &["pictures"]),
+            ("--colormap", options.colormap.is_some(), &["pictures"]),
+        ])?;
+        match &self.manifest.medium {
+            Medium::Sound(sound) => {
+                sound::evaluate(self, sound, options, observer).map(Evaluation::Sound)
+            }
+            Medium::Pictures(pictures) => {
+                pictures::evaluate(self, pictures, options, observer).map(Evaluation::Pictures)
+            }
+            Medium::Text(_) if self.has_latent_codes() => {
+                sentence_vae::evaluate(self, options, observer).map(Evaluation::SentenceVae)
+            }
+            Medium::Text(_) => {
+                options.refuse_codes(self.folder.path())?;
+                text::evaluate(self, options, observer).map(Evaluation::Text)
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+/*! On what to evaluate. */
+
+use std::path::{Path, PathBuf};
+
+use crate::app::import::read_sentences;
+use crate::app::{Observer, OpenModel};
+use crate::error::{Error, Result};
+use crate::ops::device::DeviceChoice;
+use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
+
+/// On what to evaluate, and how.
+#[derive(Debug, Clone)]
+pub struct EvaluateOptions {
+    /// Recordings, pictures or sentences, like the model's data.
+    pub path: PathBuf,
+    /// Whether only what was held out in training counts.
+    pub held_out: bool,
+    /// The data that trained the model, for baselines to learn from.
+    pub trained_on: Option<PathBuf>,
+    /// Pictures: the file of their classes, where the model learned its classes from a file.
+    pub labels: Option<PathBuf>,
+    /// Pictures: the colour map of rows of indices.
+    pub colormap: Option<PathBuf>,
+    /// Sentence VAE: how many interpolations to evaluate too.
+    pub walks: Option<u64>,
+    /// Sentence VAE: a language model that measures how natural interpolated lines are.
+    pub judge: Option<PathBuf>,
+    /// Sentence VAE: whether the importance-weighted likelihood counts all sentences.
+    pub whole: bool,
+    /// The seed of latent codes, of the subset of sentences and of interpolations.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: DeviceChoice,
+}
+
+impl EvaluateOptions {
+    /// Refuses options that need a model with latent codes.
+    pub(super) fn refuse_codes(&self, model: &Path) -> Result<()> {
+        let given = [("--walks", self.walks.is_some()), ("--whole", self.whole)];
+        match given.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Error::usage(format!(
+                "{option} does not apply to {}, a model without latent codes",
+                model.display()
+            ))
+            .with_hint("omit it")),
+            None => Ok(()),
+        }
+    }
+
+    /// The sentences to evaluate on, and those that trained the model where they are at hand.
+    pub(super) fn sentences(
+        &self,
+        model: &OpenModel,
+        text: &TextFormat,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sentences, Option<Sentences>)> {
+        let settings = ReadSettings {
+            field: text.field.clone(),
+            ..ReadSettings::default()
+        };
+        // The two parts of the data the model was trained on; an error if it is other data.
+        let parts = |path: &Path, whole: Sentences| {
+            let (learned, held_out) = text.held_out.split(whole, &settings)?;
+            if fingerprint(&learned, &held_out) == model.manifest.split.hash {
+                return Ok((learned, held_out));
+            }
+            Err(
+                Error::input(path, "these are not the sentences the model was trained on")
+                    .with_hint("give the file it was trained on"),
+            )
+        };
+        let whole = read_sentences(&self.path, &text.field, observer)?;
+        if self.held_out {
+            let (learned, held_out) = parts(&self.path, whole)?;
+            return Ok((held_out, Some(learned)));
+        }
+        if parts(&self.path, whole.clone()).is_ok() {
+            observer.warn(
+                "the model was trained on most of these sentences; --held-out evaluates on those it has not seen",
+            );
+        }
+        let known = match &self.trained_on {
+            None => None,
+            Some(path) => {
+                let known = read_sentences(path, &text.field, observer)?;
+                Some(parts(path, known)?.0)
+            }
+        };
+        Ok((whole, known))
+    }
+}

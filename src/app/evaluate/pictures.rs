@@ -1,0 +1,195 @@
+/*! Evaluating a picture model: bits a pixel and nats a picture beside trivial baselines. */
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::options::EvaluateOptions;
+use crate::app::import::import_pictures;
+use crate::app::{Observer, OpenModel};
+use crate::error::{Error, Result};
+use crate::eval::{order_zero, pixel_baselines};
+use crate::image::{
+    ImportSettings, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
+};
+use crate::sequence::{Likelihood, SequenceDataset};
+use crate::train::{DataLoader, likelihood};
+
+/// How well a model predicts pictures.
+#[derive(Debug, Clone, Serialize)]
+pub struct PictureEvaluation {
+    /// Pictures.
+    pub pictures: usize,
+    /// Colours of the palette.
+    pub colors: usize,
+    /// NLL of the model, bits a pixel.
+    pub bits_per_pixel: f64,
+    /// The same in nats a picture.
+    pub nats_per_picture: f64,
+    /// Entropy of the colours of these pictures.
+    pub order_zero_bits: f64,
+    /// Copying the pixel on the left, learned from what trained the model; `None` where that is not at hand.
+    pub copy_left_bits: Option<f64>,
+    /// Copying the pixel above.
+    pub copy_above_bits: Option<f64>,
+    /// Interpolated counts of the pixels on the left and above.
+    pub neighbours_bits: Option<f64>,
+    #[serde(skip)]
+    binarize: String,
+}
+
+impl fmt::Display for PictureEvaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.3} bits/pixel of {} colours over {} pictures{}\n{:.2} nats/picture",
+            self.bits_per_pixel, self.colors, self.pictures, self.binarize, self.nats_per_picture
+        )?;
+        for (bits, what) in [
+            (
+                Some(self.order_zero_bits),
+                "order-0 entropy of these pictures",
+            ),
+            (self.copy_left_bits, "copying the pixel on the left"),
+            (self.copy_above_bits, "copying the pixel above"),
+            (
+                self.neighbours_bits,
+                "counts of the pixels on the left and above, interpolated",
+            ),
+        ] {
+            if let Some(bits) = bits {
+                write!(f, "\n{bits:.3} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn evaluate(
+    model: &OpenModel,
+    form: &PictureFormat,
+    options: &EvaluateOptions,
+    observer: &mut dyn Observer,
+) -> Result<PictureEvaluation> {
+    let device = options.device.resolve_one()?;
+    let manifest = &model.manifest;
+    if options.labels.is_some() && manifest.classes.width() == 0 {
+        return Err(
+            Error::usage("--labels does not apply: this model has no classes").with_hint("omit it"),
+        );
+    }
+    let settings = ImportSettings {
+        colormap: options.colormap.clone(),
+        labels: label_source(form.labelled, &manifest.labels, options.labels.as_deref())?,
+        ..form.import_settings()
+    };
+    let pictures = import_pictures(&options.path, &settings, observer)?;
+    let listed: HashSet<&str> = manifest
+        .split
+        .validation
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let held_out = |name: &String| listed.contains(name.as_str());
+    let whole = fingerprint(&pictures) == manifest.split.hash;
+    let members: Vec<usize> = (0..pictures.len())
+        .filter(|&index| !options.held_out || held_out(&pictures.names()[index]))
+        .collect();
+    if members.is_empty() || (options.held_out && !whole) {
+        return Err(Error::input(
+            &options.path,
+            "these are not the pictures the model was trained on, so that none of them was held out",
+        )
+        .with_hint("give the pictures the model was trained on, or omit --held-out"));
+    }
+    if !options.held_out && whole {
+        observer.warn(
+            "the model was trained on these pictures; --held-out evaluates on those it has not seen",
+        );
+    }
+    let net = model.load(&device)?;
+    let seed = manifest.recipe.seed;
+    let set = PictureDataset::new(&pictures, form, members, seed)?;
+    let conditions = set.conditions(&manifest.classes)?;
+    let all: Vec<usize> = (0..set.count()).collect();
+    let loader = DataLoader::new(
+        &set,
+        &all,
+        &conditions,
+        manifest.medium.alphabet(),
+        manifest.recipe.cut_to_measure(),
+        0,
+    );
+    let found = likelihood(net.require_sequence()?, &loader, &device)?;
+    let known = training(
+        model, options, &settings, form, &held_out, &pictures, observer,
+    )?;
+    measures(form, &set, known.as_deref(), &found)
+}
+
+/// The pictures that trained the model, in palette indices: the others of the same corpus, or those of --trained-on.
+fn training(
+    model: &OpenModel,
+    options: &EvaluateOptions,
+    settings: &ImportSettings,
+    form: &PictureFormat,
+    held_out: &dyn Fn(&String) -> bool,
+    pictures: &Pictures,
+    observer: &mut dyn Observer,
+) -> Result<Option<Vec<Vec<u8>>>> {
+    let seed = model.manifest.recipe.seed;
+    let read = |pictures: &Pictures| -> Result<Vec<Vec<u8>>> {
+        let trained = (0..pictures.len()).filter(|&index| !held_out(&pictures.names()[index]));
+        let set = PictureDataset::new(pictures, form, trained.collect(), seed)?;
+        (0..set.count()).map(|index| set.indices(index)).collect()
+    };
+    match &options.trained_on {
+        Some(path) => {
+            let known = import_pictures(path, settings, observer)?;
+            if fingerprint(&known) != model.manifest.split.hash {
+                return Err(Error::input(
+                    path,
+                    "these are not the pictures the model was trained on",
+                ));
+            }
+            read(&known).map(Some)
+        }
+        None if options.held_out => read(pictures).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn measures(
+    form: &PictureFormat,
+    set: &PictureDataset<'_>,
+    known: Option<&[Vec<u8>]>,
+    found: &Likelihood,
+) -> Result<PictureEvaluation> {
+    let colors = form.codec.palette().len();
+    let asked = (0..set.count())
+        .map(|index| set.indices(index))
+        .collect::<Result<Vec<_>>>()?;
+    let mut counts = vec![0; colors];
+    for &index in asked.iter().flatten() {
+        counts[usize::from(index)] += 1;
+    }
+    let baselines = known.map(|known| {
+        let known: Vec<&[u8]> = known.iter().map(Vec::as_slice).collect();
+        let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();
+        pixel_baselines(&known, &asked, set.width(), colors)
+    });
+    Ok(PictureEvaluation {
+        pictures: set.count(),
+        colors,
+        bits_per_pixel: found.bits_per_token(),
+        nats_per_picture: found.nats / set.count() as f64,
+        order_zero_bits: order_zero(&counts),
+        copy_left_bits: baselines.as_ref().map(|b| b.copy_left),
+        copy_above_bits: baselines.as_ref().map(|b| b.copy_above),
+        neighbours_bits: baselines.as_ref().map(|b| b.neighbours),
+        binarize: form.binarize.map_or(String::new(), |how| {
+            format!(", {how:?} binarisation").to_lowercase()
+        }),
+    })
+}

@@ -1,0 +1,202 @@
+/*! Generating pictures: one sheet, single files, or a GIF of one being drawn. */
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::maker::{Maker, shown};
+use super::options::GenerateOptions;
+use crate::app::sampling::items;
+use crate::app::{Observer, OpenModel};
+use crate::base::files::write_atomic;
+use crate::error::{Error, IoContext, Result};
+use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
+use crate::sequence::{Codec, Item, Stepper, Token, generate_many};
+
+/// The most pictures side by side in one thread.
+const LANES: usize = 64;
+
+/// Draws pictures in palette indices.
+pub(super) fn generate(
+    model: &OpenModel,
+    format: &PictureFormat,
+    options: &GenerateOptions,
+    seed: u64,
+) -> Result<Vec<Indexed>> {
+    if options.prompt.is_some() {
+        return Err(
+            Error::usage("--prompt does not apply to a model of pictures")
+                .with_hint("to complete a picture: ensuite complete MODEL IMAGE --keep 0.5"),
+        );
+    }
+    let maker = Maker::new(model, &options.device, options.precision)?;
+    let (mut items, _) = items(
+        model,
+        options.number,
+        &options.classes,
+        options.sampling,
+        seed,
+        &[],
+    )?;
+    if maker.on_gpu {
+        let mut stepper = maker.stepper(maker.side_by_side(items.len(), LANES, 1))?;
+        draw_side_by_side(&mut *stepper, &mut items, format)
+    } else {
+        draw(&|lanes| maker.stepper(lanes), &mut items, format)
+    }
+}
+
+/// Draws pictures and writes them.
+pub(super) fn write(
+    model: &OpenModel,
+    format: &PictureFormat,
+    options: &GenerateOptions,
+    output: Option<&Path>,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    if options.gif && options.number > 1 {
+        return Err(Error::usage("--gif shows one picture being drawn")
+            .with_hint("omit -n, or make each with its own seed"));
+    }
+    let extension = if options.gif { "gif" } else { "png" };
+    let files = if options.separate { options.number } else { 1 };
+    let outputs = model.outputs(output, files, extension)?;
+    check_extension(&outputs[0], options.gif)?;
+    let codec = &format.codec;
+    let size = codec.size();
+    check_scale(options.scale, size)?;
+    if !options.separate && options.number > 1 {
+        // Whether there is room for all is known before any is drawn.
+        let blank = Picture::filled(size.width(), size.height(), [0; 3]);
+        sheet(options, vec![blank; options.number as usize]).check()?;
+    }
+    let seed = options.seed_or_fresh();
+    let begun = Instant::now();
+    let made = generate(model, format, options, seed)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let scale = options
+        .scale
+        .unwrap_or_else(|| comfortable(size.width(), size.height()));
+    if options.gif {
+        gif::write_gif(&made[0], codec.palette(), 0, scale, &outputs[0])?;
+    } else if options.separate || options.number == 1 {
+        for (path, picture) in outputs.iter().zip(&made) {
+            write_png(&codec.paint(picture).enlarged(scale), path)?;
+        }
+    } else {
+        let painted = made.iter().map(|picture| codec.paint(picture)).collect();
+        write_png(&sheet(options, painted).draw()?, &outputs[0])?;
+    }
+    observer.info(format!(
+        "{}: {} of {size} pixels in {seconds:.2} s ({:.1} pictures/s), seed {seed}",
+        shown(&outputs[0]),
+        if made.len() == 1 {
+            "a picture".into()
+        } else {
+            format!("{} pictures", made.len())
+        },
+        made.len() as f64 / seconds
+    ));
+    Ok(())
+}
+
+/// All pictures on one sheet.
+fn sheet(options: &GenerateOptions, pictures: Vec<Picture>) -> ContactSheet {
+    let mut sheet = ContactSheet::grid(pictures, None);
+    sheet.scale = options.scale.unwrap_or(sheet.scale);
+    sheet
+}
+
+/// Fewer pictures than this are not worth a thread of their own.
+const WORTH_A_THREAD: usize = 4;
+
+/// Draws whole pictures: each item's prompt, then what the model makes of it. `stepper` makes one of so many lanes; each
+/// thread gets its own, which changes no pixel.
+pub(crate) fn draw(
+    stepper: &(dyn Fn(usize) -> Result<Box<dyn Stepper>> + Sync),
+    items: &mut [Item],
+    format: &PictureFormat,
+) -> Result<Vec<Indexed>> {
+    let threads = rayon::current_num_threads().min(items.len() / WORTH_A_THREAD);
+    let share = items.len().div_ceil(threads.max(1)).max(1);
+    let parts = items
+        .par_chunks_mut(share)
+        .map(|items| draw_side_by_side(&mut *stepper(items.len().min(LANES))?, items, format))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(parts.concat())
+}
+
+fn draw_side_by_side(
+    stepper: &mut dyn Stepper,
+    items: &mut [Item],
+    format: &PictureFormat,
+) -> Result<Vec<Indexed>> {
+    let area = format.codec.size().area();
+    let mut tokens: Vec<Vec<Token>> = items.iter().map(|item| item.prompt.clone()).collect();
+    let missing = area - tokens.iter().map(Vec::len).min().unwrap_or(0);
+    generate_many(stepper, items, missing, &mut |item, token| {
+        tokens[item].push(token);
+        Ok(())
+    })?;
+    tokens
+        .iter()
+        .map(|tokens| format.codec.decode(tokens))
+        .collect()
+}
+
+/// How much a pixel is enlarged so that a picture is comfortable to look at.
+pub(crate) fn comfortable(width: u32, height: u32) -> u32 {
+    (256 / width.max(height)).max(1)
+}
+
+/// The longest side of one enlarged picture.
+const LONGEST: u32 = 8192;
+
+/// Refuses to enlarge beyond what can be looked at.
+pub(crate) fn check_scale(scale: Option<u32>, size: Size) -> Result<()> {
+    let side = size.width().max(size.height());
+    match scale {
+        Some(scale) if scale * side > LONGEST => Err(Error::usage(format!(
+            "--scale {scale} makes pictures of {size} pixels longer than {LONGEST}"
+        ))
+        .with_hint(format!("at most --scale {}", LONGEST / side))),
+        _ => Ok(()),
+    }
+}
+
+/// A GIF is called so, and nothing else is.
+pub(crate) fn check_extension(path: &Path, gif: bool) -> Result<()> {
+    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    let named_gif = extension.as_deref() == Some("gif".as_ref());
+    if gif && path == Path::new("-") {
+        return Err(Error::usage("a GIF cannot go to standard output")
+            .with_hint("give a file name, such as -o drawn.gif"));
+    }
+    if gif && !named_gif {
+        return Err(
+            Error::usage(format!("{} is no name for a GIF", path.display()))
+                .with_hint("give -o a name that ends in .gif"),
+        );
+    }
+    if named_gif && !gif {
+        return Err(
+            Error::usage(format!("{} would be a GIF", path.display())).with_hint(
+                "add --gif to show a picture being drawn, or give a name that ends in .png",
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Writes a PNG to a file, or to standard output for `-`.
+pub(crate) fn write_png(picture: &Picture, path: &Path) -> Result<()> {
+    let bytes = picture.png()?;
+    if path == Path::new("-") {
+        return std::io::stdout()
+            .write_all(&bytes)
+            .writing(Path::new("standard output"));
+    }
+    write_atomic(path, &bytes)
+}

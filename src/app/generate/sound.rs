@@ -1,0 +1,175 @@
+/*! Generating sound: tokens to samples, in memory or into WAV files while they grow. */
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::maker::{Maker, shown};
+use super::options::{GenerateOptions, Generated};
+use crate::app::sampling::{check_seconds, items};
+use crate::app::{Observer, OpenModel};
+use crate::audio::dataset::read_tokens;
+use crate::audio::{MuLaw, SoundFormat, WavSink};
+use crate::error::Result;
+use crate::sequence::{Codec, Item, Token, generate_many};
+
+/// The most sounds side by side.
+const LANES: usize = 16;
+/// Samples that are buffered for a file.
+const CHUNK: usize = 2048;
+
+/// What is decided before any sample is made.
+struct Job<'a> {
+    maker: Maker<'a>,
+    items: Vec<Item>,
+    names: Vec<String>,
+    seed: u64,
+    prompt: Vec<Token>,
+    seconds: f64,
+    /// Samples of each sound.
+    length: usize,
+}
+
+impl<'a> Job<'a> {
+    fn new(model: &'a OpenModel, sound: &SoundFormat, options: &GenerateOptions) -> Result<Self> {
+        let seconds = options.seconds.unwrap_or(5.0);
+        check_seconds(seconds)?;
+        let maker = Maker::new(model, &options.device, options.precision)?;
+        let prompt = match &options.prompt {
+            Some(path) => read_tokens(path, sound)?,
+            None => Vec::new(),
+        };
+        let seed = options.seed_or_fresh();
+        let (items, names) = items(
+            model,
+            options.number,
+            &options.classes,
+            options.sampling,
+            seed,
+            &prompt,
+        )?;
+        Ok(Self {
+            maker,
+            items,
+            names,
+            seed,
+            prompt: if options.with_prompt {
+                prompt
+            } else {
+                Vec::new()
+            },
+            seconds,
+            length: (seconds * f64::from(sound.sample_rate)).round().max(1.0) as usize,
+        })
+    }
+
+    /// Makes every token and hands it over with the number of its item.
+    fn run(&mut self, visit: &mut dyn FnMut(usize, Token) -> Result<()>) -> Result<()> {
+        let lanes = self.maker.side_by_side(self.items.len(), LANES, 1);
+        let mut stepper = self.maker.stepper(lanes)?;
+        generate_many(&mut *stepper, &mut self.items, self.length, visit)
+    }
+}
+
+/// Generates in memory.
+pub(super) fn generate(
+    model: &OpenModel,
+    sound: &SoundFormat,
+    options: &GenerateOptions,
+) -> Result<Generated> {
+    let mut job = Job::new(model, sound, options)?;
+    let prompt = MuLaw.decode(&job.prompt)?;
+    let mut sounds = vec![prompt; job.items.len()];
+    job.run(&mut |item, token| {
+        sounds[item].push(MuLaw::decode_token(token));
+        Ok(())
+    })?;
+    Ok(Generated::Sound {
+        rate: sound.sample_rate,
+        sounds,
+    })
+}
+
+/// Generates into files that grow while their samples are made.
+pub(super) fn write(
+    model: &OpenModel,
+    sound: &SoundFormat,
+    options: &GenerateOptions,
+    output: Option<&Path>,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    check_seconds(options.seconds.unwrap_or(5.0))?;
+    let outputs = model.outputs(output, options.number, "wav")?;
+    let mut job = Job::new(model, sound, options)?;
+    let begun = Instant::now();
+    let mut files: Vec<Option<GrowingFile>> = outputs.iter().map(|_| None).collect();
+    let prompt = std::mem::take(&mut job.prompt);
+    let names = std::mem::take(&mut job.names);
+    let (seed, seconds, length) = (job.seed, job.seconds, job.length);
+    job.run(&mut |item, token| {
+        let file = match &mut files[item] {
+            Some(file) => file,
+            empty => empty.insert(GrowingFile::create(
+                &outputs[item],
+                sound.sample_rate,
+                &prompt,
+            )?),
+        };
+        file.push(token)?;
+        if file.made == length {
+            if let Some(file) = files[item].take() {
+                file.finish()?;
+            }
+            let class = if names[item].is_empty() {
+                String::new()
+            } else {
+                format!(", {}", names[item])
+            };
+            let path = shown(&outputs[item]);
+            observer.info(format!(
+                "{path}: {seconds:.1} s, seed {seed} item {item}{class}"
+            ));
+        }
+        Ok(())
+    })?;
+    let took = begun.elapsed().as_secs_f64();
+    let made = outputs.len() as f64 * seconds;
+    observer.info(format!(
+        "{made:.1} s of sound in {took:.1} s: {:.1} times real time",
+        made / took
+    ));
+    Ok(())
+}
+
+/// A WAV file while it grows.
+struct GrowingFile {
+    sink: WavSink,
+    buffer: Vec<f32>,
+    made: usize,
+}
+
+impl GrowingFile {
+    fn create(path: &Path, rate: u32, prompt: &[Token]) -> Result<Self> {
+        let mut sink = WavSink::create(path, rate)?;
+        sink.write(&MuLaw.decode(prompt)?)?;
+        Ok(Self {
+            sink,
+            buffer: Vec::with_capacity(CHUNK),
+            made: 0,
+        })
+    }
+
+    fn push(&mut self, token: Token) -> Result<()> {
+        self.buffer.push(MuLaw::decode_token(token));
+        self.made += 1;
+        if self.buffer.len() == CHUNK {
+            self.sink.write(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.sink.write(&self.buffer)?;
+        self.sink.finish().map(drop)
+    }
+}

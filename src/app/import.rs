@@ -1,0 +1,61 @@
+/*! Reading datasets, with progress and warnings for the observer. */
+
+use std::path::Path;
+
+use crate::app::Observer;
+use crate::audio::{self, RecordingDataset};
+use crate::base::labels::LabelRule;
+use crate::error::Result;
+use crate::image::{self, Pictures};
+use crate::text::{ReadSettings, Sentences};
+
+/// Reads recordings and tells what was found.
+pub(crate) fn import_recordings(
+    folder: &Path,
+    settings: &audio::ImportSettings,
+    rule: &LabelRule,
+    scratch: &Path,
+    observer: &mut dyn Observer,
+) -> Result<RecordingDataset> {
+    let recordings = observer.counting("reading", "recordings", |progress| {
+        RecordingDataset::import(folder, settings, rule, scratch, progress)
+    })?;
+    observer.info(recordings.corpus.summary().to_string());
+    if let Some(first) = recordings.unlabelled.first() {
+        observer.warn(format!(
+            "{} recordings left out: {} ({})",
+            recordings.unlabelled.len(),
+            first.path,
+            first.reason
+        ));
+    }
+    Ok(recordings)
+}
+
+/// Reads pictures and tells what was found.
+pub(crate) fn import_pictures(
+    path: &Path,
+    settings: &image::ImportSettings,
+    observer: &mut dyn Observer,
+) -> Result<Pictures> {
+    let pictures = observer.counting("reading", "pictures", |progress| {
+        Pictures::import(path, settings, progress, &|_| true)
+    })?;
+    observer.info(pictures.summary().to_string());
+    Ok(pictures)
+}
+
+/// Reads sentences and tells what was found.
+pub(crate) fn read_sentences(
+    path: &Path,
+    field: &str,
+    observer: &mut dyn Observer,
+) -> Result<Sentences> {
+    let settings = ReadSettings {
+        field: field.to_owned(),
+        ..ReadSettings::default()
+    };
+    let sentences = Sentences::read(path, &settings)?;
+    observer.info(sentences.summary().to_string());
+    Ok(sentences)
+}

@@ -1,0 +1,53 @@
+/*!
+The use cases, one file each: plain option structs in, events through an [`Observer`] and values out.
+
+Nothing here parses arguments, prints or exits.
+*/
+
+mod complete;
+mod devices;
+mod encode_decode;
+mod evaluate;
+mod generate;
+mod import;
+mod info;
+mod interpolate;
+mod observer;
+mod open_model;
+#[cfg(feature = "play")]
+pub mod play;
+mod precision;
+mod sampling;
+mod score;
+mod sentence_space;
+pub mod train;
+mod words;
+
+pub use complete::{CompleteOptions, Completion, check_picture_output};
+pub use devices::{AudioOutput, ComputeDevice, Devices};
+pub use encode_decode::{EncodedSentence, parse_codes};
+pub use evaluate::{
+    EvaluateOptions, Evaluation, InterpolationEvaluation, InterpolationSummary, PictureEvaluation,
+    SentenceVaeEvaluation, SoundEvaluation, TextEvaluation,
+};
+pub use generate::{GenerateOptions, Generated};
+pub use info::Info;
+pub use interpolate::{InterpolateOptions, InterpolationPoint, SentenceInterpolation};
+pub use observer::{Event, Observer, Silent};
+pub use open_model::OpenModel;
+pub use precision::Precision;
+pub use sampling::fresh_seed;
+pub use score::ScoreOptions;
+pub use words::{next_step, short_count, short_duration};
+
+// The plain types that options are made of.
+#[cfg(feature = "play")]
+pub use crate::base::labels::describe as describe_labels;
+pub use crate::base::labels::{Classes, Label};
+pub use crate::image::binarize::Binarize;
+pub use crate::image::{Color, Fit, Size, parse_color};
+pub use crate::latent::Interpolation;
+pub use crate::ops::device::DeviceChoice;
+pub use crate::sequence::Sampling;
+pub use crate::text::{HeldOut, TokenizerKind};
+pub use crate::train::{Budget, Report, StepReport};

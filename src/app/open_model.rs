@@ -1,0 +1,137 @@
+/*! A model folder that is open: what every use case but training begins with. */
+
+use std::path::Path;
+
+use burn::prelude::*;
+
+use crate::app::words::next_step;
+use crate::audio::SoundFormat;
+use crate::checkpoint::{Medium, ModelFolder, ModelManifest, TOKENIZER};
+use crate::error::{Error, Result};
+use crate::image::PictureFormat;
+use crate::models::Model;
+use crate::text::{TextCodec, TextFormat};
+
+/// A model folder and what its `model.json` says.
+#[derive(Debug, Clone)]
+pub struct OpenModel {
+    /// Where it is.
+    pub folder: ModelFolder,
+    /// What it is.
+    pub manifest: ModelManifest,
+}
+
+impl OpenModel {
+    /// Opens a model folder. The weights are read when they are needed.
+    ///
+    /// # Errors
+    /// When it is no model folder, or its `model.json` is damaged or of a newer version.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let (folder, manifest) = ModelFolder::open(path.as_ref())?;
+        Ok(Self { folder, manifest })
+    }
+
+    /// The model with its averaged weights, on a device without autodiff.
+    ///
+    /// # Errors
+    /// When the weights are missing, damaged or of another network.
+    pub(crate) fn load(&self, device: &Device) -> Result<Model> {
+        self.folder.load(&self.manifest, device)
+    }
+
+    /// Its sound format.
+    ///
+    /// # Errors
+    /// When it is a model of another medium.
+    pub(crate) fn sound(&self) -> Result<&SoundFormat> {
+        match &self.manifest.medium {
+            Medium::Sound(sound) => Ok(sound),
+            _ => Err(self.wrong_medium("sound")),
+        }
+    }
+
+    /// Its picture format.
+    ///
+    /// # Errors
+    /// When it is a model of another medium.
+    pub(crate) fn pictures(&self) -> Result<&PictureFormat> {
+        match &self.manifest.medium {
+            Medium::Pictures(pictures) => Ok(pictures),
+            _ => Err(self.wrong_medium("pictures")),
+        }
+    }
+
+    /// Its text format and its tokenizer.
+    ///
+    /// # Errors
+    /// When it is a model of another medium, or the tokenizer is missing, damaged or of another model.
+    pub(crate) fn text(&self) -> Result<(&TextFormat, TextCodec)> {
+        let Medium::Text(text) = &self.manifest.medium else {
+            return Err(self.wrong_medium("text"));
+        };
+        let path = self.folder.path().join(TOKENIZER);
+        let codec = TextCodec::load(&path)?;
+        if (codec.kind(), codec.vocabulary()) != (text.tokenizer, text.vocabulary) {
+            return Err(Error::model(&path, "it belongs to another model"));
+        }
+        Ok((text, codec))
+    }
+
+    /// The dimensions of the latent code; `None` for a model without latent codes.
+    pub(crate) fn latent_size(&self) -> Option<usize> {
+        self.manifest.recipe.model.latent()
+    }
+
+    /// Whether the model has latent codes.
+    pub(crate) fn has_latent_codes(&self) -> bool {
+        self.latent_size().is_some()
+    }
+
+    /// The error for a model of one medium where another is needed.
+    pub(crate) fn wrong_medium(&self, wanted: &str) -> Error {
+        wrong_medium(self.folder.path(), &self.manifest.medium, wanted)
+    }
+
+    /// The error for a model without latent codes where they are needed.
+    pub(crate) fn no_latent_codes(&self) -> Error {
+        Error::model(
+            self.folder.path(),
+            format!(
+                "it is a model of {} without latent codes",
+                self.manifest.medium.name()
+            ),
+        )
+        .with_hint(format!(
+            "{}; latent codes are learned by: ensuite train sentence-vae",
+            next_step(&self.manifest, self.folder.path())
+        ))
+    }
+
+    /// Refuses options that do not apply to the medium of this model.
+    pub(crate) fn refuse_options(&self, options: &[MediumOption]) -> Result<()> {
+        let medium = self.manifest.medium.name();
+        let foreign = |(_, given, media): &&MediumOption| *given && !media.contains(&medium);
+        match options.iter().find(foreign) {
+            Some((option, ..)) => Err(Error::usage(format!(
+                "{option} does not apply to a model of {medium}"
+            ))
+            .with_hint("omit it")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An option by its flag, whether it was given, and the media it applies to.
+pub(crate) type MediumOption = (&'static str, bool, &'static [&'static str]);
+
+/// The error for a model of one medium where another is needed.
+pub(crate) fn wrong_medium(model: &Path, found: &Medium, wanted: &str) -> Error {
+    Error::model(
+        model,
+        format!(
+            "it is a model of {}, and this needs a model of {wanted}",
+            found.name()
+        ),
+    )
+    .with_hint("show what a model is: ensuite info MODEL")
+}

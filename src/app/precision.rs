@@ -1,0 +1,104 @@
+/*! f32 or int8 weights: what int8 costs a model, and which are used. */
+
+use crate::checkpoint::{Int8, ModelManifest};
+use crate::error::{Error, Result};
+use crate::models::Model;
+use crate::sequence::{Likelihood, SequenceDataset, Stepper, Token, nll_per_token};
+
+/// The numbers of the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// As they were trained.
+    F32,
+    /// Eight bits: several times as fast.
+    Int8,
+}
+
+/// The stepper of this precision; without one, int8 where the model predicts nearly as well with it.
+pub(crate) fn stepper(
+    net: &Model,
+    manifest: &ModelManifest,
+    precision: Option<Precision>,
+    lanes: usize,
+) -> Result<Box<dyn Stepper>> {
+    match (precision, &manifest.int8) {
+        (Some(Precision::Int8), None) => {
+            Err(Error::usage("this model has no int8 weights").with_hint(match net {
+                Model::WaveNet(_) => {
+                    "omit --precision, or resume its training with --resume: they are made at the end"
+                }
+                Model::Recurrent(_) | Model::SentenceVae(_) => "omit --precision: only a WaveNet has them",
+            }))
+        }
+        (Some(Precision::Int8), Some(int8)) => net.require_sequence()?.int8_stepper(&int8.calibration, lanes),
+        (None, Some(int8)) if int8.is_good() => net.require_sequence()?.int8_stepper(&int8.calibration, lanes),
+        _ => net.require_sequence()?.stepper(lanes),
+    }
+}
+
+/// Tokens for calibration, and as many for the comparison.
+const TOKENS: usize = 40_000;
+
+/// Calibrates on training sequences and compares both precisions on held-out ones (on training ones where none are
+/// held out).
+pub(crate) fn measure(
+    net: &Model,
+    sequences: &dyn SequenceDataset,
+    training: &[usize],
+    held_out: &[usize],
+    conditions: &[Vec<f32>],
+) -> Result<Option<Int8>> {
+    let known = some(sequences, training, conditions)?;
+    let views: Vec<_> = known
+        .iter()
+        .map(|(tokens, condition)| (tokens.as_slice(), *condition))
+        .collect();
+    let Some(calibration) = net.require_sequence()?.calibrate(&views)? else {
+        return Ok(None);
+    };
+    let asked = if held_out.is_empty() {
+        known
+    } else {
+        some(sequences, held_out, conditions)?
+    };
+    let bits = |mut stepper: Box<dyn Stepper>| {
+        let mut total = Likelihood::default();
+        for (tokens, condition) in &asked {
+            for nats in nll_per_token(&mut *stepper, *condition, tokens) {
+                total.score(nats);
+            }
+        }
+        total.bits_per_token()
+    };
+    let f32_bits = bits(net.require_sequence()?.stepper(1)?);
+    let int8_bits = bits(net.require_sequence()?.int8_stepper(&calibration, 1)?);
+    Ok(Some(Int8 {
+        calibration,
+        f32_bits,
+        int8_bits,
+    }))
+}
+
+type Sample<'a> = (Vec<Token>, Option<&'a [f32]>);
+
+/// Whole sequences spread over the members, up to [`TOKENS`] in all; a very long one is cut.
+fn some<'a>(
+    sequences: &dyn SequenceDataset,
+    members: &[usize],
+    conditions: &'a [Vec<f32>],
+) -> Result<Vec<Sample<'a>>> {
+    let total: usize = members.iter().map(|&member| sequences.length(member)).sum();
+    let every = total.div_ceil(TOKENS).max(1);
+    members
+        .iter()
+        .step_by(every.min(members.len().max(1)))
+        .map(|&member| {
+            let mut tokens = vec![0; sequences.length(member).min(TOKENS)];
+            let end = tokens.len();
+            sequences.read(member, 0..end, &mut tokens)?;
+            let condition =
+                Some(conditions[member].as_slice()).filter(|condition| !condition.is_empty());
+            Ok((tokens, condition))
+        })
+        .collect()
+}

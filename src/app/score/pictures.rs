@@ -1,0 +1,74 @@
+/*! Scoring a picture: bits of each pixel as a heat map. */
+
+use std::fmt::Write as _;
+
+use burn::prelude::*;
+
+use super::options::ScoreOptions;
+use crate::app::generate::comfortable;
+use crate::app::{Observer, OpenModel};
+use crate::base::files::write_atomic;
+use crate::error::Result;
+use crate::image::PictureFormat;
+use crate::image::{ContactSheet, Picture, heatmap};
+use crate::sequence::{Codec, nll_per_token};
+
+pub(super) fn score(
+    model: &OpenModel,
+    pictures: &PictureFormat,
+    options: &ScoreOptions,
+    observer: &mut dyn Observer,
+) -> Result<String> {
+    let format = options.format(&["png", "csv"])?;
+    let condition = options.condition(model)?;
+    let codec = &pictures.codec;
+    let picture = Picture::read(&options.file, pictures.background)?;
+    let (indexed, warnings) = codec.adapt(
+        &picture,
+        &options.file,
+        pictures.fit,
+        pictures.background,
+        false,
+    )?;
+    for warning in warnings {
+        observer.warn(format!("{}: {warning}", options.file.display()));
+    }
+    let net = model.load(&Device::flex())?;
+    let tokens = codec.encode(&indexed)?;
+    let bits: Vec<f32> = nll_per_token(
+        &mut *net.require_sequence()?.stepper(1)?,
+        condition.as_deref(),
+        &tokens,
+    )
+    .into_iter()
+    .map(|nats| (nats / std::f64::consts::LN_2) as f32)
+    .collect();
+    let size = codec.size();
+    match format {
+        "csv" => {
+            let mut table = String::from("row,column,bits\n");
+            for (index, bits) in bits.iter().enumerate() {
+                let width = size.width() as usize;
+                let _ = writeln!(table, "{},{},{bits:.4}", index / width, index % width);
+            }
+            write_atomic(&options.output, table.as_bytes())?;
+        }
+        _ => {
+            let most = heatmap::greatest(&bits);
+            let drawn = heatmap::draw(&bits, size, most);
+            let mut sheet = ContactSheet::grid(vec![codec.paint(&indexed), drawn], Some(2));
+            sheet.scale = comfortable(size.width(), size.height());
+            sheet.write_png(&options.output)?;
+            observer.info(format!(
+                "{}: the picture, and its NLL from 0 (black) to {most:.1} bits (lightest)",
+                options.output.display()
+            ));
+        }
+    }
+    Ok(format!(
+        "{:.3} bits/pixel over {} pixels, {} colours",
+        bits.iter().map(|&b| f64::from(b)).sum::<f64>() / bits.len() as f64,
+        bits.len(),
+        codec.palette().len()
+    ))
+}

@@ -1,0 +1,13 @@
+/*! `train`: a model from a folder of recordings, pictures or sentences. */
+
+mod model_card;
+mod options;
+mod pictures;
+mod run;
+mod sound;
+mod text;
+
+pub use options::TrainOptions;
+pub use pictures::{PictureTraining, train_pictures};
+pub use sound::{SoundTraining, train_sound};
+pub use text::{TextTask, TextTraining, train_text};

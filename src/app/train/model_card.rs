@@ -1,0 +1,73 @@
+/*! The model card: what a model is and how it was made. */
+
+use std::path::Path;
+
+use crate::app::info::facts;
+use crate::app::{short_count, short_duration};
+use crate::checkpoint::{Medium, ModelManifest};
+use crate::train::TrainState;
+
+/// The model card, as Markdown.
+pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainState) -> String {
+    let (medium, recipe) = (&manifest.medium, &manifest.recipe);
+    let validation = manifest
+        .validation
+        .as_ref()
+        .map_or("not measured".into(), |metric| {
+            format!("{:.3} {}", metric.value, medium.unit())
+        });
+    let classes: Vec<String> = manifest
+        .classes
+        .groups()
+        .iter()
+        .map(|group| format!("- {}: {}\n", group.name, group.values.join(", ")))
+        .collect();
+    let classes = if classes.is_empty() {
+        "- none\n".into()
+    } else {
+        classes.concat()
+    };
+    let row =
+        |text: String, (name, value): &(&str, String)| text + &format!("| {name} | {value} |\n");
+    let facts = facts(manifest).iter().fold(String::new(), row);
+    let model = toml::to_string(&recipe.model).expect("a model's settings are TOML");
+    format!(
+        "# A model of {kind}\n\n\
+         Made by {program} from `{source}`.\n\n\
+         | | |\n|---|---|\n\
+         {facts}\
+         | steps | {steps} in {time} |\n\
+         | {token}s read | {tokens} |\n\
+         | held out | {rule} |\n\
+         | validation, all held-out data | {validation} at step {best} |\n\n\
+         Classes:\n\n{classes}\n\
+         Model:\n\n```toml\n{model}```\n\n\
+         {usage}\n",
+        usage = usage(manifest),
+        kind = medium.name(),
+        token = medium.token_name(),
+        program = manifest.program,
+        source = source.display(),
+        steps = state.step,
+        time = short_duration(state.seconds),
+        tokens = short_count(state.scored as f64),
+        rule = manifest.split.rule,
+        best = manifest.step,
+    )
+}
+
+/// What to do with the model, as a sentence of Markdown.
+fn usage(manifest: &ModelManifest) -> &'static str {
+    if manifest.recipe.model.latent().is_some() {
+        return "Interpolate with it: `ensuite interpolate MODEL \"one sentence\" \"another one\"`.";
+    }
+    match &manifest.medium {
+        Medium::Sound(_) => {
+            "Generate sound with it: `ensuite generate MODEL -o more.wav --seconds 10`."
+        }
+        Medium::Pictures(_) => {
+            "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`."
+        }
+        Medium::Text(_) => "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`.",
+    }
+}

@@ -1,0 +1,154 @@
+/*! How to train, whatever the medium. */
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::app::OpenModel;
+use crate::app::open_model::wrong_medium;
+use crate::checkpoint::ModelFolder;
+use crate::error::{Error, IoContext, Result};
+use crate::ops::device::DeviceChoice;
+use crate::train::{Budget, Recipe};
+
+/// How to train, whatever the medium. Where a setting is missing, the preset decides.
+#[derive(Debug, Clone)]
+pub struct TrainOptions {
+    /// The model folder to make.
+    pub out: PathBuf,
+    /// The network: `wavenet`, `lstm` or `gru`.
+    pub network: Option<String>,
+    /// A named recipe.
+    pub preset: Option<String>,
+    /// A TOML file that changes the preset.
+    pub config: Option<PathBuf>,
+    /// How long to train; 30 minutes where it is missing.
+    pub budget: Option<Budget>,
+    /// Windows side by side in a step.
+    pub batch: Option<usize>,
+    /// The peak learning rate.
+    pub learning_rate: Option<f64>,
+    /// The seed of the weights and of the order of the data.
+    pub seed: Option<u64>,
+    /// Whether to continue where the model in `out` stopped.
+    pub resume: bool,
+    /// Whether to replace the model in `out`.
+    pub force: bool,
+    /// Whether the weights are stored in half precision.
+    pub half: bool,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Set from outside to save and stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl TrainOptions {
+    /// The defaults, for a model folder that is not there yet.
+    pub fn new(out: impl Into<PathBuf>) -> Self {
+        Self {
+            out: out.into(),
+            network: None,
+            preset: None,
+            config: None,
+            budget: None,
+            batch: None,
+            learning_rate: None,
+            seed: None,
+            resume: false,
+            force: false,
+            half: false,
+            device: DeviceChoice::Auto,
+            stop: Arc::default(),
+        }
+    }
+
+    /// The recipe for a new model: preset, then config file, then options. `preset` and `network` are the defaults.
+    pub(super) fn recipe(
+        &self,
+        recipe_of: impl Fn(&str, &str) -> Result<Recipe>,
+        preset: &str,
+        network: &str,
+    ) -> Result<Recipe> {
+        let mut recipe = recipe_of(
+            self.preset.as_deref().unwrap_or(preset),
+            self.network.as_deref().unwrap_or(network),
+        )?;
+        if let Some(path) = &self.config {
+            let text = std::fs::read_to_string(path).reading(path)?;
+            recipe = recipe
+                .overridden(&text)
+                .map_err(|reason| Error::input(path, reason.trim().to_owned()))?;
+        }
+        recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
+        recipe.training.learning_rate = self.learning_rate.unwrap_or(recipe.training.learning_rate);
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// Refuses what can be refused before any data is read: the recipe, the budget and the device.
+    pub(super) fn check(
+        &self,
+        recipe_of: impl Fn(&str, &str) -> Result<Recipe>,
+        preset: &str,
+        network: &str,
+    ) -> Result<()> {
+        self.checked_budget()?;
+        self.device.resolve_all()?;
+        if !self.resume {
+            self.recipe(recipe_of, preset, network)?;
+        }
+        Ok(())
+    }
+
+    /// How long to train.
+    pub(super) fn checked_budget(&self) -> Result<Budget> {
+        let budget = self.budget.unwrap_or(Budget::Minutes(30.0));
+        match budget {
+            Budget::Steps(0) => {
+                Err(Error::usage("--steps 0 trains nothing").with_hint("give 1 or more"))
+            }
+            Budget::Minutes(minutes)
+                if !(minutes.is_finite() && minutes > 0.0 && minutes <= 1e6) =>
+            {
+                Err(Error::usage(format!("--minutes {minutes} is not possible"))
+                    .with_hint("give a number above 0, at most 1000000"))
+            }
+            _ => Ok(budget),
+        }
+    }
+
+    /// The model to resume, which has to be of `medium`; `None` for a new one. The saved recipe is used, so that
+    /// options which would change it are refused.
+    pub(super) fn resumed(&self, medium: &str) -> Result<Option<OpenModel>> {
+        if !self.resume {
+            ModelFolder::check_free(&self.out, self.force)?;
+            return Ok(None);
+        }
+        let model = OpenModel::open(&self.out)?;
+        refuse_changes(&[
+            ("--network", self.network.is_some()),
+            ("--preset", self.preset.is_some()),
+            ("--config", self.config.is_some()),
+            ("--batch", self.batch.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--half", self.half),
+        ])?;
+        if model.manifest.medium.name() != medium {
+            return Err(wrong_medium(&self.out, &model.manifest.medium, medium));
+        }
+        Ok(Some(model))
+    }
+}
+
+/// Refuses options that would change a model in training; each with whether it was given.
+pub(super) fn refuse_changes(options: &[(&str, bool)]) -> Result<()> {
+    match options.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Error::usage(format!(
+            "{option} cannot change a model that is already in training"
+        ))
+        .with_hint("omit it to resume, or train a new model with another --out")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,413 @@
+/*! Training on pictures, pixel by pixel. */
+
+use std::path::{Path, PathBuf};
+
+use super::options::{TrainOptions, refuse_changes};
+use super::run::{TrainingData, check_same_data, new_manifest, train_model};
+use crate::app::generate::draw;
+use crate::app::import::import_pictures;
+use crate::app::sampling::labels_of_item;
+use crate::app::{Observer, OpenModel};
+use crate::base::labels::{Classes, LabelRule};
+use crate::base::split::{Split, SplitRule};
+use crate::checkpoint::{Medium, ModelManifest};
+use crate::error::{Error, Result};
+use crate::image::binarize::Binarize;
+use crate::image::statistics::{mean_smoothness, smoothness, verdict};
+use crate::image::{
+    Color, ContactSheet, Fit, ImportSettings, Indexed, Labelled, Palette, PictureDataset,
+    PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint, label_source,
+};
+use crate::models::Model;
+use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
+use crate::train::Recipe;
+
+/// Pictures to train on, and how they are read.
+#[derive(Debug, Clone, Default)]
+pub struct PictureTraining {
+    /// A folder of pictures, with subfolders; an IDX file; or a text file with a row of colour indices a picture.
+    pub pictures: PathBuf,
+    /// The size of every picture; the one they all have, where it is missing.
+    pub size: Option<Size>,
+    /// What is done with pictures of another shape.
+    pub fit: Option<Fit>,
+    /// The colour behind transparent pixels; white where it is missing.
+    pub background: Option<Color>,
+    /// Colours in the palette.
+    pub colors: Option<usize>,
+    /// Whether to train in greys.
+    pub grey: bool,
+    /// Whether and how to train in black and white.
+    pub binarize: Option<Binarize>,
+    /// The colour map of rows of indices.
+    pub colormap: Option<PathBuf>,
+    /// Whether the network does not see the pixels above the predicted one.
+    pub no_above: bool,
+    /// Whether the first folder of each picture's path is its class.
+    pub label_folders: bool,
+    /// A regular expression whose named groups find classes in the pictures' paths, or in the rows of `labels`.
+    pub label_pattern: Option<String>,
+    /// The pictures' classes: an IDX or CSV file, or `beside` for the IDX file beside the pictures'.
+    pub labels: Option<PathBuf>,
+    /// A regular expression for the paths or numbers to hold out; one in ten where it is missing.
+    pub validation: Option<String>,
+}
+
+/// Pictures on a sheet at a report.
+const SHEET: usize = 32;
+/// Completed pictures at a report.
+const COMPLETED: usize = 6;
+/// Completions of each.
+const WAYS: usize = 4;
+
+/// Trains a picture model.
+///
+/// # Errors
+/// When an option is not possible, no picture can be used, training diverges, or writing fails.
+pub fn train_pictures(
+    data: &PictureTraining,
+    options: &TrainOptions,
+    observer: &mut dyn Observer,
+) -> Result<OpenModel> {
+    data.check(options)?;
+    let resumed = options.resumed("pictures")?;
+    let settings = data.settings(resumed.as_ref())?;
+    let held_out = match &resumed {
+        Some(model) => SplitRule::Listed(model.manifest.split.clone()),
+        None => SplitRule::new(data.validation.as_deref())?,
+    };
+    if let Some(model) = &resumed {
+        data.refuse_changes(model.pictures()?)?;
+    }
+    let pictures = import_pictures(&data.pictures, &settings, observer)?;
+    data.check_format(&pictures)?;
+    for warning in pictures.warnings() {
+        observer.warn(warning);
+    }
+    let (order, split) = held_out.split(pictures.names(), &fingerprint(&pictures))?;
+    check_same_data(resumed.as_ref(), &split, &data.pictures)?;
+    let training = split.training;
+    let model = match resumed {
+        Some(model) => (Some(model.folder), model.manifest),
+        None => {
+            let manifest =
+                data.manifest(options, &pictures, &order[..training], &settings, split)?;
+            (None, manifest)
+        }
+    };
+    let (folder, manifest) = model;
+    let Medium::Pictures(format) = manifest.medium.clone() else {
+        unreachable!("a manifest of pictures");
+    };
+    let set = PictureDataset::new(&pictures, &format, order, manifest.recipe.seed)?;
+    let training_data = PictureTrainingData {
+        conditions: set.conditions(&manifest.classes)?,
+        smoothness: mean_smoothness(&set)?,
+        format: &format,
+        set,
+        training,
+    };
+    train_model(
+        options,
+        folder,
+        manifest,
+        &training_data,
+        &data.pictures,
+        observer,
+    )
+}
+
+impl PictureTraining {
+    /// What can be refused before any picture is read.
+    fn check(&self, options: &TrainOptions) -> Result<()> {
+        let pixels = self.size.map_or(400, Size::area);
+        options.check(
+            |name, network| Recipe::pictures(name, network, pixels),
+            "small",
+            "lstm",
+        )?;
+        let beside = self.labelled() == Labelled::Beside;
+        for (first, second, clash) in [
+            (
+                "--colors",
+                "--binarize",
+                self.colors.is_some() && self.binarize.is_some(),
+            ),
+            (
+                "--label-pattern",
+                "--labels beside",
+                self.label_pattern.is_some() && beside,
+            ),
+        ] {
+            if clash {
+                return Err(
+                    Error::usage(format!("{first} does not apply with {second}"))
+                        .with_hint("omit one of them"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be refused only when the kind of the pictures is known.
+    fn check_format(&self, pictures: &Pictures) -> Result<()> {
+        let indexed = matches!(pictures.format(), PixelFormat::Indexed(_));
+        if indexed && self.grey {
+            return Err(
+                Error::usage("--grey does not apply to rows of colour indices")
+                    .with_hint("omit it: their palette is kept as it is"),
+            );
+        }
+        if !indexed && self.colormap.is_some() {
+            return Err(Error::usage(
+                "--colormap is for rows of colour indices, and these are pictures",
+            )
+            .with_hint("omit it"));
+        }
+        Ok(())
+    }
+
+    fn labelled(&self) -> Labelled {
+        match &self.labels {
+            None => Labelled::ByPath,
+            Some(path) if path == Path::new("beside") => Labelled::Beside,
+            Some(_) => Labelled::ByFile,
+        }
+    }
+
+    fn rule(&self) -> Result<LabelRule> {
+        match &self.label_pattern {
+            Some(pattern) => LabelRule::pattern(pattern),
+            None if self.label_folders => Ok(LabelRule::Folders),
+            None => Ok(LabelRule::None),
+        }
+    }
+
+    /// How the pictures are read: by these options, or as for a resumed model.
+    fn settings(&self, resumed: Option<&OpenModel>) -> Result<ImportSettings> {
+        let file = self.labels.as_deref();
+        if let Some(model) = resumed {
+            let (form, labels) = (model.pictures()?, &model.manifest.labels);
+            return Ok(ImportSettings {
+                colormap: self.colormap.clone(),
+                labels: label_source(form.labelled, labels, file)?,
+                ..form.import_settings()
+            });
+        }
+        Ok(ImportSettings {
+            size: self.size,
+            fit: self.fit.unwrap_or(Fit::Crop),
+            background: self.background.unwrap_or([255; 3]),
+            grey: self.grey || self.binarize.is_some(),
+            colormap: self.colormap.clone(),
+            labels: label_source(self.labelled(), &self.rule()?, file)?,
+        })
+    }
+
+    fn refuse_changes(&self, format: &PictureFormat) -> Result<()> {
+        let by_file = format.labelled == Labelled::ByFile;
+        refuse_changes(&[
+            ("--size", self.size.is_some()),
+            ("--fit", self.fit.is_some()),
+            ("--background", self.background.is_some()),
+            ("--colors", self.colors.is_some()),
+            ("--grey", self.grey),
+            ("--binarize", self.binarize.is_some()),
+            ("--no-above", self.no_above),
+            ("--label-folders", self.label_folders),
+            ("--label-pattern", self.label_pattern.is_some()),
+            ("--labels", self.labels.is_some() && !by_file),
+            ("--validation", self.validation.is_some()),
+        ])
+    }
+
+    fn manifest(
+        &self,
+        options: &TrainOptions,
+        pictures: &Pictures,
+        training: &[usize],
+        settings: &ImportSettings,
+        split: Split,
+    ) -> Result<ModelManifest> {
+        let size = pictures.size();
+        let recipe = options.recipe(
+            |name, network| Recipe::pictures(name, network, size.area()),
+            "small",
+            "lstm",
+        )?;
+        let palette = match self.binarize {
+            Some(_) => Palette::binary(),
+            None => pictures.palette(training, self.colors, recipe.seed)?,
+        };
+        let form = PictureFormat {
+            codec: PixelCodec::new(size, palette),
+            fit: settings.fit,
+            background: settings.background,
+            grey: settings.grey,
+            binarize: self.binarize,
+            labelled: self.labelled(),
+        };
+        let rule = self.rule()?;
+        let labelled = rule.is_some() || self.labels.is_some();
+        let classes = if labelled {
+            Classes::collect(pictures.labels().iter().map(Vec::as_slice))
+        } else {
+            Classes::default()
+        };
+        let lags = if self.no_above {
+            Vec::new()
+        } else {
+            PictureFormat::lags_above(size.width())
+        };
+        Ok(new_manifest(
+            Medium::Pictures(form),
+            lags,
+            rule,
+            classes,
+            recipe,
+            split,
+        ))
+    }
+}
+
+/// Pictures as training data.
+struct PictureTrainingData<'a> {
+    set: PictureDataset<'a>,
+    training: usize,
+    conditions: Vec<Vec<f32>>,
+    format: &'a PictureFormat,
+    smoothness: f64,
+}
+
+impl TrainingData for PictureTrainingData<'_> {
+    fn sequences(&self) -> &dyn SequenceDataset {
+        &self.set
+    }
+
+    fn training(&self) -> usize {
+        self.training
+    }
+
+    fn conditions(&self) -> &[Vec<f32>] {
+        &self.conditions
+    }
+
+    fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        let swatches = self.format.codec.palette().draw().enlarged(8);
+        Ok(vec![("palette.png", swatches.png()?)])
+    }
+
+    fn describe(&self, sequences: usize, _tokens: u64) -> String {
+        format!("{sequences} pictures")
+    }
+
+    fn sample(
+        &self,
+        model: &Model,
+        manifest: &ModelManifest,
+        base: &Path,
+        step: u64,
+    ) -> Result<String> {
+        let made = self.draw_some(model, manifest, step)?;
+        let codec = &self.format.codec;
+        let painted = made.iter().map(|picture| codec.paint(picture)).collect();
+        ContactSheet::grid(painted, Some(8)).write_png(&base.with_extension("png"))?;
+        if self.training < self.set.count() {
+            let completed = self.complete_some(model, manifest, step)?;
+            let name = format!(
+                "{}-completions.png",
+                base.file_name().unwrap_or_default().to_string_lossy()
+            );
+            completed.write_png(&base.with_file_name(name))?;
+        }
+        Ok(self.remark(&made))
+    }
+}
+
+impl PictureTrainingData<'_> {
+    fn item(
+        manifest: &ModelManifest,
+        step: u64,
+        item: u64,
+        condition: Option<&Vec<f32>>,
+        prompt: Vec<Token>,
+    ) -> Result<Item> {
+        let seed = manifest.recipe.seed;
+        let drawn = || {
+            let labels = labels_of_item(&manifest.classes, &[], seed, step * 1000 + item);
+            manifest.classes.vector(&labels)
+        };
+        let condition = condition.cloned().map_or_else(drawn, Ok)?;
+        Ok(Item {
+            sampler: Sampler::new(Sampling::default(), seed, step * 1000 + item)?,
+            condition: (!condition.is_empty()).then_some(condition),
+            prompt,
+        })
+    }
+
+    fn draw_some(&self, net: &Model, manifest: &ModelManifest, step: u64) -> Result<Vec<Indexed>> {
+        let mut items = (0..SHEET as u64)
+            .map(|item| Self::item(manifest, step, item, None, Vec::new()))
+            .collect::<Result<Vec<_>>>()?;
+        draw(
+            &|lanes| net.require_sequence()?.stepper(lanes),
+            &mut items,
+            self.format,
+        )
+    }
+
+    /// Completions of the upper halves of held-out pictures.
+    fn complete_some(
+        &self,
+        model: &Model,
+        manifest: &ModelManifest,
+        step: u64,
+    ) -> Result<ContactSheet> {
+        let codec = &self.format.codec;
+        let given = codec.size().area() / 2;
+        let held_out = self.training..self.set.count();
+        let some: Vec<usize> = held_out
+            .clone()
+            .step_by(held_out.len().div_ceil(COMPLETED))
+            .collect();
+        let (mut items, mut truths) = (Vec::new(), Vec::new());
+        for &index in &some {
+            let truth = Indexed {
+                size: codec.size(),
+                indices: self.set.indices(index)?,
+            };
+            let prompt = codec.encode(&truth)?[..given].to_vec();
+            for _ in 0..WAYS {
+                let number = (SHEET + items.len()) as u64;
+                let condition = Some(&self.conditions[index]);
+                items.push(Self::item(
+                    manifest,
+                    step,
+                    number,
+                    condition,
+                    prompt.clone(),
+                )?);
+            }
+            truths.push(codec.paint(&truth));
+        }
+        let made = draw(
+            &|lanes| model.require_sequence()?.stepper(lanes),
+            &mut items,
+            self.format,
+        )?;
+        let rows = truths.into_iter().zip(made.chunks(WAYS));
+        let rows = rows.map(|(truth, made)| (truth, made.iter().map(|m| codec.paint(m)).collect()));
+        Ok(ContactSheet::completions(rows.collect(), given))
+    }
+
+    /// One sentence about generated pictures.
+    fn remark(&self, made: &[Indexed]) -> String {
+        let width = self.format.codec.size().width() as usize;
+        let ours = made
+            .iter()
+            .map(|picture| smoothness(&picture.indices, width))
+            .sum::<f64>()
+            / made.len() as f64;
+        verdict(ours, self.smoothness)
+    }
+}

@@ -1,0 +1,351 @@
+/*! The course of a training run, the same for every medium: create or resume, train, report, calibrate, keep. */
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::model_card::model_card;
+use super::options::TrainOptions;
+use crate::app::{Event, Observer, OpenModel, next_step, precision, short_count, short_duration};
+use crate::base::labels::{Classes, LabelRule};
+use crate::base::split::Split;
+use crate::checkpoint::{FORMAT, Medium, ModelFolder, ModelManifest};
+use crate::error::{Error, Result};
+use crate::eval::{Point, draw_curve};
+use crate::models::{Batch, Model, parameters};
+use crate::sequence::SequenceDataset;
+use crate::train::{
+    BatchSource, Budget, DataLoader, Recipe, Report, StateDict, StepReport, StopReason,
+    SystemClock, Task, TrainState, Trainer, TrainingObserver, data_parallel,
+};
+
+/// What a medium contributes to its training.
+pub(super) trait TrainingData {
+    /// All sequences: those to train on first, then those held out.
+    fn sequences(&self) -> &dyn SequenceDataset;
+
+    /// How many sequences train.
+    fn training(&self) -> usize;
+
+    /// One condition vector for each sequence; empty vectors for none.
+    fn conditions(&self) -> &[Vec<f32>];
+
+    /// Files of the medium that belong to the model: name and content.
+    fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>>;
+
+    /// An amount of data in the medium's own unit.
+    fn describe(&self, sequences: usize, tokens: u64) -> String;
+
+    /// Generates with the model, writes the result to `base` with the medium's own extension, and gives one sentence
+    /// about it.
+    fn sample(
+        &self,
+        model: &Model,
+        manifest: &ModelManifest,
+        base: &Path,
+        step: u64,
+    ) -> Result<String>;
+}
+
+/// The manifest of a model that is not trained yet.
+pub(super) fn new_manifest(
+    medium: Medium,
+    lags: Vec<usize>,
+    labels: LabelRule,
+    classes: Classes,
+    recipe: Recipe,
+    split: Split,
+) -> ModelManifest {
+    ModelManifest {
+        format: FORMAT,
+        program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
+        medium,
+        lags,
+        labels,
+        classes,
+        recipe,
+        split,
+        step: 0,
+        validation: None,
+        int8: None,
+        half: false,
+        weights_sha256: None,
+    }
+}
+
+/// Refuses to resume on other data than the model was trained on.
+pub(super) fn check_same_data(
+    resumed: Option<&OpenModel>,
+    split: &Split,
+    source: &Path,
+) -> Result<()> {
+    match resumed {
+        Some(model) if model.manifest.split.hash != split.hash => Err(Error::model(
+            model.folder.path(),
+            format!(
+                "it was trained on other data than what is in {} now",
+                source.display()
+            ),
+        )
+        .with_hint("resume with the same data, or train a new model with another --out")),
+        _ => Ok(()),
+    }
+}
+
+/// The most held-out tokens that a report validates on.
+const VALIDATED: u64 = 400_000;
+
+/// Trains a new model, or resumes one, to its end. `source` is where the data came from.
+pub(super) fn train_model(
+    options: &TrainOptions,
+    resumed: Option<ModelFolder>,
+    mut manifest: ModelManifest,
+    data: &dyn TrainingData,
+    source: &Path,
+    observer: &mut dyn Observer,
+) -> Result<OpenModel> {
+    let devices = options.device.resolve_all()?;
+    let budget = options.checked_budget()?;
+    let recipe = manifest.recipe.clone();
+    let sequences = data.sequences();
+    let alphabet = manifest.medium.alphabet();
+    let loader = |members: &[usize]| {
+        DataLoader::new(
+            sequences,
+            members,
+            data.conditions(),
+            alphabet,
+            recipe.cut(),
+            recipe.seed,
+        )
+    };
+    let training: Vec<usize> = (0..data.training()).collect();
+    let held_out: Vec<usize> = (data.training()..sequences.count()).collect();
+    let validated = enough(sequences, &held_out);
+    let (batches, validation) = (loader(&training), loader(&validated));
+    let mut replicas = Vec::new();
+    for device in &devices {
+        replicas.push(recipe.task(manifest.build(device)?, Some(&validation))?);
+    }
+    let mut state = TrainState::start(budget);
+    let folder = match resumed {
+        Some(folder) => {
+            state = folder.resume(&mut *replicas[0])?;
+            extend(&mut state, options, budget);
+            folder
+        }
+        None => {
+            manifest.half = options.half;
+            let (out, task, files) = (&options.out, &*replicas[0], data.files()?);
+            ModelFolder::create(out, options.force, &mut manifest, &state, task, &files)?
+        }
+    };
+    let size: usize = parameters(&replicas[0].snapshot())
+        .iter()
+        .map(|p| p.values.len())
+        .sum();
+    observer.info(format!(
+        "{} to train on, {} to validate on; {} with {} parameters; seed {}",
+        data.describe(training.len(), batches.tokens()),
+        data.describe(validated.len(), validation.tokens()),
+        recipe.model.name(),
+        short_count(size as f64),
+        recipe.seed,
+    ));
+    let padding = batches.padding();
+    if padding > 0.1 {
+        observer.info(format!(
+            "{:.0} % of each batch is padding, since sequences differ in length",
+            100.0 * padding
+        ));
+    }
+    let mut reporter = ModelReporter::new(&folder, manifest.clone(), data, &state, observer)?;
+    let run = Run {
+        recipe: &recipe,
+        budget,
+        stop: &options.stop,
+    };
+    let end = if let [task] = replicas.as_mut_slice() {
+        let one = |number| batches.at(number);
+        run.train(&mut **task, &one, &mut state, &mut reporter)
+    } else {
+        let count = replicas.len() as u64;
+        let several = |number| (number..number + count).map(|n| batches.at(n)).collect();
+        data_parallel(replicas, &devices, |task| {
+            run.train::<Vec<Batch>>(task, &several, &mut state, &mut reporter)
+        })
+    };
+    let mut trained = reporter.finish();
+    let end = end?;
+    let model = folder.load(&trained, &devices[0])?;
+    if !held_out.is_empty() {
+        // Reports validate on a part; the figure that the model keeps counts all held-out data.
+        let all = loader(&held_out);
+        let mut task = recipe.task(model.clone(), Some(&all))?;
+        let found = task.evaluate(state.context(0.0))?;
+        trained.validation = found.headline;
+        if !found.remark.is_empty() {
+            observer.info(format!("on all held-out data: {}", found.remark));
+        }
+    }
+    trained.int8 = precision::measure(&model, sequences, &training, &held_out, data.conditions())?;
+    folder.save_manifest(&trained)?;
+    folder.write_text("README.md", &model_card(&trained, source, &state))?;
+    observer.info(describe_end(end, &state, &trained.medium.unit()));
+    observer.info(next_step(&trained, folder.path()));
+    Ok(OpenModel {
+        folder,
+        manifest: trained,
+    })
+}
+
+/// How a task is trained, whatever its batches are.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    budget: Budget,
+    stop: &'a AtomicBool,
+}
+
+impl Run<'_> {
+    fn train<B: Send>(
+        &self,
+        task: &mut dyn Task<Batch = B>,
+        batches: &BatchSource<B>,
+        state: &mut TrainState,
+        reporter: &mut ModelReporter,
+    ) -> Result<StopReason> {
+        let trainer = Trainer {
+            settings: &self.recipe.training,
+            budget: self.budget,
+            batches,
+            stop: self.stop,
+            clock: &SystemClock::start(),
+        };
+        trainer.run(task, state, reporter)
+    }
+}
+
+/// As many held-out sequences as a report validates on, spread evenly.
+fn enough(sequences: &dyn SequenceDataset, members: &[usize]) -> Vec<usize> {
+    let total: u64 = members
+        .iter()
+        .map(|&member| sequences.length(member) as u64)
+        .sum();
+    let every = total.div_ceil(VALIDATED).max(1) as usize;
+    members.iter().copied().step_by(every).collect()
+}
+
+/// The end of a resumed run: as planned, or later where a budget is given.
+fn extend(state: &mut TrainState, options: &TrainOptions, budget: Budget) {
+    let finished = state.total == Some(state.step);
+    match budget {
+        Budget::Steps(steps) => state.total = Some(steps.max(state.step)),
+        // More minutes after the end; before it, the plan stands.
+        Budget::Minutes(_) if finished && options.budget.is_some() => state.total = None,
+        Budget::Minutes(_) => {}
+    }
+}
+
+fn describe_end(end: StopReason, state: &TrainState, unit: &str) -> String {
+    let best = state
+        .best
+        .map(|(value, step)| format!("; best validation {value:.3} {unit} at step {step}"))
+        .unwrap_or_default();
+    match end {
+        StopReason::Done => format!(
+            "done: {} steps in {}{best}",
+            state.step,
+            short_duration(state.seconds)
+        ),
+        StopReason::Early => format!(
+            "stopped early at step {}: validation has not improved for a while{best}",
+            state.step
+        ),
+        StopReason::Interrupted => format!(
+            "stopped at step {} and saved; continue with --resume{best}",
+            state.step
+        ),
+    }
+}
+
+/// Reports to the observer, samples and saves.
+struct ModelReporter<'a> {
+    folder: &'a ModelFolder,
+    manifest: ModelManifest,
+    data: &'a dyn TrainingData,
+    reports: Vec<Report>,
+    observer: &'a mut dyn Observer,
+}
+
+impl<'a> ModelReporter<'a> {
+    fn new(
+        folder: &'a ModelFolder,
+        manifest: ModelManifest,
+        data: &'a dyn TrainingData,
+        state: &TrainState,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self> {
+        let reports = folder.reports(state.step)?;
+        folder.rewrite_log(&reports)?;
+        Ok(Self {
+            folder,
+            manifest,
+            data,
+            reports,
+            observer,
+        })
+    }
+
+    /// The manifest of the model that was kept.
+    fn finish(self) -> ModelManifest {
+        self.observer.event(Event::ProgressDone);
+        self.manifest
+    }
+}
+
+impl TrainingObserver for ModelReporter<'_> {
+    fn stepped(&mut self, step: &StepReport) {
+        let last = self.reports.last();
+        self.observer.event(Event::Step {
+            step,
+            token: self.manifest.medium.token_name(),
+            validation: last.and_then(|report| Some(report.validation.as_ref()?.value)),
+        });
+    }
+
+    fn sample(&mut self, model: &Model, step: u64) -> Result<String> {
+        let base = self.folder.samples().join(format!("step-{step:07}"));
+        self.data.sample(model, &self.manifest, &base, step)
+    }
+
+    fn keep(&mut self, report: &Report, model: &Model, improved: bool) -> Result<()> {
+        if improved {
+            self.manifest.step = report.step;
+            self.manifest.validation.clone_from(&report.validation);
+            // The calibration belongs to other weights.
+            self.manifest.int8 = None;
+            self.folder.save_model(&mut self.manifest, model)?;
+        }
+        self.folder.log(report)?;
+        self.reports.push(report.clone());
+        let points: Vec<Point> = self
+            .reports
+            .iter()
+            .map(|r| Point {
+                step: r.step,
+                train: r.loss(),
+                validation: r.validation.as_ref().map(|metric| metric.value),
+            })
+            .collect();
+        let unit = self.manifest.medium.unit();
+        draw_curve(&points, &unit, &self.folder.samples().join("curve.png"))?;
+        self.observer.event(Event::Report {
+            report,
+            token: self.manifest.medium.token_name(),
+        });
+        Ok(())
+    }
+
+    fn save(&mut self, state: &TrainState, task: &StateDict) -> Result<()> {
+        self.folder.save_training(state, task)
+    }
+}

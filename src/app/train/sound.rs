@@ -1,0 +1,275 @@
+/*! Training on a folder of recordings. */
+
+use std::path::{Path, PathBuf};
+
+use super::options::{TrainOptions, refuse_changes};
+use super::run::{TrainingData, check_same_data, new_manifest, train_model};
+use crate::app::import::import_recordings;
+use crate::app::sampling::labels_of_item;
+use crate::app::{Observer, OpenModel};
+use crate::audio::{
+    self, ClipDataset, ImportSettings, MuLaw, RecordingDataset, SoundCodec, SoundFormat,
+    SoundStatistics, WavSink,
+};
+use crate::base::labels::{Classes, LabelRule, describe};
+use crate::base::split::{Split, SplitRule};
+use crate::checkpoint::{Medium, ModelManifest, PROMPT};
+use crate::error::{IoContext, Result};
+use crate::models::Model;
+use crate::sequence::{Codec, Generator, Sampler, Sampling, SequenceDataset};
+use crate::train::Recipe;
+
+/// Recordings to train on, and how they are read.
+#[derive(Debug, Clone, Default)]
+pub struct SoundTraining {
+    /// A folder of recordings, with subfolders, or one recording.
+    pub recordings: PathBuf,
+    /// Samples a second; 16,000 or the recordings' own if lower, where it is missing.
+    pub sample_rate: Option<u32>,
+    /// Whether each recording keeps its loudness.
+    pub keep_loudness: bool,
+    /// Whether silence at both ends of each recording is cut off.
+    pub trim_silence: bool,
+    /// Whether the first folder of each recording's path is its class.
+    pub label_folders: bool,
+    /// A regular expression whose named groups find classes in the recordings' paths.
+    pub label_pattern: Option<String>,
+    /// A regular expression for the paths to hold out; one in ten where it is missing.
+    pub validation: Option<String>,
+}
+
+impl SoundTraining {
+    fn label_rule(&self) -> Result<LabelRule> {
+        match &self.label_pattern {
+            Some(pattern) => LabelRule::pattern(pattern),
+            None if self.label_folders => Ok(LabelRule::Folders),
+            None => Ok(LabelRule::None),
+        }
+    }
+
+    fn refuse_changes(&self) -> Result<()> {
+        refuse_changes(&[
+            ("--sample-rate", self.sample_rate.is_some()),
+            ("--keep-loudness", self.keep_loudness),
+            ("--trim-silence", self.trim_silence),
+            ("--label-folders", self.label_folders),
+            ("--label-pattern", self.label_pattern.is_some()),
+            ("--validation", self.validation.is_some()),
+        ])
+    }
+}
+
+/// Seconds of silence behind labelled clips, from which a model learns where they end.
+const TRAILING_SILENCE: f32 = 0.1;
+/// Samples generated at a report.
+const SAMPLE: usize = 24_000;
+
+/// Trains a sound model.
+///
+/// # Errors
+/// When an option is not possible, no recording can be used, training diverges, or writing fails.
+pub fn train_sound(
+    data: &SoundTraining,
+    options: &TrainOptions,
+    observer: &mut dyn Observer,
+) -> Result<OpenModel> {
+    options.check(Recipe::sound, "small", "wavenet")?;
+    let plan = Plan::new(data, options)?;
+    // The imported tokens are kept in a file beside the model.
+    let scratch = parent_of(&options.out)?;
+    let recordings = import_recordings(
+        &data.recordings,
+        &plan.settings,
+        &plan.rule,
+        &scratch,
+        observer,
+    )?;
+    let (ranges, split) = recordings.split(&plan.held_out)?;
+    check_same_data(plan.resumed.as_ref(), &split, &data.recordings)?;
+    if !plan.rule.is_some() {
+        suggest_labels(&recordings.corpus, observer);
+    }
+    let training = split.training;
+    let (folder, manifest) = match plan.resumed {
+        Some(model) => (Some(model.folder), model.manifest),
+        None => (None, plan.manifest(&recordings, split)),
+    };
+    let sequences = ClipDataset::new(&recordings, ranges);
+    let training_data = SoundTrainingData {
+        conditions: sequences.conditions(&manifest.classes)?,
+        sequences,
+        training,
+        statistics: SoundStatistics::of_corpus(&recordings.corpus)?,
+        rate: recordings.corpus.sample_rate(),
+    };
+    train_model(
+        options,
+        folder,
+        manifest,
+        &training_data,
+        &data.recordings,
+        observer,
+    )
+}
+
+/// The folder that `out` will lie in, made if it is missing.
+fn parent_of(out: &Path) -> Result<PathBuf> {
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    std::fs::create_dir_all(&parent).writing(&parent)?;
+    Ok(parent)
+}
+
+/// What is decided before any recording is read.
+struct Plan {
+    resumed: Option<OpenModel>,
+    rule: LabelRule,
+    recipe: Recipe,
+    settings: ImportSettings,
+    held_out: SplitRule,
+}
+
+impl Plan {
+    fn new(data: &SoundTraining, options: &TrainOptions) -> Result<Self> {
+        let resumed = options.resumed("sound")?;
+        if let Some(model) = &resumed {
+            data.refuse_changes()?;
+            let manifest = &model.manifest;
+            return Ok(Self {
+                rule: manifest.labels.clone(),
+                recipe: manifest.recipe.clone(),
+                settings: model.sound()?.import_settings(),
+                held_out: SplitRule::Listed(manifest.split.clone()),
+                resumed,
+            });
+        }
+        let rule = data.label_rule()?;
+        Ok(Self {
+            recipe: options.recipe(Recipe::sound, "small", "wavenet")?,
+            settings: ImportSettings {
+                sample_rate: data.sample_rate,
+                even_loudness: !data.keep_loudness,
+                trim_silence: data.trim_silence,
+                trailing_silence: if rule.is_some() {
+                    TRAILING_SILENCE
+                } else {
+                    0.0
+                },
+            },
+            held_out: SplitRule::new(data.validation.as_deref())?,
+            rule,
+            resumed,
+        })
+    }
+
+    fn manifest(&self, recordings: &RecordingDataset, split: Split) -> ModelManifest {
+        let sound = SoundFormat {
+            sample_rate: recordings.corpus.sample_rate(),
+            codec: SoundCodec::MuLaw,
+            even_loudness: self.settings.even_loudness,
+            trim_silence: self.settings.trim_silence,
+            trailing_silence: self.settings.trailing_silence,
+        };
+        let classes = if self.rule.is_some() {
+            recordings.classes()
+        } else {
+            Classes::default()
+        };
+        new_manifest(
+            Medium::Sound(sound),
+            Vec::new(),
+            self.rule.clone(),
+            classes,
+            self.recipe.clone(),
+            split,
+        )
+    }
+}
+
+/// Recordings as training data.
+struct SoundTrainingData<'a> {
+    sequences: ClipDataset<'a>,
+    training: usize,
+    conditions: Vec<Vec<f32>>,
+    statistics: SoundStatistics,
+    rate: u32,
+}
+
+impl TrainingData for SoundTrainingData<'_> {
+    fn sequences(&self) -> &dyn SequenceDataset {
+        &self.sequences
+    }
+
+    fn training(&self) -> usize {
+        self.training
+    }
+
+    fn conditions(&self) -> &[Vec<f32>] {
+        &self.conditions
+    }
+
+    fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        Ok(vec![(PROMPT, self.sequences.prompt(self.training)?)])
+    }
+
+    fn describe(&self, _sequences: usize, tokens: u64) -> String {
+        let seconds = tokens as f64 / f64::from(self.rate);
+        if seconds < 120.0 {
+            format!("{seconds:.1} s")
+        } else {
+            format!("{:.1} min", seconds / 60.0)
+        }
+    }
+
+    fn sample(
+        &self,
+        model: &Model,
+        manifest: &ModelManifest,
+        base: &Path,
+        step: u64,
+    ) -> Result<String> {
+        let seed = manifest.recipe.seed;
+        let labels = labels_of_item(&manifest.classes, &[], seed, step);
+        let condition = manifest.classes.vector(&labels)?;
+        let sampler = Sampler::new(Sampling::default(), seed, step)?;
+        let condition = (!labels.is_empty()).then_some(condition.as_slice());
+        let tokens: Vec<_> = Generator::new(
+            model.require_sequence()?.stepper(1)?,
+            sampler,
+            condition,
+            &[],
+        )?
+        .take(SAMPLE)
+        .collect();
+        let sound = MuLaw.decode(&tokens)?;
+        let mut sink = WavSink::create(&base.with_extension("wav"), self.rate)?;
+        sink.write(&sound)?;
+        sink.finish()?;
+        audio::spectrogram::write_png(&base.with_extension("png"), &sound, self.rate)?;
+        let said = audio::verdict(&SoundStatistics::of(&sound, self.rate), &self.statistics);
+        Ok(if labels.is_empty() {
+            said
+        } else {
+            format!("{} ({})", said, describe(&labels))
+        })
+    }
+}
+
+/// Suggests classes where there are several subfolders.
+fn suggest_labels(corpus: &audio::Corpus, observer: &mut dyn Observer) {
+    let mut folders: Vec<&str> = corpus
+        .clips()
+        .iter()
+        .filter_map(|clip| Some(clip.path.split_once('/')?.0))
+        .collect();
+    folders.dedup();
+    if folders.len() > 1 {
+        observer.info(format!(
+            "{} subfolders found ({}, …): --label-folders would make them classes to choose from",
+            folders.len(),
+            folders[0]
+        ));
+    }
+}

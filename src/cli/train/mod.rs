@@ -1,0 +1,43 @@
+/*! `ensuite train`: train a model on your own data. */
+
+mod pictures;
+mod shared;
+mod sound;
+mod text;
+
+use clap::Subcommand;
+
+use crate::app::train::TextTask;
+use crate::cli::terminal::Terminal;
+use crate::error::Result;
+
+/// Train a model on your own data
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Train on sound: a folder of recordings (WAV, AIFF, CAF, FLAC, MP3, M4A, OGG)
+    #[command(alias = "wavenet")]
+    Sound(sound::Args),
+    /// Train on pictures, pixel by pixel (PNG, JPEG, GIF, WebP, BMP, TIFF, TGA; IDX; rows of colour indices)
+    #[command(alias = "pixelrnn")]
+    Pictures(pictures::Args),
+    /// Train a language model on sentences, one a line
+    #[command(alias = "language-model")]
+    Text(text::Args),
+    /// Train a sentence VAE, to interpolate between sentences
+    SentenceVae(text::Args),
+}
+
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    match args.what {
+        What::Sound(args) => sound::run(args, terminal),
+        What::Pictures(args) => pictures::run(args, terminal),
+        What::Text(args) => text::run(args, TextTask::LanguageModel, terminal),
+        What::SentenceVae(args) => text::run(args, TextTask::SentenceVae, terminal),
+    }
+}

@@ -1,0 +1,110 @@
+/*! `ensuite train pictures`. */
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::app::Binarize;
+use crate::app::train::{PictureTraining, train_pictures};
+use crate::app::{Color, Fit, Size, parse_color};
+use crate::cli::terminal::Terminal;
+use crate::cli::train::shared::TrainArgs;
+use crate::error::Result;
+
+/// Train on pictures, pixel by pixel (PNG, JPEG, GIF, WebP, BMP, TIFF, TGA; IDX; rows of colour indices)
+///
+/// Every picture becomes the sequence of its pixels' colours, row by row. samples/ in the model folder holds what the
+/// model draws at each report, and how it completes held-out pictures.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder of pictures, with subfolders; an IDX file; or a text file with a row of colour indices a picture
+    pictures: PathBuf,
+    #[command(flatten)]
+    train: TrainArgs,
+    /// Resize every picture to this size, such as 32 or 40x30 [default: the one they all have]
+    #[arg(long, value_name = "WxH", help_heading = "Pictures")]
+    size: Option<Size>,
+    /// What to do with pictures of another shape
+    #[arg(long, value_enum, help_heading = "Pictures")]
+    fit: Option<FitArg>,
+    /// The colour behind transparent pixels [default: white]
+    #[arg(long, value_name = "COLOUR", value_parser = color, help_heading = "Pictures")]
+    background: Option<Color>,
+    /// Colours in the palette [default: 167 clustered from the pictures; 256 greys; those of a colour map]
+    #[arg(long, value_name = "K", help_heading = "Pictures")]
+    colors: Option<usize>,
+    /// Train in greys
+    #[arg(long, help_heading = "Pictures")]
+    grey: bool,
+    /// Train in black and white: cut at one half, or drawn again each epoch
+    #[arg(long, value_enum, help_heading = "Pictures")]
+    binarize: Option<BinarizeArg>,
+    /// The colour map of rows of indices [default: colormap.txt beside them]
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    colormap: Option<PathBuf>,
+    /// Hide the pixels above the predicted one from the network
+    #[arg(long, help_heading = "Pictures")]
+    no_above: bool,
+    /// Make the first folder of each picture's path its class
+    #[arg(long, help_heading = "Pictures", conflicts_with = "label_pattern")]
+    label_folders: bool,
+    /// Find classes in the pictures' paths, or in the rows of --labels, by the named groups of a regular expression
+    #[arg(long, value_name = "REGEX", help_heading = "Pictures")]
+    label_pattern: Option<String>,
+    /// The pictures' classes: an IDX or CSV file, or 'beside' for the IDX file beside the pictures'
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Pictures",
+        conflicts_with = "label_folders"
+    )]
+    labels: Option<PathBuf>,
+    /// Hold out the pictures whose path or number matches [default: one in ten]
+    #[arg(long, value_name = "REGEX", help_heading = "Pictures")]
+    validation: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FitArg {
+    /// Fill the size and cut off the rest
+    Crop,
+    /// Keep the whole picture, on the background
+    Pad,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum BinarizeArg {
+    /// White from one half on
+    Static,
+    /// White with the grey value as probability
+    Dynamic,
+}
+
+fn color(text: &str) -> std::result::Result<Color, String> {
+    parse_color(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let data = PictureTraining {
+        pictures: args.pictures,
+        size: args.size,
+        fit: args.fit.map(|fit| match fit {
+            FitArg::Crop => Fit::Crop,
+            FitArg::Pad => Fit::Pad,
+        }),
+        background: args.background,
+        colors: args.colors,
+        grey: args.grey,
+        binarize: args.binarize.map(|how| match how {
+            BinarizeArg::Static => Binarize::Static,
+            BinarizeArg::Dynamic => Binarize::Dynamic,
+        }),
+        colormap: args.colormap,
+        no_above: args.no_above,
+        label_folders: args.label_folders,
+        label_pattern: args.label_pattern,
+        labels: args.labels,
+        validation: args.validation,
+    };
+    train_pictures(&data, &args.train.options(), terminal).map(drop)
+}

@@ -1,0 +1,110 @@
+/*! What all CPU steppers share: the rows of the embedding, the condition of each lane, the logits. */
+
+use crate::base::simd::InstructionSet;
+use crate::kernels::step::Embedding;
+use crate::kernels::step::blocks::{Block, Rows, View};
+use crate::kernels::step::matrix::Matrix;
+use crate::sequence::{Alphabet, Stepper, Token};
+
+/// What differs from architecture to architecture: packed weights and the state of every lane.
+pub(crate) trait PackedNet: Send {
+    /// Forgets the past of `lane`. `condition` may set its initial state; `None` stands for zeros.
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>, instruction_set: InstructionSet);
+
+    /// Lane i continues from the state of lane `parents[i]`.
+    fn gather(&mut self, parents: &[usize]);
+
+    /// One step of every lane; writes the logits, `[lanes, alphabet.size]`.
+    fn step(&mut self, input: StepInput, logits: &mut [f32], instruction_set: InstructionSet);
+}
+
+/// What a step reads.
+#[derive(Clone, Copy)]
+pub(crate) struct StepInput<'a> {
+    /// `[lanes, 1 + lags]`: rows of the embedding tables.
+    pub(crate) rows: &'a [usize],
+    /// What the condition adds to the pre-activations of every layer, lane by lane.
+    pub(crate) conditions: View<'a, Block>,
+}
+
+/// A [`PackedNet`] as a [`Stepper`]: the same bits with any [`InstructionSet`] and any number of lanes.
+pub(crate) struct CpuStepper<N> {
+    net: N,
+    alphabet: Alphabet,
+    lanes: usize,
+    instruction_set: InstructionSet,
+    rows: Embedding,
+    /// From a condition to what it adds to the pre-activations.
+    conditioning: Matrix,
+    conditions: Rows<Block>,
+    logits: Vec<f32>,
+}
+
+impl<N> CpuStepper<N> {
+    /// `net` has the state of `lanes` lanes, at least one.
+    pub(super) fn from_packed(
+        net: N,
+        alphabet: Alphabet,
+        lags: &[usize],
+        conditioning: Matrix,
+        lanes: usize,
+        instruction_set: InstructionSet,
+    ) -> Self {
+        Self {
+            net,
+            alphabet,
+            lanes,
+            instruction_set,
+            rows: Embedding::new(alphabet, lags, lanes),
+            conditions: Rows::filled(lanes, conditioning.blocks(), Block::ZERO),
+            conditioning,
+            logits: vec![0.0; lanes * alphabet.size],
+        }
+    }
+
+    pub(super) fn net(&self) -> &N {
+        &self.net
+    }
+}
+
+impl<N: PackedNet> Stepper for CpuStepper<N> {
+    fn alphabet(&self) -> Alphabet {
+        self.alphabet
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.recondition(lane, condition);
+        self.rows.reset(lane);
+        self.net.reset(lane, condition, self.instruction_set);
+    }
+
+    fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        let sums = self.conditions.blocks_mut(lane);
+        match condition {
+            None => sums.fill(Block::ZERO),
+            Some(condition) => {
+                sums.copy_from_slice(&self.conditioning.apply(self.instruction_set, condition));
+            }
+        }
+    }
+
+    fn step(&mut self, tokens: &[Token]) -> &[f32] {
+        let input = StepInput {
+            rows: self.rows.look_up(tokens),
+            conditions: self.conditions.view(0),
+        };
+        self.net.step(input, &mut self.logits, self.instruction_set);
+        &self.logits
+    }
+
+    fn gather(&mut self, parents: &[usize]) {
+        assert_eq!(parents.len(), self.lanes, "one parent per lane");
+        self.rows.gather(parents);
+        self.conditions.gather(parents);
+        self.net.gather(parents);
+    }
+}

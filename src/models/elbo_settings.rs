@@ -1,0 +1,61 @@
+/*! How a VAE is trained: the weights of the parts of its evidence lower bound (ELBO) over a run. */
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The schedule of a VAE's training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElboSettings {
+    /// The share of all steps that train an autoencoder: the KL divergence has almost no weight.
+    pub autoencoder: f64,
+    /// The share of all steps, after these, in which the KL weight rises to 1.
+    pub ramp: f64,
+    /// Whether the decoder is re-initialised after the autoencoder phase.
+    pub reset_decoder: bool,
+    /// Nats of the KL divergence that are not penalised, spread evenly over the dimensions. The KL divergence of the
+    /// trained model is about this.
+    pub free_nats: f64,
+    /// The probability that the decoder reads `start` instead of a word.
+    pub word_dropout: f64,
+    /// The first weight of the bag-of-words loss: predicting a sentence's words from its latent code, in any order. It
+    /// falls to 0 until the KL weight is 1.
+    pub bag_of_words: f64,
+}
+
+impl ElboSettings {
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// A usage error naming what is wrong.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |what: String, hint: &str| Err(Error::usage(what).with_hint(hint));
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        let (phase, ramp) = (self.autoencoder, self.ramp);
+        if !(share(phase) && share(ramp) && phase + ramp <= 1.0) {
+            return refuse(
+                format!("an autoencoder phase of {phase} and a ramp of {ramp} cannot work"),
+                "both are shares of all steps, together at most 1",
+            );
+        }
+        if !share(self.word_dropout) {
+            return refuse(
+                format!("a word dropout of {} cannot work", self.word_dropout),
+                "it is a probability from 0 to below 1",
+            );
+        }
+        for (name, value) in [
+            ("free_nats", self.free_nats),
+            ("bag_of_words", self.bag_of_words),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return refuse(
+                    format!("elbo.{name} = {value} cannot work"),
+                    "it is a number from 0 up",
+                );
+            }
+        }
+        Ok(())
+    }
+}
