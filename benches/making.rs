@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 use ensuite::internals::{
     Alphabet, Interface, Recurrent, RecurrentCell, RecurrentConfig, Sampler, Sampling,
-    SequenceModel, Stepper, Token, WaveNet, WaveNetConfig,
+    SequenceModel, SideInputs, Stepper, Token, WaveNet, WaveNetConfig,
 };
 
 #[global_allocator]
@@ -97,7 +97,7 @@ fn interface() -> Interface {
             start: 256,
             stop: None,
         },
-        lags: Vec::new(),
+        side: SideInputs::default(),
         condition: 0,
     }
 }

@@ -14,7 +14,7 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use ensuite::internals::{
     AdamW, Alphabet, Batch, DeviceChoice, GateInput, Interface, OptimizerSettings, Recurrence,
-    Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, WaveNet, WaveNetConfig,
+    Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, SideInputs, WaveNet, WaveNetConfig,
     cross_entropy, linear, mean_nll, recurrent,
 };
 
@@ -88,6 +88,7 @@ fn sequence_steps<N: Module + SequenceModel>(
         time,
         targets: tokens.iter().map(|&t| t as i32).collect(),
         tokens,
+        offsets: Vec::new(),
         condition: None,
     };
     timed(net.train(), repeats, |net, step| {
@@ -230,7 +231,7 @@ fn interface(size: usize) -> Interface {
             start: 0,
             stop: None,
         },
-        lags: Vec::new(),
+        side: SideInputs::default(),
         condition: 0,
     }
 }

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use burn::prelude::*;
 use ensuite::internals::{
-    Alphabet, Batch, BatchSettings, DeviceChoice, ElboSettings, GateInput, Interface, Item, Model,
-    ModelSpec, OptimizerSettings, Recipe, Recurrence, RecurrentCell, RecurrentConfig,
-    ResidualStack, Sampler, Sampling, SentenceVaeConfig, SequenceConfig, SequenceModel,
+    Alphabet, Batch, BatchSettings, Clock, DeviceChoice, ElboSettings, GateInput, Interface, Item,
+    Model, ModelSpec, OptimizerSettings, Recipe, Recurrence, RecurrentCell, RecurrentConfig,
+    ResidualStack, Sampler, Sampling, SentenceVaeConfig, SequenceConfig, SequenceModel, SideInputs,
     StepContext, TrainerSettings, WaveNetConfig, cross_entropy, device_of, embedding,
     generate_many, is_cpu, linear, parameters, recurrent, residual_stack, with_values,
 };
@@ -291,7 +291,17 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
         .map(|(name, spec, condition)| {
             let interface = Interface {
                 alphabet: ALPHABET,
-                lags: if condition > 0 { vec![7] } else { vec![] },
+                side: SideInputs {
+                    lags: if condition > 0 { vec![7] } else { vec![] },
+                    clocks: if condition > 0 {
+                        vec![Clock {
+                            every: 3,
+                            states: 5,
+                        }]
+                    } else {
+                        vec![]
+                    },
+                },
                 condition,
             };
             let model = spec.build(interface, 1, &Device::flex());
@@ -334,6 +344,7 @@ fn batch(model: &Model) -> Batch {
             })
             .collect(),
         targets: (0..rows * time).map(|i| tune(i) as i32).collect(),
+        offsets: (0..rows).collect(),
         condition: (condition > 0).then(|| {
             (0..rows * condition)
                 .map(|i| (i % 5) as f32 * 0.5 - 1.0)
@@ -519,7 +530,7 @@ fn make(
             start: size as u32,
             stop: None,
         },
-        lags: Vec::new(),
+        side: SideInputs::default(),
         condition: 0,
     };
     let model = config.build(interface, 1, device).expect("valid sizes");

@@ -115,15 +115,17 @@ pub mod internals {
     pub use crate::kernels::matmul::{Packed, Start, View, product};
     pub use crate::models::{
         Batch, ElboSettings, Interface, Model, ModelSpec, Recurrent, RecurrentCell,
-        RecurrentConfig, SentenceVaeConfig, SequenceConfig, SequenceModel, WaveNet, WaveNetConfig,
-        device_of, parameters, with_values,
+        RecurrentConfig, SentenceVaeConfig, SequenceConfig, SequenceInput, SequenceModel, WaveNet,
+        WaveNetConfig, device_of, parameters, with_values,
     };
     pub use crate::ops::device::{DeviceChoice, is_cpu};
     pub use crate::ops::{
         GateInput, Recurrence, ResidualStack, cross_entropy, embedding, linear, recurrent,
         residual_stack,
     };
-    pub use crate::sequence::{Alphabet, Item, Sampler, Sampling, Stepper, Token, generate_many};
+    pub use crate::sequence::{
+        Alphabet, Clock, Item, Sampler, Sampling, SideInputs, Stepper, Token, generate_many,
+    };
     pub use crate::train::{
         AdamW, BatchSettings, OptimizerSettings, Recipe, StepContext, TrainerSettings, mean_nll,
     };

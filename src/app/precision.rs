@@ -22,16 +22,14 @@ pub(crate) fn stepper(
     lanes: usize,
 ) -> Result<Box<dyn Stepper>> {
     match (precision, &manifest.int8) {
-        (Some(Precision::Int8), None) => {
-            Err(Error::usage("this model has no int8 weights").with_hint(match net {
-                Model::WaveNet(_) => {
-                    "omit --precision, or resume its training with --resume: they are made at the end"
-                }
-                Model::Recurrent(_) | Model::SentenceVae(_) => "omit --precision: only a WaveNet has them",
-            }))
-        }
-        (Some(Precision::Int8), Some(int8)) => net.require_sequence()?.int8_stepper(&int8.calibration, lanes),
-        (None, Some(int8)) if int8.is_good() => net.require_sequence()?.int8_stepper(&int8.calibration, lanes),
+        (Some(Precision::Int8), None) => Err(Error::usage("this model has no int8 weights")
+            .with_hint("omit --precision; a WaveNet gets them at the end of its training")),
+        (Some(Precision::Int8), Some(int8)) => net
+            .require_sequence()?
+            .int8_stepper(&int8.calibration, lanes),
+        (None, Some(int8)) if int8.is_good() => net
+            .require_sequence()?
+            .int8_stepper(&int8.calibration, lanes),
         _ => net.require_sequence()?.stepper(lanes),
     }
 }

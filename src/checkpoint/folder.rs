@@ -385,6 +385,7 @@ mod tests {
             }))
             .unwrap(),
             lags: vec![],
+            clocks: vec![],
             labels: LabelRule::None,
             classes: Classes::default(),
             recipe,

@@ -12,6 +12,7 @@ use crate::checkpoint::Medium;
 use crate::error::{Error, Result};
 use crate::models::wavenet::Calibration;
 use crate::models::{Interface, Model};
+use crate::sequence::{Clock, SideInputs};
 use crate::train::{Metric, Recipe};
 
 /// The version of the model folder that this program writes. Since 2: the model's family and the SHA-256 of its weights.
@@ -29,6 +30,9 @@ pub struct ModelManifest {
     pub medium: Medium,
     /// The distances of earlier tokens that are inputs beside the current one.
     pub lags: Vec<usize>,
+    /// The functions of the position that are inputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<Clock>,
     /// How the labels of a file are found.
     pub labels: LabelRule,
     /// The classes that can condition it.
@@ -78,7 +82,10 @@ impl ModelManifest {
     pub fn interface(&self) -> Interface {
         Interface {
             alphabet: self.medium.alphabet(),
-            lags: self.lags.clone(),
+            side: SideInputs {
+                lags: self.lags.clone(),
+                clocks: self.clocks.clone(),
+            },
             condition: self.classes.width(),
         }
     }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::image::binarize::Binarize;
-use crate::image::{Color, Fit, ImportSettings, LabelSource, PixelCodec};
+use crate::image::{Color, Fit, ImportSettings, LabelSource, PixelCodec, Size};
+use crate::sequence::{Clock, SideInputs};
 
 /// The format of a model's pictures; each pixel is an index into a palette.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,15 +49,41 @@ impl PictureFormat {
         }
     }
 
-    /// Lags, in steps before the last token, of the pixels above the predicted one: above right, above, above left.
-    pub fn lags_above(width: u32) -> Vec<usize> {
-        let width = width as usize;
+    /// What a network reads beside the last pixel: the column and the row of the predicted pixel and, with `above`, the
+    /// pixels above it (right, straight, left).
+    pub fn side_inputs(size: Size, above: bool) -> SideInputs {
+        let (width, height) = (size.width() as usize, size.height() as usize);
         // The pixel straight above was fed width − 1 steps before the last token.
         let mut lags: Vec<usize> = [width.saturating_sub(2), width - 1, width]
             .into_iter()
-            .filter(|&lag| lag > 0)
+            .filter(|&lag| above && lag > 0)
             .collect();
         lags.dedup();
-        lags
+        let clock = |every, states| Clock { every, states };
+        SideInputs {
+            lags,
+            clocks: vec![clock(1, width), clock(width, height)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_sees_column_row_and_the_pixels_above() {
+        let (width, height) = (5, 3);
+        let side = PictureFormat::side_inputs(Size::new(width, height).unwrap(), true);
+        let [column, row] = side.clocks[..] else {
+            panic!("two clocks");
+        };
+        for pixel in 0..15 {
+            assert_eq!(column.state(pixel), pixel % 5);
+            assert_eq!(row.state(pixel), pixel / 5);
+        }
+        // While pixel p is predicted, the current token is pixel p − 1, and a lag of n is pixel p − 1 − n.
+        let above: Vec<usize> = side.lags.iter().map(|lag| lag + 1).collect();
+        assert_eq!(above, [4, 5, 6]);
     }
 }

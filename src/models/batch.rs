@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use crate::models::SequenceModel;
+use crate::models::{SequenceInput, SequenceModel};
 use crate::ops::{IGNORED, cross_entropy};
 use crate::sequence::{Alphabet, Token};
 
@@ -17,6 +17,8 @@ pub struct Batch {
     pub tokens: Vec<Token>,
     /// The token to predict at each position, `[rows, time]`; `IGNORED` where it is not scored.
     pub targets: Vec<i32>,
+    /// The position of each row's first token in its sequence, `[rows]`; empty if every row starts a sequence.
+    pub offsets: Vec<usize>,
     /// `[rows, condition]`; `None` for a model without a condition.
     pub condition: Option<Vec<f32>>,
 }
@@ -50,6 +52,7 @@ impl Batch {
             time,
             tokens,
             targets,
+            offsets: Vec::new(),
             condition: (!condition.is_empty()).then_some(condition),
         }
     }
@@ -62,8 +65,7 @@ impl Batch {
 
 /// The NLL of the scored tokens in nats, summed, `[1]`.
 pub fn nll(net: &dyn SequenceModel, batch: &Batch, device: &Device) -> Tensor<1> {
-    let (tokens, condition) = inputs(batch, device);
-    nll_of_logits(net.logits(tokens, condition), batch)
+    nll_of_logits(net.logits(input(batch, device)), batch)
 }
 
 pub(crate) fn nll_of_logits(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
@@ -71,8 +73,8 @@ pub(crate) fn nll_of_logits(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
     cross_entropy(logits.reshape([rows * time, classes]), &batch.targets)
 }
 
-/// A batch's tokens `[rows, time]` and condition `[rows, condition]` as tensors.
-pub(crate) fn inputs(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Option<Tensor<2>>) {
+/// A batch as tensors.
+pub(crate) fn input(batch: &Batch, device: &Device) -> SequenceInput {
     let tokens: Vec<i32> = batch.tokens.iter().map(|&token| token as i32).collect();
     let tokens = TensorData::new(tokens, [batch.rows, batch.time]);
     let condition = batch.condition.as_ref().map(|vectors| {
@@ -80,5 +82,9 @@ pub(crate) fn inputs(batch: &Batch, device: &Device) -> (Tensor<2, Int>, Option<
         let vectors = TensorData::new(vectors.clone(), [batch.rows, width]);
         Tensor::from_data(vectors, device)
     });
-    (Tensor::from_data(tokens, device), condition)
+    SequenceInput {
+        tokens: Tensor::from_data(tokens, device),
+        offsets: batch.offsets.clone(),
+        condition,
+    }
 }

@@ -49,14 +49,14 @@ impl<N: BatchedNet> BatchedStepper<N> {
         check_lanes(lanes)?;
         let Interface {
             alphabet,
-            lags,
+            side,
             condition,
         } = interface;
         Ok(Self {
             net,
             alphabet: *alphabet,
             device,
-            sources: Embedding::new(*alphabet, lags, lanes),
+            sources: Embedding::new(*alphabet, side, lanes),
             conditions: vec![0.0; lanes * condition],
             conditions_set: false,
             condition: *condition,

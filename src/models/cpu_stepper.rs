@@ -4,7 +4,7 @@ use crate::base::simd::InstructionSet;
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View};
 use crate::kernels::step::matrix::Matrix;
-use crate::sequence::{Alphabet, Stepper, Token};
+use crate::sequence::{Alphabet, SideInputs, Stepper, Token};
 
 /// What differs from architecture to architecture: packed weights and the state of every lane.
 pub(crate) trait PackedNet: Send {
@@ -21,7 +21,7 @@ pub(crate) trait PackedNet: Send {
 /// What a step reads.
 #[derive(Clone, Copy)]
 pub(crate) struct StepInput<'a> {
-    /// `[lanes, 1 + lags]`: rows of the embedding tables.
+    /// `[lanes, sources]`: rows of the embedding tables.
     pub(crate) rows: &'a [usize],
     /// What the condition adds to the pre-activations of every layer, lane by lane.
     pub(crate) conditions: View<'a, Block>,
@@ -45,7 +45,7 @@ impl<N> CpuStepper<N> {
     pub(super) fn from_packed(
         net: N,
         alphabet: Alphabet,
-        lags: &[usize],
+        side: &SideInputs,
         conditioning: Matrix,
         lanes: usize,
         instruction_set: InstructionSet,
@@ -55,7 +55,7 @@ impl<N> CpuStepper<N> {
             alphabet,
             lanes,
             instruction_set,
-            rows: Embedding::new(alphabet, lags, lanes),
+            rows: Embedding::new(alphabet, side, lanes),
             conditions: Rows::filled(lanes, conditioning.blocks(), Block::ZERO),
             conditioning,
             logits: vec![0.0; lanes * alphabet.size],

@@ -24,7 +24,7 @@ mod weights;
 
 pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
-pub(crate) use batch::{inputs, nll_of_logits};
+pub(crate) use batch::{input, nll_of_logits};
 pub use elbo_settings::ElboSettings;
 pub use latent_model::LatentModel;
 pub use parameters::{parameters, with_values};
@@ -32,8 +32,8 @@ pub(crate) use preset::Size;
 pub use rnn::{Recurrent, RecurrentConfig};
 pub(crate) use sentence_vae::{DECODER, GaussianTensors};
 pub use sentence_vae::{SentenceVae, SentenceVaeConfig};
-pub use sequence_model::{Interface, SequenceModel, device_of};
-pub(crate) use sequence_model::{sources, values};
+pub(crate) use sequence_model::values;
+pub use sequence_model::{Interface, SequenceInput, SequenceModel, device_of};
 pub use wavenet::{WaveNet, WaveNetConfig};
 
 use burn::prelude::*;

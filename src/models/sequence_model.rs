@@ -4,17 +4,75 @@ use burn::prelude::*;
 
 use crate::error::Result;
 use crate::models::wavenet::Calibration;
-use crate::sequence::{Alphabet, Stepper, Token};
+use crate::sequence::{Alphabet, SideInputs, Stepper, Token};
 
 /// What a model reads and predicts: the same for every architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// The tokens.
     pub alphabet: Alphabet,
-    /// Earlier tokens that the model reads beside the current one, as distances; `[width]` is the pixel above.
-    pub lags: Vec<usize>,
+    /// What the model reads beside the current token.
+    pub side: SideInputs,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
+}
+
+/// Sequences, as a model reads them in parallel.
+#[derive(Debug, Clone)]
+pub struct SequenceInput {
+    /// `[batch, time]`.
+    pub tokens: Tensor<2, Int>,
+    /// The position of each row's first token in its sequence, `[batch]`; empty if every row starts a sequence.
+    pub offsets: Vec<usize>,
+    /// `[batch, condition]`; `None` stands for zeros.
+    pub condition: Option<Tensor<2>>,
+}
+
+impl SequenceInput {
+    /// Whole sequences from their first token on.
+    pub fn new(tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Self {
+        Self {
+            tokens,
+            offsets: Vec::new(),
+            condition,
+        }
+    }
+
+    /// The rows of the embedding that each position reads, `[batch · time]` for each source in the order of
+    /// [`SideInputs`]. Before the first token of a row, a lag reads `start`.
+    pub(crate) fn rows(&self, interface: &Interface) -> Vec<Tensor<1, Int>> {
+        let tokens = &self.tokens;
+        let ([batch, time], device) = (tokens.dims(), tokens.device());
+        let inputs = interface.alphabet.inputs();
+        let mut rows = vec![tokens.clone().reshape([batch * time])];
+        for (index, &lag) in interface.side.lags.iter().enumerate() {
+            let missing = lag.min(time);
+            let start = Tensor::full([batch, missing], interface.alphabet.start, &device);
+            let earlier = if missing == time {
+                start
+            } else {
+                Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1)
+            };
+            rows.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
+        }
+        let mut clocks = vec![Vec::with_capacity(batch * time); interface.side.clocks.len()];
+        for row in 0..batch {
+            let offset = self.offsets.get(row).copied().unwrap_or(0);
+            for position in offset..offset + time {
+                let at = interface.side.clock_rows(inputs, position);
+                clocks
+                    .iter_mut()
+                    .zip(at)
+                    .for_each(|(rows, at)| rows.push(at as i32));
+            }
+        }
+        rows.extend(
+            clocks
+                .into_iter()
+                .map(|clock| Tensor::from_data(TensorData::new(clock, [batch * time]), &device)),
+        );
+        rows
+    }
 }
 
 /// A model that predicts the next token of a sequence.
@@ -22,18 +80,12 @@ pub trait SequenceModel {
     /// What it reads and predicts.
     fn interface(&self) -> &Interface;
 
-    /// Tokens `[batch, time]` to logits `[batch, time, alphabet.size]`; position t sees the tokens 0..=t only.
-    /// `condition` is `[batch, condition]`; `None` stands for zeros.
-    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3>;
+    /// Logits `[batch, time, alphabet.size]`; position t sees the tokens 0..=t only.
+    fn logits(&self, input: SequenceInput) -> Tensor<3>;
 
     /// The logits in training: as [`logits`](Self::logits), with dropout whose masks are a function of `seed`.
-    fn training_logits(
-        &self,
-        tokens: Tensor<2, Int>,
-        condition: Option<Tensor<2>>,
-        _seed: u64,
-    ) -> Tensor<3> {
-        self.logits(tokens, condition)
+    fn training_logits(&self, input: SequenceInput, _seed: u64) -> Tensor<3> {
+        self.logits(input)
     }
 
     /// The model one step at a time on the CPU, with a copy of its current weights.
@@ -69,25 +121,6 @@ pub trait SequenceModel {
     }
 }
 
-/// The rows of the embedding tables that each position reads, `[batch · time]` for the current token and then for each lag;
-/// positions before the first token read `start`.
-pub(crate) fn sources(tokens: Tensor<2, Int>, interface: &Interface) -> Vec<Tensor<1, Int>> {
-    let [batch, time] = tokens.dims();
-    let inputs = interface.alphabet.inputs();
-    let mut sources = vec![tokens.clone().reshape([batch * time])];
-    for (index, &lag) in interface.lags.iter().enumerate() {
-        let missing = lag.min(time);
-        let start = Tensor::full([batch, missing], interface.alphabet.start, &tokens.device());
-        let earlier = if missing == time {
-            start
-        } else {
-            Tensor::cat(vec![start, tokens.clone().narrow(1, 0, time - missing)], 1)
-        };
-        sources.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
-    }
-    sources
-}
-
 /// The device of a module's parameters, without autodiff.
 pub fn device_of<M: Module>(net: &M) -> Device {
     let device = net.devices().into_iter().next();
@@ -100,4 +133,36 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         .into_data()
         .try_into_vec::<f32>()
         .expect("parameters and activations are f32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::testing::{ALPHABET, with_clocks};
+
+    #[test]
+    fn a_row_that_starts_inside_a_sequence_reads_the_clocks_of_its_positions() {
+        let interface = Interface {
+            alphabet: ALPHABET,
+            side: with_clocks(vec![2]),
+            condition: 0,
+        };
+        let rows = |offset: usize, time: usize| -> Vec<Vec<i32>> {
+            let tokens = Tensor::zeros([1, time], &Device::flex());
+            let input = SequenceInput {
+                offsets: vec![offset],
+                ..SequenceInput::new(tokens, None)
+            };
+            let rows = input.rows(&interface);
+            let clocks = rows.into_iter().skip(2);
+            clocks
+                .map(|rows| rows.into_data().iter::<i32>().collect())
+                .collect()
+        };
+        let (whole, part) = (rows(0, 20), rows(7, 13));
+        assert_eq!(part.len(), interface.side.clocks.len());
+        for (whole, part) in whole.iter().zip(&part) {
+            assert_eq!(whole[7..], part[..]);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::base::rng::testing::Lcg;
 use crate::base::simd::InstructionSet;
-use crate::sequence::{Stepper, Token};
+use crate::sequence::{Alphabet, Clock, SideInputs, Stepper, Token};
 
 /// How to build the stepper under test, and what it is fed.
 pub(crate) struct Subject<'a> {
@@ -203,7 +203,38 @@ pub(crate) fn affine(x: &[f64], matrix: &[f32], bias: &[f32]) -> Vec<f64> {
     sums
 }
 
-/// The token at lag `lag` (0: the current one) of step `t`.
-pub(crate) fn lagged(tokens: &[Token], t: usize, lag: usize, start: Token) -> usize {
-    (if lag > t { start } else { tokens[t - lag] }) as usize
+/// Lags, and clocks as (every, states).
+pub(crate) fn side_inputs(lags: &[usize], clocks: &[(usize, usize)]) -> SideInputs {
+    let clocks = clocks
+        .iter()
+        .map(|&(every, states)| Clock { every, states });
+    SideInputs {
+        lags: lags.to_vec(),
+        clocks: clocks.collect(),
+    }
+}
+
+/// The rows of the embedding that step `t` sums, by their definition.
+pub(crate) fn rows(
+    side: &SideInputs,
+    alphabet: Alphabet,
+    tokens: &[Token],
+    t: usize,
+) -> Vec<usize> {
+    let mut first = 0;
+    let mut rows = Vec::new();
+    for &lag in [0].iter().chain(&side.lags) {
+        let token = if lag > t {
+            alphabet.start
+        } else {
+            tokens[t - lag]
+        };
+        rows.push(first + token as usize);
+        first += alphabet.inputs();
+    }
+    for clock in &side.clocks {
+        rows.push(first + t / clock.every % clock.states);
+        first += clock.states;
+    }
+    rows
 }

@@ -6,9 +6,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::error::Result;
-use crate::models::{Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, values};
+use crate::models::stepper_conformance::side_inputs;
+use crate::models::{
+    Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceInput, SequenceModel, values,
+};
 use crate::sequence::conformance::Subject;
-use crate::sequence::{Alphabet, Stepper, Token};
+use crate::sequence::{Alphabet, SideInputs, Stepper, Token};
 
 pub(crate) const ALPHABET: Alphabet = Alphabet {
     size: 11,
@@ -53,7 +56,7 @@ impl<N: SequenceModel> Subject for ModelSubject<N> {
         let tensor = Tensor::from_data(TensorData::new(numbers, [1, tokens.len()]), &device);
         let condition = condition
             .map(|c| Tensor::from_data(TensorData::new(c.to_vec(), [1, c.len()]), &device));
-        let logits = values(self.net.logits(tensor, condition));
+        let logits = values(self.net.logits(SequenceInput::new(tensor, condition)));
         let size = self.net.interface().alphabet.size;
         logits.chunks(size).map(<[f32]>::to_vec).collect()
     }
@@ -61,6 +64,16 @@ impl<N: SequenceModel> Subject for ModelSubject<N> {
     fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
         (self.stepper)(&self.net, lanes).expect("valid weights")
     }
+}
+
+/// These lags and, if there are any, two clocks.
+pub(crate) fn with_clocks(lags: Vec<usize>) -> SideInputs {
+    let clocks: &[_] = if lags.is_empty() {
+        &[]
+    } else {
+        &[(1, 4), (4, 3)]
+    };
+    side_inputs(&lags, clocks)
 }
 
 /// A recurrent model that trains within a second.
@@ -74,7 +87,7 @@ pub(crate) fn small(cell: RecurrentCell) -> Recurrent {
     };
     let interface = Interface {
         alphabet: ALPHABET,
-        lags: vec![],
+        side: SideInputs::default(),
         condition: 0,
     };
     Recurrent::new(cell, config, interface, 3, &Device::flex()).expect("valid sizes")

@@ -1,7 +1,7 @@
 /*! Checks of the sizes of a network, and of its weights before a stepper indexes into them. */
 
 use crate::error::{Error, Result};
-use crate::sequence::Alphabet;
+use crate::sequence::{Alphabet, SideInputs};
 
 /// The longest lag or dilation, in steps: it bounds the memory that a damaged model file can ask for.
 pub(crate) const LONGEST_REACH: usize = 1 << 20;
@@ -50,10 +50,13 @@ pub(crate) fn check_reach(name: &str, steps: &[usize]) -> Result<()> {
     }
 }
 
-/// Refuses an empty alphabet, and lags out of range.
-pub(crate) fn check_inputs(alphabet: Alphabet, lags: &[usize]) -> Result<()> {
+/// Refuses an empty alphabet, and lags or clocks out of range.
+pub(crate) fn check_inputs(alphabet: Alphabet, side: &SideInputs) -> Result<()> {
     check_width("the size of the alphabet", alphabet.size)?;
-    check_reach("a lag", lags)
+    for clock in &side.clocks {
+        check_reach("the period of a clock", &[clock.every, clock.states])?;
+    }
+    check_reach("a lag", &side.lags)
 }
 
 /// Refuses a stepper without lanes.

@@ -16,6 +16,7 @@ mod likelihood;
 #[cfg(any(test, feature = "play"))]
 mod live_generator;
 mod sampler;
+mod side_inputs;
 mod stepper;
 mod token;
 
@@ -35,5 +36,6 @@ pub use likelihood::{Likelihood, nll_per_token};
 #[cfg(any(test, feature = "play"))]
 pub use live_generator::LiveGenerator;
 pub use sampler::{Sampler, Sampling};
+pub use side_inputs::{Clock, SideInputs};
 pub use stepper::Stepper;
 pub use token::{Alphabet, Token};

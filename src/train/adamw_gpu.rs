@@ -194,7 +194,7 @@ impl ModuleMapper for Put {
 mod tests {
     use super::*;
     use crate::models::testing::small;
-    use crate::models::{Recurrent, RecurrentCell, parameters};
+    use crate::models::{Recurrent, RecurrentCell, SequenceInput, SequenceModel, parameters};
     use crate::ops::cross_entropy;
     use crate::train::AdamW;
 
@@ -209,7 +209,9 @@ mod tests {
         };
         let gradients = |net: &Recurrent| {
             let tokens = Tensor::from_data([[1, 4, 2, 10]], &device.clone().autodiff());
-            let logits = crate::models::SequenceModel::logits(net, tokens, None).reshape([4, 11]);
+            let logits = net
+                .logits(SequenceInput::new(tokens, None))
+                .reshape([4, 11]);
             let loss = cross_entropy(logits, &[4, 2, 10, 0]);
             GradientsParams::from_grads(loss.backward(), net)
         };

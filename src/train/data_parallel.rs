@@ -314,6 +314,7 @@ mod tests {
             time: 6,
             tokens: (0..12).map(tune).collect(),
             targets: (1..=12).map(|i| tune(i) as i32).collect(),
+            offsets: Vec::new(),
             condition: None,
         }
     }

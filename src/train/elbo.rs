@@ -15,8 +15,8 @@ use crate::base::rng::rng_stream;
 use crate::error::Result;
 use crate::latent::{Normals, Posteriors};
 use crate::models::{
-    Batch, DECODER, ElboSettings, GaussianTensors, Model, SentenceVae, SequenceModel, inputs,
-    nll_of_logits, parameters, values, with_values,
+    Batch, DECODER, ElboSettings, GaussianTensors, Model, SentenceVae, SequenceInput,
+    SequenceModel, input, nll_of_logits, parameters, values, with_values,
 };
 use crate::sequence::{Likelihood, Token};
 use crate::train::all_reduce::AllReduce;
@@ -100,9 +100,10 @@ impl<'a> ElboTask<'a> {
         let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
         let codes = draw(&encoded, self.seed, at.batch, &self.device);
         let start = vae.interface().alphabet.start;
-        let (tokens, _) = inputs(&self.drop_words(batch, start, at.batch), &self.device);
+        let mut read = input(&self.drop_words(batch, start, at.batch), &self.device);
+        read.condition = Some(codes.clone());
         let seed = seed_of_batch(self.seed, at.batch);
-        let logits = vae.training_logits(tokens, Some(codes.clone()), seed);
+        let logits = vae.training_logits(read, seed);
         let reconstruction = nll_of_logits(logits, batch);
         // The mean of each dimension over the batch is free up to its share (Kingma et al. 2016, appendix C).
         let free = settings.free_nats / vae.latent() as f64;
@@ -199,9 +200,13 @@ impl Task for ElboTask<'_> {
             let batch = batch?;
             let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
             let codes = draw(&encoded, self.seed, u64::MAX - item as u64, &device);
-            let (tokens, _) = inputs(&batch, &device);
+            let read = input(&batch, &device);
             let nats = |codes| {
-                let logits = vae.logits(tokens.clone(), Some(codes));
+                let condition = Some(codes);
+                let logits = vae.logits(SequenceInput {
+                    condition,
+                    ..read.clone()
+                });
                 f64::from(nll_of_logits(logits, &batch).into_scalar::<f32>())
             };
             let own = nats(codes.clone());
@@ -295,7 +300,7 @@ mod tests {
     use super::*;
     use crate::latent::Gaussian;
     use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
-    use crate::sequence::Alphabet;
+    use crate::sequence::{Alphabet, SideInputs};
     use crate::train::WindowConfig;
 
     const SETTINGS: ElboSettings = ElboSettings {
@@ -377,7 +382,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            lags: Vec::new(),
+            side: SideInputs::default(),
             condition: 0,
         };
         let vae = SentenceVae::new(config, interface, 3, &Device::flex()).unwrap();

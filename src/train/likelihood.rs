@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::prelude::*;
 
 use crate::error::Result;
-use crate::models::{Batch, Model, SequenceModel, inputs, nll, nll_of_logits};
+use crate::models::{Batch, Model, SequenceModel, input, nll, nll_of_logits};
 use crate::sequence::Likelihood;
 use crate::train::all_reduce::AllReduce;
 use crate::train::learner::Learner;
@@ -104,8 +104,7 @@ impl Task for LikelihoodTask<'_> {
 
 /// The mean NLL of a batch's scored tokens in nats, `[1]`, as training sees it: with dropout by `seed`.
 pub fn mean_nll(net: &dyn SequenceModel, batch: &Batch, seed: u64, device: &Device) -> Tensor<1> {
-    let (tokens, condition) = inputs(batch, device);
-    let logits = net.training_logits(tokens, condition, seed);
+    let logits = net.training_logits(input(batch, device), seed);
     nll_of_logits(logits, batch) / batch.scored().max(1) as f64
 }
 
@@ -175,7 +174,7 @@ mod tests {
         Interface, Recurrent, RecurrentCell, RecurrentConfig, WaveNet, WaveNetConfig,
     };
     use crate::ops::form::testing::composed;
-    use crate::sequence::Alphabet;
+    use crate::sequence::{Alphabet, Clock, SideInputs};
 
     /// Losses of the first steps on a repeating tune.
     fn losses(model: Model, steps: u64) -> Vec<f64> {
@@ -188,6 +187,7 @@ mod tests {
             targets: (1..=rows * time)
                 .map(|i| if i % 9 == 0 { -1 } else { tune(i) as i32 })
                 .collect(),
+            offsets: vec![0, 7, 2],
             condition: Some(vec![0.5, -1.0, 0.0, 1.0, 1.0, 0.25]),
         };
         let settings = OptimizerSettings::default();
@@ -236,7 +236,13 @@ mod tests {
                 start: 11,
                 stop: None,
             },
-            lags: vec![3],
+            side: SideInputs {
+                lags: vec![3],
+                clocks: vec![Clock {
+                    every: 2,
+                    states: 5,
+                }],
+            },
             condition: 2,
         }
     }

@@ -224,6 +224,7 @@ impl<'a> DataLoader<'a> {
             time,
             tokens,
             targets,
+            offsets: rows.iter().map(|row| row.read_from).collect(),
             condition,
         })
     }
@@ -352,6 +353,11 @@ mod tests {
                 assert_eq!(
                     condition[row], sequence as f32,
                     "a row with the condition of another sequence"
+                );
+                assert_eq!(
+                    (batch.offsets[row] + first) % 100,
+                    targets[first] as usize % 100,
+                    "a row with the offset of another"
                 );
                 let starts = tokens[0] == ALPHABET.start;
                 assert!(

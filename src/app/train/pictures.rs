@@ -254,14 +254,10 @@ impl PictureTraining {
         } else {
             Classes::default()
         };
-        let lags = if self.no_above {
-            Vec::new()
-        } else {
-            PictureFormat::lags_above(size.width())
-        };
+        let side = PictureFormat::side_inputs(size, !self.no_above);
         Ok(new_manifest(
             Medium::Pictures(form),
-            lags,
+            side,
             rule,
             classes,
             recipe,

@@ -12,7 +12,7 @@ use crate::checkpoint::{FORMAT, Medium, ModelFolder, ModelManifest};
 use crate::error::{Error, Result};
 use crate::eval::{Point, draw_curve};
 use crate::models::{Batch, Model, parameters};
-use crate::sequence::SequenceDataset;
+use crate::sequence::{SequenceDataset, SideInputs};
 use crate::train::{
     BatchSource, Budget, DataLoader, Recipe, Report, StateDict, StepReport, StopReason,
     SystemClock, Task, TrainState, Trainer, TrainingObserver, data_parallel,
@@ -49,7 +49,7 @@ pub(super) trait TrainingData {
 /// The manifest of a model that is not trained yet.
 pub(super) fn new_manifest(
     medium: Medium,
-    lags: Vec<usize>,
+    side: SideInputs,
     labels: LabelRule,
     classes: Classes,
     recipe: Recipe,
@@ -59,7 +59,8 @@ pub(super) fn new_manifest(
         format: FORMAT,
         program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
         medium,
-        lags,
+        lags: side.lags,
+        clocks: side.clocks,
         labels,
         classes,
         recipe,

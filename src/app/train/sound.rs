@@ -16,7 +16,7 @@ use crate::base::split::{Split, SplitRule};
 use crate::checkpoint::{Medium, ModelManifest, PROMPT};
 use crate::error::{IoContext, Result};
 use crate::models::Model;
-use crate::sequence::{Codec, Generator, Sampler, Sampling, SequenceDataset};
+use crate::sequence::{Codec, Generator, Sampler, Sampling, SequenceDataset, SideInputs};
 use crate::train::Recipe;
 
 /// Recordings to train on, and how they are read.
@@ -179,7 +179,7 @@ impl Plan {
         };
         new_manifest(
             Medium::Sound(sound),
-            Vec::new(),
+            SideInputs::default(),
             self.rule.clone(),
             classes,
             self.recipe.clone(),

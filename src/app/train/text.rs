@@ -13,7 +13,7 @@ use crate::base::split::Split;
 use crate::checkpoint::{Medium, ModelManifest, TOKENIZER};
 use crate::error::{Error, IoContext, Result};
 use crate::models::Model;
-use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, generate_many};
+use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, SideInputs, generate_many};
 use crate::text::{
     HeldOut, ReadSettings, Sentences, TextCodec, TextFormat, TokenizerKind, TokenizerSettings,
     TrainValSplit, fingerprint,
@@ -230,7 +230,7 @@ impl Plan {
         };
         new_manifest(
             Medium::Text(text),
-            Vec::new(),
+            SideInputs::default(),
             LabelRule::None,
             Classes::default(),
             recipe,

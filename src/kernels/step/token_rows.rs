@@ -1,47 +1,51 @@
 /*!
-The embedding at the input of a step: the rows to sum for the current token and the lags.
+The embedding at the input of a step: the rows to sum for the current token and the [`SideInputs`].
 
-Each source (the current token, then each lag) has a table of its own. The module stores the earlier tokens for the lags.
+The module stores the earlier tokens for the lags and the positions for the clocks.
 */
 
 use crate::kernels::step::blocks::{Block, Rows};
-use crate::sequence::{Alphabet, Token};
+use crate::sequence::{Alphabet, SideInputs, Token};
 
-/// The earlier tokens of every lane, as far back as the longest lag.
+/// The position of every lane and its earlier tokens, as far back as the longest lag.
 #[derive(Debug)]
 pub struct Embedding {
     alphabet: Alphabet,
-    lags: Vec<usize>,
+    side: SideInputs,
     lanes: usize,
     /// `[longest lag, lanes]`; the slot of step t is t modulo the longest lag.
     past: Vec<Token>,
     slot: usize,
-    /// `[lanes, 1 + lags]`: the rows of the last look-up.
+    /// Tokens that each lane has read since its reset.
+    positions: Vec<usize>,
+    /// `[lanes, sources]`: the rows of the last look-up.
     rows: Vec<usize>,
 }
 
 impl Embedding {
     /// For `lanes` lanes, whose earlier tokens are `alphabet.start`.
-    pub fn new(alphabet: Alphabet, lags: &[usize], lanes: usize) -> Self {
-        let longest = lags.iter().copied().max().unwrap_or(0);
+    pub fn new(alphabet: Alphabet, side: &SideInputs, lanes: usize) -> Self {
+        let longest = side.lags.iter().copied().max().unwrap_or(0);
         Self {
             alphabet,
-            lags: lags.to_vec(),
+            side: side.clone(),
             lanes,
             past: vec![alphabet.start; longest * lanes],
             slot: 0,
-            rows: vec![0; lanes * (1 + lags.len())],
+            positions: vec![0; lanes],
+            rows: vec![0; lanes * side.sources()],
         }
     }
 
-    /// Clears the earlier tokens of `lane`.
+    /// Clears the earlier tokens of `lane`; its next position is the first.
     pub fn reset(&mut self, lane: usize) {
         let start = self.alphabet.start;
         let lanes = self.past.iter_mut().skip(lane).step_by(self.lanes);
         lanes.for_each(|token| *token = start);
+        self.positions[lane] = 0;
     }
 
-    /// Lane i continues with the earlier tokens of lane `parents[i]`.
+    /// Lane i continues with the earlier tokens and the position of lane `parents[i]`.
     pub fn gather(&mut self, parents: &[usize]) {
         let mut before = Vec::with_capacity(parents.len());
         for slot in self.past.chunks_exact_mut(parents.len()) {
@@ -51,15 +55,19 @@ impl Embedding {
                 *token = before[parent];
             }
         }
+        let before = self.positions.clone();
+        for (position, &parent) in self.positions.iter_mut().zip(parents) {
+            *position = before[parent];
+        }
     }
 
-    /// The rows of the embedding `[(1 + lags) · inputs, …]` to sum in this step: `[lanes, 1 + lags]`, the current token's
-    /// first, then each lag's. Stores `tokens`.
+    /// The rows of the embedding `[entries, …]` to sum in this step: `[lanes, sources]`, the current token's first. Stores
+    /// `tokens`.
     ///
     /// # Panics
     /// If `tokens` is not one input token per lane.
     pub fn look_up(&mut self, tokens: &[Token]) -> &[usize] {
-        let (inputs, sources) = (self.alphabet.inputs(), 1 + self.lags.len());
+        let (inputs, sources) = (self.alphabet.inputs(), self.side.sources());
         assert_eq!(tokens.len(), self.lanes, "one token per lane");
         for (rows, &token) in self.rows.chunks_exact_mut(sources).zip(tokens) {
             rows[0] = token as usize;
@@ -69,12 +77,22 @@ impl Embedding {
             );
         }
         let longest = self.past.len() / self.lanes;
-        for (source, lag) in (1..).zip(&self.lags) {
+        for (source, lag) in (1..).zip(&self.side.lags) {
             let slot = (self.slot + longest - lag) % longest;
             let past = &self.past[slot * self.lanes..][..self.lanes];
             for (rows, &token) in self.rows.chunks_exact_mut(sources).zip(past) {
                 rows[source] = source * inputs + token as usize;
             }
+        }
+        let first_clock = 1 + self.side.lags.len();
+        let lanes = self.rows.chunks_exact_mut(sources);
+        for (rows, position) in lanes.zip(&mut self.positions) {
+            let clocks = self.side.clock_rows(inputs, *position);
+            rows[first_clock..]
+                .iter_mut()
+                .zip(clocks)
+                .for_each(|(row, clock)| *row = clock);
+            *position += 1;
         }
         if longest > 0 {
             self.past[self.slot * self.lanes..][..self.lanes].copy_from_slice(tokens);
@@ -84,7 +102,7 @@ impl Embedding {
     }
 }
 
-/// Writes for each lane the sum of its rows of `table`, `[(1 + lags) · inputs, width]`; `rows` are what
+/// Writes for each lane the sum of its rows of `table`, `[entries, width]`; `rows` are what
 /// [`Embedding::look_up`] gave.
 #[inline(always)]
 pub(crate) fn sum_rows(rows: &[usize], table: &[f32], width: usize, sums: &mut Rows<Block>) {

@@ -17,8 +17,8 @@ use crate::models::batched_stepper::BatchedStepper;
 use crate::models::dropout::Dropout;
 use crate::models::init::Init;
 use crate::models::rnn::batched_stepper::BatchedRecurrent;
-use crate::models::weights::check_sizes;
-use crate::models::{Interface, RecurrentCell, SequenceModel, device_of, sources, values};
+use crate::models::weights::{check_inputs, check_sizes};
+use crate::models::{Interface, RecurrentCell, SequenceInput, SequenceModel, device_of, values};
 use crate::ops::{GateInput, Recurrence, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
@@ -68,7 +68,7 @@ impl RecurrentConfig {
 /// every step.
 #[derive(Module, Debug)]
 pub struct Recurrent {
-    /// `[(1 + lags) · inputs, embedding]`: one table for the current token, then one for each lag.
+    /// `[entries, embedding]`, see [`SideInputs`](crate::sequence::SideInputs).
     embedding: Param<Tensor<2>>,
     layers: Vec<Layer>,
     /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
@@ -142,6 +142,7 @@ impl Recurrent {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
+        check_inputs(interface.alphabet, &interface.side)?;
         let RecurrentConfig {
             embedding,
             hidden,
@@ -151,12 +152,12 @@ impl Recurrent {
         } = config;
         let Interface {
             alphabet,
-            lags,
+            side,
             condition,
         } = &interface;
         let (condition, width) = (*condition, cell.gates() * hidden);
         let mut init = Init::new(seed, device);
-        let entries = (1 + lags.len()) * alphabet.inputs();
+        let entries = side.entries(alphabet.inputs());
         let table = if tied {
             // Small, because these rows are also the output matrix: the initial logits must not be extreme.
             init.dense([entries, embedding], embedding)
@@ -187,7 +188,7 @@ impl Recurrent {
     }
 
     /// Embedding times input matrix of the first layer, `[entries, G · hidden]`. The rows of the current token include the
-    /// bias; the rows of the lags do not.
+    /// bias; the other rows do not.
     fn table(&self) -> Tensor<2> {
         let first = &self.layers[0];
         let folded = self.embedding.val().matmul(first.input.val());
@@ -231,9 +232,9 @@ impl Recurrent {
 
     /// The input of the first layer's gates. The product of embedding and input matrix is faster where the embedding has
     /// fewer rows than there are tokens; dropout needs the rows of the embedding.
-    fn first_input(&self, tokens: Tensor<2, Int>, dropout: Option<&mut Dropout>) -> GateInput {
-        let shape = tokens.dims();
-        let sources = sources(tokens, &self.interface);
+    fn first_input(&self, input: &SequenceInput, dropout: Option<&mut Dropout>) -> GateInput {
+        let shape = input.tokens.dims();
+        let sources = input.rows(&self.interface);
         let [entries, _] = self.embedding.val().dims();
         if dropout.is_some() || entries > shape[0] * shape[1] {
             let first = &self.layers[0];
@@ -250,22 +251,17 @@ impl Recurrent {
         }
     }
 
-    fn run(
-        &self,
-        tokens: Tensor<2, Int>,
-        condition: Option<Tensor<2>>,
-        mut dropout: Option<Dropout>,
-    ) -> Tensor<3> {
-        let [batch, time] = tokens.dims();
+    fn run(&self, input: &SequenceInput, mut dropout: Option<Dropout>) -> Tensor<3> {
+        let [batch, time] = input.tokens.dims();
         let hidden = self.config.hidden;
         let width = self.cell.gates() * hidden;
-        let condition = condition.as_ref();
+        let condition = input.condition.as_ref();
         let conditioned = |weights: &Option<Param<Tensor<2>>>| {
             Some(condition?.clone().matmul(weights.as_ref()?.val()))
         };
         let first_states = conditioned(&self.initial).map(Tensor::tanh);
         let conditions = conditioned(&self.conditioning);
-        let mut input = self.first_input(tokens, dropout.as_mut());
+        let mut input = self.first_input(input, dropout.as_mut());
         let mut states = None;
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(below) = states.take() {
@@ -326,7 +322,7 @@ impl Recurrent {
         RecurrentWeights {
             cell: self.cell,
             alphabet: self.interface.alphabet,
-            lags: self.interface.lags.clone(),
+            side: self.interface.side.clone(),
             hidden: self.config.hidden,
             condition: self.interface.condition,
             layers: layers.collect(),
@@ -368,18 +364,13 @@ impl SequenceModel for Recurrent {
         &self.interface
     }
 
-    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
-        self.run(tokens, condition, None)
+    fn logits(&self, input: SequenceInput) -> Tensor<3> {
+        self.run(&input, None)
     }
 
-    fn training_logits(
-        &self,
-        tokens: Tensor<2, Int>,
-        condition: Option<Tensor<2>>,
-        seed: u64,
-    ) -> Tensor<3> {
+    fn training_logits(&self, input: SequenceInput, seed: u64) -> Tensor<3> {
         let dropout = (self.config.dropout > 0.0).then(|| Dropout::new(self.config.dropout, seed));
-        self.run(tokens, condition, dropout)
+        self.run(&input, dropout)
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
@@ -407,7 +398,9 @@ impl SequenceModel for Recurrent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
+    use crate::models::testing::{
+        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper,
+    };
     use crate::sequence::conformance;
 
     fn net(cell: RecurrentCell, layers: usize, lags: Vec<usize>, condition: usize) -> Recurrent {
@@ -420,7 +413,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            lags,
+            side: with_clocks(lags),
             condition,
         };
         scrambled(Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap())
@@ -442,14 +435,15 @@ mod tests {
         let net = net(RecurrentCell::Lstm, 2, vec![], 3);
         let device = Device::flex();
         let tokens = Tensor::<2, Int>::from_data([[11, 1, 2, 3], [11, 4, 4, 0]], &device);
-        let logits = |seed| values(net.training_logits(tokens.clone(), None, seed));
+        let input = SequenceInput::new(tokens, None);
+        let logits = |seed| values(net.training_logits(input.clone(), seed));
         assert_eq!(logits(5), logits(5));
         assert_ne!(logits(5), logits(6));
         let mut kept = net.clone();
         kept.config.dropout = 0.0;
         assert_eq!(
-            values(kept.training_logits(tokens.clone(), None, 5)),
-            values(kept.logits(tokens.clone(), None))
+            values(kept.training_logits(input.clone(), 5)),
+            values(kept.logits(input.clone()))
         );
     }
 

@@ -20,7 +20,7 @@ use crate::kernels::step::matrix::Matrix;
 use crate::kernels::{gru, lstm};
 use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
-use crate::sequence::Alphabet;
+use crate::sequence::{Alphabet, SideInputs};
 
 /// The gate whose recurrent part stays separate and has a bias.
 const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
@@ -35,8 +35,8 @@ const fn separate_gate(cell: RecurrentCell) -> Option<usize> {
 pub(crate) struct RecurrentWeights {
     pub cell: RecurrentCell,
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one: a lag of n is the token n steps before it.
-    pub lags: Vec<usize>,
+    /// What enters beside the current token.
+    pub side: SideInputs,
     /// Units in every layer.
     pub hidden: usize,
     /// Length of the condition vector; 0 for none.
@@ -56,7 +56,7 @@ pub(crate) struct RecurrentWeights {
 /// One layer; the columns of every matrix are the cell's gates, one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct RecurrentLayer {
-    /// First layer: `[(1 + lags) · inputs, G · hidden]`, embedding times input matrix, the table of the current token
+    /// First layer: `[entries, G · hidden]`, embedding times input matrix, the table of the current token
     /// first. Deeper layers: `[hidden, G · hidden]`.
     pub input: Vec<f32>,
     /// `[G · hidden]`. The n gate of a GRU has another one, `recurrent_bias`. (PyTorch has two for every gate: add them.)
@@ -71,16 +71,16 @@ impl RecurrentWeights {
     /// Checks every length against the widths and the cell's gates.
     ///
     /// # Errors
-    /// If a width is zero, a lag out of range, or a tensor has another length than its shape says.
+    /// If a width is zero, a lag or clock out of range, or a tensor has another length than its shape says.
     pub(crate) fn validate(&self) -> Result<()> {
         let (layers, hidden, size) = (self.layers.len(), self.hidden, self.alphabet.size);
         let gates = self.cell.gates();
-        check_inputs(self.alphabet, &self.lags)?;
+        check_inputs(self.alphabet, &self.side)?;
         check_width("the number of layers", layers)?;
         check_width("the number of hidden units", hidden)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let of = |name: &str| format!("layers.{i}.{name}");
-            let table = [1 + self.lags.len(), self.alphabet.inputs(), gates, hidden];
+            let table = [self.side.entries(self.alphabet.inputs()), gates, hidden];
             let matrix = [hidden, gates, hidden];
             let input: &[usize] = if i == 0 { &table } else { &matrix };
             let separate = usize::from(separate_gate(self.cell).is_some());
@@ -151,7 +151,7 @@ impl RnnStepper {
         check_lanes(lanes)?;
         let w = &*weights;
         let (hidden, gates) = (w.hidden, w.cell.gates());
-        let (alphabet, lags) = (w.alphabet, w.lags.clone());
+        let (alphabet, side) = (w.alphabet, w.side.clone());
         let all_gates: Vec<_> = (0..w.layers.len())
             .flat_map(|i| gate_columns(i * gates * hidden, gates, hidden))
             .collect();
@@ -175,7 +175,7 @@ impl RnnStepper {
         Ok(Self::from_packed(
             net,
             alphabet,
-            &lags,
+            &side,
             conditioning,
             lanes,
             instruction_set,
@@ -305,7 +305,7 @@ impl F32Work for Step<'_> {
             ..
         } = self.net;
         let lanes = scratch.len();
-        let sources = 1 + weights.lags.len();
+        let sources = weights.side.sources();
         for (lane, rows) in self.input.rows.chunks_exact(sources).enumerate() {
             layers[0].look_up(weights, rows, lane);
         }
@@ -358,14 +358,14 @@ impl PackedNet for PackedRnn {
 mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
-    use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+    use crate::models::stepper_conformance::{Subject, affine, assert_close, rows, side_inputs};
     use crate::sequence::{Stepper, Token};
 
     fn network(
         cell: RecurrentCell,
         hidden: usize,
         condition: usize,
-        lags: &[usize],
+        side: &SideInputs,
     ) -> RecurrentWeights {
         let alphabet = Alphabet {
             size: 21,
@@ -377,7 +377,7 @@ mod tests {
         let scale = (1.0 / hidden as f32).sqrt() * 2.0;
         let layer = |i, random: &mut Lcg| {
             let rows = if i == 0 {
-                (1 + lags.len()) * alphabet.inputs()
+                side.entries(alphabet.inputs())
             } else {
                 hidden
             };
@@ -396,7 +396,7 @@ mod tests {
         RecurrentWeights {
             cell,
             alphabet,
-            lags: lags.to_vec(),
+            side: side.clone(),
             hidden,
             condition,
             layers: (0..layers).map(|i| layer(i, &mut random)).collect(),
@@ -413,7 +413,7 @@ mod tests {
 
     /// The equations of PyTorch's documentation in f64: the logits after every token.
     fn direct(w: &RecurrentWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
-        let (n, inputs, width) = (w.hidden, w.alphabet.inputs(), w.cell.gates() * w.hidden);
+        let (n, width) = (w.hidden, w.cell.gates() * w.hidden);
         let wide: Vec<f64> = condition.iter().map(|&c| f64::from(c)).collect();
         let initial = affine(&wide, &w.initial, &vec![0.0; w.layers.len() * n]);
         let extra = affine(&wide, &w.conditioning, &vec![0.0; w.layers.len() * width]);
@@ -423,9 +423,9 @@ mod tests {
             .collect();
         let mut c = vec![vec![0.0; n]; w.layers.len()];
         let step = |t: usize| {
-            let mut below = vec![0.0; (1 + w.lags.len()) * inputs];
-            for (source, lag) in [0].iter().chain(&w.lags).enumerate() {
-                below[source * inputs + lagged(tokens, t, *lag, w.alphabet.start)] = 1.0;
+            let mut below = vec![0.0; w.side.entries(w.alphabet.inputs())];
+            for row in rows(&w.side, w.alphabet, tokens, t) {
+                below[row] = 1.0;
             }
             for (i, layer) in w.layers.iter().enumerate() {
                 let mut x = affine(&below, &layer.input, &layer.bias);
@@ -457,10 +457,12 @@ mod tests {
     #[test]
     fn the_stepper_equals_the_direct_evaluation() {
         for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
-            for (hidden, condition, lags) in
-                [(19, 0, vec![]), (32, 3, vec![5]), (16, 1, vec![1, 7])]
-            {
-                let w = network(cell, hidden, condition, &lags);
+            for (hidden, condition, lags, clocks) in [
+                (19, 0, &[][..], &[][..]),
+                (32, 3, &[5], &[]),
+                (16, 1, &[1, 7], &[(1, 6), (6, 4)]),
+            ] {
+                let w = network(cell, hidden, condition, &side_inputs(lags, clocks));
                 let mut random = Lcg(5);
                 let tokens = random.tokens(50, w.alphabet.inputs());
                 let c = random.values(condition, 1.0);
@@ -486,7 +488,7 @@ mod tests {
             (RecurrentCell::Gru, 37),
             (RecurrentCell::Gru, 16),
         ] {
-            let w = Arc::new(network(cell, hidden, 2, &[6]));
+            let w = Arc::new(network(cell, hidden, 2, &side_inputs(&[6], &[(3, 5)])));
             let subject = Subject {
                 stepper: &|lanes, instruction_set| {
                     Box::new(
@@ -507,18 +509,20 @@ mod tests {
             |w| w.layers[1].input.truncate(1),
             |w| w.layers[0].recurrent_bias.push(0.0),
             |w| w.layers.truncate(0),
-            |w| w.lags.push(0),
+            |w| w.side.lags.push(0),
             |w| w.hidden = usize::MAX,
             |w| w.initial.push(0.0),
         ];
         for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for change in break_one {
-                let mut w = network(cell, 8, 2, &[4]);
+                let mut w = network(cell, 8, 2, &side_inputs(&[4], &[(3, 5)]));
                 assert!(w.validate().is_ok());
                 change(&mut w);
                 assert!(RnnStepper::new(Arc::new(w), 1).is_err());
             }
-            assert!(RnnStepper::new(Arc::new(network(cell, 8, 0, &[])), 0).is_err());
+            assert!(
+                RnnStepper::new(Arc::new(network(cell, 8, 0, &SideInputs::default())), 0).is_err()
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use burn::prelude::*;
 
 use crate::latent::Posteriors;
-use crate::models::{Batch, SentenceVae, SequenceModel, inputs, values};
+use crate::models::{Batch, SentenceVae, SequenceModel, input, values};
 use crate::ops::nll_per_row;
 use crate::sequence::Token;
 
@@ -65,8 +65,7 @@ pub(crate) fn conditional_nll(
         let (rows, codes): (Vec<&[Token]>, Vec<&[f32]>) =
             group.iter().map(|&index| pairs[index]).unzip();
         let batch = Batch::of(&rows, &codes, alphabet);
-        let (tokens, condition) = inputs(&batch, device);
-        let logits = net.logits(tokens, condition);
+        let logits = net.logits(input(&batch, device));
         let logits = logits.reshape([batch.rows * batch.time, alphabet.size]);
         let losses = nll_per_row(logits, &batch.targets);
         for (&index, losses) in group.iter().zip(losses.chunks(batch.time)) {

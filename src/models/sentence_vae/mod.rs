@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::models::init::Init;
 use crate::models::rnn::{Layer, Recurrent, RecurrentConfig};
 use crate::models::weights::check_sizes;
-use crate::models::{Interface, RecurrentCell, SequenceModel};
+use crate::models::{Interface, RecurrentCell, SequenceInput, SequenceModel};
 use crate::ops::{GateInput, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
@@ -261,17 +261,12 @@ impl SequenceModel for SentenceVae {
         self.decoder.interface()
     }
 
-    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
-        self.decoder.logits(tokens, condition)
+    fn logits(&self, input: SequenceInput) -> Tensor<3> {
+        self.decoder.logits(input)
     }
 
-    fn training_logits(
-        &self,
-        tokens: Tensor<2, Int>,
-        condition: Option<Tensor<2>>,
-        seed: u64,
-    ) -> Tensor<3> {
-        self.decoder.training_logits(tokens, condition, seed)
+    fn training_logits(&self, input: SequenceInput, seed: u64) -> Tensor<3> {
+        self.decoder.training_logits(input, seed)
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
@@ -292,7 +287,7 @@ mod tests {
     use super::*;
     use crate::models::testing::{ALPHABET, scrambled, with_cpu_stepper};
     use crate::models::values;
-    use crate::sequence::conformance;
+    use crate::sequence::{SideInputs, conformance};
 
     fn net(cell: RecurrentCell) -> SentenceVae {
         let config = SentenceVaeConfig {
@@ -305,7 +300,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            lags: Vec::new(),
+            side: SideInputs::default(),
             condition: 0,
         };
         scrambled(SentenceVae::new(config, interface, 1, &Device::flex()).unwrap())

@@ -8,7 +8,7 @@ The mean of the posterior often decodes to a sentence with one word wrong. It is
 use burn::prelude::*;
 
 use crate::models::sentence_vae::codes::groups;
-use crate::models::{Batch, SentenceVae, SequenceModel, device_of, inputs, nll_of_logits, values};
+use crate::models::{Batch, SentenceVae, SequenceModel, device_of, input, nll_of_logits, values};
 use crate::ops::nll_per_row;
 use crate::sequence::Token;
 
@@ -99,11 +99,12 @@ fn refine_group(
             .map(|&index| searches[index].code.as_slice())
             .collect();
         let batch = Batch::of(&rows, &now, alphabet);
-        let (tokens, condition) = inputs(&batch, &device);
-        let condition = condition
+        let mut read = input(&batch, &device);
+        let condition = (read.condition.take())
             .expect("a latent code has dimensions")
             .require_grad();
-        let logits = net.logits(tokens, Some(condition.clone()));
+        read.condition = Some(condition.clone());
+        let logits = net.logits(read);
         let [rows, time, classes] = logits.dims();
         let seen = logits.clone().inner().reshape([rows * time, classes]);
         let nats: Vec<f64> = nll_per_row(seen, &batch.targets)
@@ -159,6 +160,7 @@ mod tests {
     use crate::models::sentence_vae::{conditional_nll, encode};
     use crate::models::testing::{ALPHABET, scrambled};
     use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
+    use crate::sequence::SideInputs;
 
     fn vae() -> SentenceVae {
         let config = SentenceVaeConfig {
@@ -171,7 +173,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            lags: Vec::new(),
+            side: SideInputs::default(),
             condition: 0,
         };
         scrambled(SentenceVae::new(config, interface, 1, &Device::flex()).unwrap())

@@ -20,8 +20,8 @@ use crate::error::Result;
 use crate::models::batched_stepper::BatchedStepper;
 use crate::models::init::Init;
 use crate::models::wavenet::batched_stepper::BatchedWaveNet;
-use crate::models::weights::check_sizes;
-use crate::models::{Interface, SequenceModel, device_of, sources, values};
+use crate::models::weights::{check_inputs, check_sizes};
+use crate::models::{Interface, SequenceInput, SequenceModel, device_of, values};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
 use crate::sequence::{Stepper, Token};
 
@@ -73,7 +73,7 @@ impl WaveNetConfig {
 /// A WaveNet over any alphabet. Every layer is padded with zeros before the first token.
 #[derive(Module, Debug)]
 pub struct WaveNet {
-    /// `[(1 + lags) · inputs, residual]`: one table for the current token, then one for each lag.
+    /// `[entries, residual]`, see [`SideInputs`](crate::sequence::SideInputs).
     embedding: Param<Tensor<2>>,
     /// See [`ResidualStack`].
     conv: Param<Tensor<3>>,
@@ -106,6 +106,7 @@ impl WaveNet {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
+        check_inputs(interface.alphabet, &interface.side)?;
         let WaveNetConfig {
             layers,
             residual: r,
@@ -115,12 +116,12 @@ impl WaveNet {
         } = config;
         let Interface {
             alphabet,
-            lags,
+            side,
             condition,
         } = &interface;
         let mut init = Init::new(seed, device);
         Ok(Self {
-            embedding: init.embedding([(1 + lags.len()) * alphabet.inputs(), r]),
+            embedding: init.embedding([side.entries(alphabet.inputs()), r]),
             conv: init.dense([layers, 2 * r, 2 * r], 2 * r),
             conv_bias: init.zeros([layers, 2 * r]),
             conditioning: (*condition > 0)
@@ -140,7 +141,7 @@ impl WaveNet {
     pub(crate) fn weights(&self) -> WaveNetWeights {
         WaveNetWeights {
             alphabet: self.interface.alphabet,
-            lags: self.interface.lags.clone(),
+            side: self.interface.side.clone(),
             residual: self.config.residual,
             skip: self.config.skip,
             hidden: self.config.head,
@@ -197,20 +198,22 @@ impl SequenceModel for WaveNet {
         &self.interface
     }
 
-    fn logits(&self, tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Tensor<3> {
-        let [batch, time] = tokens.dims();
+    fn logits(&self, input: SequenceInput) -> Tensor<3> {
+        let [batch, time] = input.tokens.dims();
         let stack = ResidualStack {
             conv: self.conv.val(),
             conv_bias: self.conv_bias.val(),
             out: self.out.val(),
             out_bias: self.out_bias.val(),
         };
-        let conditions = match (condition, &self.conditioning) {
-            (Some(condition), Some(conditioning)) => Some(condition.matmul(conditioning.val())),
+        let conditions = match (&input.condition, &self.conditioning) {
+            (Some(condition), Some(conditioning)) => {
+                Some(condition.clone().matmul(conditioning.val()))
+            }
             _ => None,
         };
         let skip = residual_stack(
-            embedding(self.embedding.val(), sources(tokens, &self.interface)),
+            embedding(self.embedding.val(), input.rows(&self.interface)),
             &stack,
             conditions,
             &self.config.dilations(),
@@ -267,8 +270,10 @@ impl SequenceModel for WaveNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
-    use crate::sequence::conformance;
+    use crate::models::testing::{
+        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper,
+    };
+    use crate::sequence::{SideInputs, conformance};
 
     fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
         let config = WaveNetConfig {
@@ -280,7 +285,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            lags,
+            side: with_clocks(lags),
             condition,
         };
         scrambled(WaveNet::new(config, interface, 1, &Device::flex()).unwrap())
@@ -339,7 +344,7 @@ mod tests {
             };
             let interface = Interface {
                 alphabet: ALPHABET,
-                lags: vec![],
+                side: SideInputs::default(),
                 condition: 0,
             };
             crate::models::parameters(

@@ -22,7 +22,7 @@ use crate::kernels::step::matrix::Matrix;
 use crate::kernels::step::sum_rows;
 use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::weights::{check_inputs, check_lanes, check_reach, check_shape, check_width};
-use crate::sequence::Alphabet;
+use crate::sequence::{Alphabet, SideInputs};
 
 /// The tensors that a calibration measures.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +39,8 @@ pub(crate) enum Activation {
 #[derive(Debug, Clone)]
 pub(crate) struct WaveNetWeights {
     pub alphabet: Alphabet,
-    /// Earlier tokens that enter beside the current one: a lag of n is the token n steps before it.
-    pub lags: Vec<usize>,
+    /// What enters beside the current token.
+    pub side: SideInputs,
     /// Width of the residual stream.
     pub residual: usize,
     /// Width of the sum of skip connections.
@@ -51,7 +51,7 @@ pub(crate) struct WaveNetWeights {
     pub condition: usize,
     /// The dilation of each layer, in steps.
     pub dilations: Vec<usize>,
-    /// `[(1 + lags) · inputs, residual]`: the table of the current token first.
+    /// `[entries, residual]`: the table of the current token first.
     pub embedding: Vec<f32>,
     /// `[layers, 2 · residual, 2 · residual]`: rows x_{t-d} then x_t; columns filter then gate.
     pub conv: Vec<f32>,
@@ -77,19 +77,19 @@ impl WaveNetWeights {
     /// Checks every length against the widths.
     ///
     /// # Errors
-    /// If a width is zero, a lag or dilation out of range, or a tensor has another length than its shape says.
+    /// If a width is zero, a lag, clock or dilation out of range, or a tensor has another length than its shape says.
     pub(crate) fn validate(&self) -> Result<()> {
         let layers = self.dilations.len();
         let (residual, skip, hidden) = (self.residual, self.skip, self.hidden);
-        check_inputs(self.alphabet, &self.lags)?;
+        check_inputs(self.alphabet, &self.side)?;
         check_width("the number of layers", layers)?;
         check_width("the residual width", residual)?;
         check_width("the skip width", skip)?;
         check_width("the width of the head", hidden)?;
         check_reach("a dilation", &self.dilations)?;
-        let (sources, inputs) = (1 + self.lags.len(), self.alphabet.inputs());
+        let entries = self.side.entries(self.alphabet.inputs());
         let size = self.alphabet.size;
-        check_shape("embedding", &self.embedding, &[sources, inputs, residual])?;
+        check_shape("embedding", &self.embedding, &[entries, residual])?;
         check_shape("conv", &self.conv, &[layers, 2, residual, 2, residual])?;
         check_shape("conv_bias", &self.conv_bias, &[layers, 2, residual])?;
         let conditioning = [self.condition, layers, 2, residual];
@@ -157,7 +157,7 @@ impl WaveNetStepper {
         check_lanes(lanes)?;
         let w = &*weights;
         let conditioning = conditioning_matrix(w, &w.conditioning);
-        let (alphabet, lags) = (w.alphabet, w.lags.clone());
+        let (alphabet, side) = (w.alphabet, w.side.clone());
         let whole = |width| columns(0..width).collect::<Vec<_>>();
         let net = PackedWaveNet {
             layers: (0..w.dilations.len())
@@ -177,7 +177,7 @@ impl WaveNetStepper {
         Ok(Self::from_packed(
             net,
             alphabet,
-            &lags,
+            &side,
             conditioning,
             lanes,
             instruction_set,
@@ -390,11 +390,11 @@ impl PackedNet for PackedWaveNet {
 pub(crate) mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
-    use crate::models::stepper_conformance::{Subject, affine, assert_close, lagged};
+    use crate::models::stepper_conformance::{Subject, affine, assert_close, rows, side_inputs};
     use crate::sequence::{Stepper, Token};
 
     /// A small network whose widths are not multiples of a block.
-    pub fn small(condition: usize, lags: &[usize]) -> WaveNetWeights {
+    pub fn small(condition: usize, side: &SideInputs) -> WaveNetWeights {
         network(&Shape {
             size: 19,
             start: 19,
@@ -402,7 +402,7 @@ pub(crate) mod tests {
             skip: 37,
             hidden: 23,
             condition,
-            lags,
+            side,
             dilations: &[1, 2, 4, 11, 1, 3, 16],
         })
     }
@@ -414,7 +414,7 @@ pub(crate) mod tests {
         pub skip: usize,
         pub hidden: usize,
         pub condition: usize,
-        pub lags: &'a [usize],
+        pub side: &'a SideInputs,
         pub dilations: &'a [usize],
     }
 
@@ -430,13 +430,13 @@ pub(crate) mod tests {
         let scale = |fan: usize| (3.0 / fan as f32).sqrt();
         WaveNetWeights {
             alphabet,
-            lags: shape.lags.to_vec(),
+            side: shape.side.clone(),
             residual: r,
             skip: s,
             hidden: h,
             condition: shape.condition,
             dilations: shape.dilations.to_vec(),
-            embedding: random.values((1 + shape.lags.len()) * alphabet.inputs() * r, 1.0),
+            embedding: random.values(shape.side.entries(alphabet.inputs()) * r, 1.0),
             conv: random.values(layers * 4 * r * r, scale(2 * r)),
             conv_bias: random.values(layers * 2 * r, 0.3),
             conditioning: random.values(shape.condition * layers * 2 * r, 0.5),
@@ -455,14 +455,12 @@ pub(crate) mod tests {
 
     /// The network of the paper in f64: causal convolutions over the whole sequence, without queues.
     fn direct(w: &WaveNetWeights, tokens: &[Token], condition: &[f32]) -> Vec<Vec<f64>> {
-        let (r, s, inputs) = (w.residual, w.skip, w.alphabet.inputs());
+        let (r, s) = (w.residual, w.skip);
         let mut x: Vec<Vec<f64>> = (0..tokens.len())
             .map(|t| {
                 let mut sum = vec![0.0; r];
-                for source in 0..=w.lags.len() {
-                    let lag = if source == 0 { 0 } else { w.lags[source - 1] };
-                    let token = lagged(tokens, t, lag, w.alphabet.start);
-                    let row = &w.embedding[(source * inputs + token) * r..][..r];
+                for row in rows(&w.side, w.alphabet, tokens, t) {
+                    let row = &w.embedding[row * r..][..r];
                     sum.iter_mut()
                         .zip(row)
                         .for_each(|(a, &b)| *a += f64::from(b));
@@ -508,8 +506,12 @@ pub(crate) mod tests {
 
     #[test]
     fn the_stepper_equals_the_direct_evaluation() {
-        for (condition, lags) in [(0, vec![]), (3, vec![5]), (0, vec![1, 7])] {
-            let w = small(condition, &lags);
+        for (condition, lags, clocks) in [
+            (0, &[][..], &[][..]),
+            (3, &[5], &[]),
+            (0, &[1, 7], &[(1, 6), (6, 4)]),
+        ] {
+            let w = small(condition, &side_inputs(lags, clocks));
             let mut random = Lcg(5);
             let tokens = random.tokens(60, 20);
             let c = random.values(condition, 1.0);
@@ -531,10 +533,10 @@ pub(crate) mod tests {
             skip: 64,
             hidden: 64,
             condition: 1,
-            lags: &[],
+            side: &SideInputs::default(),
             dilations: &[1, 2, 4, 8, 9],
         };
-        for w in [small(2, &[4]), network(&blocks)] {
+        for w in [small(2, &side_inputs(&[4], &[(3, 5)])), network(&blocks)] {
             let w = Arc::new(w);
             let subject = Subject {
                 stepper: &|lanes, instruction_set| {
@@ -572,15 +574,15 @@ pub(crate) mod tests {
             |w| w.dilations[2] = 0,
             |w| w.dilations[2] = usize::MAX,
             |w| w.dilations.truncate(1),
-            |w| w.lags.push(3),
+            |w| w.side.lags.push(3),
             |w| w.skip = usize::MAX,
         ];
         for change in break_one {
-            let mut w = small(2, &[4]);
+            let mut w = small(2, &side_inputs(&[4], &[(3, 5)]));
             assert!(w.validate().is_ok());
             change(&mut w);
             assert!(WaveNetStepper::new(Arc::new(w), 1).is_err());
         }
-        assert!(WaveNetStepper::new(Arc::new(small(0, &[])), 0).is_err());
+        assert!(WaveNetStepper::new(Arc::new(small(0, &SideInputs::default())), 0).is_err());
     }
 }

@@ -106,7 +106,7 @@ impl WaveNetInt8Stepper {
             )));
         }
         let conditioning = conditioning_matrix(w, &exponents(&w.conditioning, residual));
-        let (alphabet, lags) = (w.alphabet, w.lags.clone());
+        let (alphabet, side) = (w.alphabet, w.side.clone());
         let layers: Vec<_> = (0..w.dilations.len())
             .map(|i| Layer::new(w, calibration, i, lanes))
             .collect();
@@ -128,7 +128,7 @@ impl WaveNetInt8Stepper {
         Ok(Self::from_packed(
             net,
             alphabet,
-            &lags,
+            &side,
             conditioning,
             lanes,
             instruction_set,
@@ -414,10 +414,10 @@ impl PackedNet for PackedInt8WaveNet {
 mod tests {
     use super::*;
     use crate::base::rng::testing::Lcg;
-    use crate::models::stepper_conformance::Subject;
+    use crate::models::stepper_conformance::{Subject, side_inputs};
     use crate::models::wavenet::stepper::WaveNetStepper;
     use crate::models::wavenet::stepper::tests::{Shape, network, small};
-    use crate::sequence::Stepper;
+    use crate::sequence::{SideInputs, Stepper};
 
     fn calibrated(w: &Arc<WaveNetWeights>) -> Calibration {
         let tokens = Lcg(21).tokens(300, w.alphabet.size);
@@ -438,10 +438,10 @@ mod tests {
             skip: 64,
             hidden: 64,
             condition: 1,
-            lags: &[],
+            side: &SideInputs::default(),
             dilations: &[1, 2, 4, 8, 9],
         };
-        for w in [small(2, &[4]), network(&blocks)] {
+        for w in [small(2, &side_inputs(&[4], &[(3, 5)])), network(&blocks)] {
             let w = Arc::new(w);
             let calibration = calibrated(&w);
             let subject = Subject {
@@ -466,7 +466,7 @@ mod tests {
 
     #[test]
     fn logits_stay_near_the_exact_ones() {
-        let w = Arc::new(small(2, &[4]));
+        let w = Arc::new(small(2, &side_inputs(&[4], &[(3, 5)])));
         let condition = [0.4, -0.8];
         let mut exact = WaveNetStepper::new(w.clone(), 1).unwrap();
         let mut coarse = WaveNetInt8Stepper::new(w.clone(), &calibrated(&w), 1).unwrap();
@@ -488,7 +488,7 @@ mod tests {
 
     #[test]
     fn activations_beyond_the_calibration_saturate() {
-        let w = Arc::new(small(0, &[]));
+        let w = Arc::new(small(0, &SideInputs::default()));
         let mut calibration = calibrated(&w);
         calibration.x.fill(1e-3);
         calibration.skip = 1e-3;
@@ -518,7 +518,7 @@ mod tests {
 
     #[test]
     fn a_calibration_of_another_network_is_refused() {
-        let w = Arc::new(small(2, &[]));
+        let w = Arc::new(small(2, &SideInputs::default()));
         let good = calibrated(&w);
         let refused = |change: fn(&mut Calibration)| {
             let mut calibration = good.clone();

@@ -6,7 +6,7 @@ use crate::models::testing::{ALPHABET, small};
 use crate::models::{
     Batch, ElboSettings, Interface, RecurrentCell, SentenceVae, SentenceVaeConfig,
 };
-use crate::sequence::{SequenceDataset, Token};
+use crate::sequence::{SequenceDataset, SideInputs, Token};
 use crate::train::{BoxedTask, DataLoader, Direction, ElboTask, LikelihoodTask, WindowConfig};
 use burn::prelude::Device;
 
@@ -482,7 +482,7 @@ fn every_task_resumes_exactly_in_the_middle_of_an_epoch() {
     };
     let interface = Interface {
         alphabet: ALPHABET,
-        lags: Vec::new(),
+        side: SideInputs::default(),
         condition: 0,
     };
     // The decoder is re-initialised before step 5: before the stop, and not again after it.
