@@ -97,7 +97,7 @@ fn interface() -> Interface {
             start: 256,
             stop: None,
         },
-        side: SideInputs::default(),
+        side_inputs: SideInputs::default(),
         condition: 0,
     }
 }

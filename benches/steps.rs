@@ -231,7 +231,7 @@ fn interface(size: usize) -> Interface {
             start: 0,
             stop: None,
         },
-        side: SideInputs::default(),
+        side_inputs: SideInputs::default(),
         condition: 0,
     }
 }

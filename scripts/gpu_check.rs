@@ -291,7 +291,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
         .map(|(name, spec, condition)| {
             let interface = Interface {
                 alphabet: ALPHABET,
-                side: SideInputs {
+                side_inputs: SideInputs {
                     lags: if condition > 0 { vec![7] } else { vec![] },
                     clocks: if condition > 0 {
                         vec![Clock {
@@ -530,7 +530,7 @@ fn make(
             start: size as u32,
             stop: None,
         },
-        side: SideInputs::default(),
+        side_inputs: SideInputs::default(),
         condition: 0,
     };
     let model = config.build(interface, 1, device).expect("valid sizes");

@@ -115,8 +115,8 @@ pub mod internals {
     pub use crate::kernels::matmul::{Packed, Start, View, product};
     pub use crate::models::{
         Batch, ElboSettings, Interface, Model, ModelSpec, Recurrent, RecurrentCell,
-        RecurrentConfig, SentenceVaeConfig, SequenceConfig, SequenceInput, SequenceModel, WaveNet,
-        WaveNetConfig, device_of, parameters, with_values,
+        RecurrentConfig, SentenceVaeConfig, SequenceConfig, SequenceModel, WaveNet, WaveNetConfig,
+        device_of, parameters, with_values,
     };
     pub use crate::ops::device::{DeviceChoice, is_cpu};
     pub use crate::ops::{

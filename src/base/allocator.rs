@@ -4,7 +4,7 @@
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 /// From now on the allocator keeps the pages it has. A training step frees and takes hundreds of megabytes, and having
-/// the system zero them anew each time costs a tenth of it. For programs whose global allocator is mimalloc: call it
+/// the system clear them again each time costs a tenth of it. For programs whose global allocator is mimalloc: call it
 /// first in `main`, while there is one thread.
 pub fn keep() {
     // SAFETY: the option exists in mimalloc 2 and 3 and takes any number. Setting it is not synchronised, which is why

@@ -82,7 +82,7 @@ impl ModelManifest {
     pub fn interface(&self) -> Interface {
         Interface {
             alphabet: self.medium.alphabet(),
-            side: SideInputs {
+            side_inputs: SideInputs {
                 lags: self.lags.clone(),
                 clocks: self.clocks.clone(),
             },

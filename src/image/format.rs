@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn a_network_sees_column_row_and_the_pixels_above() {
         let (width, height) = (5, 3);
-        let side = PictureFormat::side_inputs(Size::new(width, height).unwrap(), true);
-        let [column, row] = side.clocks[..] else {
+        let side_inputs = PictureFormat::side_inputs(Size::new(width, height).unwrap(), true);
+        let [column, row] = side_inputs.clocks[..] else {
             panic!("two clocks");
         };
         for pixel in 0..15 {
@@ -83,7 +83,7 @@ mod tests {
             assert_eq!(row.state(pixel), pixel / 5);
         }
         // While pixel p is predicted, the current token is pixel p − 1, and a lag of n is pixel p − 1 − n.
-        let above: Vec<usize> = side.lags.iter().map(|lag| lag + 1).collect();
+        let above: Vec<usize> = side_inputs.lags.iter().map(|lag| lag + 1).collect();
         assert_eq!(above, [4, 5, 6]);
     }
 }

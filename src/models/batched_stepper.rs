@@ -49,14 +49,14 @@ impl<N: BatchedNet> BatchedStepper<N> {
         check_lanes(lanes)?;
         let Interface {
             alphabet,
-            side,
+            side_inputs,
             condition,
         } = interface;
         Ok(Self {
             net,
             alphabet: *alphabet,
             device,
-            sources: Embedding::new(*alphabet, side, lanes),
+            sources: Embedding::new(*alphabet, side_inputs, lanes),
             conditions: vec![0.0; lanes * condition],
             conditions_set: false,
             condition: *condition,

@@ -45,7 +45,7 @@ impl<N> CpuStepper<N> {
     pub(super) fn from_packed(
         net: N,
         alphabet: Alphabet,
-        side: &SideInputs,
+        side_inputs: &SideInputs,
         conditioning: Matrix,
         lanes: usize,
         instruction_set: InstructionSet,
@@ -55,7 +55,7 @@ impl<N> CpuStepper<N> {
             alphabet,
             lanes,
             instruction_set,
-            rows: Embedding::new(alphabet, side, lanes),
+            rows: Embedding::new(alphabet, side_inputs, lanes),
             conditions: Rows::filled(lanes, conditioning.blocks(), Block::ZERO),
             conditioning,
             logits: vec![0.0; lanes * alphabet.size],

@@ -12,7 +12,7 @@ pub struct Interface {
     /// The tokens.
     pub alphabet: Alphabet,
     /// What the model reads beside the current token.
-    pub side: SideInputs,
+    pub side_inputs: SideInputs,
     /// Length of the condition vector; 0 for none.
     pub condition: usize,
 }
@@ -30,6 +30,7 @@ pub struct SequenceInput {
 
 impl SequenceInput {
     /// Whole sequences from their first token on.
+    #[cfg(test)]
     pub fn new(tokens: Tensor<2, Int>, condition: Option<Tensor<2>>) -> Self {
         Self {
             tokens,
@@ -45,7 +46,7 @@ impl SequenceInput {
         let ([batch, time], device) = (tokens.dims(), tokens.device());
         let inputs = interface.alphabet.inputs();
         let mut rows = vec![tokens.clone().reshape([batch * time])];
-        for (index, &lag) in interface.side.lags.iter().enumerate() {
+        for (index, &lag) in interface.side_inputs.lags.iter().enumerate() {
             let missing = lag.min(time);
             let start = Tensor::full([batch, missing], interface.alphabet.start, &device);
             let earlier = if missing == time {
@@ -55,11 +56,11 @@ impl SequenceInput {
             };
             rows.push(earlier.reshape([batch * time]) + ((index + 1) * inputs) as i32);
         }
-        let mut clocks = vec![Vec::with_capacity(batch * time); interface.side.clocks.len()];
+        let mut clocks = vec![Vec::with_capacity(batch * time); interface.side_inputs.clocks.len()];
         for row in 0..batch {
             let offset = self.offsets.get(row).copied().unwrap_or(0);
             for position in offset..offset + time {
-                let at = interface.side.clock_rows(inputs, position);
+                let at = interface.side_inputs.clock_rows(inputs, position);
                 clocks
                     .iter_mut()
                     .zip(at)
@@ -144,7 +145,7 @@ mod tests {
     fn a_row_that_starts_inside_a_sequence_reads_the_clocks_of_its_positions() {
         let interface = Interface {
             alphabet: ALPHABET,
-            side: with_clocks(vec![2]),
+            side_inputs: with_clocks(vec![2]),
             condition: 0,
         };
         let rows = |offset: usize, time: usize| -> Vec<Vec<i32>> {
@@ -160,7 +161,7 @@ mod tests {
                 .collect()
         };
         let (whole, part) = (rows(0, 20), rows(7, 13));
-        assert_eq!(part.len(), interface.side.clocks.len());
+        assert_eq!(part.len(), interface.side_inputs.clocks.len());
         for (whole, part) in whole.iter().zip(&part) {
             assert_eq!(whole[7..], part[..]);
         }

@@ -216,14 +216,14 @@ pub(crate) fn side_inputs(lags: &[usize], clocks: &[(usize, usize)]) -> SideInpu
 
 /// The rows of the embedding that step `t` sums, by their definition.
 pub(crate) fn rows(
-    side: &SideInputs,
+    side_inputs: &SideInputs,
     alphabet: Alphabet,
     tokens: &[Token],
     t: usize,
 ) -> Vec<usize> {
     let mut first = 0;
     let mut rows = Vec::new();
-    for &lag in [0].iter().chain(&side.lags) {
+    for &lag in [0].iter().chain(&side_inputs.lags) {
         let token = if lag > t {
             alphabet.start
         } else {
@@ -232,7 +232,7 @@ pub(crate) fn rows(
         rows.push(first + token as usize);
         first += alphabet.inputs();
     }
-    for clock in &side.clocks {
+    for clock in &side_inputs.clocks {
         rows.push(first + t / clock.every % clock.states);
         first += clock.states;
     }

@@ -87,7 +87,7 @@ pub(crate) fn small(cell: RecurrentCell) -> Recurrent {
     };
     let interface = Interface {
         alphabet: ALPHABET,
-        side: SideInputs::default(),
+        side_inputs: SideInputs::default(),
         condition: 0,
     };
     Recurrent::new(cell, config, interface, 3, &Device::flex()).expect("valid sizes")

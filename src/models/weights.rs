@@ -51,12 +51,12 @@ pub(crate) fn check_reach(name: &str, steps: &[usize]) -> Result<()> {
 }
 
 /// Refuses an empty alphabet, and lags or clocks out of range.
-pub(crate) fn check_inputs(alphabet: Alphabet, side: &SideInputs) -> Result<()> {
+pub(crate) fn check_inputs(alphabet: Alphabet, side_inputs: &SideInputs) -> Result<()> {
     check_width("the size of the alphabet", alphabet.size)?;
-    for clock in &side.clocks {
+    for clock in &side_inputs.clocks {
         check_reach("the period of a clock", &[clock.every, clock.states])?;
     }
-    check_reach("a lag", &side.lags)
+    check_reach("a lag", &side_inputs.lags)
 }
 
 /// Refuses a stepper without lanes.

@@ -382,7 +382,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            side: SideInputs::default(),
+            side_inputs: SideInputs::default(),
             condition: 0,
         };
         let vae = SentenceVae::new(config, interface, 3, &Device::flex()).unwrap();

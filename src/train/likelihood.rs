@@ -236,7 +236,7 @@ mod tests {
                 start: 11,
                 stop: None,
             },
-            side: SideInputs {
+            side_inputs: SideInputs {
                 lags: vec![3],
                 clocks: vec![Clock {
                     every: 2,

@@ -254,10 +254,10 @@ impl PictureTraining {
         } else {
             Classes::default()
         };
-        let side = PictureFormat::side_inputs(size, !self.no_above);
+        let side_inputs = PictureFormat::side_inputs(size, !self.no_above);
         Ok(new_manifest(
             Medium::Pictures(form),
-            side,
+            side_inputs,
             rule,
             classes,
             recipe,

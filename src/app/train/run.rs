@@ -1,4 +1,4 @@
-/*! The course of a training run, the same for every medium: create or resume, train, report, calibrate, keep. */
+/*! A training run, the same for every medium: create or resume, train, report, calibrate, keep. */
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -49,7 +49,7 @@ pub(super) trait TrainingData {
 /// The manifest of a model that is not trained yet.
 pub(super) fn new_manifest(
     medium: Medium,
-    side: SideInputs,
+    side_inputs: SideInputs,
     labels: LabelRule,
     classes: Classes,
     recipe: Recipe,
@@ -59,8 +59,8 @@ pub(super) fn new_manifest(
         format: FORMAT,
         program: format!("ensuite {}", env!("CARGO_PKG_VERSION")),
         medium,
-        lags: side.lags,
-        clocks: side.clocks,
+        lags: side_inputs.lags,
+        clocks: side_inputs.clocks,
         labels,
         classes,
         recipe,

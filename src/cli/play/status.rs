@@ -1,4 +1,4 @@
-/*! How things are: one line that is drawn anew on a terminal, a plain line now and then elsewhere. */
+/*! The status of playback: one line that is redrawn on a terminal; elsewhere, a plain line every ten seconds. */
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};

@@ -8,8 +8,8 @@ share a pass over a panel of weights.
 
 pub(crate) mod blocks;
 pub(crate) mod delay;
+mod embedding;
 pub(crate) mod int8;
 pub(crate) mod matrix;
-mod token_rows;
 
-pub(crate) use token_rows::{Embedding, sum_rows};
+pub(crate) use embedding::{Embedding, sum_rows};

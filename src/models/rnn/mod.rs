@@ -142,7 +142,7 @@ impl Recurrent {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
-        check_inputs(interface.alphabet, &interface.side)?;
+        check_inputs(interface.alphabet, &interface.side_inputs)?;
         let RecurrentConfig {
             embedding,
             hidden,
@@ -152,12 +152,12 @@ impl Recurrent {
         } = config;
         let Interface {
             alphabet,
-            side,
+            side_inputs,
             condition,
         } = &interface;
         let (condition, width) = (*condition, cell.gates() * hidden);
         let mut init = Init::new(seed, device);
-        let entries = side.entries(alphabet.inputs());
+        let entries = side_inputs.entries(alphabet.inputs());
         let table = if tied {
             // Small, because these rows are also the output matrix: the initial logits must not be extreme.
             init.dense([entries, embedding], embedding)
@@ -322,7 +322,7 @@ impl Recurrent {
         RecurrentWeights {
             cell: self.cell,
             alphabet: self.interface.alphabet,
-            side: self.interface.side.clone(),
+            side_inputs: self.interface.side_inputs.clone(),
             hidden: self.config.hidden,
             condition: self.interface.condition,
             layers: layers.collect(),
@@ -413,7 +413,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            side: with_clocks(lags),
+            side_inputs: with_clocks(lags),
             condition,
         };
         scrambled(Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap())

@@ -36,7 +36,7 @@ pub(crate) struct RecurrentWeights {
     pub cell: RecurrentCell,
     pub alphabet: Alphabet,
     /// What enters beside the current token.
-    pub side: SideInputs,
+    pub side_inputs: SideInputs,
     /// Units in every layer.
     pub hidden: usize,
     /// Length of the condition vector; 0 for none.
@@ -75,12 +75,16 @@ impl RecurrentWeights {
     pub(crate) fn validate(&self) -> Result<()> {
         let (layers, hidden, size) = (self.layers.len(), self.hidden, self.alphabet.size);
         let gates = self.cell.gates();
-        check_inputs(self.alphabet, &self.side)?;
+        check_inputs(self.alphabet, &self.side_inputs)?;
         check_width("the number of layers", layers)?;
         check_width("the number of hidden units", hidden)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let of = |name: &str| format!("layers.{i}.{name}");
-            let table = [self.side.entries(self.alphabet.inputs()), gates, hidden];
+            let table = [
+                self.side_inputs.entries(self.alphabet.inputs()),
+                gates,
+                hidden,
+            ];
             let matrix = [hidden, gates, hidden];
             let input: &[usize] = if i == 0 { &table } else { &matrix };
             let separate = usize::from(separate_gate(self.cell).is_some());
@@ -151,7 +155,7 @@ impl RnnStepper {
         check_lanes(lanes)?;
         let w = &*weights;
         let (hidden, gates) = (w.hidden, w.cell.gates());
-        let (alphabet, side) = (w.alphabet, w.side.clone());
+        let (alphabet, side_inputs) = (w.alphabet, w.side_inputs.clone());
         let all_gates: Vec<_> = (0..w.layers.len())
             .flat_map(|i| gate_columns(i * gates * hidden, gates, hidden))
             .collect();
@@ -175,7 +179,7 @@ impl RnnStepper {
         Ok(Self::from_packed(
             net,
             alphabet,
-            &side,
+            &side_inputs,
             conditioning,
             lanes,
             instruction_set,
@@ -305,7 +309,7 @@ impl F32Work for Step<'_> {
             ..
         } = self.net;
         let lanes = scratch.len();
-        let sources = weights.side.sources();
+        let sources = weights.side_inputs.sources();
         for (lane, rows) in self.input.rows.chunks_exact(sources).enumerate() {
             layers[0].look_up(weights, rows, lane);
         }
@@ -365,7 +369,7 @@ mod tests {
         cell: RecurrentCell,
         hidden: usize,
         condition: usize,
-        side: &SideInputs,
+        side_inputs: &SideInputs,
     ) -> RecurrentWeights {
         let alphabet = Alphabet {
             size: 21,
@@ -377,7 +381,7 @@ mod tests {
         let scale = (1.0 / hidden as f32).sqrt() * 2.0;
         let layer = |i, random: &mut Lcg| {
             let rows = if i == 0 {
-                side.entries(alphabet.inputs())
+                side_inputs.entries(alphabet.inputs())
             } else {
                 hidden
             };
@@ -396,7 +400,7 @@ mod tests {
         RecurrentWeights {
             cell,
             alphabet,
-            side: side.clone(),
+            side_inputs: side_inputs.clone(),
             hidden,
             condition,
             layers: (0..layers).map(|i| layer(i, &mut random)).collect(),
@@ -423,8 +427,8 @@ mod tests {
             .collect();
         let mut c = vec![vec![0.0; n]; w.layers.len()];
         let step = |t: usize| {
-            let mut below = vec![0.0; w.side.entries(w.alphabet.inputs())];
-            for row in rows(&w.side, w.alphabet, tokens, t) {
+            let mut below = vec![0.0; w.side_inputs.entries(w.alphabet.inputs())];
+            for row in rows(&w.side_inputs, w.alphabet, tokens, t) {
                 below[row] = 1.0;
             }
             for (i, layer) in w.layers.iter().enumerate() {
@@ -509,7 +513,7 @@ mod tests {
             |w| w.layers[1].input.truncate(1),
             |w| w.layers[0].recurrent_bias.push(0.0),
             |w| w.layers.truncate(0),
-            |w| w.side.lags.push(0),
+            |w| w.side_inputs.lags.push(0),
             |w| w.hidden = usize::MAX,
             |w| w.initial.push(0.0),
         ];

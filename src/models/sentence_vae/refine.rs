@@ -173,7 +173,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            side: SideInputs::default(),
+            side_inputs: SideInputs::default(),
             condition: 0,
         };
         scrambled(SentenceVae::new(config, interface, 1, &Device::flex()).unwrap())

@@ -106,7 +106,7 @@ impl WaveNet {
         device: &Device,
     ) -> Result<Self> {
         config.validate()?;
-        check_inputs(interface.alphabet, &interface.side)?;
+        check_inputs(interface.alphabet, &interface.side_inputs)?;
         let WaveNetConfig {
             layers,
             residual: r,
@@ -116,12 +116,12 @@ impl WaveNet {
         } = config;
         let Interface {
             alphabet,
-            side,
+            side_inputs,
             condition,
         } = &interface;
         let mut init = Init::new(seed, device);
         Ok(Self {
-            embedding: init.embedding([side.entries(alphabet.inputs()), r]),
+            embedding: init.embedding([side_inputs.entries(alphabet.inputs()), r]),
             conv: init.dense([layers, 2 * r, 2 * r], 2 * r),
             conv_bias: init.zeros([layers, 2 * r]),
             conditioning: (*condition > 0)
@@ -141,7 +141,7 @@ impl WaveNet {
     pub(crate) fn weights(&self) -> WaveNetWeights {
         WaveNetWeights {
             alphabet: self.interface.alphabet,
-            side: self.interface.side.clone(),
+            side_inputs: self.interface.side_inputs.clone(),
             residual: self.config.residual,
             skip: self.config.skip,
             hidden: self.config.head,
@@ -285,7 +285,7 @@ mod tests {
         };
         let interface = Interface {
             alphabet: ALPHABET,
-            side: with_clocks(lags),
+            side_inputs: with_clocks(lags),
             condition,
         };
         scrambled(WaveNet::new(config, interface, 1, &Device::flex()).unwrap())
@@ -344,7 +344,7 @@ mod tests {
             };
             let interface = Interface {
                 alphabet: ALPHABET,
-                side: SideInputs::default(),
+                side_inputs: SideInputs::default(),
                 condition: 0,
             };
             crate::models::parameters(

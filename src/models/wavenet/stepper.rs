@@ -40,7 +40,7 @@ pub(crate) enum Activation {
 pub(crate) struct WaveNetWeights {
     pub alphabet: Alphabet,
     /// What enters beside the current token.
-    pub side: SideInputs,
+    pub side_inputs: SideInputs,
     /// Width of the residual stream.
     pub residual: usize,
     /// Width of the sum of skip connections.
@@ -81,13 +81,13 @@ impl WaveNetWeights {
     pub(crate) fn validate(&self) -> Result<()> {
         let layers = self.dilations.len();
         let (residual, skip, hidden) = (self.residual, self.skip, self.hidden);
-        check_inputs(self.alphabet, &self.side)?;
+        check_inputs(self.alphabet, &self.side_inputs)?;
         check_width("the number of layers", layers)?;
         check_width("the residual width", residual)?;
         check_width("the skip width", skip)?;
         check_width("the width of the head", hidden)?;
         check_reach("a dilation", &self.dilations)?;
-        let entries = self.side.entries(self.alphabet.inputs());
+        let entries = self.side_inputs.entries(self.alphabet.inputs());
         let size = self.alphabet.size;
         check_shape("embedding", &self.embedding, &[entries, residual])?;
         check_shape("conv", &self.conv, &[layers, 2, residual, 2, residual])?;
@@ -157,7 +157,7 @@ impl WaveNetStepper {
         check_lanes(lanes)?;
         let w = &*weights;
         let conditioning = conditioning_matrix(w, &w.conditioning);
-        let (alphabet, side) = (w.alphabet, w.side.clone());
+        let (alphabet, side_inputs) = (w.alphabet, w.side_inputs.clone());
         let whole = |width| columns(0..width).collect::<Vec<_>>();
         let net = PackedWaveNet {
             layers: (0..w.dilations.len())
@@ -177,7 +177,7 @@ impl WaveNetStepper {
         Ok(Self::from_packed(
             net,
             alphabet,
-            &side,
+            &side_inputs,
             conditioning,
             lanes,
             instruction_set,
@@ -394,7 +394,7 @@ pub(crate) mod tests {
     use crate::sequence::{Stepper, Token};
 
     /// A small network whose widths are not multiples of a block.
-    pub fn small(condition: usize, side: &SideInputs) -> WaveNetWeights {
+    pub fn small(condition: usize, side_inputs: &SideInputs) -> WaveNetWeights {
         network(&Shape {
             size: 19,
             start: 19,
@@ -402,7 +402,7 @@ pub(crate) mod tests {
             skip: 37,
             hidden: 23,
             condition,
-            side,
+            side_inputs,
             dilations: &[1, 2, 4, 11, 1, 3, 16],
         })
     }
@@ -414,7 +414,7 @@ pub(crate) mod tests {
         pub skip: usize,
         pub hidden: usize,
         pub condition: usize,
-        pub side: &'a SideInputs,
+        pub side_inputs: &'a SideInputs,
         pub dilations: &'a [usize],
     }
 
@@ -430,13 +430,13 @@ pub(crate) mod tests {
         let scale = |fan: usize| (3.0 / fan as f32).sqrt();
         WaveNetWeights {
             alphabet,
-            side: shape.side.clone(),
+            side_inputs: shape.side_inputs.clone(),
             residual: r,
             skip: s,
             hidden: h,
             condition: shape.condition,
             dilations: shape.dilations.to_vec(),
-            embedding: random.values(shape.side.entries(alphabet.inputs()) * r, 1.0),
+            embedding: random.values(shape.side_inputs.entries(alphabet.inputs()) * r, 1.0),
             conv: random.values(layers * 4 * r * r, scale(2 * r)),
             conv_bias: random.values(layers * 2 * r, 0.3),
             conditioning: random.values(shape.condition * layers * 2 * r, 0.5),
@@ -459,7 +459,7 @@ pub(crate) mod tests {
         let mut x: Vec<Vec<f64>> = (0..tokens.len())
             .map(|t| {
                 let mut sum = vec![0.0; r];
-                for row in rows(&w.side, w.alphabet, tokens, t) {
+                for row in rows(&w.side_inputs, w.alphabet, tokens, t) {
                     let row = &w.embedding[row * r..][..r];
                     sum.iter_mut()
                         .zip(row)
@@ -533,7 +533,7 @@ pub(crate) mod tests {
             skip: 64,
             hidden: 64,
             condition: 1,
-            side: &SideInputs::default(),
+            side_inputs: &SideInputs::default(),
             dilations: &[1, 2, 4, 8, 9],
         };
         for w in [small(2, &side_inputs(&[4], &[(3, 5)])), network(&blocks)] {
@@ -574,7 +574,7 @@ pub(crate) mod tests {
             |w| w.dilations[2] = 0,
             |w| w.dilations[2] = usize::MAX,
             |w| w.dilations.truncate(1),
-            |w| w.side.lags.push(3),
+            |w| w.side_inputs.lags.push(3),
             |w| w.skip = usize::MAX,
         ];
         for change in break_one {

@@ -106,7 +106,7 @@ impl WaveNetInt8Stepper {
             )));
         }
         let conditioning = conditioning_matrix(w, &exponents(&w.conditioning, residual));
-        let (alphabet, side) = (w.alphabet, w.side.clone());
+        let (alphabet, side_inputs) = (w.alphabet, w.side_inputs.clone());
         let layers: Vec<_> = (0..w.dilations.len())
             .map(|i| Layer::new(w, calibration, i, lanes))
             .collect();
@@ -128,7 +128,7 @@ impl WaveNetInt8Stepper {
         Ok(Self::from_packed(
             net,
             alphabet,
-            &side,
+            &side_inputs,
             conditioning,
             lanes,
             instruction_set,
@@ -438,7 +438,7 @@ mod tests {
             skip: 64,
             hidden: 64,
             condition: 1,
-            side: &SideInputs::default(),
+            side_inputs: &SideInputs::default(),
             dilations: &[1, 2, 4, 8, 9],
         };
         for w in [small(2, &side_inputs(&[4], &[(3, 5)])), network(&blocks)] {

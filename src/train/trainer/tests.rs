@@ -482,7 +482,7 @@ fn every_task_resumes_exactly_in_the_middle_of_an_epoch() {
     };
     let interface = Interface {
         alphabet: ALPHABET,
-        side: SideInputs::default(),
+        side_inputs: SideInputs::default(),
         condition: 0,
     };
     // The decoder is re-initialised before step 5: before the stop, and not again after it.

@@ -11,7 +11,7 @@ use crate::sequence::{Alphabet, SideInputs, Token};
 #[derive(Debug)]
 pub struct Embedding {
     alphabet: Alphabet,
-    side: SideInputs,
+    side_inputs: SideInputs,
     lanes: usize,
     /// `[longest lag, lanes]`; the slot of step t is t modulo the longest lag.
     past: Vec<Token>,
@@ -24,16 +24,16 @@ pub struct Embedding {
 
 impl Embedding {
     /// For `lanes` lanes, whose earlier tokens are `alphabet.start`.
-    pub fn new(alphabet: Alphabet, side: &SideInputs, lanes: usize) -> Self {
-        let longest = side.lags.iter().copied().max().unwrap_or(0);
+    pub fn new(alphabet: Alphabet, side_inputs: &SideInputs, lanes: usize) -> Self {
+        let longest = side_inputs.lags.iter().copied().max().unwrap_or(0);
         Self {
             alphabet,
-            side: side.clone(),
+            side_inputs: side_inputs.clone(),
             lanes,
             past: vec![alphabet.start; longest * lanes],
             slot: 0,
             positions: vec![0; lanes],
-            rows: vec![0; lanes * side.sources()],
+            rows: vec![0; lanes * side_inputs.sources()],
         }
     }
 
@@ -67,7 +67,7 @@ impl Embedding {
     /// # Panics
     /// If `tokens` is not one input token per lane.
     pub fn look_up(&mut self, tokens: &[Token]) -> &[usize] {
-        let (inputs, sources) = (self.alphabet.inputs(), self.side.sources());
+        let (inputs, sources) = (self.alphabet.inputs(), self.side_inputs.sources());
         assert_eq!(tokens.len(), self.lanes, "one token per lane");
         for (rows, &token) in self.rows.chunks_exact_mut(sources).zip(tokens) {
             rows[0] = token as usize;
@@ -77,17 +77,17 @@ impl Embedding {
             );
         }
         let longest = self.past.len() / self.lanes;
-        for (source, lag) in (1..).zip(&self.side.lags) {
+        for (source, lag) in (1..).zip(&self.side_inputs.lags) {
             let slot = (self.slot + longest - lag) % longest;
             let past = &self.past[slot * self.lanes..][..self.lanes];
             for (rows, &token) in self.rows.chunks_exact_mut(sources).zip(past) {
                 rows[source] = source * inputs + token as usize;
             }
         }
-        let first_clock = 1 + self.side.lags.len();
+        let first_clock = 1 + self.side_inputs.lags.len();
         let lanes = self.rows.chunks_exact_mut(sources);
         for (rows, position) in lanes.zip(&mut self.positions) {
-            let clocks = self.side.clock_rows(inputs, *position);
+            let clocks = self.side_inputs.clock_rows(inputs, *position);
             rows[first_clock..]
                 .iter_mut()
                 .zip(clocks)
