@@ -15,6 +15,7 @@ mod grammar;
 mod likelihood;
 #[cfg(any(test, feature = "play"))]
 mod live_generator;
+mod prediction;
 mod sampler;
 mod side_inputs;
 mod stepper;
@@ -35,6 +36,7 @@ pub use grammar::{Grammar, GrammarState};
 pub use likelihood::{Likelihood, nll_per_token};
 #[cfg(any(test, feature = "play"))]
 pub use live_generator::LiveGenerator;
+pub use prediction::{Forecast, Prediction, Predictor};
 pub use sampler::{Sampler, Sampling};
 pub use side_inputs::{Clock, SideInputs};
 pub use stepper::Stepper;
