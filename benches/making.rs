@@ -26,6 +26,7 @@ fn main() {
         let config = WaveNetConfig {
             layers,
             cycle: 10,
+            dilations: Vec::new(),
             residual,
             skip,
             head: 256,

@@ -52,6 +52,7 @@ fn wavenet(repeats: usize) -> Vec<f64> {
     let config = WaveNetConfig {
         layers: 20,
         cycle: 10,
+        dilations: Vec::new(),
         residual: 64,
         skip: 128,
         head: 256,

@@ -256,6 +256,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
             sequence(SequenceConfig::WaveNet(WaveNetConfig {
                 layers: 10,
                 cycle: 5,
+                dilations: Vec::new(),
                 residual: 32,
                 skip: 64,
                 head: 64,
@@ -479,6 +480,7 @@ fn making(device: &Device, quick: bool) -> bool {
         SequenceConfig::WaveNet(WaveNetConfig {
             layers: 20,
             cycle: 10,
+            dilations: Vec::new(),
             residual,
             skip,
             head: 128,

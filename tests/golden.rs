@@ -204,7 +204,9 @@ fn trainings(golden: &mut Golden) {
         }
     }
     fs::write(golden.path("lines.txt"), lines).unwrap();
-    let wavenet = "[network]\nlayers = 6\ncycle = 6\nresidual = 16\nskip = 32\nhead = 32\n[batches]\nrows = 4\nwindow = 128";
+    let sizes = "[network]\nlayers = 6\ncycle = 6\nresidual = 16\nskip = 32\nhead = 32";
+    let batches = "[batches]\nrows = 4\nwindow = 128";
+    let wavenet = &format!("{sizes}\ndilations = []\n{batches}");
     let recurrent = "[network]\nembedding = 16\nhidden = 24\n[batches]\nrows = 4\nwindow = 128";
     let vae =
         "[network]\nembedding = 16\nhidden = 24\nencoder = 12\nlatent = 6\n[batches]\nrows = 8";

@@ -252,6 +252,7 @@ mod tests {
         let config = WaveNetConfig {
             layers: 5,
             cycle: 3,
+            dilations: vec![],
             residual: 16,
             skip: 24,
             head: 16,

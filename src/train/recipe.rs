@@ -61,10 +61,10 @@ fn size_of(preset: &str) -> Result<Size> {
     })
 }
 
-/// A sequence model with this network: a WaveNet of the size, or the recurrent network.
-fn sequence(name: &str, size: Size, recurrent: RecurrentConfig) -> Result<ModelSpec> {
+/// A sequence model with this network: the WaveNet or the recurrent network.
+fn sequence(name: &str, wavenet: WaveNetConfig, recurrent: RecurrentConfig) -> Result<ModelSpec> {
     let network = match name {
-        "wavenet" => SequenceConfig::WaveNet(WaveNetConfig::preset(size)),
+        "wavenet" => SequenceConfig::WaveNet(wavenet),
         "lstm" => SequenceConfig::Lstm(recurrent),
         "gru" => SequenceConfig::Gru(recurrent),
         _ => {
@@ -88,22 +88,31 @@ impl Recipe {
             "wavenet" => rows(2, 4096),
             _ => rows(32, 512),
         };
-        let model = sequence(network, size, RecurrentConfig::preset_for_samples(size))?;
+        let (wavenet, recurrent) = (
+            WaveNetConfig::preset(size),
+            RecurrentConfig::preset_for_samples(size),
+        );
+        let model = sequence(network, wavenet, recurrent)?;
         Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
-    /// The preset `name` for pictures of `pixels` pixels, with this network.
+    /// The preset `name` for pictures of this width and height, with this network.
     ///
     /// # Errors
     /// A usage error listing the names.
-    pub fn pictures(name: &str, network: &str, pixels: usize) -> Result<Self> {
+    pub fn pictures(name: &str, network: &str, [width, height]: [usize; 2]) -> Result<Self> {
         let size = size_of(name)?;
+        let pixels = width * height;
         // A row is a whole picture.
         let batches = BatchSettings {
             rows: 12_800_usize.div_ceil(pixels),
             window: pixels.max(16),
         };
-        let model = sequence(network, size, RecurrentConfig::preset_for_pixels(size))?;
+        let (wavenet, recurrent) = (
+            WaveNetConfig::preset_for_pixels(size, width, height),
+            RecurrentConfig::preset_for_pixels(size),
+        );
+        let model = sequence(network, wavenet, recurrent)?;
         Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
@@ -118,7 +127,11 @@ impl Recipe {
             rows: 16,
             window: 128,
         };
-        let model = sequence(network, size, RecurrentConfig::preset_for_text(size))?;
+        let (wavenet, recurrent) = (
+            WaveNetConfig::preset(size),
+            RecurrentConfig::preset_for_text(size),
+        );
+        let model = sequence(network, wavenet, recurrent)?;
         Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 3e-3, 2e-3])))
     }
 
@@ -336,7 +349,7 @@ mod tests {
             for network in ["wavenet", "lstm", "gru"] {
                 for recipe in [
                     Recipe::sound(name, network).unwrap(),
-                    Recipe::pictures(name, network, 400).unwrap(),
+                    Recipe::pictures(name, network, [20, 20]).unwrap(),
                     Recipe::text(name, network).unwrap(),
                 ] {
                     recipe.validate().unwrap();
@@ -368,6 +381,26 @@ mod tests {
         expected.training.learning_rate = 0.5;
         expected.training.optimizer.clip_norm = 2.0;
         assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn a_picture_recipe_has_the_dilations_of_its_width_and_a_config_changes_them() {
+        let recipe = Recipe::pictures("small", "wavenet", [20, 10]).unwrap();
+        let dilations = |recipe: &Recipe| match &recipe.model {
+            ModelSpec::Sequence {
+                network: SequenceConfig::WaveNet(config),
+            } => config.dilations(),
+            _ => unreachable!("a WaveNet"),
+        };
+        assert_eq!(dilations(&recipe)[..7], [1, 2, 4, 19, 20, 40, 1]);
+        let before: usize = dilations(&recipe).iter().sum();
+        assert_eq!(recipe.cut().context, before);
+        for (text, expected) in [
+            ("[network]\ndilations = []", [1, 2, 4, 8, 16, 32, 64]),
+            ("[network]\ndilations = [3, 5]", [3, 5, 3, 5, 3, 5, 3]),
+        ] {
+            assert_eq!(dilations(&recipe.overridden(text).unwrap())[..7], expected);
+        }
     }
 
     #[test]

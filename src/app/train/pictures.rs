@@ -120,9 +120,9 @@ pub fn train_pictures(
 impl PictureTraining {
     /// What can be refused before any picture is read.
     fn check(&self, options: &TrainOptions) -> Result<()> {
-        let pixels = self.size.map_or(400, Size::area);
+        let sides = self.size.map_or([20, 20], sides);
         options.check(
-            |name, network| Recipe::pictures(name, network, pixels),
+            |name, network| Recipe::pictures(name, network, sides),
             "small",
             "lstm",
         )?;
@@ -231,7 +231,7 @@ impl PictureTraining {
     ) -> Result<ModelManifest> {
         let size = pictures.size();
         let recipe = options.recipe(
-            |name, network| Recipe::pictures(name, network, size.area()),
+            |name, network| Recipe::pictures(name, network, sides(size)),
             "small",
             "lstm",
         )?;
@@ -264,6 +264,11 @@ impl PictureTraining {
             split,
         ))
     }
+}
+
+/// Pixels in a row and in a column.
+fn sides(size: Size) -> [usize; 2] {
+    [size.width() as usize, size.height() as usize]
 }
 
 /// Pictures as training data.

@@ -16,7 +16,7 @@ use burn::module::Param;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::batched_stepper::BatchedStepper;
 use crate::models::init::Init;
 use crate::models::wavenet::batched_stepper::BatchedWaveNet;
@@ -31,8 +31,11 @@ use crate::sequence::{Stepper, Token};
 pub struct WaveNetConfig {
     /// Gated convolution layers.
     pub layers: usize,
-    /// Layers until the dilation starts again at 1; it doubles from layer to layer.
+    /// Layers until the dilation starts again at 1; it doubles from layer to layer. Without effect beside `dilations`.
     pub cycle: usize,
+    /// The dilations of the first layers, repeated over the others; empty to double them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dilations: Vec<usize>,
     /// Channels of the residual stream.
     pub residual: usize,
     /// Channels of the sum of skip connections.
@@ -44,9 +47,11 @@ pub struct WaveNetConfig {
 impl WaveNetConfig {
     /// The dilation of each layer.
     pub fn dilations(&self) -> Vec<usize> {
-        (0..self.layers)
-            .map(|layer| 1 << (layer % self.cycle))
-            .collect()
+        let dilation = |layer: usize| match self.dilations.as_slice() {
+            [] => 1 << (layer % self.cycle),
+            listed => listed[layer % listed.len()],
+        };
+        (0..self.layers).map(dilation).collect()
     }
 
     /// The number of tokens, the current one included, that the logits of one position depend on.
@@ -66,7 +71,14 @@ impl WaveNetConfig {
             ("skip", self.skip, 4096),
             ("head", self.head, 4096),
         ];
-        check_sizes("a WaveNet", &sizes)
+        check_sizes("a WaveNet", &sizes)?;
+        match self.dilations.iter().find(|d| !(1..=1 << 16).contains(*d)) {
+            Some(dilation) => Err(
+                Error::usage(format!("a dilation of {dilation} cannot work"))
+                    .with_hint("it is from 1 to 65536"),
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -276,13 +288,21 @@ mod tests {
     use crate::sequence::{SideInputs, conformance};
 
     fn net(layers: usize, lags: Vec<usize>, condition: usize) -> WaveNet {
-        let config = WaveNetConfig {
+        net_of(config(layers), lags, condition)
+    }
+
+    fn config(layers: usize) -> WaveNetConfig {
+        WaveNetConfig {
             layers,
             cycle: 3,
+            dilations: vec![],
             residual: 6,
             skip: 10,
             head: 9,
-        };
+        }
+    }
+
+    fn net_of(config: WaveNetConfig, lags: Vec<usize>, condition: usize) -> WaveNet {
         let interface = Interface {
             alphabet: ALPHABET,
             side_inputs: with_clocks(lags),
@@ -291,11 +311,21 @@ mod tests {
         scrambled(WaveNet::new(config, interface, 1, &Device::flex()).unwrap())
     }
 
+    /// The dilations of a picture of width 5.
+    fn listed(layers: usize) -> WaveNetConfig {
+        WaveNetConfig {
+            dilations: vec![1, 2, 4, 5, 10],
+            ..config(layers)
+        }
+    }
+
     #[test]
     fn it_passes_every_law() {
         conformance::check_all(&with_cpu_stepper(net(7, vec![], 0)));
         conformance::check_all(&with_cpu_stepper(net(4, vec![5, 12], 3)));
         conformance::check_all(&with_cpu_stepper(net(1, vec![], 2)));
+        conformance::check_all(&with_cpu_stepper(net_of(listed(6), vec![5], 2)));
+        conformance::check_all(&with_batched_stepper(net_of(listed(6), vec![5], 2)));
         conformance::check_all(&with_batched_stepper(net(7, vec![], 0)));
         conformance::check_all(&with_batched_stepper(net(4, vec![5, 12], 3)));
     }
@@ -338,6 +368,7 @@ mod tests {
             let config = WaveNetConfig {
                 layers: 2,
                 cycle: 2,
+                dilations: vec![],
                 residual: 4,
                 skip: 4,
                 head: 4,
@@ -357,13 +388,36 @@ mod tests {
 
     #[test]
     fn impossible_sizes_are_usage_errors() {
-        let config = WaveNetConfig {
-            layers: 0,
-            cycle: 3,
-            residual: 6,
-            skip: 10,
-            head: 9,
-        };
-        assert!(config.validate().unwrap_err().is_usage());
+        assert!(config(0).validate().unwrap_err().is_usage());
+        for dilation in [0, 65_537] {
+            let config = WaveNetConfig {
+                dilations: vec![1, dilation],
+                ..config(3)
+            };
+            assert!(config.validate().unwrap_err().is_usage());
+        }
+        assert!(listed(3).validate().is_ok());
+    }
+
+    #[test]
+    fn listed_dilations_are_repeated_over_the_layers() {
+        assert_eq!(config(4).dilations(), [1, 2, 4, 1]);
+        assert_eq!(listed(7).dilations(), [1, 2, 4, 5, 10, 1, 2]);
+        assert_eq!(listed(7).receptive_field(), 26);
+    }
+
+    #[test]
+    fn a_config_without_a_list_is_read_and_written_as_before() {
+        let old = r#"{"layers":4,"cycle":3,"residual":6,"skip":10,"head":9}"#;
+        assert_eq!(
+            serde_json::from_str::<WaveNetConfig>(old).unwrap(),
+            config(4)
+        );
+        assert_eq!(serde_json::to_string(&config(4)).unwrap(), old);
+        let text = serde_json::to_string(&listed(4)).unwrap();
+        assert_eq!(
+            serde_json::from_str::<WaveNetConfig>(&text).unwrap(),
+            listed(4)
+        );
     }
 }

@@ -2,7 +2,7 @@ use crate::models::preset::Size;
 use crate::models::wavenet::WaveNetConfig;
 
 impl WaveNetConfig {
-    /// The same for every medium.
+    /// The same for sound and text.
     pub(crate) fn preset(size: Size) -> Self {
         let (layers, cycle, residual, skip, head) = size.of([
             (16, 8, 16, 64, 128),
@@ -13,9 +13,45 @@ impl WaveNetConfig {
         Self {
             layers,
             cycle,
+            dilations: Vec::new(),
             residual,
             skip,
             head,
+        }
+    }
+
+    /// The preset of this size for pictures: its layers look at the pixels on the left and above.
+    pub(crate) fn preset_for_pixels(size: Size, width: usize, height: usize) -> Self {
+        let mut dilations = Vec::new();
+        for dilation in [1, 2, 4, width.saturating_sub(1), width, 2 * width] {
+            if (1..width * height).contains(&dilation) && !dilations.contains(&dilation) {
+                dilations.push(dilation);
+            }
+        }
+        Self {
+            dilations,
+            ..Self::preset(size)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dilations_for_pictures_are_distinct_and_within_the_picture() {
+        let dilations =
+            |width, height| WaveNetConfig::preset_for_pixels(Size::Small, width, height).dilations;
+        assert_eq!(dilations(28, 28), [1, 2, 4, 27, 28, 56]);
+        assert_eq!(dilations(3, 9), [1, 2, 4, 3, 6]);
+        assert_eq!(dilations(20, 1), [1, 2, 4, 19]);
+        assert_eq!(dilations(1, 5), [1, 2, 4]);
+        assert_eq!(dilations(1, 1), [0; 0]);
+        for (width, height) in [(28, 28), (3, 9), (20, 1), (1, 5), (1, 1)] {
+            let config = WaveNetConfig::preset_for_pixels(Size::Small, width, height);
+            config.validate().unwrap();
+            assert_eq!(config.dilations().len(), config.layers);
         }
     }
 }
