@@ -78,15 +78,16 @@ impl Golden {
         self.note_hash(name, pixels.as_raw());
     }
 
-    /// The losses of 20 steps. `extra` is added to the configuration.
-    fn training(&mut self, kind: &str, network: &str, data: &str, config: &str) {
+    /// The losses of 20 steps with this configuration and further arguments.
+    fn training(&mut self, [kind, network]: [&str; 2], data: &str, config: &str, more: &[&str]) {
         let (data, out) = (self.text(data), self.text("model"));
         fs::write(
             self.path("config.toml"),
             format!("{config}\n[training]\nwarmup = 5\nreport_every = 1\npatience = 0\n"),
         )
         .unwrap();
-        succeed(&[
+        let config = self.text("config.toml");
+        let arguments = [
             "train",
             kind,
             &data,
@@ -100,8 +101,9 @@ impl Golden {
             "--seed",
             "3",
             "--config",
-            &self.text("config.toml"),
-        ]);
+            &config,
+        ];
+        succeed(&[&arguments, more].concat());
         let log = fs::read_to_string(self.path("model/log.jsonl")).unwrap();
         let losses: Vec<String> = log
             .lines()
@@ -112,7 +114,11 @@ impl Golden {
             })
             .collect();
         assert_eq!(losses.len(), 20);
-        self.note(&format!("training {kind} {network}"), &losses.join(" "));
+        let name = ["training", kind, network]
+            .into_iter()
+            .chain(more.iter().copied());
+        let name: Vec<&str> = name.collect();
+        self.note(&name.join(" "), &losses.join(" "));
     }
 }
 
@@ -215,13 +221,25 @@ fn trainings(golden: &mut Golden) {
         ("pictures", "pictures"),
         ("text", "lines.txt"),
     ] {
-        golden.training(kind, "wavenet", data, wavenet);
+        let plain: &[&str] = match kind {
+            "pictures" => &["--augment=off"],
+            _ => &[],
+        };
+        golden.training([kind, "wavenet"], data, wavenet, plain);
         for network in ["lstm", "gru"] {
-            golden.training(kind, network, data, recurrent);
+            golden.training([kind, network], data, recurrent, plain);
         }
     }
+    // With the dilations of pictures.
+    let pictures = format!("{sizes}\n{batches}");
+    golden.training(
+        ["pictures", "wavenet"],
+        "pictures",
+        &pictures,
+        &["--augment=on"],
+    );
     for network in ["lstm", "gru"] {
-        golden.training("sentence-vae", network, "lines.txt", vae);
+        golden.training(["sentence-vae", network], "lines.txt", vae, &[]);
     }
 }
 

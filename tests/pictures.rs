@@ -168,6 +168,45 @@ fn a_seed_draws_the_same_picture_among_any_number() {
     assert!(width > 2 * SIDE && height > SIDE);
 }
 
+#[test]
+fn augmented_models_keep_their_classes_and_resume_exactly() {
+    let world = World::new();
+    let flags = ["--augment", "on", "--label-folders", "--steps", "12"];
+    world.train("whole", &flags);
+    let (pictures, parts) = (world.text("pictures"), world.text("parts"));
+    let config = world.text("small.toml");
+    let train = [
+        "train", "pictures", &pictures, "--out", &parts, "--config", &config,
+    ];
+    crate::cli::kill_once_there_is(
+        &world.path("parts/training/state.safetensors"),
+        &[&train[..], &flags].concat(),
+    );
+    let resume = ["train", "pictures", &pictures, "--out", &parts, "--resume"];
+    refuse(
+        &[&resume[..], &["--augment", "off"]].concat(),
+        2,
+        &["--augment"],
+    );
+    succeed(&resume);
+    let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
+    assert_eq!(weights("whole"), weights("parts"));
+
+    let (model, out) = (world.text("whole"), world.text("out.png"));
+    assert!(succeed(&["info", &model]).contains("augmented"));
+    let picture = world.path("pictures/across/03.png").display().to_string();
+    let class = ["--class", "class=across", "-o", &out];
+    succeed(&[&["generate", &model, "-n", "2"], &class[..]].concat());
+    succeed(&[&["complete", &model, &picture, "-n", "2"], &class[..]].concat());
+    succeed(&["score", &model, &picture, "-o", &out]);
+    succeed(&["eval", &model, &pictures, "--held-out"]);
+
+    // Without classes, no condition at all stands for a picture as it is.
+    world.train("plain", &["--augment", "on", "--steps", "2"]);
+    succeed(&["generate", &world.text("plain"), "-n", "2", "-o", &out]);
+    succeed(&["score", &world.text("plain"), &picture, "-o", &out]);
+}
+
 /// The pictures of an animation, laid over each other.
 fn frames(path: &Path) -> Vec<RgbImage> {
     let file = std::io::BufReader::new(fs::File::open(path).unwrap());

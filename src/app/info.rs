@@ -159,13 +159,18 @@ fn rows(info: &Info, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
 pub(crate) fn facts(manifest: &ModelManifest) -> Vec<(&'static str, String)> {
     match &manifest.medium {
         Medium::Sound(sound) => vec![("sample rate", format!("{} Hz", sound.sample_rate))],
-        Medium::Pictures(pictures) => vec![
-            ("size", format!("{} pixels", pictures.codec.size())),
-            (
-                "palette",
-                format!("{} colours", pictures.codec.palette().len()),
-            ),
-        ],
+        Medium::Pictures(pictures) => {
+            let colors = pictures.codec.palette().len();
+            let mut facts = vec![
+                ("size", format!("{} pixels", pictures.codec.size())),
+                ("palette", format!("{colors} colours")),
+            ];
+            if pictures.augment {
+                let what = "half of the training pictures, as the condition told";
+                facts.push(("augmented", what.into()));
+            }
+            facts
+        }
         Medium::Text(text) => {
             let mut facts = vec![(
                 "tokenizer",

@@ -26,13 +26,6 @@ pub(crate) fn labels_of_item(
     classes.complete(given, |count| (rng.next_u64() % count as u64) as usize)
 }
 
-/// The condition vector of labels; `None` for a model without classes.
-pub(crate) fn condition_of(classes: &Classes, labels: &[Label]) -> Result<Option<Vec<f32>>> {
-    (!labels.is_empty())
-        .then(|| classes.vector(labels))
-        .transpose()
-}
-
 /// `number` items to generate from one seed, and the labels of each in words.
 pub(crate) fn items(
     model: &OpenModel,
@@ -48,7 +41,7 @@ pub(crate) fn items(
             let labels = labels_of_item(classes, given, seed, item);
             let made = Item {
                 sampler: Sampler::new(sampling, seed, item)?,
-                condition: condition_of(classes, &labels)?,
+                condition: model.manifest.condition(&labels)?,
                 prompt: prompt.to_vec(),
             };
             Ok((made, describe(&labels)))

@@ -6,7 +6,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::base::labels::{Classes, LabelRule};
+use crate::base::labels::{Classes, Label, LabelRule};
 use crate::base::split::Split;
 use crate::checkpoint::Medium;
 use crate::error::{Error, Result};
@@ -86,8 +86,22 @@ impl ModelManifest {
                 lags: self.lags.clone(),
                 clocks: self.clocks.clone(),
             },
-            condition: self.classes.width(),
+            condition: self.classes.width() + self.medium.condition(),
         }
+    }
+
+    /// The condition vector of one label in each group; `None`, which stands for zeros, without classes.
+    ///
+    /// # Errors
+    /// A usage error that lists the known groups or values, if one is unknown or missing.
+    pub fn condition(&self, labels: &[Label]) -> Result<Option<Vec<f32>>> {
+        if self.classes.width() == 0 {
+            self.classes.check(labels)?;
+            return Ok(None);
+        }
+        let mut condition = self.classes.vector(labels)?;
+        condition.resize(self.interface().condition, 0.0);
+        Ok(Some(condition))
     }
 
     /// The model with its initial weights, on a plain device.

@@ -29,6 +29,14 @@ impl Medium {
         }
     }
 
+    /// Numbers of a condition vector after those of the classes.
+    pub fn condition(&self) -> usize {
+        match self {
+            Self::Pictures(pictures) => pictures.condition(),
+            Self::Sound(_) | Self::Text(_) => 0,
+        }
+    }
+
     /// Its name on the command line.
     pub fn name(&self) -> &'static str {
         match self {

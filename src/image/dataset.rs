@@ -7,7 +7,7 @@ use crate::base::files::hash_parts;
 use crate::base::labels::{Classes, LabelRule};
 use crate::error::{Error, Result};
 use crate::image::binarize::{Binarize, Drawn};
-use crate::image::{IndexedPictures, LabelSource, Labelled, PictureFormat, Pictures};
+use crate::image::{Augmentation, IndexedPictures, LabelSource, Labelled, PictureFormat, Pictures};
 use crate::sequence::{SequenceDataset, Token};
 
 /// The pictures of a library in a given order, each a sequence of palette indices in raster order.
@@ -17,10 +17,13 @@ pub struct PictureDataset<'a> {
     indexed: Option<IndexedPictures>,
     order: Vec<usize>,
     seed: u64,
+    /// What the epochs of training change.
+    augmentation: Option<Augmentation>,
 }
 
 impl<'a> PictureDataset<'a> {
-    /// Sequence i is picture `order[i]` of the library, in the format's palette. `seed` drives dynamic binarisation.
+    /// Sequence i is picture `order[i]` of the library, in the format's palette. `seed` drives dynamic binarisation
+    /// and augmentation.
     ///
     /// # Errors
     /// A usage error when the pictures do not have the format's size.
@@ -39,10 +42,14 @@ impl<'a> PictureDataset<'a> {
             indexed,
             order,
             seed,
+            augmentation: format.augment.then(|| {
+                let codec = &format.codec;
+                Augmentation::new(codec.size(), codec.palette(), seed)
+            }),
         })
     }
 
-    /// One condition vector for each sequence; empty vectors without classes.
+    /// The condition vector of each sequence as it is; empty vectors without classes and augmentation.
     ///
     /// # Errors
     /// A usage error when a picture has a label that is not in `classes`, or lacks one.
@@ -50,10 +57,14 @@ impl<'a> PictureDataset<'a> {
         self.order
             .iter()
             .map(|&picture| {
-                if classes.width() == 0 {
-                    return Ok(Vec::new());
+                let mut condition = match classes.width() {
+                    0 => Vec::new(),
+                    _ => classes.vector(&self.pictures.labels()[picture])?,
+                };
+                if self.augmentation.is_some() {
+                    condition.extend([0.0; Augmentation::COLUMNS]);
                 }
-                classes.vector(&self.pictures.labels()[picture])
+                Ok(condition)
             })
             .collect()
     }
@@ -104,7 +115,27 @@ impl SequenceDataset for PictureDataset<'_> {
         range: Range<usize>,
         out: &mut [Token],
     ) -> Result<()> {
-        self.draw(epoch + 1, index, range, out)
+        let Some(augmentation) = &self.augmentation else {
+            return self.draw(epoch + 1, index, range, out);
+        };
+        let mut whole = vec![0; self.length(index)];
+        let end = whole.len();
+        self.draw(epoch + 1, index, 0..end, &mut whole)?;
+        let mut indices: Vec<u8> = whole.into_iter().map(|token| token as u8).collect();
+        let how = augmentation.draw(epoch, self.order[index]);
+        augmentation.apply(how, &mut indices);
+        for (token, &index) in out.iter_mut().zip(&indices[range]) {
+            *token = Token::from(index);
+        }
+        Ok(())
+    }
+
+    fn condition_in_epoch(&self, epoch: u64, index: usize, condition: &mut [f32]) {
+        if let Some(augmentation) = &self.augmentation {
+            let classes = condition.len() - Augmentation::COLUMNS;
+            let how = augmentation.draw(epoch, self.order[index]);
+            how.tell(&mut condition[classes..]);
+        }
     }
 }
 
@@ -156,6 +187,7 @@ mod tests {
             grey: true,
             binarize,
             labelled: Labelled::ByPath,
+            augment: false,
         }
     }
 
@@ -196,6 +228,36 @@ mod tests {
         let all = [read(None), read(Some(0)), read(Some(1))];
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
         assert_eq!(read(Some(1)), all[2]);
+    }
+
+    #[test]
+    fn training_reads_changed_pictures_and_tells_and_evaluation_does_neither() {
+        let size = "16".parse().unwrap();
+        let pictures = Pictures::from_greys(size, &[(0..=255).collect()]);
+        let mut format = format(&pictures, None);
+        format.codec = PixelCodec::new(size, Palette::grey(256).unwrap());
+        format.augment = true;
+        let dataset = PictureDataset::new(&pictures, &format, vec![0], 1).unwrap();
+        let conditions = dataset.conditions(&Classes::default()).unwrap();
+        assert_eq!(conditions[0], vec![0.0; format.condition()]);
+        let plain: Vec<u8> = (0..=255).collect();
+        assert_eq!(dataset.indices(0).unwrap(), plain);
+        let plain: Vec<Token> = plain.into_iter().map(Token::from).collect();
+        let mut changed = 0;
+        for epoch in 0..40 {
+            let (mut out, mut part) = (vec![0; 256], vec![0; 100]);
+            dataset.read_in_epoch(epoch, 0, 0..256, &mut out).unwrap();
+            let range = 30..130;
+            dataset
+                .read_in_epoch(epoch, 0, range.clone(), &mut part)
+                .unwrap();
+            assert_eq!(part, out[range]);
+            let mut condition = conditions[0].clone();
+            dataset.condition_in_epoch(epoch, 0, &mut condition);
+            assert_eq!(out == plain, condition == conditions[0], "epoch {epoch}");
+            changed += usize::from(out != plain);
+        }
+        assert!((10..30).contains(&changed));
     }
 
     #[test]

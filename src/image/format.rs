@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::image::binarize::Binarize;
-use crate::image::{Color, Fit, ImportSettings, LabelSource, PixelCodec, Size};
+use crate::image::{Augmentation, Color, Fit, ImportSettings, LabelSource, PixelCodec, Size};
 use crate::sequence::{Clock, SideInputs};
 
 /// The format of a model's pictures; each pixel is an index into a palette.
@@ -22,6 +22,9 @@ pub struct PictureFormat {
     pub binarize: Option<Binarize>,
     /// Where labels come from.
     pub labelled: Labelled,
+    /// Whether training flips, shifts and recolours its pictures, and the condition tells how.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub augment: bool,
 }
 
 /// Where the labels of pictures come from.
@@ -46,6 +49,15 @@ impl PictureFormat {
             grey: self.grey,
             colormap: None,
             labels: LabelSource::None,
+        }
+    }
+
+    /// Numbers of the condition vector after those of the classes; zero for a picture as it is.
+    pub fn condition(&self) -> usize {
+        if self.augment {
+            Augmentation::COLUMNS
+        } else {
+            0
         }
     }
 

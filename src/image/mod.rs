@@ -4,13 +4,14 @@ Pictures: import, encoding as sequences, export.
 [`Pictures`] reads a folder of picture files, an IDX file or rows of colour indices as pictures of one size.
 [`PixelCodec`] makes a picture a sequence of one token for each pixel in raster order (van den Oord et al., "Pixel
 Recurrent Neural Networks", 2016, §2); the tokens are indices into a [`Palette`], as in Hung-yi Lee's course of 2016.
-[`binarize`] makes grey pictures black and white, and [`PictureDataset`] is what a model is trained on.
+[`binarize`] makes grey pictures black and white, `augment` flips, shifts and recolours those to train on, and [`PictureDataset`] is what a model is trained on.
 [`ContactSheet`] arranges pictures in rows, `gif` animates the drawing of one, and `heatmap` shows the NLL of
 each pixel.
 
 Colours are 8-bit sRGB. Pixels are in rows from the top, each row from the left.
 */
 
+mod augment;
 pub mod binarize;
 mod codec;
 mod contact_sheet;
@@ -28,6 +29,7 @@ mod size;
 pub mod statistics;
 mod summary;
 
+pub(crate) use augment::Augmentation;
 pub(crate) use codec::IndexedPictures;
 pub use codec::PixelCodec;
 pub use contact_sheet::ContactSheet;

@@ -136,6 +136,11 @@ impl Palette {
         self.colors.len()
     }
 
+    /// Whether any colour is no grey.
+    pub fn has_colors(&self) -> bool {
+        self.nearest.axes.is_some()
+    }
+
     /// The index of the nearest colour; the lowest one of equally near colours.
     pub fn nearest(&self, color: Color) -> u8 {
         match &self.nearest.axes {

@@ -39,4 +39,7 @@ pub trait SequenceDataset: Sync {
     ) -> Result<()> {
         self.read(index, range, out)
     }
+
+    /// Changes the condition vector of sequence `index` to that of what [`read_in_epoch`](Self::read_in_epoch) reads.
+    fn condition_in_epoch(&self, _epoch: u64, _index: usize, _condition: &mut [f32]) {}
 }

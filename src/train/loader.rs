@@ -215,9 +215,16 @@ impl<'a> DataLoader<'a> {
             .first()
             .map_or(0, |row| self.conditions[row.sequence].len());
         let condition = (width > 0).then(|| {
-            rows.iter()
-                .flat_map(|row| self.conditions[row.sequence].iter().copied())
-                .collect()
+            let mut condition = Vec::with_capacity(rows.len() * width);
+            for row in rows {
+                let from = condition.len();
+                condition.extend_from_slice(&self.conditions[row.sequence]);
+                if let Some(epoch) = epoch {
+                    let told = &mut condition[from..];
+                    self.sequences.condition_in_epoch(epoch, row.sequence, told);
+                }
+            }
+            condition
         });
         Ok(Batch {
             rows: rows.len(),

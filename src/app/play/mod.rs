@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 
 use crate::app::precision::{self, Precision};
-use crate::app::sampling::{check_seconds, condition_of, fresh_seed, labels_of_item};
+use crate::app::sampling::{check_seconds, fresh_seed, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::audio::playback::{Gauge, Output, Player, Settings};
 use crate::audio::{MuLaw, SoundFormat, WavSink, import};
@@ -195,7 +195,7 @@ impl Ready {
         let sound = model.sound()?;
         let seed = options.seed.unwrap_or_else(fresh_seed);
         let labels = labels_of_item(classes, &options.classes, seed, 0);
-        let condition = condition_of(classes, &labels)?;
+        let condition = model.manifest.condition(&labels)?;
         let sampler = Sampler::new(options.sampling, seed, 0)?;
         let net = model.load(&Device::flex())?;
         let mut stepper = precision::stepper(&net, &model.manifest, options.precision, 1)?;

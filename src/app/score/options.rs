@@ -52,7 +52,7 @@ impl ScoreOptions {
                 }
             }
         }
-        classes.vector(&labels).map(Some)
+        model.manifest.condition(&labels)
     }
 }
 

@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 use crate::image::binarize::Binarize;
 use crate::image::statistics::{mean_smoothness, smoothness, verdict};
 use crate::image::{
-    Color, ContactSheet, Fit, ImportSettings, Indexed, Labelled, Palette, PictureDataset,
-    PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint, label_source,
+    Augmentation, Color, ContactSheet, Fit, ImportSettings, Indexed, Labelled, Palette,
+    PictureDataset, PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint,
+    label_source,
 };
 use crate::models::Model;
 use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
@@ -43,6 +44,8 @@ pub struct PictureTraining {
     pub colormap: Option<PathBuf>,
     /// Whether the network does not see the pixels above the predicted one.
     pub no_above: bool,
+    /// Whether training flips, shifts and recolours pictures and tells the network so; by default for small sets in colour.
+    pub augment: Option<bool>,
     /// Whether the first folder of each picture's path is its class.
     pub label_folders: bool,
     /// A regular expression whose named groups find classes in the pictures' paths, or in the rows of `labels`.
@@ -214,6 +217,7 @@ impl PictureTraining {
             ("--grey", self.grey),
             ("--binarize", self.binarize.is_some()),
             ("--no-above", self.no_above),
+            ("--augment", self.augment.is_some()),
             ("--label-folders", self.label_folders),
             ("--label-pattern", self.label_pattern.is_some()),
             ("--labels", self.labels.is_some() && !by_file),
@@ -239,6 +243,7 @@ impl PictureTraining {
             Some(_) => Palette::binary(),
             None => pictures.palette(training, self.colors, recipe.seed)?,
         };
+        let suits = Augmentation::suits(training.len(), &palette);
         let form = PictureFormat {
             codec: PixelCodec::new(size, palette),
             fit: settings.fit,
@@ -246,6 +251,7 @@ impl PictureTraining {
             grey: settings.grey,
             binarize: self.binarize,
             labelled: self.labelled(),
+            augment: self.augment.unwrap_or(suits),
         };
         let rule = self.rule()?;
         let labelled = rule.is_some() || self.labels.is_some();
@@ -336,12 +342,12 @@ impl PictureTrainingData<'_> {
         let seed = manifest.recipe.seed;
         let drawn = || {
             let labels = labels_of_item(&manifest.classes, &[], seed, step * 1000 + item);
-            manifest.classes.vector(&labels)
+            manifest.condition(&labels)
         };
-        let condition = condition.cloned().map_or_else(drawn, Ok)?;
+        let condition = condition.cloned().map(Some).map_or_else(drawn, Ok)?;
         Ok(Item {
             sampler: Sampler::new(Sampling::default(), seed, step * 1000 + item)?,
-            condition: (!condition.is_empty()).then_some(condition),
+            condition: condition.filter(|condition| !condition.is_empty()),
             prompt,
         })
     }

@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// Hide the pixels above the predicted one from the network
     #[arg(long, help_heading = "Pictures")]
     no_above: bool,
+    /// Flip, shift and recolour half of the pictures in each epoch and tell the network so; it draws none of these [default: on for fewer than 2000 pictures in colour]
+    #[arg(long, value_enum, value_name = "ON|OFF", help_heading = "Pictures")]
+    augment: Option<AugmentArg>,
     /// Make the first folder of each picture's path its class
     #[arg(long, help_heading = "Pictures", conflicts_with = "label_pattern")]
     label_folders: bool,
@@ -70,6 +73,14 @@ enum FitArg {
     Crop,
     /// Keep the whole picture, on the background
     Pad,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum AugmentArg {
+    /// Change half of the pictures
+    On,
+    /// Show each picture as it is
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -101,6 +112,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         }),
         colormap: args.colormap,
         no_above: args.no_above,
+        augment: args.augment.map(|augment| augment == AugmentArg::On),
         label_folders: args.label_folders,
         label_pattern: args.label_pattern,
         labels: args.labels,
