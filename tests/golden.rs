@@ -73,7 +73,8 @@ impl Golden {
 
     fn picture(&mut self, name: &str, arguments: &[&str]) {
         let out = self.text("out.png");
-        succeed(&[arguments, &["-o", &out, "--seed", "7", "--scale", "1"]].concat());
+        let fixed = ["-o", &out, "--seed", "7", "--scale", "1", "--min-p", "0"];
+        succeed(&[arguments, &fixed].concat());
         let pixels = image::open(&out).unwrap().to_rgb8();
         self.note_hash(name, pixels.as_raw());
     }

@@ -28,7 +28,7 @@ pub struct CompleteOptions {
     pub strict: bool,
     /// The numbers of the weights; int8 where the model predicts nearly as well with it.
     pub precision: Option<Precision>,
-    /// How tokens are drawn.
+    /// How tokens are drawn; without any filter, pictures in colour get a min-p of 0.002.
     pub sampling: Sampling,
     /// The seed; a new one is drawn where it is missing.
     pub seed: Option<u64>,

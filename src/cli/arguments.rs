@@ -33,7 +33,7 @@ pub(super) struct SamplingArgs {
     /// Draw from the likeliest tokens that together have probability P
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
-    /// Draw from the tokens at least P times as likely as the likeliest
+    /// Draw from the tokens at least P times as likely as the likeliest [default: 0.002 for pictures in colour without --top-k or --top-p, against stray pixels]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     min_p: Option<f32>,
     /// The same seed gives the same result [default: drawn, and printed]

@@ -22,7 +22,7 @@ pub struct GenerateOptions {
     pub prompt: Option<PathBuf>,
     /// Chosen classes; the others are drawn from the seed.
     pub classes: Vec<Label>,
-    /// How tokens are drawn.
+    /// How tokens are drawn; without any filter, pictures in colour get a min-p of 0.002.
     pub sampling: Sampling,
     /// The seed; a new one is drawn where it is missing.
     pub seed: Option<u64>,

@@ -6,7 +6,7 @@ use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::generate::draw;
 use crate::app::import::import_pictures;
-use crate::app::sampling::labels_of_item;
+use crate::app::sampling::{labels_of_item, sampling_for};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
 use crate::base::split::{Split, SplitRule};
@@ -345,8 +345,9 @@ impl PictureTrainingData<'_> {
             manifest.condition(&labels)
         };
         let condition = condition.cloned().map(Some).map_or_else(drawn, Ok)?;
+        let sampling = sampling_for(&manifest.medium, Sampling::default());
         Ok(Item {
-            sampler: Sampler::new(Sampling::default(), seed, step * 1000 + item)?,
+            sampler: Sampler::new(sampling, seed, step * 1000 + item)?,
             condition: condition.filter(|condition| !condition.is_empty()),
             prompt,
         })
