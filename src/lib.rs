@@ -96,11 +96,11 @@ pub use app::train::{
 pub use app::{
     AudioOutput, Binarize, Budget, Classes, Color, CompleteOptions, Completion, ComputeDevice,
     DeviceChoice, Devices, EncodedSentence, EvaluateOptions, Evaluation, Event, Fit,
-    GenerateOptions, Generated, HeldOut, Info, InterpolateOptions, Interpolation,
-    InterpolationEvaluation, InterpolationPoint, InterpolationSummary, Label, Observer,
-    OpenModel as Model, PictureEvaluation, Precision, Report, Sampling, ScoreOptions,
-    SentenceInterpolation, SentenceVaeEvaluation, Silent, Size, SoundEvaluation, StepReport,
-    TextEvaluation, TokenizerKind, fresh_seed, parse_codes,
+    GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, Info,
+    InterpolateOptions, Interpolation, InterpolationEvaluation, InterpolationPoint,
+    InterpolationSummary, Label, Observer, OpenModel as Model, PictureEvaluation, Precision,
+    Report, Sampling, ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation, Silent, Size,
+    SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed, parse_codes,
 };
 pub use base::allocator::keep as keep_memory;
 pub use error::{Error, Result};

@@ -92,10 +92,16 @@ fn stripes_are_learned_drawn_by_class_and_measured_beside_the_baselines() {
         &world.text("pictures"),
         "--held-out",
         "--json",
+        "--generated",
+        "8",
     ]);
     let measures: serde_json::Value = serde_json::from_str(&json).unwrap();
     let bits = |name: &str| measures[name].as_f64().unwrap();
     assert_eq!(measures["colors"], 4);
+    assert_eq!(measures["generated"]["pictures"], 8, "{json}");
+    for figure in ["frechet", "frechet_floor", "copies", "nearest"] {
+        assert!(measures["generated"][figure].is_number(), "{json}");
+    }
     assert!(
         bits("bits_per_pixel") < 0.6 * bits("order_zero_bits"),
         "{json}"

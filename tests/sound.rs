@@ -52,10 +52,19 @@ fn an_overfitted_sine_is_generated_at_its_pitch() {
     succeed(&[
         "train", "sound", &data, "--out", &model, "--config", &config, "--steps", "400",
     ]);
-    let json = succeed(&["eval", &model, &data, "--json"]);
+    let json = succeed(&["eval", &model, &data, "--json", "--generated", "2"]);
     let measures: serde_json::Value = serde_json::from_str(&json).unwrap();
     let bits = measures["bits_per_sample"].as_f64().unwrap();
     assert!(bits < 0.5, "{bits} bits/sample");
+    let generated = &measures["generated"];
+    assert_eq!(
+        (&generated["sounds"], &generated["seed"]),
+        (&2.into(), &1.into())
+    );
+    for figure in ["tonal", "tonal_real"] {
+        assert!(generated[figure].as_f64().unwrap() > 0.9, "{json}");
+    }
+    assert!(generated["frechet_floor"].is_number(), "{json}");
     assert!(measures["order_zero_bits"].as_f64().unwrap() > 3.0);
     let out = world.path("out.wav");
     succeed(&[

@@ -87,6 +87,8 @@ fn a_little_grammar_is_learned_written_and_measured_beside_a_5_gram() {
     let words = ["other.txt", "not the sentences"];
     refuse(&["eval", &model, &other, "--held-out"], 1, &words);
     refuse(&["eval", &model, &lines, "--trained-on", &other], 1, &words);
+    let words = ["--generated does not apply to a model of text"];
+    refuse(&["eval", &model, &lines, "--generated", "3"], 2, &words);
     let made = succeed(&["generate", &model, "-n", "20", "--seed", "1"]);
     let corpus = fs::read_to_string(&lines).unwrap();
     let known = made.lines().filter(|line| corpus.contains(line)).count();

@@ -27,8 +27,9 @@ pub use complete::{CompleteOptions, Completion, check_picture_output};
 pub use devices::{AudioOutput, ComputeDevice, Devices};
 pub use encode_decode::{EncodedSentence, parse_codes};
 pub use evaluate::{
-    EvaluateOptions, Evaluation, InterpolationEvaluation, InterpolationSummary, PictureEvaluation,
-    SentenceVaeEvaluation, SoundEvaluation, TextEvaluation,
+    EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, InterpolationEvaluation,
+    InterpolationSummary, PictureEvaluation, SentenceVaeEvaluation, SoundEvaluation,
+    TextEvaluation,
 };
 pub use generate::{GenerateOptions, Generated};
 pub use info::Info;

@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::audio::import;
 use crate::audio::loudness::even_loudness;
 use crate::audio::resample::resample;
-use crate::audio::{Corpus, ImportSettings, MuLaw, Skipped, SoundFormat, wav_bytes};
+use crate::audio::{Corpus, ImportSettings, MuLaw, Skipped, SoundFormat, SoundProfile, wav_bytes};
 use crate::base::labels::{Classes, Label, LabelRule};
+use crate::base::rng::{rng_stream, shuffle};
 use crate::base::split::{Split, SplitRule};
 use crate::error::{Error, Result};
 use crate::sequence::{Codec, SequenceDataset, Token};
@@ -187,6 +188,38 @@ impl<'a> ClipDataset<'a> {
             .iter()
             .map(|range| classes.vector(&labels[range.clip]))
             .collect()
+    }
+
+    /// The labels of the recording of a sequence.
+    pub fn labels(&self, index: usize) -> &[Label] {
+        &self.recordings.labels[self.ranges[index].clip]
+    }
+
+    /// The figures of some of the sequences without the silence that the import added, in at most `windows` windows of
+    /// 5 s, drawn from all of them.
+    ///
+    /// # Errors
+    /// When the imported tokens cannot be read.
+    pub fn profile(&self, members: Range<usize>, windows: usize) -> Result<SoundProfile> {
+        let mut profile = SoundProfile::new(self.rate());
+        let span = profile.span() as u64;
+        let mut all = Vec::new();
+        for ClipRange { clip, tokens } in &self.ranges[members] {
+            let end = tokens.end.min(self.recordings.recorded(*clip).tokens.end);
+            let starts = (tokens.start..end).step_by(span as usize);
+            all.extend(starts.map(|start| (*clip, start..end.min(start + span))));
+        }
+        if all.len() > windows {
+            shuffle(&mut all, &mut rng_stream(1, *b"windows ", 0));
+            all.truncate(windows);
+        }
+        let mut bytes = Vec::new();
+        for (clip, tokens) in all {
+            self.recordings.corpus.read(clip, tokens, &mut bytes)?;
+            let decode = |&token: &u8| MuLaw::decode_token(token.into());
+            profile.add(&bytes.iter().map(decode).collect::<Vec<_>>());
+        }
+        Ok(profile)
     }
 
     /// Replaces `out` by a whole sequence, one byte a token.

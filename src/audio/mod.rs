@@ -3,7 +3,7 @@ Sound: import, tokens, datasets, and output.
 
 [`import`] decodes a recording to mono samples, `resample` and `loudness` bring them to one rate and loudness,
 [`MuLaw`] encodes them as tokens, and [`Corpus`] holds the tokens of a folder. [`WavSink`] writes generated sound while
-it grows, `playback` plays it, and [`SoundStatistics`] describes it.
+it grows, `playback` plays it, and [`SoundProfile`] and [`compare`] judge it beside recordings.
 
 Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 */
@@ -12,13 +12,13 @@ mod corpus;
 pub mod dataset;
 mod format;
 pub mod import;
+mod judge;
 pub(crate) mod loudness;
 mod mulaw;
 #[cfg(feature = "play")]
 pub mod playback;
 pub(crate) mod resample;
 pub(crate) mod spectrogram;
-mod statistics;
 pub mod stream;
 mod wav;
 
@@ -26,8 +26,8 @@ pub use crate::base::files::Skipped;
 pub use corpus::{Corpus, ImportSettings};
 pub use dataset::{ClipDataset, RecordingDataset};
 pub use format::{SoundCodec, SoundFormat};
+pub use judge::{SoundComparison, SoundProfile, compare};
 pub use mulaw::MuLaw;
-pub use statistics::{SoundStatistics, verdict};
 pub use wav::{WavSink, wav_bytes};
 
 use crate::error::{Error, Result};

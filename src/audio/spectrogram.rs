@@ -60,7 +60,7 @@ fn mel_columns(samples: &[f32], rate: u32) -> Vec<Vec<f32>> {
     let hop = window / 4;
     let frames = samples.len().div_ceil(hop).max(1);
     let frames_per_column = frames.div_ceil(MAX_WIDTH);
-    let rows = mel_rows(window, rate);
+    let rows = mel_rows(HEIGHT, 0.0, window, rate);
     let hann = hann(window);
     let fft = RealFftPlanner::<f64>::new().plan_fft_forward(window);
     let mut input = fft.make_input_vec();
@@ -100,13 +100,21 @@ pub(super) fn hann(n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The bins of each row, with weights that sum to 1. Low rows are narrower than a bin and interpolate between two.
-fn mel_rows(window: usize, rate: u32) -> Vec<Vec<(usize, f32)>> {
+/// The bins of each of `count` rows from `lowest` Hz up to half the rate, with weights that sum to 1. Low rows are narrower
+/// than a bin and interpolate between two.
+pub(super) fn mel_rows(
+    count: usize,
+    lowest: f64,
+    window: usize,
+    rate: u32,
+) -> Vec<Vec<(usize, f32)>> {
     let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
     let hz = |mel: f64| 700.0 * (10_f64.powf(mel / 2595.0) - 1.0);
-    let top = mel(f64::from(rate) / 2.0);
-    let bin_at = |edge: f64| hz(top * edge / HEIGHT as f64) * window as f64 / f64::from(rate);
-    (0..HEIGHT)
+    let (bottom, top) = (mel(lowest), mel(f64::from(rate) / 2.0));
+    let bin_at = |edge: f64| {
+        hz(bottom + (top - bottom) * edge / count as f64) * window as f64 / f64::from(rate)
+    };
+    (0..count)
         .map(|row| {
             let (low, high) = (bin_at(row as f64), bin_at(row as f64 + 1.0));
             let middle = f64::midpoint(low, high);

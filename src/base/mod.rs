@@ -1,10 +1,12 @@
 /*!
-What every other module may use: random streams, portable exp and tanh, instruction sets, class labels, files.
+What every other module may use: random streams, portable exp and tanh, instruction sets, class labels, files, the Fréchet
+distance.
 */
 
 pub mod allocator;
 pub mod colormap;
 pub mod files;
+pub mod frechet;
 pub mod labels;
 pub mod math;
 pub mod rng;

@@ -23,6 +23,11 @@ pub(super) struct Args {
     /// The data that trained the model, for the trivial baselines to learn from (pictures, text)
     #[arg(long, value_name = "PATH")]
     trained_on: Option<PathBuf>,
+    /// Also generate N sounds (of the median length of the held-out recordings, at most 5 s) or pictures with the default
+    /// sampling and seed 1, and compare them with held-out data; beside each distance stands the floor, that of as much
+    /// training data
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    generated: Option<u64>,
     /// The pictures' classes, where the model learned its classes from a file
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     labels: Option<PathBuf>,
@@ -62,6 +67,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         trained_on: args.trained_on,
         labels: args.labels,
         colormap: args.colormap,
+        generated: args.generated,
         walks: args.walks,
         judge: args.judge,
         whole: args.whole,

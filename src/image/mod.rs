@@ -20,6 +20,7 @@ mod format;
 pub(crate) mod gif;
 pub(crate) mod heatmap;
 mod import;
+pub mod judge;
 mod palette;
 mod picture;
 mod pictures;

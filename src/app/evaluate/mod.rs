@@ -1,5 +1,9 @@
-/*! `eval`: how well a model predicts a dataset, beside trivial baselines. */
+/*!
+`eval`: how well a model predicts a dataset, beside trivial baselines, and how what it generates compares with held-out
+data.
+*/
 
+mod generated;
 mod interpolations;
 mod options;
 mod pictures;
@@ -13,9 +17,9 @@ use serde::Serialize;
 
 pub use interpolations::{InterpolationEvaluation, InterpolationSummary};
 pub use options::EvaluateOptions;
-pub use pictures::PictureEvaluation;
+pub use pictures::{GeneratedPictures, PictureEvaluation};
 pub use sentence_vae::SentenceVaeEvaluation;
-pub use sound::SoundEvaluation;
+pub use sound::{GeneratedSounds, SoundEvaluation};
 pub use text::TextEvaluation;
 
 use crate::app::{Observer, OpenModel};
@@ -62,6 +66,11 @@ impl OpenModel {
                 "--trained-on",
                 options.trained_on.is_some(),
                 &["pictures", "text"],
+            ),
+            (
+                "--generated",
+                options.generated.is_some(),
+                &["sound", "pictures"],
             ),
             ("--walks", options.walks.is_some(), &["text"]),
             ("--whole", options.whole, &["text"]),

@@ -21,6 +21,8 @@ pub struct EvaluateOptions {
     pub labels: Option<PathBuf>,
     /// Pictures: the colour map of rows of indices.
     pub colormap: Option<PathBuf>,
+    /// Sound and pictures: how many items to generate and to compare with held-out data.
+    pub generated: Option<u64>,
     /// Sentence VAE: how many interpolations to evaluate too.
     pub walks: Option<u64>,
     /// Sentence VAE: a language model that measures how natural interpolated lines are.

@@ -1,15 +1,17 @@
-/*! Evaluating a picture model: bits a pixel and nats a picture beside trivial baselines. */
+/*! Evaluating a picture model: bits a pixel and nats a picture beside trivial baselines, and what it generates. */
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
 
+use super::generated::{self, SEED, Wanted};
 use super::options::EvaluateOptions;
 use crate::app::import::import_pictures;
-use crate::app::{Observer, OpenModel};
+use crate::app::{Generated, Observer, OpenModel};
 use crate::error::{Error, Result};
 use crate::eval::{order_zero, pixel_baselines};
+use crate::image::judge::{PictureComparison, PictureProfile, compare};
 use crate::image::{
     ImportSettings, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
 };
@@ -35,8 +37,27 @@ pub struct PictureEvaluation {
     pub copy_above_bits: Option<f64>,
     /// Interpolated counts of the pixels on the left and above.
     pub neighbours_bits: Option<f64>,
+    /// With `--generated`: what the model generates, beside held-out pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedPictures>,
     #[serde(skip)]
     binarize: String,
+}
+
+/// Generated pictures beside held-out ones.
+#[derive(Debug, Clone, Serialize)]
+pub struct GeneratedPictures {
+    /// How many were generated.
+    pub pictures: u64,
+    /// The seed of the first ones.
+    pub seed: u64,
+    /// Held-out pictures.
+    pub held_out: usize,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: PictureComparison,
+    /// What follows from them.
+    pub remark: String,
 }
 
 impl fmt::Display for PictureEvaluation {
@@ -62,7 +83,44 @@ impl fmt::Display for PictureEvaluation {
                 write!(f, "\n{bits:.3} {what}")?;
             }
         }
-        Ok(())
+        match &self.generated {
+            Some(generated) => write!(f, "\n\n{generated}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for GeneratedPictures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = &self.figures;
+        write!(
+            f,
+            "{} pictures generated from seed {}, beside {} held-out pictures\n{:<36} {:>10} {:>10}",
+            self.pictures, self.seed, self.held_out, "", "generated", "floor"
+        )?;
+        let plain = |distance: Option<f64>| distance.map_or("-".into(), |d| format!("{d:.2}"));
+        let percent =
+            |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1} %", 100.0 * s));
+        for (name, ours, floor) in [
+            (
+                "Fréchet distance of random features",
+                plain(Some(found.frechet)),
+                plain(found.frechet_floor),
+            ),
+            (
+                "equal to a training picture",
+                percent(found.copies),
+                percent(found.copies_floor),
+            ),
+            (
+                "distance to the nearest one, of 255",
+                plain(found.nearest),
+                plain(found.nearest_floor),
+            ),
+        ] {
+            write!(f, "\n{name:<36} {ours:>10} {floor:>10}")?;
+        }
+        write!(f, "\n{}", self.remark)
     }
 }
 
@@ -125,7 +183,87 @@ pub(super) fn evaluate(
     let known = training(
         model, options, &settings, form, &held_out, &pictures, observer,
     )?;
-    measures(form, &set, known.as_deref(), &found)
+    let generated = match options.generated {
+        None => None,
+        Some(number) => {
+            let corpus = Corpus {
+                pictures: &pictures,
+                whole,
+                held_out: &held_out,
+            };
+            let known = known.clone().unwrap_or_default();
+            Some(judge(
+                model, form, &corpus, known, number, options, observer,
+            )?)
+        }
+    };
+    Ok(PictureEvaluation {
+        generated,
+        ..measures(form, &set, known.as_deref(), &found)?
+    })
+}
+
+/// The pictures to evaluate on, whether they are those of training, and which of those were held out.
+struct Corpus<'a> {
+    pictures: &'a Pictures,
+    whole: bool,
+    held_out: &'a dyn Fn(&String) -> bool,
+}
+
+/// Generates pictures and compares them with held-out ones: those of the training corpus, or all of another one. `known` are
+/// the training pictures of that other one.
+fn judge(
+    model: &OpenModel,
+    form: &PictureFormat,
+    corpus: &Corpus<'_>,
+    known: Vec<Vec<u8>>,
+    number: u64,
+    options: &EvaluateOptions,
+    observer: &mut dyn Observer,
+) -> Result<GeneratedPictures> {
+    let pictures = corpus.pictures;
+    let all = 0..pictures.len();
+    let (real, learned): (Vec<usize>, Vec<usize>) =
+        all.partition(|&index| !corpus.whole || (corpus.held_out)(&pictures.names()[index]));
+    let labels: Vec<_> = real
+        .iter()
+        .map(|&i| pictures.labels()[i].as_slice())
+        .collect();
+    let read = |members: Vec<usize>| -> Result<Vec<Vec<u8>>> {
+        let set = PictureDataset::new(pictures, form, members, model.manifest.recipe.seed)?;
+        (0..set.count()).map(|index| set.indices(index)).collect()
+    };
+    let wanted = Wanted {
+        number,
+        labels: &labels,
+        seconds: None,
+        device: &options.device,
+    };
+    let mut made = Vec::new();
+    for batch in generated::generate(model, &wanted, observer)? {
+        if let Generated::Pictures(batch) = batch {
+            for picture in batch {
+                made.push(form.codec.index(&picture)?.indices);
+            }
+        }
+    }
+    let learned = if corpus.whole { read(learned)? } else { known };
+    let real = read(real)?;
+    let held_out = real.len();
+    let profile = |pictures| PictureProfile::new(&form.codec, pictures);
+    let figures = compare(
+        &form.codec,
+        &profile(made),
+        &profile(real),
+        &profile(learned),
+    );
+    Ok(GeneratedPictures {
+        pictures: number,
+        seed: SEED,
+        held_out,
+        remark: figures.remark(),
+        figures,
+    })
 }
 
 /// The pictures that trained the model, in palette indices: the others of the same corpus, or those of --trained-on.
@@ -188,6 +326,7 @@ fn measures(
         copy_left_bits: baselines.as_ref().map(|b| b.copy_left),
         copy_above_bits: baselines.as_ref().map(|b| b.copy_above),
         neighbours_bits: baselines.as_ref().map(|b| b.neighbours),
+        generated: None,
         binarize: form.binarize.map_or(String::new(), |how| {
             format!(", {how:?} binarisation").to_lowercase()
         }),

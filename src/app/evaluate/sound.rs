@@ -1,19 +1,28 @@
-/*! Evaluating a sound model: bits a sample beside order-0 entropy and linear prediction. */
+/*! Evaluating a sound model: bits a sample beside order-0 entropy and linear prediction, and what it generates. */
 
 use std::fmt;
 
 use serde::Serialize;
 
+use super::generated::{self, SEED, Wanted};
 use super::options::EvaluateOptions;
 use crate::app::import::import_recordings;
-use crate::app::{Observer, OpenModel};
+use crate::app::{Generated, Observer, OpenModel};
 use crate::audio::dataset::{ClipRange, TAILS, token_values};
-use crate::audio::{ClipDataset, RecordingDataset, SoundFormat};
+use crate::audio::{
+    ClipDataset, RecordingDataset, SoundComparison, SoundFormat, SoundProfile, compare,
+};
 use crate::base::split::SplitRule;
 use crate::error::{Error, Result};
 use crate::eval::{LinearPrediction, order_zero};
 use crate::sequence::SequenceDataset;
 use crate::train::{DataLoader, likelihood};
+
+/// The lengths of generated sounds, in seconds.
+const SHORTEST: f64 = 0.2;
+const LONGEST: f64 = 5.0;
+/// Recordings are measured in at most this many windows of 5 s: five hours.
+const WINDOWS: usize = 3_600;
 
 /// How well a model predicts recordings.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +39,27 @@ pub struct SoundEvaluation {
     pub order_zero_bits: f64,
     /// Linear prediction from 16 samples, fitted to these recordings.
     pub linear_prediction_bits: f64,
+    /// With `--generated`: what the model generates, beside held-out recordings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedSounds>,
+}
+
+/// Generated sounds beside held-out recordings.
+#[derive(Debug, Clone, Serialize)]
+pub struct GeneratedSounds {
+    /// How many were generated.
+    pub sounds: u64,
+    /// The length of each.
+    pub seconds: f64,
+    /// The seed of the first ones.
+    pub seed: u64,
+    /// Held-out recordings.
+    pub held_out: usize,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: SoundComparison,
+    /// What follows from them.
+    pub remark: String,
 }
 
 impl fmt::Display for SoundEvaluation {
@@ -44,7 +74,72 @@ impl fmt::Display for SoundEvaluation {
             self.files,
             self.order_zero_bits,
             self.linear_prediction_bits
-        )
+        )?;
+        match &self.generated {
+            Some(generated) => write!(f, "\n\n{generated}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for GeneratedSounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = &self.figures;
+        write!(
+            f,
+            "{} sounds of {:.2} s generated from seed {}, beside {} held-out recordings\n{:<24} {:>12} {:>12}",
+            self.sounds, self.seconds, self.seed, self.held_out, "", "generated", "held-out"
+        )?;
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        let decibels = |db: f64| format!("{db:.1} dB");
+        let known =
+            |floor: Option<f64>, show: &dyn Fn(f64) -> String| floor.map_or("-".into(), show);
+        for (name, ours, real) in [
+            (
+                "frames with a pitch",
+                percent(found.tonal),
+                percent(found.tonal_real),
+            ),
+            (
+                "silence",
+                percent(found.silence),
+                percent(found.silence_real),
+            ),
+            (
+                "loudness",
+                decibels(found.loudness),
+                decibels(found.loudness_real),
+            ),
+        ] {
+            write!(f, "\n{name:<24} {ours:>12} {real:>12}")?;
+        }
+        write!(f, "\n{:<24} {:>12} {:>12}", "", "", "floor")?;
+        let plain = |distance: f64| format!("{distance:.1}");
+        for (name, ours, floor) in [
+            (
+                "Fréchet distance",
+                plain(found.frechet),
+                known(found.frechet_floor, &plain),
+            ),
+            (
+                "spectrum",
+                decibels(found.spectrum_db),
+                known(found.spectrum_floor, &decibels),
+            ),
+            (
+                "foreign tones",
+                percent(found.foreign),
+                known(found.foreign_floor, &percent),
+            ),
+            (
+                "copies of training data",
+                known(found.copies, &percent),
+                known(found.copies_floor, &percent),
+            ),
+        ] {
+            write!(f, "\n{name:<24} {ours:>12} {floor:>12}")?;
+        }
+        write!(f, "\n{}", self.remark)
     }
 }
 
@@ -103,6 +198,24 @@ pub(super) fn evaluate(
     );
     let found = likelihood(net.require_sequence()?, &loader, &device)?;
     let (order_zero_bits, linear_prediction_bits) = baselines(&sequences)?;
+    let generated = match options.generated {
+        None => None,
+        Some(number) if same_data => {
+            let listed = SplitRule::Listed(manifest.split.clone());
+            let (ranges, split) = recordings.split(&listed)?;
+            let all = ClipDataset::new(&recordings, ranges);
+            Some(judge(
+                model,
+                &all,
+                split.training,
+                number,
+                options,
+                observer,
+            )?)
+        }
+        // What trained the model is not known: there is no floor.
+        Some(number) => Some(judge(model, &sequences, 0, number, options, observer)?),
+    };
     Ok(SoundEvaluation {
         files: sequences.count(),
         samples: found.tokens,
@@ -110,6 +223,57 @@ pub(super) fn evaluate(
         nats_per_sample: found.nats_per_token(),
         order_zero_bits,
         linear_prediction_bits,
+        generated,
+    })
+}
+
+/// Generates sounds of the median length of the held-out recordings and compares them with these. The first `training`
+/// sequences trained the model.
+fn judge(
+    model: &OpenModel,
+    sequences: &ClipDataset<'_>,
+    training: usize,
+    number: u64,
+    options: &EvaluateOptions,
+    observer: &mut dyn Observer,
+) -> Result<GeneratedSounds> {
+    let held_out = training..sequences.count();
+    if held_out.is_empty() {
+        return Err(
+            Error::input(&options.path, "no recording was held out in training")
+                .with_hint("omit --generated, or give other recordings of the same kind"),
+        );
+    }
+    let rate = model.sound()?.sample_rate;
+    let mut lengths: Vec<usize> = held_out.clone().map(|i| sequences.length(i)).collect();
+    lengths.sort_unstable();
+    let seconds = lengths[lengths.len() / 2] as f64 / f64::from(rate);
+    let seconds = seconds.clamp(SHORTEST, LONGEST);
+    let labels: Vec<_> = held_out.clone().map(|i| sequences.labels(i)).collect();
+    let wanted = Wanted {
+        number,
+        labels: &labels,
+        seconds: Some(seconds),
+        device: &options.device,
+    };
+    let mut made = SoundProfile::new(rate);
+    for batch in generated::generate(model, &wanted, observer)? {
+        if let Generated::Sound { sounds, .. } = batch {
+            for sound in sounds {
+                made.add(&sound);
+            }
+        }
+    }
+    let real = sequences.profile(held_out.clone(), WINDOWS)?;
+    let learned = sequences.profile(0..training, WINDOWS)?;
+    let figures = compare(&made, &real, &learned);
+    Ok(GeneratedSounds {
+        sounds: number,
+        seconds,
+        seed: SEED,
+        held_out: held_out.len(),
+        remark: figures.remark(),
+        figures,
     })
 }
 

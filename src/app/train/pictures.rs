@@ -1,5 +1,7 @@
 /*! Training on pictures, pixel by pixel. */
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::options::{TrainOptions, refuse_changes};
@@ -13,6 +15,7 @@ use crate::base::split::{Split, SplitRule};
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::{Error, Result};
 use crate::image::binarize::Binarize;
+use crate::image::judge::PictureProfile;
 use crate::image::statistics::{mean_smoothness, smoothness, verdict};
 use crate::image::{
     Augmentation, Color, ContactSheet, Fit, ImportSettings, Indexed, Labelled, Palette,
@@ -62,6 +65,8 @@ const SHEET: usize = 32;
 const COMPLETED: usize = 6;
 /// Completions of each.
 const WAYS: usize = 4;
+/// Pictures that are measured for reports.
+const MEASURED: usize = 512;
 
 /// Trains a picture model.
 ///
@@ -106,6 +111,7 @@ pub fn train_pictures(
     let training_data = PictureTrainingData {
         conditions: set.conditions(&manifest.classes)?,
         smoothness: mean_smoothness(&set)?,
+        profiles: profiles(&set, &format, training)?,
         format: &format,
         set,
         training,
@@ -284,6 +290,8 @@ struct PictureTrainingData<'a> {
     conditions: Vec<Vec<f32>>,
     format: &'a PictureFormat,
     smoothness: f64,
+    /// Of training pictures and of held-out ones.
+    profiles: [PictureProfile; 2],
 }
 
 impl TrainingData for PictureTrainingData<'_> {
@@ -327,7 +335,7 @@ impl TrainingData for PictureTrainingData<'_> {
             );
             completed.write_png(&base.with_file_name(name))?;
         }
-        Ok(self.remark(&made))
+        self.remark(made)
     }
 }
 
@@ -409,13 +417,56 @@ impl PictureTrainingData<'_> {
     }
 
     /// One sentence about generated pictures.
-    fn remark(&self, made: &[Indexed]) -> String {
+    fn remark(&self, made: Vec<Indexed>) -> Result<String> {
         let width = self.format.codec.size().width() as usize;
         let ours = made
             .iter()
             .map(|picture| smoothness(&picture.indices, width))
             .sum::<f64>()
             / made.len() as f64;
-        verdict(ours, self.smoothness)
+        let made: Vec<Vec<u8>> = made.into_iter().map(|picture| picture.indices).collect();
+        let different: HashSet<&[u8]> = made.iter().map(Vec::as_slice).collect();
+        let mut copies = HashSet::new();
+        for index in 0..self.training {
+            let known = self.set.indices(index)?;
+            if different.contains(known.as_slice()) {
+                copies.insert(known);
+            }
+        }
+        let copies = made.iter().filter(|picture| copies.contains(*picture));
+        let copies = copies.count();
+        let count = made.len();
+        let made = PictureProfile::new(&self.format.codec, made);
+        let [learned, held_out] = &self.profiles;
+        let (distance, floor) = held_out.frechet(&made, learned);
+        let floor = floor.map_or(String::new(), |floor| format!(" (floor {floor:.1})"));
+        Ok(format!(
+            "{}, Fréchet distance {distance:.1}{floor}, {copies} of {count} equal a training picture",
+            verdict(ours, self.smoothness)
+        ))
     }
+}
+
+/// The figures of some training pictures and of some held-out ones, where there are any.
+fn profiles(
+    set: &PictureDataset<'_>,
+    format: &PictureFormat,
+    training: usize,
+) -> Result<[PictureProfile; 2]> {
+    let all = set.count();
+    let held_out = if training < all {
+        training..all
+    } else {
+        0..all
+    };
+    let profile = |members: Range<usize>| -> Result<PictureProfile> {
+        let some = members
+            .clone()
+            .step_by(members.len().div_ceil(MEASURED).max(1));
+        let pictures = some
+            .map(|index| set.indices(index))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(PictureProfile::new(&format.codec, pictures))
+    };
+    Ok([profile(0..training)?, profile(held_out)?])
 }

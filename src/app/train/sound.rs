@@ -9,7 +9,7 @@ use crate::app::sampling::labels_of_item;
 use crate::app::{Observer, OpenModel};
 use crate::audio::{
     self, ClipDataset, ImportSettings, MuLaw, RecordingDataset, SoundCodec, SoundFormat,
-    SoundStatistics, WavSink,
+    SoundProfile, WavSink,
 };
 use crate::base::labels::{Classes, LabelRule, describe};
 use crate::base::split::{Split, SplitRule};
@@ -61,6 +61,8 @@ impl SoundTraining {
 
 /// Seconds of silence behind labelled clips, from which a model learns where they end.
 const TRAILING_SILENCE: f32 = 0.1;
+/// Windows of 5 s in which the recordings are measured for reports.
+const WINDOWS: usize = 64;
 /// Samples generated at a report.
 const SAMPLE: usize = 24_000;
 
@@ -97,9 +99,9 @@ pub fn train_sound(
     let sequences = ClipDataset::new(&recordings, ranges);
     let training_data = SoundTrainingData {
         conditions: sequences.conditions(&manifest.classes)?,
+        profiles: profiles(&sequences, training)?,
         sequences,
         training,
-        statistics: SoundStatistics::of_corpus(&recordings.corpus)?,
         rate: recordings.corpus.sample_rate(),
     };
     train_model(
@@ -110,6 +112,20 @@ pub fn train_sound(
         &data.recordings,
         observer,
     )
+}
+
+/// The figures of the training recordings and of the held-out ones, where there are any.
+fn profiles(sequences: &ClipDataset<'_>, training: usize) -> Result<[SoundProfile; 2]> {
+    let all = sequences.count();
+    let held_out = if training < all {
+        training..all
+    } else {
+        0..all
+    };
+    Ok([
+        sequences.profile(0..training, WINDOWS)?,
+        sequences.profile(held_out, WINDOWS)?,
+    ])
 }
 
 /// The folder that `out` will lie in, made if it is missing.
@@ -193,7 +209,8 @@ struct SoundTrainingData<'a> {
     sequences: ClipDataset<'a>,
     training: usize,
     conditions: Vec<Vec<f32>>,
-    statistics: SoundStatistics,
+    /// Of the training recordings and of the held-out ones.
+    profiles: [SoundProfile; 2],
     rate: u32,
 }
 
@@ -248,7 +265,10 @@ impl TrainingData for SoundTrainingData<'_> {
         sink.write(&sound)?;
         sink.finish()?;
         audio::spectrogram::write_png(&base.with_extension("png"), &sound, self.rate)?;
-        let said = audio::verdict(&SoundStatistics::of(&sound, self.rate), &self.statistics);
+        let mut made = SoundProfile::new(self.rate);
+        made.add(&sound);
+        let [learned, held_out] = &self.profiles;
+        let said = audio::compare(&made, held_out, learned).summary();
         Ok(if labels.is_empty() {
             said
         } else {

@@ -1,0 +1,199 @@
+/*!
+Features of pictures from convolutions with random weights.
+
+A network that was never trained still distinguishes textures, edges and colours (Naeem et al., "Reliable fidelity and
+diversity metrics for generative models", 2020, compare sets of pictures by such features too). They need no download
+and favour no dataset. The weights follow from [`SEED`]; distances are comparable only between programs that use the
+same.
+*/
+
+use rand_core::Rng;
+
+use crate::base::rng::rng_stream;
+use crate::image::Picture;
+
+/// How many features.
+pub(super) const FEATURES: usize = CHANNELS[3] + CHANNELS[0];
+/// The seed of the weights.
+const SEED: u64 = 1;
+/// Channels before the first layer and behind each one.
+const CHANNELS: [usize; 4] = [3, 16, 32, 61];
+
+/// Three layers, each a 3 × 3 convolution with the edge repeated and ReLU, with means of 2 × 2 pixels between them. The
+/// features are the standard deviation of each channel of the last layer over the picture, and the mean colour.
+pub(super) struct Features {
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    outputs: usize,
+    /// `[3 · 3 · inputs, outputs]`
+    weights: Vec<f32>,
+}
+
+/// `[height, width, channels]`
+struct Plane {
+    width: usize,
+    height: usize,
+    channels: usize,
+    values: Vec<f32>,
+}
+
+impl Features {
+    pub(super) fn new() -> Self {
+        let layers = CHANNELS.windows(2).enumerate();
+        Self {
+            layers: layers
+                .map(|(index, channels)| Layer::new(index as u64, channels[0], channels[1]))
+                .collect(),
+        }
+    }
+
+    /// The features of a picture.
+    pub(super) fn of(&self, picture: &Picture) -> [f64; FEATURES] {
+        let values = picture.pixels.as_flattened().iter();
+        let mut plane = Plane {
+            width: picture.width as usize,
+            height: picture.height as usize,
+            channels: CHANNELS[0],
+            values: values.map(|&v| f32::from(v) / 127.5 - 1.0).collect(),
+        };
+        let colors = plane.channel_moments();
+        for (index, layer) in self.layers.iter().enumerate() {
+            if index > 0 {
+                plane = plane.halved();
+            }
+            plane = layer.apply(&plane);
+        }
+        let deviations = plane.channel_moments().into_iter().map(|(_, d)| d);
+        let mut features = [0.0; FEATURES];
+        let found = deviations.chain(colors.into_iter().map(|(mean, _)| mean));
+        for (feature, value) in features.iter_mut().zip(found) {
+            *feature = value;
+        }
+        features
+    }
+}
+
+impl Layer {
+    /// Uniform weights of variance 2 / fan-in (He et al., "Delving deep into rectifiers", 2015), less the mean of each
+    /// output: what is the same everywhere, such as brightness, gives 0.
+    fn new(index: u64, inputs: usize, outputs: usize) -> Self {
+        let fan_in = 9 * inputs;
+        let mut rng = rng_stream(SEED, *b"features", index);
+        let bound = (6.0 / fan_in as f32).sqrt();
+        let mut uniform = || bound * ((rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0);
+        let mut weights: Vec<f32> = (0..fan_in * outputs).map(|_| uniform()).collect();
+        for output in 0..outputs {
+            let column = || (0..fan_in).map(move |input| input * outputs + output);
+            let mean = column().map(|at| weights[at]).sum::<f32>() / fan_in as f32;
+            column().for_each(|at| weights[at] -= mean);
+        }
+        Self { outputs, weights }
+    }
+
+    fn apply(&self, plane: &Plane) -> Plane {
+        let mut values = vec![0.0; plane.width * plane.height * self.outputs];
+        let mut pixels = values.chunks_exact_mut(self.outputs);
+        for y in 0..plane.height {
+            for x in 0..plane.width {
+                let Some(sums) = pixels.next() else { break };
+                let near = (0..9).flat_map(|at| plane.near(x + at % 3, y + at / 3));
+                for (value, weights) in near.zip(self.weights.chunks_exact(self.outputs)) {
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum += value * weight;
+                    }
+                }
+                for sum in sums {
+                    *sum = sum.max(0.0);
+                }
+            }
+        }
+        Plane {
+            channels: self.outputs,
+            values,
+            ..*plane
+        }
+    }
+}
+
+impl Plane {
+    /// The pixel (x − 1, y − 1), or the nearest one of the picture.
+    fn near(&self, x: usize, y: usize) -> &[f32] {
+        let x = x.saturating_sub(1).min(self.width - 1);
+        let y = y.saturating_sub(1).min(self.height - 1);
+        let start = (y * self.width + x) * self.channels;
+        &self.values[start..start + self.channels]
+    }
+
+    /// The means of 2 × 2 pixels; a last odd column or row is a mean of fewer.
+    fn halved(&self) -> Self {
+        let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
+        let mut values = vec![0.0; width * height * self.channels];
+        let mut counts = vec![0.0_f32; width * height];
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let at = y / 2 * width + x / 2;
+                let sums = &mut values[at * self.channels..(at + 1) * self.channels];
+                for (sum, value) in sums.iter_mut().zip(self.near(x + 1, y + 1)) {
+                    *sum += value;
+                }
+                counts[at] += 1.0;
+            }
+        }
+        for (pixel, count) in values.chunks_exact_mut(self.channels).zip(counts) {
+            for value in pixel {
+                *value /= count;
+            }
+        }
+        Self {
+            width,
+            height,
+            values,
+            ..*self
+        }
+    }
+
+    /// Mean and standard deviation of each channel.
+    fn channel_moments(&self) -> Vec<(f64, f64)> {
+        let pixels = (self.width * self.height).max(1) as f64;
+        let mut sums = vec![(0.0, 0.0); self.channels];
+        for pixel in self.values.chunks_exact(self.channels) {
+            for ((sum, squares), &value) in sums.iter_mut().zip(pixel) {
+                let value = f64::from(value);
+                *sum += value;
+                *squares += value * value;
+            }
+        }
+        let moments = |(sum, squares): (f64, f64)| {
+            let mean = sum / pixels;
+            (mean, (squares / pixels - mean * mean).max(0.0).sqrt())
+        };
+        sums.into_iter().map(moments).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_repeatable_and_tell_textures_and_colours_apart() {
+        let features = Features::new();
+        let plain = Picture::filled(13, 9, [128; 3]);
+        let red = Picture::filled(13, 9, [255, 0, 0]);
+        let mut striped = plain.clone();
+        for (at, pixel) in striped.pixels.iter_mut().enumerate() {
+            *pixel = [if at % 2 == 0 { 0 } else { 255 }; 3];
+        }
+        assert_eq!(features.of(&plain), Features::new().of(&plain));
+        let difference = |a: &Picture, b: &Picture| {
+            let (a, b) = (features.of(a), features.of(b));
+            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+        };
+        assert!(difference(&plain, &striped) > 1.0);
+        assert!(difference(&plain, &red) > 1.0);
+        let single = features.of(&Picture::filled(1, 1, [255, 0, 0]));
+        assert!(single.iter().all(|value| value.is_finite()));
+    }
+}

@@ -1,0 +1,10 @@
+/*!
+Judges generated pictures beside held-out ones: the Fréchet distance of random convolutional features, and the nearest
+training picture.
+*/
+
+mod comparison;
+mod features;
+mod nearest;
+
+pub use comparison::{PictureComparison, PictureProfile, compare};
