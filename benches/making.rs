@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use burn::prelude::*;
 use ensuite::internals::{
-    Alphabet, Interface, Recurrent, RecurrentCell, RecurrentConfig, Sampler, Sampling,
+    Alphabet, Conditions, Interface, Recurrent, RecurrentCell, RecurrentConfig, Sampler, Sampling,
     SequenceModel, SideInputs, Stepper, Token, WaveNet, WaveNetConfig,
 };
 
@@ -34,7 +34,7 @@ fn main() {
         let net = WaveNet::new(config, interface(), 1, &Device::flex()).expect("a network");
         let tokens: Vec<Token> = (0..2000).map(|i| i * i % 256).collect();
         let calibration = net
-            .calibrate(&[(&tokens, None)])
+            .calibrate(&[(&tokens, Conditions::default())])
             .expect("tokens of the alphabet");
         let calibration = calibration.expect("a WaveNet has an int8 stepper");
         let int8 = |lanes| net.int8_stepper(&calibration, lanes).expect("a stepper");

@@ -293,6 +293,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
             let interface = Interface {
                 alphabet: ALPHABET,
                 side_inputs: SideInputs {
+                    prediction: None,
                     lags: if condition > 0 { vec![7] } else { vec![] },
                     clocks: if condition > 0 {
                         vec![Clock {
@@ -545,6 +546,7 @@ fn make(
     let mut make = |length: usize| {
         let mut items: Vec<Item> = (0..lanes as u64)
             .map(|item| Item {
+                stream: None,
                 sampler: Sampler::new(Sampling::default(), 1, item).expect("default settings"),
                 condition: None,
                 prompt: Vec::new(),

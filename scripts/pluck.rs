@@ -1,4 +1,7 @@
-//! Writes the dataset of `scripts/demo`: short melodies of plucked strings (Karplus & Strong 1983) as WAV files.
+//! Writes the dataset of `scripts/demo` and of `models/plucked-strings`: short melodies of plucked strings (Karplus & Strong
+//! 1983) as WAV files.
+//!
+//! usage: pluck FOLDER [MELODIES]     (default: 40, which last 2.7 minutes)
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
@@ -6,13 +9,14 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 const RATE: u32 = 8000;
-const MELODIES: usize = 40;
 const NOTES: usize = 12;
 /// A pentatonic scale, in Hz.
 const SCALE: [f32; 8] = [196.0, 220.0, 261.6, 293.7, 329.6, 392.0, 440.0, 523.3];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: pluck FOLDER")?);
+    let mut arguments = std::env::args().skip(1);
+    let folder = PathBuf::from(arguments.next().ok_or("usage: pluck FOLDER [MELODIES]")?);
+    let melodies: usize = arguments.next().map_or(Ok(40), |text| text.parse())?;
     std::fs::create_dir_all(&folder)?;
     let spec = hound::WavSpec {
         channels: 1,
@@ -21,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sample_format: hound::SampleFormat::Int,
     };
     let mut chance = Chance(2026);
-    for melody in 0..MELODIES {
+    for melody in 0..melodies {
         let path = folder.join(format!("melody-{melody:02}.wav"));
         let mut writer = hound::WavWriter::create(path, spec)?;
         let mut note = chance.below(SCALE.len());

@@ -99,8 +99,9 @@ pub use app::{
     GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, Info,
     InterpolateOptions, Interpolation, InterpolationEvaluation, InterpolationPoint,
     InterpolationSummary, Label, Observer, OpenModel as Model, PictureEvaluation, Precision,
-    Report, Sampling, ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation, Silent, Size,
-    SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed, parse_codes,
+    Report, Sampling, SamplingOptions, ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation,
+    Silent, Size, SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed,
+    parse_codes,
 };
 pub use base::allocator::keep as keep_memory;
 pub use error::{Error, Result};
@@ -124,7 +125,8 @@ pub mod internals {
         residual_stack,
     };
     pub use crate::sequence::{
-        Alphabet, Clock, Item, Sampler, Sampling, SideInputs, Stepper, Token, generate_many,
+        Alphabet, Clock, Conditions, Item, Sampler, Sampling, SideInputs, Stepper, Token,
+        generate_many,
     };
     pub use crate::train::{
         AdamW, BatchSettings, OptimizerSettings, Recipe, StepContext, TrainerSettings, mean_nll,

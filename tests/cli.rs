@@ -123,7 +123,13 @@ impl World {
             ["train", "sound"].iter().map(ToString::to_string).collect();
         arguments.push(self.text("recordings"));
         arguments.extend(["--out".into(), self.text(model)]);
-        arguments.extend(["--config".into(), self.text("small.toml")]);
+        // One tier: it trains in a second.
+        arguments.extend([
+            "--config".into(),
+            self.text("small.toml"),
+            "--tiers".into(),
+            "1".into(),
+        ]);
         arguments.extend(more.iter().map(ToString::to_string));
         arguments
     }

@@ -224,6 +224,7 @@ fn trainings(golden: &mut Golden) {
     ] {
         let plain: &[&str] = match kind {
             "pictures" => &["--augment=off"],
+            "sound" => &["--tiers=1"],
             _ => &[],
         };
         golden.training([kind, "wavenet"], data, wavenet, plain);
@@ -231,6 +232,9 @@ fn trainings(golden: &mut Golden) {
             golden.training([kind, network], data, recurrent, plain);
         }
     }
+    let frames = "[frames.network]\nembedding = 12\nhidden = 16\n[frames.training]\nwarmup = 5";
+    let tiers = format!("{wavenet}\n{frames}");
+    golden.training(["sound", "wavenet"], "recordings", &tiers, &["--tiers=2"]);
     // With the dilations of pictures.
     let pictures = format!("{sizes}\n{batches}");
     golden.training(

@@ -25,6 +25,7 @@ fn helps() {
     insta::assert_snapshot!("play", help(&["play"]));
     insta::assert_snapshot!("complete", help(&["complete"]));
     insta::assert_snapshot!("score", help(&["score"]));
+    insta::assert_snapshot!("transform", help(&["transform"]));
     insta::assert_snapshot!("eval", help(&["eval"]));
     insta::assert_snapshot!("info", help(&["info"]));
     insta::assert_snapshot!("devices", help(&["devices"]));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::{World, ensuite, outcome, sine, succeed, write_wav};
 
-fn read_wav(path: &Path) -> (u32, Vec<f32>) {
+pub fn read_wav(path: &Path) -> (u32, Vec<f32>) {
     let mut reader = hound::WavReader::open(path).unwrap();
     let spec = reader.spec();
     assert_eq!((spec.channels, spec.bits_per_sample), (1, 16));
@@ -50,7 +50,8 @@ fn an_overfitted_sine_is_generated_at_its_pitch() {
         world.text("small.toml"),
     );
     succeed(&[
-        "train", "sound", &data, "--out", &model, "--config", &config, "--steps", "400",
+        "train", "sound", &data, "--out", &model, "--config", &config, "--steps", "400", "--tiers",
+        "1",
     ]);
     let json = succeed(&["eval", &model, &data, "--json", "--generated", "2"]);
     let measures: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -212,7 +213,7 @@ fn classes_are_learned_from_folders_and_steer_the_sound() {
 }
 
 /// The bytes of the weights of a model folder and of its training state.
-fn weights(model: &Path) -> (Vec<u8>, Vec<u8>) {
+pub fn weights(model: &Path) -> (Vec<u8>, Vec<u8>) {
     let state = fs::read(model.join("training/state.safetensors")).unwrap();
     // The header holds the elapsed seconds, which differ between runs.
     let header = 8 + u64::from_le_bytes(state[..8].try_into().unwrap()) as usize;
@@ -223,7 +224,7 @@ fn weights(model: &Path) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Fixes the number of threads, which the bits of a training run depend on.
-fn threads(command: &mut std::process::Command) -> &mut std::process::Command {
+pub fn threads(command: &mut std::process::Command) -> &mut std::process::Command {
     command.env("RAYON_NUM_THREADS", "2")
 }
 

@@ -5,10 +5,11 @@ mod documentation;
 mod floors;
 mod golden;
 mod help;
+#[cfg(feature = "play")]
+mod listening;
 mod models;
 mod pictures;
-#[cfg(feature = "play")]
-mod playback;
 mod sentence_vae;
 mod sound;
 mod text;
+mod two_tiers;

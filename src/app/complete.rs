@@ -6,12 +6,12 @@ use burn::prelude::*;
 
 use crate::app::generate::{check_extension, check_scale, comfortable, draw, write_png};
 use crate::app::precision::{self, Precision};
-use crate::app::sampling::{fresh_seed, items};
+use crate::app::sampling::{SamplingOptions, fresh_seed, items};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, PixelCodec, gif};
-use crate::sequence::{Codec, Sampling};
+use crate::sequence::Codec;
 
 /// Which picture to complete, and how.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub struct CompleteOptions {
     pub strict: bool,
     /// The numbers of the weights; int8 where the model predicts nearly as well with it.
     pub precision: Option<Precision>,
-    /// How tokens are drawn; without any filter, pictures in colour get a min-p of 0.002.
-    pub sampling: Sampling,
+    /// How tokens are drawn.
+    pub sampling: SamplingOptions,
     /// The seed; a new one is drawn where it is missing.
     pub seed: Option<u64>,
 }
@@ -44,7 +44,7 @@ impl CompleteOptions {
             classes: Vec::new(),
             strict: false,
             precision: None,
-            sampling: Sampling::default(),
+            sampling: SamplingOptions::default(),
             seed: None,
         }
     }

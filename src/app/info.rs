@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::app::words::short_count;
 use crate::app::{OpenModel, precision};
+use crate::audio::frames::{FRAMES_A_SECOND, SLOTS};
 use crate::base::labels::Group;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::Result;
@@ -158,7 +159,17 @@ fn rows(info: &Info, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
 /// What only this medium or family has: a name and a value each.
 pub(crate) fn facts(manifest: &ModelManifest) -> Vec<(&'static str, String)> {
     match &manifest.medium {
-        Medium::Sound(sound) => vec![("sample rate", format!("{} Hz", sound.sample_rate))],
+        Medium::Sound(sound) => {
+            let tiers = match sound.frames {
+                Some(_) => "two: frames of 10 ms, and samples made from them",
+                None => "one",
+            };
+            vec![
+                ("sample rate", format!("{} Hz", sound.sample_rate)),
+                ("tiers", tiers.into()),
+            ]
+        }
+        Medium::Frames(_) => Vec::new(),
         Medium::Pictures(pictures) => {
             let colors = pictures.codec.palette().len();
             let mut facts = vec![
@@ -200,7 +211,7 @@ fn describe_context(medium: &Medium, tokens: usize) -> String {
             let rows = tokens as f64 / f64::from(pictures.codec.size().width());
             format!("{tokens} pixels, {rows:.1} rows")
         }
-        Medium::Text(_) => format!("{tokens} tokens"),
+        Medium::Frames(_) | Medium::Text(_) => format!("{tokens} tokens"),
     }
 }
 
@@ -214,6 +225,10 @@ fn describe_speed(medium: &Medium, tokens_per_second: f64) -> String {
         Medium::Pictures(pictures) => {
             let pictures = tokens_per_second / pictures.codec.size().area() as f64;
             format!("{pictures:.2} pictures/s one after the other")
+        }
+        Medium::Frames(_) => {
+            let times = tokens_per_second / (SLOTS * FRAMES_A_SECOND) as f64;
+            format!("{times:.1} times real time")
         }
         Medium::Text(_) => "one sentence after the other".into(),
     }

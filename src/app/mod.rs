@@ -20,7 +20,9 @@ mod precision;
 mod sampling;
 mod score;
 mod sentence_space;
+mod tiers;
 pub mod train;
+mod transform;
 mod words;
 
 pub use complete::{CompleteOptions, Completion, check_picture_output};
@@ -37,8 +39,10 @@ pub use interpolate::{InterpolateOptions, InterpolationPoint, SentenceInterpolat
 pub use observer::{Event, Observer, Silent};
 pub use open_model::OpenModel;
 pub use precision::Precision;
-pub use sampling::fresh_seed;
+pub use sampling::{SamplingOptions, fresh_seed};
 pub use score::ScoreOptions;
+pub use tiers::FrameChange;
+pub use transform::TransformOptions;
 pub use words::{next_step, short_count, short_duration};
 
 // The plain types that options are made of.

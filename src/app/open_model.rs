@@ -92,6 +92,15 @@ impl OpenModel {
         wrong_medium(self.folder.path(), &self.manifest.medium, wanted)
     }
 
+    /// The error for the frame tier of a sound model where a whole model is needed.
+    pub(crate) fn frame_tier_alone(&self) -> Error {
+        let path = self.folder.path();
+        Error::model(path, "it is only the frame tier of a sound model").with_hint(format!(
+            "give the folder that it is in: {}",
+            path.join("..").display()
+        ))
+    }
+
     /// The error for a model without latent codes where they are needed.
     pub(crate) fn no_latent_codes(&self) -> Error {
         Error::model(

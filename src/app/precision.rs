@@ -3,7 +3,9 @@
 use crate::checkpoint::{Int8, ModelManifest};
 use crate::error::{Error, Result};
 use crate::models::Model;
-use crate::sequence::{Likelihood, SequenceDataset, Stepper, Token, nll_per_token};
+use crate::sequence::{
+    ConditionSource, Conditions, Likelihood, SequenceDataset, Stepper, Token, nll_per_token,
+};
 
 /// The numbers of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +46,12 @@ pub(crate) fn measure(
     sequences: &dyn SequenceDataset,
     training: &[usize],
     held_out: &[usize],
-    conditions: &[Vec<f32>],
+    conditions: &dyn ConditionSource,
 ) -> Result<Option<Int8>> {
     let known = some(sequences, training, conditions)?;
     let views: Vec<_> = known
         .iter()
-        .map(|(tokens, condition)| (tokens.as_slice(), *condition))
+        .map(|sample| (sample.tokens.as_slice(), sample.conditions()))
         .collect();
     let Some(calibration) = net.require_sequence()?.calibrate(&views)? else {
         return Ok(None);
@@ -61,8 +63,8 @@ pub(crate) fn measure(
     };
     let bits = |mut stepper: Box<dyn Stepper>| {
         let mut total = Likelihood::default();
-        for (tokens, condition) in &asked {
-            for nats in nll_per_token(&mut *stepper, *condition, tokens) {
+        for sample in &asked {
+            for nats in nll_per_token(&mut *stepper, sample.conditions(), &sample.tokens) {
                 total.score(nats);
             }
         }
@@ -77,14 +79,27 @@ pub(crate) fn measure(
     }))
 }
 
-type Sample<'a> = (Vec<Token>, Option<&'a [f32]>);
+/// A sequence and its conditions.
+struct Sample {
+    tokens: Vec<Token>,
+    /// `[hops, width]`.
+    conditions: Vec<f32>,
+    width: usize,
+    hop: Option<usize>,
+}
+
+impl Sample {
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions::held(&self.conditions, self.width, self.hop)
+    }
+}
 
 /// Whole sequences spread over the members, up to [`TOKENS`] in all; a very long one is cut.
-fn some<'a>(
+fn some(
     sequences: &dyn SequenceDataset,
     members: &[usize],
-    conditions: &'a [Vec<f32>],
-) -> Result<Vec<Sample<'a>>> {
+    conditions: &dyn ConditionSource,
+) -> Result<Vec<Sample>> {
     let total: usize = members.iter().map(|&member| sequences.length(member)).sum();
     let every = total.div_ceil(TOKENS).max(1);
     members
@@ -94,9 +109,12 @@ fn some<'a>(
             let mut tokens = vec![0; sequences.length(member).min(TOKENS)];
             let end = tokens.len();
             sequences.read(member, 0..end, &mut tokens)?;
-            let condition =
-                Some(conditions[member].as_slice()).filter(|condition| !condition.is_empty());
-            Ok((tokens, condition))
+            Ok(Sample {
+                conditions: conditions.read_first(member, end),
+                width: conditions.width(),
+                hop: conditions.hop(),
+                tokens,
+            })
         })
         .collect()
 }

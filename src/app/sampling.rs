@@ -27,19 +27,59 @@ pub(crate) fn labels_of_item(
     classes.complete(given, |count| (rng.next_u64() % count as u64) as usize)
 }
 
+/// How tokens are to be drawn; what is missing is chosen for the medium.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SamplingOptions {
+    /// Divides the logits: below 1 prefers likely tokens, 0 always takes the likeliest. 0.8 for the samples of a sound model
+    /// of two tiers where it is missing, else 1.
+    pub temperature: Option<f32>,
+    /// Keeps the k likeliest tokens.
+    pub top_k: Option<usize>,
+    /// Keeps the likeliest tokens that together have this probability.
+    pub top_p: Option<f32>,
+    /// Keeps tokens at least this many times as likely as the likeliest. 0.002 for pictures in colour where no filter is
+    /// given.
+    pub min_p: Option<f32>,
+}
+
 /// The min-p of pictures in colour: their stray pixels come from the many colours that are each unlikely. A higher one
 /// leaves many pictures empty, because each colour is unlikely on the background, also where a figure begins.
 const MIN_P_OF_COLORS: f32 = 0.002;
+/// The temperature of samples that frames steer.
+const SAMPLE_TEMPERATURE: f32 = 0.8;
 
-/// How tokens are drawn: as asked, and without any filter as suits the medium.
-pub(crate) fn sampling_for(medium: &Medium, asked: Sampling) -> Sampling {
-    let filtered = asked.top_k.is_some() || asked.top_p.is_some() || asked.min_p.is_some();
-    match medium {
-        Medium::Pictures(format) if !filtered && format.codec.palette().has_colors() => Sampling {
-            min_p: Some(MIN_P_OF_COLORS),
-            ..asked
-        },
-        _ => asked,
+impl SamplingOptions {
+    /// The settings for a medium.
+    pub(crate) fn settings(&self, medium: &Medium) -> Sampling {
+        let filtered = self.top_k.is_some() || self.top_p.is_some() || self.min_p.is_some();
+        let (temperature, min_p) = match medium {
+            Medium::Sound(sound) if sound.frames.is_some() => (SAMPLE_TEMPERATURE, None),
+            Medium::Pictures(format) if !filtered && format.codec.palette().has_colors() => {
+                (1.0, Some(MIN_P_OF_COLORS))
+            }
+            _ => (1.0, None),
+        };
+        Sampling {
+            temperature: self.temperature.unwrap_or(temperature),
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p.or(min_p),
+        }
+    }
+
+    /// Refuses what is out of range.
+    ///
+    /// # Errors
+    /// A usage error that names the setting, its value and the range.
+    pub fn validate(&self) -> Result<()> {
+        let plain = Sampling::default();
+        let settings = Sampling {
+            temperature: self.temperature.unwrap_or(plain.temperature),
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+        };
+        settings.validate()
     }
 }
 
@@ -48,16 +88,17 @@ pub(crate) fn items(
     model: &OpenModel,
     number: u64,
     given: &[Label],
-    sampling: Sampling,
+    sampling: SamplingOptions,
     seed: u64,
     prompt: &[Token],
 ) -> Result<(Vec<Item>, Vec<String>)> {
     let classes = &model.manifest.classes;
-    let sampling = sampling_for(&model.manifest.medium, sampling);
+    let sampling = sampling.settings(&model.manifest.medium);
     (0..number)
         .map(|item| {
             let labels = labels_of_item(classes, given, seed, item);
             let made = Item {
+                stream: None,
                 sampler: Sampler::new(sampling, seed, item)?,
                 condition: model.manifest.condition(&labels)?,
                 prompt: prompt.to_vec(),
@@ -96,35 +137,33 @@ mod tests {
             })
         };
         let colors = pictures(Palette::new(vec![[0; 3], [200, 0, 0]]).expect("two colours"));
-        let plain = Sampling::default();
+        let plain = SamplingOptions::default();
         let greys = pictures(Palette::binary());
-        assert_eq!(sampling_for(&greys, plain), plain);
-        let cool = Sampling {
-            temperature: 0.7,
+        assert_eq!(plain.settings(&greys), Sampling::default());
+        let cool = SamplingOptions {
+            temperature: Some(0.7),
             ..plain
         };
+        let settings = cool.settings(&colors);
         assert_eq!(
-            sampling_for(&colors, cool),
-            Sampling {
-                min_p: Some(MIN_P_OF_COLORS),
-                ..cool
-            }
+            (settings.temperature, settings.min_p),
+            (0.7, Some(MIN_P_OF_COLORS))
         );
         for asked in [
-            Sampling {
+            SamplingOptions {
                 min_p: Some(0.0),
                 ..plain
             },
-            Sampling {
+            SamplingOptions {
                 top_k: Some(5),
                 ..plain
             },
-            Sampling {
+            SamplingOptions {
                 top_p: Some(0.9),
                 ..plain
             },
         ] {
-            assert_eq!(sampling_for(&colors, asked), asked);
+            assert_eq!(asked.settings(&colors).min_p, asked.min_p);
         }
     }
 }

@@ -14,6 +14,7 @@ pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     }
     match &manifest.medium {
         Medium::Sound(_) => format!("generate sound with: ensuite generate {model} -o more.wav"),
+        Medium::Frames(_) => "it is the frame tier of the model whose folder it is in".into(),
         Medium::Pictures(_) => {
             format!("draw with: ensuite generate {model} -n 64 -o sheet.png")
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::audio::frames::without_offset;
 use crate::audio::import;
 use crate::audio::loudness::even_loudness;
 use crate::audio::resample::resample;
@@ -250,6 +251,25 @@ impl<'a> ClipDataset<'a> {
         wav_bytes(&self.beginning(median)?, self.rate())
     }
 
+    /// The samples of a whole sequence.
+    ///
+    /// # Errors
+    /// When the imported tokens cannot be read.
+    pub fn samples(&self, index: usize) -> Result<Vec<f32>> {
+        let mut bytes = Vec::new();
+        self.bytes(index, &mut bytes)?;
+        Ok(bytes
+            .iter()
+            .map(|&byte| MuLaw::decode_token(byte.into()))
+            .collect())
+    }
+
+    /// Whether a sequence ends where its recording ends.
+    pub fn ends(&self, index: usize) -> bool {
+        let range = &self.ranges[index];
+        range.tokens.end >= self.recordings.recorded(range.clip).tokens.end
+    }
+
     fn beginning(&self, index: usize) -> Result<Vec<f32>> {
         let wanted = (PROMPT_SECONDS * self.rate() as f32) as usize;
         let mut tokens = vec![0; self.length(index).min(wanted)];
@@ -292,6 +312,9 @@ impl SequenceDataset for ClipDataset<'_> {
 pub fn read_tokens(path: &Path, format: &SoundFormat) -> Result<Vec<Token>> {
     let recording = import::read(path)?;
     let mut samples = resample(&recording.samples, recording.rate, format.sample_rate)?;
+    if format.remove_offset {
+        without_offset(&mut samples, format.sample_rate);
+    }
     if format.even_loudness {
         even_loudness(&mut samples, format.sample_rate);
     }
@@ -316,6 +339,7 @@ mod tests {
         even_loudness: false,
         trim_silence: false,
         trailing_silence: 0.01,
+        remove_offset: false,
     };
 
     /// Tokens that the settings add behind each clip.
@@ -473,6 +497,8 @@ mod tests {
                 even_loudness,
                 trim_silence: false,
                 trailing_silence: 0.0,
+                remove_offset: false,
+                frames: None,
             };
             let tokens: Vec<Token> = bytes.iter().map(|&byte| byte.into()).collect();
             assert_eq!(read_tokens(&path, &format).unwrap(), tokens);

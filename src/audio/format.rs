@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audio::ImportSettings;
+use crate::audio::frames::FrameFormat;
 
 /// Mono sound in 8-bit µ-law tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,12 @@ pub struct SoundFormat {
     pub trim_silence: bool,
     /// Seconds of silence that the import added behind each recording.
     pub trailing_silence: f32,
+    /// Whether the import removed what lies below 30 Hz.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remove_offset: bool,
+    /// The frames that the samples are made from; `None` for a model of one tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<FrameFormat>,
 }
 
 impl SoundFormat {
@@ -28,6 +35,7 @@ impl SoundFormat {
             even_loudness: self.even_loudness,
             trim_silence: self.trim_silence,
             trailing_silence: self.trailing_silence,
+            remove_offset: self.remove_offset,
         }
     }
 }

@@ -11,6 +11,7 @@ Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 mod corpus;
 pub mod dataset;
 mod format;
+pub mod frames;
 pub mod import;
 mod judge;
 pub(crate) mod loudness;

@@ -374,7 +374,7 @@ mod tests {
         let text = "[network]\nlayers = 2\ncycle = 2\nresidual = 4\nskip = 4\nhead = 4";
         let recipe = Recipe::sound("tiny", "wavenet")
             .unwrap()
-            .overridden(text)
+            .overridden(text.parse().unwrap())
             .unwrap();
         ModelManifest {
             format: FORMAT,

@@ -80,13 +80,19 @@ impl Int8 {
 impl ModelManifest {
     /// What a sequence network for this model reads and predicts.
     pub fn interface(&self) -> Interface {
+        let frames = match &self.medium {
+            Medium::Sound(sound) => sound.frames.map(|frames| (frames, sound.sample_rate)),
+            _ => None,
+        };
+        let of_frames = frames.map_or(0, |(frames, rate)| frames.condition_width(rate));
         Interface {
             alphabet: self.medium.alphabet(),
             side_inputs: SideInputs {
                 lags: self.lags.clone(),
                 clocks: self.clocks.clone(),
+                prediction: frames.map(|(frames, rate)| frames.prediction(rate)),
             },
-            condition: self.classes.width() + self.medium.condition(),
+            condition: of_frames + self.classes.width() + self.medium.condition(),
         }
     }
 
@@ -100,7 +106,7 @@ impl ModelManifest {
             return Ok(None);
         }
         let mut condition = self.classes.vector(labels)?;
-        condition.resize(self.interface().condition, 0.0);
+        condition.resize(self.classes.width() + self.medium.condition(), 0.0);
         Ok(Some(condition))
     }
 

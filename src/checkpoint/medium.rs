@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::frames::FrameFormat;
 use crate::audio::{MuLaw, SoundFormat};
 use crate::image::PictureFormat;
 use crate::sequence::{Alphabet, Codec};
@@ -13,6 +14,8 @@ use crate::text::TextFormat;
 pub enum Medium {
     /// Mono sound.
     Sound(SoundFormat),
+    /// The frames of sound: the slow tier of a sound model.
+    Frames(FrameFormat),
     /// Pictures as sequences of pixels.
     Pictures(PictureFormat),
     /// Sentences.
@@ -24,6 +27,7 @@ impl Medium {
     pub fn alphabet(&self) -> Alphabet {
         match self {
             Self::Sound(_) => MuLaw.alphabet(),
+            Self::Frames(_) => FrameFormat::alphabet(),
             Self::Pictures(pictures) => pictures.codec.alphabet(),
             Self::Text(text) => text.alphabet(),
         }
@@ -33,7 +37,7 @@ impl Medium {
     pub fn condition(&self) -> usize {
         match self {
             Self::Pictures(pictures) => pictures.condition(),
-            Self::Sound(_) | Self::Text(_) => 0,
+            Self::Sound(_) | Self::Frames(_) | Self::Text(_) => 0,
         }
     }
 
@@ -41,6 +45,7 @@ impl Medium {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sound(_) => "sound",
+            Self::Frames(_) => "frames",
             Self::Pictures(_) => "pictures",
             Self::Text(_) => "text",
         }
@@ -56,7 +61,7 @@ impl Medium {
         match self {
             Self::Sound(_) => "sample",
             Self::Pictures(_) => "pixel",
-            Self::Text(_) => "token",
+            Self::Frames(_) | Self::Text(_) => "token",
         }
     }
 }

@@ -3,9 +3,10 @@
 use clap::{Args, ValueEnum};
 
 use crate::app::DeviceChoice;
+use crate::app::FrameChange;
 use crate::app::Label;
 use crate::app::Precision;
-use crate::app::Sampling;
+use crate::app::SamplingOptions;
 
 /// `--device`
 #[derive(Debug, Args)]
@@ -19,14 +20,9 @@ pub(super) struct DeviceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub(super) struct SamplingArgs {
-    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest
-    #[arg(
-        long,
-        value_name = "T",
-        default_value_t = 1.0,
-        allow_negative_numbers = true
-    )]
-    temperature: f32,
+    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest [default: 1, and 0.8 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    temperature: Option<f32>,
     /// Draw from the K likeliest tokens only
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
@@ -42,12 +38,43 @@ pub(super) struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    pub(super) fn sampling(&self) -> Sampling {
-        Sampling {
+    pub(super) fn sampling(&self) -> SamplingOptions {
+        SamplingOptions {
             temperature: self.temperature,
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,
+        }
+    }
+}
+
+/// What changes the frames of a sound model of two tiers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sound")]
+pub(super) struct FrameArgs {
+    /// Move the pitch by so many semitones (two tiers)
+    #[arg(
+        long,
+        value_name = "SEMITONES",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    transpose: f32,
+    /// Make it so many times as long, with the same pitch (two tiers)
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    stretch: f64,
+}
+
+impl FrameArgs {
+    pub(super) fn change(&self) -> FrameChange {
+        FrameChange {
+            transpose: self.transpose,
+            stretch: self.stretch,
         }
     }
 }

@@ -18,6 +18,7 @@ mod play;
 mod score;
 mod terminal;
 mod train;
+mod transform;
 
 use clap::{Parser, Subcommand};
 
@@ -64,6 +65,8 @@ enum Verb {
     Decode(encode_decode::DecodeArgs),
     /// Evaluate a model on a dataset
     Eval(eval::Args),
+    /// Make a recording anew in the sound of a model
+    Transform(transform::Args),
     /// Show how surprising each part of something is
     Score(score::Args),
     /// Show model details and speed
@@ -88,6 +91,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Encode(args) => encode_decode::encode(args, terminal),
         Verb::Decode(args) => encode_decode::decode(&args),
         Verb::Eval(args) => eval::run(args, terminal),
+        Verb::Transform(args) => transform::run(args, terminal),
         Verb::Score(args) => score::run(args, terminal),
         Verb::Info(args) => info::run(&args),
         Verb::Devices(args) => devices::run(&args),

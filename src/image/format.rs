@@ -73,6 +73,7 @@ impl PictureFormat {
         lags.dedup();
         let clock = |every, states| Clock { every, states };
         SideInputs {
+            prediction: None,
             lags,
             clocks: vec![clock(1, width), clock(width, height)],
         }

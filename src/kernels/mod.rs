@@ -24,5 +24,6 @@ pub(crate) mod step;
 #[cfg(test)]
 mod testing;
 pub(crate) mod wavenet;
+pub(crate) mod windows;
 
 pub use recurrent_cell::RecurrentCell;

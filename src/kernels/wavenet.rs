@@ -38,8 +38,10 @@ pub struct Stack<'a> {
     pub out: &'a [f32],
     /// `[L, R + S]`.
     pub out_bias: &'a [f32],
-    /// `[batch, L · 2R]`, added to the pre-activations of all rows of its sequence.
+    /// `[batch, hops, L · 2R]`: each is added to the pre-activations of `hop` rows of its sequence.
     pub condition: Option<&'a [f32]>,
+    /// Time steps that a condition holds; a row of time is cut into hops of this length.
+    pub hop: usize,
     /// One for each layer, in time steps.
     pub dilations: &'a [usize],
 }
@@ -64,7 +66,7 @@ pub struct Gradients {
     pub conv: Vec<f32>,
     /// `[L, 2R]`.
     pub conv_bias: Vec<f32>,
-    /// `[batch, L · 2R]`, if there was a condition.
+    /// `[batch, hops, L · 2R]`, if there was a condition.
     pub condition: Option<Vec<f32>>,
     /// `[L, R, R + S]`.
     pub out: Vec<f32>,
@@ -149,6 +151,13 @@ fn backward_at(
     given.run(saved)
 }
 
+impl Stack<'_> {
+    /// Conditions of one sequence.
+    fn hops(&self, time: usize) -> usize {
+        time.div_ceil(self.hop)
+    }
+}
+
 impl Shape {
     fn rows(self) -> usize {
         self.batch * self.time
@@ -163,7 +172,8 @@ impl Shape {
         assert_eq!(stack.out.len(), layers * r * (r + s), "out");
         assert_eq!(stack.out_bias.len(), layers * (r + s), "out_bias");
         if let Some(condition) = stack.condition {
-            assert_eq!(condition.len(), self.batch * layers * 2 * r, "condition");
+            let hops = self.batch * stack.hops(self.time);
+            assert_eq!(condition.len(), hops * layers * 2 * r, "condition");
         }
         assert!(layers > 0, "a stack has at least one layer");
     }
@@ -181,15 +191,20 @@ mod tests {
         shape: Shape,
         dilations: Vec<usize>,
         conditioned: bool,
+        hop: usize,
         inputs: [Vec<f32>; 6],
         skip_gradient: Vec<f32>,
     }
 
     fn case(shape: Shape, dilations: &[usize], conditioned: bool) -> Case {
+        case_with_hop(shape, dilations, conditioned, shape.time)
+    }
+
+    fn case_with_hop(shape: Shape, dilations: &[usize], conditioned: bool, hop: usize) -> Case {
         let (r, s, l) = (shape.residual, shape.skip, dilations.len());
         let rows = shape.batch * shape.time;
         let conditions = if conditioned {
-            shape.batch * l * 2 * r
+            shape.batch * shape.time.div_ceil(hop) * l * 2 * r
         } else {
             0
         };
@@ -200,6 +215,7 @@ mod tests {
             shape,
             dilations: dilations.to_vec(),
             conditioned,
+            hop,
             inputs: [
                 noise(1, rows * r),
                 scaled(2, l * 4 * r * r, 0.5),
@@ -221,6 +237,7 @@ mod tests {
                 out,
                 out_bias,
                 condition: self.conditioned.then_some(condition),
+                hop: self.hop,
                 dilations: &self.dilations,
             }
         }
@@ -265,7 +282,8 @@ mod tests {
                     let mut p: Vec<f64> = conv_bias[l * 2 * r..][..2 * r].to_vec();
                     for (j, p) in p.iter_mut().enumerate() {
                         if self.conditioned {
-                            *p += condition[(b * layers + l) * 2 * r + j];
+                            let hop = b * time.div_ceil(self.hop) + t / self.hop;
+                            *p += condition[(hop * layers + l) * 2 * r + j];
                         }
                         for i in 0..r {
                             let weight = |half: usize| conv[((l * 2 + half) * r + i) * 2 * r + j];
@@ -332,8 +350,12 @@ mod tests {
             residual: 5,
             skip: 7,
         };
-        for (dilations, conditioned) in [(&[1, 2, 16, 4][..], true), (&[3][..], false)] {
-            let case = case(shape, dilations, conditioned);
+        for (dilations, conditioned, hop) in [
+            (&[1, 2, 16, 4][..], true, 11),
+            (&[3][..], false, 11),
+            (&[2, 1][..], true, 4),
+        ] {
+            let case = case_with_hop(shape, dilations, conditioned, hop);
             let inputs = case.wide();
             let slopes = slopes(&inputs, |inputs| case.value(inputs));
             for level in InstructionSet::available() {
@@ -355,7 +377,7 @@ mod tests {
             residual: 4,
             skip: 6,
         };
-        let case = case(shape, &[1, 700, 64, 2, 513], true);
+        let case = case_with_hop(shape, &[1, 700, 64, 2, 513], true, 80);
         let inputs = case.wide();
         let expected = case.skip(&inputs);
         for threads in [1, 2, 5] {

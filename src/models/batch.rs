@@ -1,10 +1,11 @@
 /*! A batch of sequences, and its loss. */
 
 use burn::prelude::*;
+use rayon::prelude::*;
 
-use crate::models::{SequenceInput, SequenceModel};
+use crate::models::{Interface, SequenceInput, SequenceModel};
 use crate::ops::{IGNORED, cross_entropy};
-use crate::sequence::{Alphabet, Token};
+use crate::sequence::{Alphabet, Forecast, Token};
 
 /// Token sequences of one training step.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +20,7 @@ pub struct Batch {
     pub targets: Vec<i32>,
     /// The position of each row's first token in its sequence, `[rows]`; empty if every row starts a sequence.
     pub offsets: Vec<usize>,
-    /// `[rows, condition]`; `None` for a model without a condition.
+    /// `[rows, hops, condition]`, each held for `time / hops` positions; `None` for a model without a condition.
     pub condition: Option<Vec<f32>>,
 }
 
@@ -65,7 +66,7 @@ impl Batch {
 
 /// The NLL of the scored tokens in nats, summed, `[1]`.
 pub fn nll(net: &dyn SequenceModel, batch: &Batch, device: &Device) -> Tensor<1> {
-    nll_of_logits(net.logits(input(batch, device)), batch)
+    nll_of_logits(net.logits(input(net.interface(), batch, device)), batch)
 }
 
 pub(crate) fn nll_of_logits(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
@@ -73,18 +74,43 @@ pub(crate) fn nll_of_logits(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
     cross_entropy(logits.reshape([rows * time, classes]), &batch.targets)
 }
 
+/// What the prediction of a model says at each position of a batch, `[rows · time]`; empty without a prediction.
+pub(crate) fn forecasts(interface: &Interface, batch: &Batch) -> Vec<Forecast> {
+    let (Some(prediction), width) = (&interface.side_inputs.prediction, interface.condition) else {
+        return Vec::new();
+    };
+    let zeros = vec![0.0; width];
+    let conditions = batch.condition.as_deref();
+    let of_row = |row: usize| {
+        let (values, hop) = match conditions {
+            Some(all) => {
+                let of_row = all.len() / batch.rows;
+                (&all[row * of_row..][..of_row], batch.time * width / of_row)
+            }
+            None => (&zeros[..], batch.time),
+        };
+        let tokens = &batch.tokens[row * batch.time..][..batch.time];
+        prediction.forecasts(tokens, values, width, hop.max(1))
+    };
+    (0..batch.rows)
+        .into_par_iter()
+        .flat_map_iter(of_row)
+        .collect()
+}
+
 /// A batch as tensors.
-pub(crate) fn input(batch: &Batch, device: &Device) -> SequenceInput {
+pub(crate) fn input(interface: &Interface, batch: &Batch, device: &Device) -> SequenceInput {
     let tokens: Vec<i32> = batch.tokens.iter().map(|&token| token as i32).collect();
     let tokens = TensorData::new(tokens, [batch.rows, batch.time]);
     let condition = batch.condition.as_ref().map(|vectors| {
-        let width = vectors.len() / batch.rows;
-        let vectors = TensorData::new(vectors.clone(), [batch.rows, width]);
+        let width = interface.condition;
+        let vectors = TensorData::new(vectors.clone(), [vectors.len() / width, width]);
         Tensor::from_data(vectors, device)
     });
     SequenceInput {
         tokens: Tensor::from_data(tokens, device),
         offsets: batch.offsets.clone(),
         condition,
+        forecasts: forecasts(interface, batch),
     }
 }

@@ -7,6 +7,7 @@ use burn::prelude::*;
 
 use crate::error::Result;
 use crate::kernels::step::Embedding;
+use crate::models::forecast_step::ForecastWeights;
 use crate::models::weights::check_lanes;
 use crate::models::{Interface, values};
 use crate::sequence::{Alphabet, Stepper, Token};
@@ -32,6 +33,7 @@ pub(crate) struct BatchedStepper<N> {
     alphabet: Alphabet,
     device: Device,
     sources: Embedding,
+    forecast: Option<ForecastWeights>,
     /// `[lanes, condition]`.
     conditions: Vec<f32>,
     /// Whether `net` has these conditions.
@@ -45,7 +47,13 @@ pub(crate) struct BatchedStepper<N> {
 
 impl<N: BatchedNet> BatchedStepper<N> {
     /// `net` has the state of `lanes` lanes.
-    pub(crate) fn new(net: N, interface: &Interface, lanes: usize, device: Device) -> Result<Self> {
+    pub(crate) fn new(
+        net: N,
+        interface: &Interface,
+        forecast: Option<ForecastWeights>,
+        lanes: usize,
+        device: Device,
+    ) -> Result<Self> {
         check_lanes(lanes)?;
         let Interface {
             alphabet,
@@ -57,6 +65,7 @@ impl<N: BatchedNet> BatchedStepper<N> {
             alphabet: *alphabet,
             device,
             sources: Embedding::new(*alphabet, side_inputs, lanes),
+            forecast,
             conditions: vec![0.0; lanes * condition],
             conditions_set: false,
             condition: *condition,
@@ -93,6 +102,7 @@ impl<N: BatchedNet> Stepper for BatchedStepper<N> {
     }
 
     fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.sources.recondition(lane, condition);
         let place = &mut self.conditions[lane * self.condition..][..self.condition];
         match condition {
             Some(condition) => place.copy_from_slice(condition),
@@ -115,6 +125,9 @@ impl<N: BatchedNet> Stepper for BatchedStepper<N> {
         let rows = self.sources.look_up(tokens).to_vec();
         let rows = self.indices(&rows);
         self.logits = values(self.net.step(rows));
+        if let Some(forecast) = &self.forecast {
+            forecast.add_table(&mut self.logits, self.sources.forecasts());
+        }
         &self.logits
     }
 

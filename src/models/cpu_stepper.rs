@@ -4,6 +4,7 @@ use crate::base::simd::InstructionSet;
 use crate::kernels::step::Embedding;
 use crate::kernels::step::blocks::{Block, Rows, View};
 use crate::kernels::step::matrix::Matrix;
+use crate::models::forecast_step::{ForecastWeights, PackedForecast};
 use crate::sequence::{Alphabet, SideInputs, Stepper, Token};
 
 /// What differs from architecture to architecture: packed weights and the state of every lane.
@@ -34,6 +35,7 @@ pub(crate) struct CpuStepper<N> {
     lanes: usize,
     instruction_set: InstructionSet,
     rows: Embedding,
+    forecast: Option<PackedForecast>,
     /// From a condition to what it adds to the pre-activations.
     conditioning: Matrix,
     conditions: Rows<Block>,
@@ -46,20 +48,44 @@ impl<N> CpuStepper<N> {
         net: N,
         alphabet: Alphabet,
         side_inputs: &SideInputs,
+        forecast: Option<&ForecastWeights>,
         conditioning: Matrix,
         lanes: usize,
         instruction_set: InstructionSet,
     ) -> Self {
-        Self {
+        let mut stepper = Self {
             net,
             alphabet,
             lanes,
             instruction_set,
             rows: Embedding::new(alphabet, side_inputs, lanes),
             conditions: Rows::filled(lanes, conditioning.blocks(), Block::ZERO),
+            forecast: forecast.map(PackedForecast::new),
             conditioning,
             logits: vec![0.0; lanes * alphabet.size],
+        };
+        for lane in 0..lanes {
+            stepper.condition_lane(lane, None);
         }
+        stepper
+    }
+
+    /// Sets the condition of a lane and returns what conditions the layers.
+    fn condition_lane(&mut self, lane: usize, condition: Option<&[f32]>) -> Option<Vec<f32>> {
+        self.rows.recondition(lane, condition);
+        let level = self.instruction_set;
+        let features = match &self.forecast {
+            Some(forecast) => Some(forecast.features(level, condition)),
+            None => condition.map(<[f32]>::to_vec),
+        };
+        let sums = self.conditions.blocks_mut(lane);
+        match &features {
+            None => sums.fill(Block::ZERO),
+            Some(features) => {
+                sums.copy_from_slice(&self.conditioning.apply(level, features));
+            }
+        }
+        features
     }
 
     pub(super) fn net(&self) -> &N {
@@ -77,19 +103,14 @@ impl<N: PackedNet> Stepper for CpuStepper<N> {
     }
 
     fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
-        self.recondition(lane, condition);
+        let features = self.condition_lane(lane, condition);
         self.rows.reset(lane);
-        self.net.reset(lane, condition, self.instruction_set);
+        self.net
+            .reset(lane, features.as_deref(), self.instruction_set);
     }
 
     fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
-        let sums = self.conditions.blocks_mut(lane);
-        match condition {
-            None => sums.fill(Block::ZERO),
-            Some(condition) => {
-                sums.copy_from_slice(&self.conditioning.apply(self.instruction_set, condition));
-            }
-        }
+        self.condition_lane(lane, condition);
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
@@ -98,6 +119,9 @@ impl<N: PackedNet> Stepper for CpuStepper<N> {
             conditions: self.conditions.view(0),
         };
         self.net.step(input, &mut self.logits, self.instruction_set);
+        if let Some(forecast) = &self.forecast {
+            forecast.add_table(&mut self.logits, self.rows.forecasts());
+        }
         &self.logits
     }
 

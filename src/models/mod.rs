@@ -8,6 +8,8 @@ mod batched_stepper;
 mod cpu_stepper;
 mod dropout;
 mod elbo_settings;
+mod forecast;
+mod forecast_step;
 mod init;
 mod latent_model;
 mod parameters;
@@ -24,7 +26,7 @@ mod weights;
 
 pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
-pub(crate) use batch::{input, nll_of_logits};
+pub(crate) use batch::{forecasts, input, nll_of_logits};
 pub use elbo_settings::ElboSettings;
 pub use latent_model::LatentModel;
 pub use parameters::{parameters, with_values};

@@ -4,10 +4,10 @@ use burn::prelude::*;
 
 use crate::error::Result;
 use crate::models::wavenet::Calibration;
-use crate::sequence::{Alphabet, SideInputs, Stepper, Token};
+use crate::sequence::{Alphabet, Conditions, Forecast, SideInputs, Stepper, Token};
 
 /// What a model reads and predicts: the same for every architecture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Interface {
     /// The tokens.
     pub alphabet: Alphabet,
@@ -24,8 +24,10 @@ pub struct SequenceInput {
     pub tokens: Tensor<2, Int>,
     /// The position of each row's first token in its sequence, `[batch]`; empty if every row starts a sequence.
     pub offsets: Vec<usize>,
-    /// `[batch, condition]`; `None` stands for zeros.
+    /// `[batch · hops, condition]`, each held for `time / hops` positions; `None` stands for zeros.
     pub condition: Option<Tensor<2>>,
+    /// What the prediction says at each position, `[batch · time]`; empty without a prediction.
+    pub forecasts: Vec<Forecast>,
 }
 
 impl SequenceInput {
@@ -36,6 +38,7 @@ impl SequenceInput {
             tokens,
             offsets: Vec::new(),
             condition,
+            forecasts: Vec::new(),
         }
     }
 
@@ -67,10 +70,18 @@ impl SequenceInput {
                     .for_each(|(rows, at)| rows.push(at as i32));
             }
         }
+        if interface.side_inputs.prediction.is_some() {
+            let forecasts = self.forecasts.iter();
+            let both = forecasts.map(|f| interface.side_inputs.forecast_rows(inputs, *f));
+            let (classes, levels) = both
+                .map(|[class, level]| (class as i32, level as i32))
+                .unzip();
+            clocks.extend([classes, levels]);
+        }
         rows.extend(
             clocks
                 .into_iter()
-                .map(|clock| Tensor::from_data(TensorData::new(clock, [batch * time]), &device)),
+                .map(|rows| Tensor::from_data(TensorData::new(rows, [batch * time]), &device)),
         );
         rows
     }
@@ -104,12 +115,12 @@ pub trait SequenceModel {
     /// Multiply-adds of one step in one lane.
     fn multiply_adds_per_step(&self) -> usize;
 
-    /// The ranges of its activations on these sequences, each with its condition; `None` where the architecture has no
+    /// The ranges of its activations on these sequences, each with its conditions; `None` where the architecture has no
     /// int8 stepper.
     ///
     /// # Errors
     /// When a token is outside the alphabet, a condition has another length, or there is no token at all.
-    fn calibrate(&self, _sequences: &[(&[Token], Option<&[f32]>)]) -> Result<Option<Calibration>> {
+    fn calibrate(&self, _sequences: &[(&[Token], Conditions)]) -> Result<Option<Calibration>> {
         Ok(None)
     }
 

@@ -209,6 +209,7 @@ pub(crate) fn side_inputs(lags: &[usize], clocks: &[(usize, usize)]) -> SideInpu
         .iter()
         .map(|&(every, states)| Clock { every, states });
     SideInputs {
+        prediction: None,
         lags: lags.to_vec(),
         clocks: clocks.collect(),
     }

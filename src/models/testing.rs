@@ -5,13 +5,14 @@ use burn::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use crate::base::rng::testing::Lcg;
 use crate::error::Result;
 use crate::models::stepper_conformance::side_inputs;
 use crate::models::{
-    Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceInput, SequenceModel, values,
+    Batch, Interface, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, input, values,
 };
 use crate::sequence::conformance::Subject;
-use crate::sequence::{Alphabet, SideInputs, Stepper, Token};
+use crate::sequence::{Alphabet, Conditions, Prediction, SideInputs, Stepper, Token};
 
 pub(crate) const ALPHABET: Alphabet = Alphabet {
     size: 11,
@@ -51,18 +52,75 @@ impl<N: SequenceModel> Subject for ModelSubject<N> {
     }
 
     fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
-        let device = Device::flex();
-        let numbers: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
-        let tensor = Tensor::from_data(TensorData::new(numbers, [1, tokens.len()]), &device);
-        let condition = condition
-            .map(|c| Tensor::from_data(TensorData::new(c.to_vec(), [1, c.len()]), &device));
-        let logits = values(self.net.logits(SequenceInput::new(tensor, condition)));
-        let size = self.net.interface().alphabet.size;
-        logits.chunks(size).map(<[f32]>::to_vec).collect()
+        self.logits_of_row(tokens, condition)
     }
 
     fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
         (self.stepper)(&self.net, lanes).expect("valid weights")
+    }
+}
+
+impl<N: SequenceModel> ModelSubject<N> {
+    /// The logits of one row whose conditions `[hops, condition]` share its positions equally.
+    fn logits_of_row(&self, tokens: &[Token], conditions: Option<&[f32]>) -> Vec<Vec<f32>> {
+        let batch = Batch {
+            rows: 1,
+            time: tokens.len(),
+            tokens: tokens.to_vec(),
+            targets: Vec::new(),
+            offsets: Vec::new(),
+            condition: conditions.map(<[f32]>::to_vec),
+        };
+        let logits = self
+            .net
+            .logits(input(self.net.interface(), &batch, &Device::flex()));
+        let size = self.net.interface().alphabet.size;
+        values(logits).chunks(size).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Law: conditions that change within a sequence do the same in training and step by step.
+    pub(crate) fn keeps_the_law_of_held_conditions(&self) {
+        const HOP: usize = 8;
+        let (alphabet, width) = (self.alphabet(), self.condition());
+        let mut random = Lcg(4);
+        let tokens = [
+            vec![alphabet.start],
+            random.tokens(5 * HOP - 1, alphabet.size),
+        ]
+        .concat();
+        let conditions: Vec<f32> = random.values(5 * width, 0.9);
+        let whole = self.logits_of_row(&tokens, Some(&conditions));
+        let mut stepper = self.stepper(2);
+        let held = Conditions::held(&conditions, width, Some(HOP));
+        for (position, &token) in tokens.iter().enumerate() {
+            match held.at(position) {
+                Some(condition) if position == 0 => stepper.reset(1, Some(condition)),
+                Some(condition) => stepper.recondition(1, Some(condition)),
+                None => {}
+            }
+            let logits = &stepper.step(&[0, token])[alphabet.size..];
+            for (a, b) in logits.iter().zip(&whole[position]) {
+                assert!(
+                    (a - b).abs() < 1e-3 * b.abs().max(1.0),
+                    "position {position}: {a} beside {b}"
+                );
+            }
+        }
+    }
+}
+
+/// A prediction over [`ALPHABET`] that reads a short past.
+pub(crate) fn with_prediction() -> SideInputs {
+    SideInputs {
+        prediction: Some(Prediction {
+            values: (0..ALPHABET.size).map(|i| i as f32 * 0.2 - 1.0).collect(),
+            order: 3,
+            longest: 9,
+            window: 12,
+            refine: 3,
+            levels: 4,
+        }),
+        ..with_clocks(vec![2])
     }
 }
 

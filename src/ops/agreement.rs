@@ -69,6 +69,30 @@ macro_rules! agree {
 }
 
 #[test]
+fn windows_agree_with_their_definition() {
+    let mut numbers = Numbers::new();
+    for (rows, classes, levels) in [(7, 5, 3), (300, 16, 2), (1, 1, 1)] {
+        let x = numbers.tensor([rows, classes]);
+        let table = numbers.tensor([levels, 2 * classes - 1]);
+        let places: Vec<_> = (0..rows).map(|i| (i % levels, i * i % classes)).collect();
+        let reference = || {
+            let of_row = |&(level, class): &(usize, usize)| {
+                let row: Tensor<2> = table.clone().narrow(0, level, 1);
+                row.narrow(1, classes - 1 - class, classes)
+            };
+            x.clone() + Tensor::cat(places.iter().map(of_row).collect(), 0)
+        };
+        agree!(
+            "windows",
+            add_windows(x.clone(), table.clone(), &places),
+            reference(),
+            x,
+            table
+        );
+    }
+}
+
+#[test]
 fn residual_stack_agrees_with_its_composed_form() {
     let mut numbers = Numbers::new();
     // A dilation longer than the sequence sees only zeros.
@@ -201,8 +225,8 @@ fn recurrent_by_autodiff(
         None => input,
     };
     let [_, width] = rows.dims();
-    let rows = crate::ops::recurrent::conditioned(rows, condition.as_ref(), time)
-        .reshape([batch, time, width]);
+    let rows =
+        crate::ops::recurrent::conditioned(rows, condition.as_ref()).reshape([batch, time, width]);
     let mut h = initial;
     let mut c = h.zeros_like();
     let mut states = Vec::with_capacity(time);

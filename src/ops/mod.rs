@@ -20,6 +20,7 @@ mod recurrence;
 mod recurrent;
 mod unrolled;
 mod wavenet;
+mod windows;
 
 pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
 pub use embedding::embedding;
@@ -28,3 +29,4 @@ pub use recurrence::{GateInput, Recurrence};
 pub use recurrent::recurrent;
 pub use unrolled::recurrent_step;
 pub use wavenet::{ResidualStack, residual_stack};
+pub use windows::add_windows;

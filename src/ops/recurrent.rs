@@ -17,7 +17,8 @@ use crate::ops::unrolled::unrolled;
 
 /// Runs a layer over `batch` sequences from the hidden state `initial` `[batch, H]`; an LSTM's cell state starts at zero.
 ///
-/// * `condition`: `[batch, G·H]`, added at every step of its sequence.
+/// * `condition`: `[batch · hops, G·H]`, each added at `time / hops` steps of its sequence. With several hops the input
+///   must be rows.
 /// * gives the hidden states `[batch · time, H]`, row `b · time + t`.
 pub fn recurrent(
     recurrence: &Recurrence,
@@ -31,7 +32,7 @@ pub fn recurrent(
         GateInput::Rows(rows) => {
             return run(
                 recurrence,
-                conditioned(rows, condition.as_ref(), time),
+                conditioned(rows, condition.as_ref()),
                 None,
                 None,
                 initial,
@@ -57,7 +58,7 @@ fn run(
             Some(tokens) => embedding(input, vec![tokens]),
             None => input,
         };
-        let rows = conditioned(rows, condition.as_ref(), time);
+        let rows = conditioned(rows, condition.as_ref());
         return unrolled(recurrence, rows, initial, time);
     }
     let [batch, hidden] = initial.dims();
@@ -82,18 +83,15 @@ fn run(
     fused::apply(op, inputs)
 }
 
-/// Adds each sequence's condition to all its rows.
-pub(super) fn conditioned(
-    rows: Tensor<2>,
-    condition: Option<&Tensor<2>>,
-    time: usize,
-) -> Tensor<2> {
+/// Adds each of the conditions, which follow each other, to an equal share of the rows.
+pub(super) fn conditioned(rows: Tensor<2>, condition: Option<&Tensor<2>>) -> Tensor<2> {
     let Some(condition) = condition else {
         return rows;
     };
-    let [batch, width] = condition.dims();
-    let sum = rows.reshape([batch, time, width]) + condition.clone().reshape([batch, 1, width]);
-    sum.reshape([batch * time, width])
+    let ([count, _], [conditions, width]) = (rows.dims(), condition.dims());
+    let by_condition = rows.reshape([conditions, count / conditions, width]);
+    let sum = by_condition + condition.clone().reshape([conditions, 1, width]);
+    sum.reshape([count, width])
 }
 
 #[derive(Debug)]

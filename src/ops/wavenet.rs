@@ -8,6 +8,7 @@ use crate::kernels::wavenet as kernel;
 use crate::ops::form::has_kernels;
 use crate::ops::fused;
 use crate::ops::fused::FusedOp;
+use crate::ops::recurrent::conditioned;
 
 /// The weights of L layers with R residual and S skip channels, stacked along the first dimension.
 #[derive(Debug, Clone)]
@@ -32,7 +33,8 @@ pub struct ResidualStack {
 /// ```
 ///
 /// * `x`: `[batch · time, R]`, row `b · time + t`.
-/// * `condition`: `[batch, L · 2R]`, added to the pre-activations of every row of its sequence.
+/// * `condition`: `[batch · hops, L · 2R]`, each added to the pre-activations of `time / hops` rows of its sequence.
+///   `time` is a multiple of the number of hops.
 /// * returns the sum of the skip outputs, `[batch · time, S]`.
 ///
 /// The residual half of the last layer's output has no effect.
@@ -58,6 +60,7 @@ pub fn residual_stack(
         fused::input(&weights.out_bias),
         fused::input(&condition),
     ];
+    let hop = hop(condition.dims()[0], rows, time);
     let shape = kernel::Shape {
         batch: rows / time,
         time,
@@ -67,15 +70,22 @@ pub fn residual_stack(
     fused::apply(
         Stack {
             shape,
+            hop,
             dilations: dilations.to_vec(),
         },
         inputs,
     )
 }
 
+/// Time steps that a condition holds, if there are `conditions` in all.
+fn hop(conditions: usize, rows: usize, time: usize) -> usize {
+    rows.checked_div(conditions).unwrap_or(time)
+}
+
 #[derive(Debug)]
 struct Stack {
     shape: kernel::Shape,
+    hop: usize,
     dilations: Vec<usize>,
 }
 
@@ -90,6 +100,7 @@ impl Stack {
             out,
             out_bias,
             condition: (!condition.is_empty()).then_some(condition),
+            hop: self.hop,
             dilations: &self.dilations,
         }
     }
@@ -162,12 +173,8 @@ pub(crate) fn composed(
         }
         p = p + weights.conv_bias.clone().narrow(0, layer, 1);
         if let Some(condition) = &condition {
-            let condition =
-                condition
-                    .clone()
-                    .narrow(1, layer * 2 * r, 2 * r)
-                    .reshape([batch, 1, 2 * r]);
-            p = (p.reshape([batch, time, 2 * r]) + condition).reshape([rows, 2 * r]);
+            let of_layer = condition.clone().narrow(1, layer * 2 * r, 2 * r);
+            p = conditioned(p, Some(&of_layer));
         }
         let z =
             activation::tanh(p.clone().narrow(1, 0, r)) * activation::sigmoid(p.narrow(1, r, r));

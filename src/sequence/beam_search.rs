@@ -486,7 +486,7 @@ mod tests {
     }
     use crate::sequence::grammar::testing::Brackets;
     use crate::sequence::toy::Toy;
-    use crate::sequence::{Generator, Sampler, Sampling, nll_per_token};
+    use crate::sequence::{Conditions, Generator, Sampler, Sampling, nll_per_token};
 
     const STOP: Token = 4;
     const CONDITIONS: [[f32; 2]; 3] = [[0.0, 0.0], [1.0, -0.5], [-2.0, 1.5]];
@@ -506,10 +506,14 @@ mod tests {
             .remove(0)
     }
 
+    fn conditions<'a>(query: &Query<'a>) -> Conditions<'a> {
+        Conditions::whole(query.condition.unwrap_or_default())
+    }
+
     /// ln P(tokens, stop | prompt) by `nll_per_token`.
     fn log_probability(query: Query, tokens: &[Token]) -> f64 {
         let whole: Vec<Token> = [query.prompt, tokens, &[STOP]].concat();
-        let nats = nll_per_token(&mut Toy::new().stepper(1), query.condition, &whole);
+        let nats = nll_per_token(&mut Toy::new().stepper(1), conditions(&query), &whole);
         -nats[query.prompt.len()..].iter().sum::<f64>()
     }
 
@@ -597,7 +601,8 @@ mod tests {
             for (rank, hypothesis) in found.iter().enumerate() {
                 let expected = log_probability(query, &hypothesis.tokens);
                 assert!((hypothesis.log_probability - expected).abs() < 1e-4);
-                let all = nll_per_token(&mut Toy::new().stepper(1), query.condition, query.prompt);
+                let all =
+                    nll_per_token(&mut Toy::new().stepper(1), conditions(&query), query.prompt);
                 let said = hypothesis.prompt_log_probability + all.iter().sum::<f64>();
                 assert!(
                     said.abs() < 1e-4,

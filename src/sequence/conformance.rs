@@ -280,6 +280,7 @@ fn start_stop_and_padding(subject: &dyn Subject) {
 
 fn item(seed: u64, number: u64, condition: Option<Vec<f32>>) -> Item {
     Item {
+        stream: None,
         sampler: Sampler::new(Sampling::default(), seed, number).expect("default settings"),
         condition,
         prompt: Vec::new(),
@@ -322,6 +323,7 @@ pub(crate) fn generator_equals_generate_many(
 ) {
     let sampler = || Sampler::new(Sampling::default(), 3, 0).expect("default settings");
     let mut items = [Item {
+        stream: None,
         sampler: sampler(),
         condition: None,
         prompt: prompt.to_vec(),

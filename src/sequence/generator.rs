@@ -1,12 +1,13 @@
 /*! Autoregressive sampling, from the start token or after a prompt. */
 
 use crate::error::{Error, Result};
-use crate::sequence::{Alphabet, Sampler, Stepper, Token};
+use crate::sequence::{Alphabet, ConditionStream, Sampler, Stepper, Token};
 
 /// An iterator over the tokens of one lane. It ends before `stop`, or never where the alphabet has none.
 ///
 /// The tokens depend only on the network, the sampler, the condition and the prompt. The first item is the token after
 /// the prompt.
+#[cfg(test)]
 pub struct Generator {
     stepper: Box<dyn Stepper>,
     sampler: Sampler,
@@ -15,6 +16,7 @@ pub struct Generator {
     ended: bool,
 }
 
+#[cfg(test)]
 impl Generator {
     /// Resets the only lane of `stepper`, sets its condition and feeds the prompt.
     ///
@@ -48,6 +50,7 @@ impl Generator {
     }
 }
 
+#[cfg(test)]
 impl Iterator for Generator {
     type Item = Token;
 
@@ -68,12 +71,35 @@ pub struct Item {
     pub sampler: Sampler,
     /// The network's condition, if it has one.
     pub condition: Option<Vec<f32>>,
+    /// Conditions that replace it, one each hop; the item ends with them.
+    pub stream: Option<Box<dyn ConditionStream>>,
     /// Fed before the first token is drawn.
     pub prompt: Vec<Token>,
 }
 
+impl Item {
+    /// Sets the condition of a position where it changes; false where the item's conditions have ended.
+    fn steer(&mut self, position: usize, set: impl FnOnce(Option<&[f32]>)) -> bool {
+        let Some(stream) = &mut self.stream else {
+            if position == 0 {
+                set(self.condition.as_deref());
+            }
+            return true;
+        };
+        if !position.is_multiple_of(stream.hop()) {
+            return true;
+        }
+        let Some(held) = stream.next() else {
+            return false;
+        };
+        self.sampler.set_sharpness(held.sharpness);
+        set(Some(&held.condition));
+        true
+    }
+}
+
 /// Generates at most `length` tokens for each of `items`, one item per lane at a time, and passes each token to
-/// `visit(item, token)`. An item ends before `stop`.
+/// `visit(item, token)`. An item ends before `stop`, or with its conditions.
 ///
 /// The tokens of an item do not depend on the other items. An item of `length` tokens with a grammar ends in a state in
 /// which the grammar allows an end.
@@ -94,18 +120,23 @@ pub fn generate_many(
     let mut lanes: Vec<Option<Seat>> = (0..stepper.lanes()).map(|_| None).collect();
     let mut inputs = vec![alphabet.start; lanes.len()];
     loop {
-        for (lane, seat) in lanes.iter_mut().enumerate() {
-            if seat.is_none()
+        for (lane, place) in lanes.iter_mut().enumerate() {
+            *place = place.take().filter(|seat| {
+                let position = seat.read + seat.made;
+                items[seat.item].steer(position, |condition| stepper.recondition(lane, condition))
+            });
+            while place.is_none()
                 && let Some(item) = waiting.next()
             {
-                stepper.reset(lane, items[item].condition.as_deref());
-                items[item].sampler.begin();
-                inputs[lane] = alphabet.start;
-                *seat = Some(Seat {
-                    item,
-                    read: 0,
-                    made: 0,
-                });
+                if items[item].steer(0, |condition| stepper.reset(lane, condition)) {
+                    items[item].sampler.begin();
+                    inputs[lane] = alphabet.start;
+                    *place = Some(Seat {
+                        item,
+                        read: 0,
+                        made: 0,
+                    });
+                }
             }
         }
         if lanes.iter().all(Option::is_none) {
@@ -178,6 +209,7 @@ mod tests {
                 let item = |seed| Item {
                     sampler: sampler(seed),
                     condition: None,
+                    stream: None,
                     prompt: prompt.clone(),
                 };
                 let mut items: Vec<_> = (0..50).map(item).collect();

@@ -1,6 +1,6 @@
 /*! The negative log likelihood (NLL) of given sequences, in nats and in bits per token. */
 
-use crate::sequence::{Stepper, Token};
+use crate::sequence::{Conditions, Stepper, Token};
 
 /// The NLL summed over scored tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -46,15 +46,19 @@ fn nll_of_token(logits: &[f32], token: Token) -> f64 {
 /// token to score the end.
 pub fn nll_per_token(
     stepper: &mut dyn Stepper,
-    condition: Option<&[f32]>,
+    conditions: Conditions,
     tokens: &[Token],
 ) -> Vec<f64> {
     let alphabet = stepper.alphabet();
-    stepper.reset(0, condition);
+    stepper.reset(0, conditions.first());
     let mut inputs = vec![alphabet.start; stepper.lanes()];
     tokens
         .iter()
-        .map(|&token| {
+        .enumerate()
+        .map(|(position, &token)| {
+            if let Some(condition) = conditions.at(position).filter(|_| position > 0) {
+                stepper.recondition(0, Some(condition));
+            }
             let nats = nll_of_token(&stepper.step(&inputs)[..alphabet.size], token);
             inputs[0] = token;
             nats
@@ -86,9 +90,10 @@ mod tests {
         let mut total = 0.0;
         for first in 0..size {
             for second in 0..size {
-                let nats: f64 = nll_per_token(&mut stepper, None, &[first, second])
-                    .iter()
-                    .sum();
+                let nats: f64 =
+                    nll_per_token(&mut stepper, Conditions::default(), &[first, second])
+                        .iter()
+                        .sum();
                 total += (-nats).exp();
             }
         }

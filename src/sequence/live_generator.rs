@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::sequence::generator::check_prompt;
-use crate::sequence::{Sampler, Sampling, Stepper, Token};
+use crate::sequence::{ConditionStream, Sampler, Stepper, Token};
 
 /// An endless stream of tokens. Sampling settings, seed and condition may change between any two tokens.
 ///
@@ -12,6 +12,10 @@ pub struct LiveGenerator {
     stepper: Box<dyn Stepper>,
     sampler: Sampler,
     condition: Option<Vec<f32>>,
+    /// Conditions that replace it, one each hop.
+    stream: Option<Box<dyn ConditionStream>>,
+    /// Tokens since the restart.
+    position: usize,
     /// The input of the next step.
     last: Token,
 }
@@ -28,14 +32,50 @@ impl LiveGenerator {
             stepper,
             sampler,
             condition,
+            stream: None,
+            position: 0,
             last,
         };
         live.restart();
         live
     }
 
+    /// Begins anew and takes its conditions from a stream. Where the stream ends, a new sequence begins.
+    #[cfg(any(test, feature = "play"))]
+    #[must_use]
+    pub fn steered_by(mut self, stream: Box<dyn ConditionStream>) -> Self {
+        self.stream = None;
+        self.restart();
+        self.stream = Some(stream);
+        self
+    }
+
+    /// The stepper, for another use.
+    pub fn into_stepper(self) -> Box<dyn Stepper> {
+        self.stepper
+    }
+
+    /// Takes the next condition of the stream where one is due.
+    fn steer(&mut self) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        if self.position.is_multiple_of(stream.hop()) {
+            let held = stream.next().or_else(|| {
+                stream.restart();
+                stream.next()
+            });
+            if let Some(held) = held {
+                self.sampler.set_sharpness(held.sharpness);
+                self.stepper.recondition(0, Some(&held.condition));
+            }
+        }
+        self.position += 1;
+    }
+
     /// The next token. A new sequence begins after `stop`.
     pub fn step(&mut self) -> Token {
+        self.steer();
         let token = self.sampler.choose(self.stepper.step(&[self.last]));
         if self.stepper.alphabet().stop == Some(token) {
             self.restart();
@@ -51,6 +91,7 @@ impl LiveGenerator {
     /// When the token is not in the alphabet.
     pub fn read(&mut self, token: Token) -> Result<()> {
         check_prompt(self.stepper.alphabet(), &[token])?;
+        self.steer();
         self.sampler.observe(token);
         self.stepper.step(&[self.last]);
         self.last = token;
@@ -61,17 +102,27 @@ impl LiveGenerator {
     ///
     /// # Errors
     /// When a setting is out of range; the old settings stay.
-    pub fn set_sampling(&mut self, sampling: Sampling) -> Result<()> {
+    #[cfg(any(test, feature = "play"))]
+    pub fn set_sampling(&mut self, sampling: crate::sequence::Sampling) -> Result<()> {
         self.sampler.set_settings(sampling)
     }
 
     /// Starts the random stream of another seed.
+    #[cfg(any(test, feature = "play"))]
     pub fn reseed(&mut self, seed: u64) {
         self.sampler.reseed(seed, 0);
+        if let Some(stream) = &mut self.stream {
+            stream.reseed(seed);
+        }
     }
 
     /// Changes the condition from the next token on; the past stays.
+    #[cfg(any(test, feature = "play"))]
     pub fn recondition(&mut self, condition: Option<Vec<f32>>) {
+        if let Some(stream) = &mut self.stream {
+            stream.recondition(condition);
+            return;
+        }
         self.stepper.recondition(0, condition.as_deref());
         self.condition = condition;
     }
@@ -79,6 +130,10 @@ impl LiveGenerator {
     /// Forgets the past; settings, random stream and condition stay.
     pub fn restart(&mut self) {
         self.stepper.reset(0, self.condition.as_deref());
+        self.position = 0;
+        if let Some(stream) = &mut self.stream {
+            stream.restart();
+        }
         self.sampler.begin();
         self.last = self.stepper.alphabet().start;
     }
@@ -87,8 +142,8 @@ impl LiveGenerator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::Generator;
     use crate::sequence::toy::Toy;
+    use crate::sequence::{Generator, Sampling};
 
     const STEERING: [f32; 2] = [0.9, -0.4];
 

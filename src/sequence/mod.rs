@@ -7,13 +7,13 @@ it, and a [`Generator`] repeats this. A [`Grammar`] restricts which tokens may f
 
 mod beam_search;
 mod codec;
+mod conditions;
 mod dataset;
 #[cfg(feature = "play")]
 mod degeneration;
 mod generator;
 mod grammar;
 mod likelihood;
-#[cfg(any(test, feature = "play"))]
 mod live_generator;
 mod prediction;
 mod sampler;
@@ -28,13 +28,15 @@ pub(crate) mod toy;
 
 pub use beam_search::{BeamSettings, Hypothesis, Query, beam_search};
 pub use codec::Codec;
+pub use conditions::{ConditionSource, ConditionStream, Conditions, HeldCondition};
 pub use dataset::SequenceDataset;
 #[cfg(feature = "play")]
 pub use degeneration::{Degeneration, Guard};
-pub use generator::{Generator, Item, generate_many};
+#[cfg(test)]
+pub use generator::Generator;
+pub use generator::{Item, generate_many};
 pub use grammar::{Grammar, GrammarState};
 pub use likelihood::{Likelihood, nll_per_token};
-#[cfg(any(test, feature = "play"))]
 pub use live_generator::LiveGenerator;
 pub use prediction::{Forecast, Prediction, Predictor};
 pub use sampler::{Sampler, Sampling};

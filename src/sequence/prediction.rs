@@ -72,6 +72,17 @@ impl Prediction {
         self.values.len() + self.levels
     }
 
+    /// The mean error of a level in classes: levels are half octaves from a quarter of a class on.
+    pub fn error_of(level: usize) -> f32 {
+        let octaves = 2_f32.powi(level as i32 / 2);
+        let half = if level % 2 == 1 {
+            std::f32::consts::SQRT_2
+        } else {
+            1.0
+        };
+        octaves * half / 4.0
+    }
+
     /// The value of a token.
     fn value(&self, token: Token) -> f32 {
         self.values.get(token as usize).copied().unwrap_or(0.0)

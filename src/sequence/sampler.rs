@@ -88,6 +88,8 @@ const BLOCK: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Sampler {
     settings: Sampling,
+    /// Divides the temperature.
+    sharpness: f32,
     rng: ChaCha8Rng,
     grammar: Option<Cursor>,
     weights: Vec<f32>,
@@ -103,6 +105,7 @@ impl Sampler {
         settings.validate()?;
         Ok(Self {
             settings,
+            sharpness: 1.0,
             rng: rng_stream(seed, item),
             grammar: None,
             weights: Vec::new(),
@@ -133,6 +136,11 @@ impl Sampler {
         settings.validate()?;
         self.settings = settings;
         Ok(())
+    }
+
+    /// Divides the temperature of the tokens that follow by `sharpness`, above 0.
+    pub(super) fn set_sharpness(&mut self, sharpness: f32) {
+        self.sharpness = sharpness;
     }
 
     /// Starts another random stream; the settings stay.
@@ -224,7 +232,7 @@ impl Sampler {
             InstructionSet::detect(),
             &mut self.weights[..logits.len()],
             highest,
-            1.0 / self.settings.temperature,
+            self.sharpness / self.settings.temperature,
         );
     }
 

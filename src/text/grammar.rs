@@ -239,6 +239,7 @@ mod tests {
         for longest in [1, 2, 3, 7, 20] {
             let mut items: Vec<Item> = (0..21)
                 .map(|item| Item {
+                    stream: None,
                     sampler: Sampler::new(variants[item % 7], seed, item as u64)
                         .unwrap()
                         .with_grammar(grammar.clone()),

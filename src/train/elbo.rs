@@ -100,7 +100,11 @@ impl<'a> ElboTask<'a> {
         let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
         let codes = draw(&encoded, self.seed, at.batch, &self.device);
         let start = vae.interface().alphabet.start;
-        let mut read = input(&self.drop_words(batch, start, at.batch), &self.device);
+        let mut read = input(
+            vae.interface(),
+            &self.drop_words(batch, start, at.batch),
+            &self.device,
+        );
         read.condition = Some(codes.clone());
         let seed = seed_of_batch(self.seed, at.batch);
         let logits = vae.training_logits(read, seed);
@@ -200,7 +204,7 @@ impl Task for ElboTask<'_> {
             let batch = batch?;
             let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
             let codes = draw(&encoded, self.seed, u64::MAX - item as u64, &device);
-            let read = input(&batch, &device);
+            let read = input(vae.interface(), &batch, &device);
             let nats = |codes| {
                 let condition = Some(codes);
                 let logits = vae.logits(SequenceInput {

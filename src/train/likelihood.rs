@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use burn::prelude::*;
+use rand_core::Rng;
 
+use crate::base::rng::rng_stream;
 use crate::error::Result;
-use crate::models::{Batch, Model, SequenceModel, input, nll, nll_of_logits};
+use crate::models::{Batch, Model, SequenceModel, forecasts, input, nll, nll_of_logits};
 use crate::sequence::Likelihood;
 use crate::train::all_reduce::AllReduce;
 use crate::train::learner::Learner;
@@ -56,6 +58,7 @@ impl Task for LikelihoodTask<'_> {
 
     fn step(&mut self, batch: Batch, at: StepContext) -> Result<Losses> {
         let seed = seed_of_batch(self.seed, at.batch);
+        let batch = disturbed(sequence(&self.learner.net), batch, seed);
         let loss = mean_nll(sequence(&self.learner.net), &batch, seed, &self.device);
         let norm = self.learner.step(&loss, at.learning_rate);
         Ok(losses("nll", loss, norm, &batch))
@@ -102,9 +105,32 @@ impl Task for LikelihoodTask<'_> {
     }
 }
 
+/// The most noise on the past that a network with a prediction is trained with, in recent errors of the prediction.
+const NOISE: f32 = 0.3;
+
+/// Adds noise to the tokens that a network with a prediction reads, each row with a strength of its own; the targets stay.
+/// A network that has seen only true pasts does not go on well from its own mistakes (as in LPCNet, Valin & Skoglund 2019,
+/// §2.4).
+fn disturbed(net: &dyn SequenceModel, mut batch: Batch, seed: u64) -> Batch {
+    let interface = net.interface();
+    if let Some(prediction) = &interface.side_inputs.prediction {
+        let clean = forecasts(interface, &batch);
+        let rows = batch
+            .tokens
+            .chunks_mut(batch.time)
+            .zip(clean.chunks(batch.time));
+        for (row, (tokens, clean)) in rows.enumerate() {
+            let mut rng = rng_stream(seed, *b"noise   ", row as u64);
+            let strength = NOISE * (rng.next_u32() >> 8) as f32 / 16_777_216.0;
+            prediction.disturb(tokens, clean, strength, &mut rng);
+        }
+    }
+    batch
+}
+
 /// The mean NLL of a batch's scored tokens in nats, `[1]`, as training sees it: with dropout by `seed`.
 pub fn mean_nll(net: &dyn SequenceModel, batch: &Batch, seed: u64, device: &Device) -> Tensor<1> {
-    let logits = net.training_logits(input(batch, device), seed);
+    let logits = net.training_logits(input(net.interface(), batch, device), seed);
     nll_of_logits(logits, batch) / batch.scored().max(1) as f64
 }
 
@@ -242,6 +268,7 @@ mod tests {
                     every: 2,
                     states: 5,
                 }],
+                prediction: None,
             },
             condition: 2,
         }

@@ -17,7 +17,7 @@ use crate::base::rng::shuffle;
 use crate::error::Result;
 use crate::models::Batch;
 use crate::ops::IGNORED;
-use crate::sequence::{Alphabet, SequenceDataset};
+use crate::sequence::{Alphabet, ConditionSource, SequenceDataset};
 
 /// How sequences are cut into rows and rows are gathered into batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,20 @@ pub struct WindowConfig {
     pub context: usize,
     /// The most tokens of a batch, rows × time, unless one row alone has more.
     pub budget: usize,
+}
+
+impl WindowConfig {
+    /// Context and scored part as whole hops, so that no row begins inside one.
+    fn aligned(self, hop: Option<usize>) -> Self {
+        let hop = hop.unwrap_or(1);
+        let scored = (self.window - self.context).next_multiple_of(hop);
+        let context = self.context.next_multiple_of(hop);
+        Self {
+            window: context + scored,
+            context,
+            budget: self.budget,
+        }
+    }
 }
 
 /// One row: the targets `from..to` of a sequence, with context from `read_from` on.
@@ -48,8 +62,7 @@ impl Segment {
 /// A dataset of sequences, cut into batches.
 pub struct DataLoader<'a> {
     sequences: &'a dyn SequenceDataset,
-    /// One condition vector for each sequence of the dataset; empty vectors for none.
-    conditions: &'a [Vec<f32>],
+    conditions: &'a dyn ConditionSource,
     alphabet: Alphabet,
     cut: WindowConfig,
     seed: u64,
@@ -76,7 +89,7 @@ impl<'a> DataLoader<'a> {
     pub fn new(
         sequences: &'a dyn SequenceDataset,
         members: &[usize],
-        conditions: &'a [Vec<f32>],
+        conditions: &'a dyn ConditionSource,
         alphabet: Alphabet,
         cut: WindowConfig,
         seed: u64,
@@ -86,6 +99,7 @@ impl<'a> DataLoader<'a> {
             "a window of {} tokens has only context",
             cut.window
         );
+        let cut = cut.aligned(conditions.hop());
         let segments: Vec<Segment> = members
             .iter()
             .flat_map(|&sequence| segments(sequence, sequences.length(sequence), cut))
@@ -182,6 +196,7 @@ impl<'a> DataLoader<'a> {
     /// The rows as training reads them in this epoch; without an epoch, as they are in the dataset.
     fn read(&self, rows: &[Segment], epoch: Option<u64>) -> Result<Batch> {
         let time = rows.iter().map(Segment::time).max().unwrap_or(0);
+        let time = time.next_multiple_of(self.conditions.hop().unwrap_or(1));
         let mut tokens = Vec::with_capacity(rows.len() * time);
         let mut targets = Vec::with_capacity(rows.len() * time);
         let mut piece = Vec::new();
@@ -211,21 +226,8 @@ impl<'a> DataLoader<'a> {
             );
             targets.resize(end, IGNORED);
         }
-        let width = rows
-            .first()
-            .map_or(0, |row| self.conditions[row.sequence].len());
-        let condition = (width > 0).then(|| {
-            let mut condition = Vec::with_capacity(rows.len() * width);
-            for row in rows {
-                let from = condition.len();
-                condition.extend_from_slice(&self.conditions[row.sequence]);
-                if let Some(epoch) = epoch {
-                    let told = &mut condition[from..];
-                    self.sequences.condition_in_epoch(epoch, row.sequence, told);
-                }
-            }
-            condition
-        });
+        let condition =
+            (self.conditions.width() > 0).then(|| self.conditions_of(rows, time, epoch));
         Ok(Batch {
             rows: rows.len(),
             time,
@@ -234,6 +236,27 @@ impl<'a> DataLoader<'a> {
             offsets: rows.iter().map(|row| row.read_from).collect(),
             condition,
         })
+    }
+}
+
+impl DataLoader<'_> {
+    /// The conditions of rows of this many tokens, `[rows, hops, condition]`; zeros for padding.
+    fn conditions_of(&self, rows: &[Segment], time: usize, epoch: Option<u64>) -> Vec<f32> {
+        let hop = self.conditions.hop();
+        let hops = hop.map_or(1, |hop| time / hop) * self.conditions.width();
+        let mut conditions = Vec::with_capacity(rows.len() * hops);
+        for row in rows {
+            let end = conditions.len() + hops;
+            let range = hop.map_or(0..1, |hop| row.read_from / hop..row.to.div_ceil(hop));
+            let from = conditions.len();
+            self.conditions.read(row.sequence, range, &mut conditions);
+            if let Some(epoch) = epoch {
+                self.sequences
+                    .condition_in_epoch(epoch, row.sequence, &mut conditions[from..]);
+            }
+            conditions.resize(end, 0.0);
+        }
+        conditions
     }
 }
 

@@ -84,6 +84,7 @@ impl OpenModel {
             Medium::Pictures(pictures) => {
                 pictures::evaluate(self, pictures, options, observer).map(Evaluation::Pictures)
             }
+            Medium::Frames(_) => Err(self.frame_tier_alone()),
             Medium::Text(_) if self.has_latent_codes() => {
                 sentence_vae::evaluate(self, options, observer).map(Evaluation::SentenceVae)
             }

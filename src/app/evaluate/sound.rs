@@ -9,6 +9,7 @@ use super::options::EvaluateOptions;
 use crate::app::import::import_recordings;
 use crate::app::{Generated, Observer, OpenModel};
 use crate::audio::dataset::{ClipRange, TAILS, token_values};
+use crate::audio::frames::FrameDataset;
 use crate::audio::{
     ClipDataset, RecordingDataset, SoundComparison, SoundFormat, SoundProfile, compare,
 };
@@ -35,6 +36,10 @@ pub struct SoundEvaluation {
     pub bits_per_sample: f64,
     /// The same in nats.
     pub nats_per_sample: f64,
+    /// Of these bits, those of the frames, where the model has two tiers. The sum is then a bound: other frames could lead
+    /// to the same samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_bits_per_sample: Option<f64>,
     /// Entropy of the samples' values.
     pub order_zero_bits: f64,
     /// Linear prediction from 16 samples, fitted to these recordings.
@@ -64,6 +69,13 @@ pub struct GeneratedSounds {
 
 impl fmt::Display for SoundEvaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bits) = self.frame_bits_per_sample {
+            writeln!(
+                f,
+                "{bits:.3} bits/sample for the frames and {:.3} for the samples given them: the sum is a bound",
+                self.bits_per_sample - bits
+            )?;
+        }
         write!(
             f,
             "{:.3} bits/sample over {} samples of {} recordings\n\
@@ -186,17 +198,34 @@ pub(super) fn evaluate(
             .collect()
     };
     let sequences = ClipDataset::new(&recordings, parts);
-    let conditions = sequences.conditions(&manifest.classes)?;
+    let classes = sequences.conditions(&manifest.classes)?;
     let members: Vec<usize> = (0..sequences.count()).collect();
+    let tiers = model.tiers()?;
+    let frames = match &tiers {
+        Some(tiers) => Some(FrameDataset::analyse(tiers.codec.clone(), &sequences)?),
+        None => None,
+    };
+    let conditions = FrameDataset::conditions(frames.as_ref(), &classes);
     let loader = DataLoader::new(
         &sequences,
         &members,
-        &conditions,
+        &*conditions,
         manifest.medium.alphabet(),
         manifest.recipe.cut_to_measure(),
         0,
     );
     let found = likelihood(net.require_sequence()?, &loader, &device)?;
+    let frame_bits = match (&tiers, &frames) {
+        (Some(tiers), Some(frames)) => {
+            let manifest = &tiers.frames.manifest;
+            let (alphabet, cut) = (manifest.medium.alphabet(), manifest.recipe.cut_to_measure());
+            let loader = DataLoader::new(frames, &members, &classes, alphabet, cut, 0);
+            let net = tiers.frames.load(&device)?;
+            let nats = likelihood(net.require_sequence()?, &loader, &device)?.nats;
+            Some(nats / std::f64::consts::LN_2 / found.tokens as f64)
+        }
+        _ => None,
+    };
     let (order_zero_bits, linear_prediction_bits) = baselines(&sequences)?;
     let generated = match options.generated {
         None => None,
@@ -219,8 +248,10 @@ pub(super) fn evaluate(
     Ok(SoundEvaluation {
         files: sequences.count(),
         samples: found.tokens,
-        bits_per_sample: found.bits_per_token(),
-        nats_per_sample: found.nats_per_token(),
+        bits_per_sample: found.bits_per_token() + frame_bits.unwrap_or(0.0),
+        nats_per_sample: found.nats_per_token()
+            + frame_bits.unwrap_or(0.0) * std::f64::consts::LN_2,
+        frame_bits_per_sample: frame_bits,
         order_zero_bits,
         linear_prediction_bits,
         generated,
@@ -253,7 +284,8 @@ fn judge(
     let wanted = Wanted {
         number,
         labels: &labels,
-        seconds: Some(seconds),
+        // A frame tier ends sounds itself.
+        seconds: (!model.has_frames()).then_some(seconds),
         device: &options.device,
     };
     let mut made = SoundProfile::new(rate);

@@ -29,6 +29,7 @@ impl OpenModel {
                 let paint = |picture| format.codec.paint(picture);
                 Ok(Generated::Pictures(drawn.iter().map(paint).collect()))
             }
+            Medium::Frames(_) => Err(self.frame_tier_alone()),
             Medium::Text(_) => text::generate(self, options, &mut Silent).map(Generated::Sentences),
         }
     }
@@ -49,6 +50,7 @@ impl OpenModel {
         match &self.manifest.medium {
             Medium::Sound(sound) => sound::write(self, sound, options, output, observer),
             Medium::Pictures(format) => pictures::write(self, format, options, output, observer),
+            Medium::Frames(_) => Err(self.frame_tier_alone()),
             Medium::Text(_) => text::write(self, options, output, observer),
         }
     }

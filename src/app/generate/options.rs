@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::OpenModel;
 use crate::app::precision::Precision;
-use crate::app::sampling::fresh_seed;
+use crate::app::sampling::{SamplingOptions, fresh_seed};
+use crate::app::{FrameChange, OpenModel};
 use crate::audio::wav_bytes;
 use crate::base::files::write_atomic;
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
 use crate::ops::device::DeviceChoice;
-use crate::sequence::Sampling;
 
 /// What to generate, and how. The default is one item by sampling at temperature 1, on the CPU.
 #[derive(Debug, Clone)]
@@ -22,16 +21,20 @@ pub struct GenerateOptions {
     pub prompt: Option<PathBuf>,
     /// Chosen classes; the others are drawn from the seed.
     pub classes: Vec<Label>,
-    /// How tokens are drawn; without any filter, pictures in colour get a min-p of 0.002.
-    pub sampling: Sampling,
+    /// How tokens are drawn.
+    pub sampling: SamplingOptions,
     /// The seed; a new one is drawn where it is missing.
     pub seed: Option<u64>,
     /// The numbers of the weights; int8 where the model predicts nearly as well with it.
     pub precision: Option<Precision>,
     /// Where to compute.
     pub device: DeviceChoice,
-    /// Sound: the length in seconds (5 where it is missing).
+    /// Sound: the length in seconds. Where it is missing, 5, and a model of two tiers may end earlier.
     pub seconds: Option<f64>,
+    /// Sound of two tiers: the temperature of the frames (0.85 where it is missing).
+    pub frame_temperature: Option<f32>,
+    /// Sound of two tiers: how its pitch and its speed are changed.
+    pub change: FrameChange,
     /// Sound: whether the prompt stands before what is made of it.
     pub with_prompt: bool,
     /// Pictures: whether to show one being drawn, as a GIF.
@@ -52,11 +55,13 @@ impl Default for GenerateOptions {
             number: 1,
             prompt: None,
             classes: Vec::new(),
-            sampling: Sampling::default(),
+            sampling: SamplingOptions::default(),
             seed: None,
             precision: None,
             device: DeviceChoice::Cpu,
             seconds: None,
+            frame_temperature: None,
+            change: FrameChange::default(),
             with_prompt: false,
             gif: false,
             scale: None,
@@ -112,6 +117,8 @@ impl GenerateOptions {
         const PICTURES: &[&str] = &["pictures"];
         const TEXT: &[&str] = &["text"];
         self.sampling.validate()?;
+        self.change.validate()?;
+        self.refuse_frame_options(model)?;
         model.refuse_options(&[
             ("--seconds", self.seconds.is_some(), SOUND),
             ("--with-prompt", self.with_prompt, SOUND),
@@ -122,6 +129,18 @@ impl GenerateOptions {
             ("--beam", self.beam.is_some(), TEXT),
         ])?;
         model.manifest.classes.check(&self.classes)
+    }
+
+    /// Refuses what only a model of two tiers can do.
+    fn refuse_frame_options(&self, model: &OpenModel) -> Result<()> {
+        let asked = self.frame_temperature.is_some() || self.change != FrameChange::default();
+        if !asked || model.has_frames() {
+            return Ok(());
+        }
+        Err(Error::usage(
+            "--frame-temperature, --transpose and --stretch need a sound model of two tiers",
+        )
+        .with_hint("omit them; train sound makes models of two tiers"))
     }
 
     /// Refuses a search for more sentences than it keeps.
@@ -138,7 +157,7 @@ impl GenerateOptions {
 
     /// Refuses sampling options with a search, which draws nothing but latent codes.
     pub(super) fn refuse_sampling(&self, codes_are_drawn: bool) -> Result<()> {
-        if self.sampling == Sampling::default() && (codes_are_drawn || self.seed.is_none()) {
+        if self.sampling == SamplingOptions::default() && (codes_are_drawn || self.seed.is_none()) {
             return Ok(());
         }
         let flags = if codes_are_drawn { "" } else { " and --seed" };

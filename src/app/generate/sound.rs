@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::maker::{Maker, shown};
 use super::options::{GenerateOptions, Generated};
 use crate::app::sampling::{check_seconds, items};
+use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
 use crate::app::{Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
 use crate::audio::{MuLaw, SoundFormat, WavSink};
@@ -24,7 +25,6 @@ struct Job<'a> {
     names: Vec<String>,
     seed: u64,
     prompt: Vec<Token>,
-    seconds: f64,
     /// Samples of each sound.
     length: usize,
 }
@@ -39,7 +39,8 @@ impl<'a> Job<'a> {
             None => Vec::new(),
         };
         let seed = options.seed_or_fresh();
-        let (items, names) = items(
+        let tiers = model.tiers()?;
+        let (mut items, names) = items(
             model,
             options.number,
             &options.classes,
@@ -47,6 +48,16 @@ impl<'a> Job<'a> {
             seed,
             &prompt,
         )?;
+        let length = (seconds * f64::from(sound.sample_rate)).round().max(1.0) as usize;
+        if let Some(tiers) = tiers {
+            let how = Steering {
+                temperature: options.frame_temperature.unwrap_or(FRAME_TEMPERATURE),
+                seed,
+                change: options.change,
+                fill: options.seconds.is_some(),
+            };
+            tiers.steer(&mut items, &how, length)?;
+        }
         Ok(Self {
             maker,
             items,
@@ -57,8 +68,7 @@ impl<'a> Job<'a> {
             } else {
                 Vec::new()
             },
-            seconds,
-            length: (seconds * f64::from(sound.sample_rate)).round().max(1.0) as usize,
+            length,
         })
     }
 
@@ -104,7 +114,20 @@ pub(super) fn write(
     let mut files: Vec<Option<GrowingFile>> = outputs.iter().map(|_| None).collect();
     let prompt = std::mem::take(&mut job.prompt);
     let names = std::mem::take(&mut job.names);
-    let (seed, seconds, length) = (job.seed, job.seconds, job.length);
+    let (seed, length) = (job.seed, job.length);
+    let rate = f64::from(sound.sample_rate);
+    let mut made = 0_u64;
+    let mut tell = |item: usize, length: usize| {
+        let class = if names[item].is_empty() {
+            String::new()
+        } else {
+            format!(", {}", names[item])
+        };
+        let (path, seconds) = (shown(&outputs[item]), length as f64 / rate);
+        observer.info(format!(
+            "{path}: {seconds:.1} s, seed {seed} item {item}{class}"
+        ));
+    };
     job.run(&mut |item, token| {
         let file = match &mut files[item] {
             Some(file) => file,
@@ -115,24 +138,25 @@ pub(super) fn write(
             )?),
         };
         file.push(token)?;
-        if file.made == length {
-            if let Some(file) = files[item].take() {
-                file.finish()?;
-            }
-            let class = if names[item].is_empty() {
-                String::new()
-            } else {
-                format!(", {}", names[item])
-            };
-            let path = shown(&outputs[item]);
-            observer.info(format!(
-                "{path}: {seconds:.1} s, seed {seed} item {item}{class}"
-            ));
+        made += 1;
+        // A sound that ends by itself is finished below.
+        if file.made == length
+            && let Some(file) = files[item].take()
+        {
+            file.finish()?;
+            tell(item, length);
         }
         Ok(())
     })?;
+    for (item, file) in files.into_iter().enumerate() {
+        if let Some(file) = file {
+            let length = file.made;
+            file.finish()?;
+            tell(item, length);
+        }
+    }
     let took = begun.elapsed().as_secs_f64();
-    let made = outputs.len() as f64 * seconds;
+    let made = made as f64 / rate;
     observer.info(format!(
         "{made:.1} s of sound in {took:.1} s: {:.1} times real time",
         made / took

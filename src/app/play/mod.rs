@@ -7,6 +7,7 @@ guard, what is played is what `generate` writes for the same seed and settings.
 
 mod command;
 mod guarded_stream;
+mod live_frames;
 mod producer;
 
 use std::path::PathBuf;
@@ -17,15 +18,18 @@ use std::time::{Duration, Instant};
 
 use burn::prelude::*;
 
+use crate::app::FrameChange;
 use crate::app::precision::{self, Precision};
-use crate::app::sampling::{check_seconds, fresh_seed, labels_of_item};
+use crate::app::sampling::{SamplingOptions, check_seconds, fresh_seed, labels_of_item};
+use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
 use crate::app::{Observer, OpenModel};
+use crate::audio::dataset::read_tokens;
 use crate::audio::playback::{Gauge, Output, Player, Settings};
 use crate::audio::{MuLaw, SoundFormat, WavSink, import};
 use crate::base::labels::Label;
 use crate::checkpoint::PROMPT;
 use crate::error::{Error, Result};
-use crate::sequence::{Codec, Guard, LiveGenerator, Sampler, Sampling, Stepper};
+use crate::sequence::{Codec, Guard, LiveGenerator, Sampler, Sampling, Stepper, Token};
 
 pub use command::Command;
 use guarded_stream::GuardedStream;
@@ -52,9 +56,15 @@ pub struct PlayOptions {
     /// The numbers of the weights; int8 where the model predicts nearly as well with it.
     pub precision: Option<Precision>,
     /// How tokens are drawn.
-    pub sampling: Sampling,
+    pub sampling: SamplingOptions,
     /// The seed; a new one is drawn where it is missing.
     pub seed: Option<u64>,
+    /// A recording whose end is continued.
+    pub prompt: Option<PathBuf>,
+    /// Two tiers: the temperature of the frames (0.85 where it is missing).
+    pub frame_temperature: Option<f32>,
+    /// Two tiers: how pitch and speed are changed.
+    pub change: FrameChange,
 }
 
 impl PlayOptions {
@@ -99,6 +109,8 @@ pub struct Playback {
     pub output: String,
     /// The seed in use.
     pub seed: u64,
+    /// The sampling settings in use.
+    pub sampling: Sampling,
     /// One label of each class group.
     pub labels: Vec<Label>,
     /// The level and state of the output.
@@ -169,6 +181,7 @@ impl OpenModel {
             rate: ready.rate,
             output,
             seed: ready.seed,
+            sampling: ready.sampling,
             labels: ready.labels,
             gauge,
             meters,
@@ -184,6 +197,7 @@ struct Ready {
     rate: u32,
     stream: GuardedStream,
     seed: u64,
+    sampling: Sampling,
     labels: Vec<Label>,
 }
 
@@ -196,13 +210,16 @@ impl Ready {
         let seed = options.seed.unwrap_or_else(fresh_seed);
         let labels = labels_of_item(classes, &options.classes, seed, 0);
         let condition = model.manifest.condition(&labels)?;
-        let sampler = Sampler::new(options.sampling, seed, 0)?;
+        options.change.validate()?;
+        let tiers = model.tiers()?;
+        let sampling = options.sampling.settings(&model.manifest.medium);
+        let sampler = Sampler::new(sampling, seed, 0)?;
         let net = model.load(&Device::flex())?;
         let mut stepper = precision::stepper(&net, &model.manifest, options.precision, 1)?;
         let speed = speed(
             &mut *stepper,
             &sampler,
-            condition.as_deref(),
+            condition.as_deref().filter(|_| tiers.is_none()),
             sound.sample_rate,
         );
         check_speed(speed, options, model, observer)?;
@@ -210,15 +227,43 @@ impl Ready {
         let guard = options
             .guard
             .then(|| Guard::new(f64::from(sound.sample_rate), &prompt));
-        let generator = LiveGenerator::new(stepper, sampler, condition);
-        let prompt = MuLaw.encode(&prompt)?;
+        let mut prompt = MuLaw.encode(&prompt)?;
+        let mut begun = match &options.prompt {
+            Some(path) => ending(read_tokens(path, sound)?, sound.sample_rate),
+            None => Vec::new(),
+        };
+        let mut generator = match tiers {
+            Some(tiers) => {
+                // After trouble the frame tier begins a new sound.
+                prompt.clear();
+                let how = Steering {
+                    temperature: options.frame_temperature.unwrap_or(FRAME_TEMPERATURE),
+                    seed,
+                    change: options.change,
+                    fill: true,
+                };
+                let frames = tiers.live(condition, &how, &mut begun)?;
+                LiveGenerator::new(stepper, sampler, None).steered_by(Box::new(frames))
+            }
+            None => LiveGenerator::new(stepper, sampler, condition),
+        };
+        for token in begun {
+            generator.read(token)?;
+        }
         Ok(Self {
             rate: sound.sample_rate,
             stream: GuardedStream::new(generator, guard, prompt, sound.sample_rate),
             seed,
+            sampling,
             labels,
         })
     }
+}
+
+/// The last second of a prompt: reading it may not delay the first sound.
+fn ending(mut tokens: Vec<Token>, rate: u32) -> Vec<Token> {
+    tokens.drain(..tokens.len().saturating_sub(rate as usize));
+    tokens
 }
 
 /// The prompt that the model keeps, at its own rate and loudness; empty where it keeps none.

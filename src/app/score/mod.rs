@@ -21,6 +21,7 @@ impl OpenModel {
         match &self.manifest.medium {
             Medium::Sound(sound) => sound::score(self, sound, options, observer),
             Medium::Pictures(pictures) => pictures::score(self, pictures, options, observer),
+            Medium::Frames(_) => Err(self.frame_tier_alone()),
             Medium::Text(_) => text::score(self, options, observer),
         }
     }

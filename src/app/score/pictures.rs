@@ -11,7 +11,7 @@ use crate::base::files::write_atomic;
 use crate::error::Result;
 use crate::image::PictureFormat;
 use crate::image::{ContactSheet, Picture, heatmap};
-use crate::sequence::{Codec, nll_per_token};
+use crate::sequence::{Codec, Conditions, nll_per_token};
 
 pub(super) fn score(
     model: &OpenModel,
@@ -37,7 +37,7 @@ pub(super) fn score(
     let tokens = codec.encode(&indexed)?;
     let bits: Vec<f32> = nll_per_token(
         &mut *net.require_sequence()?.stepper(1)?,
-        condition.as_deref(),
+        Conditions::whole(condition.as_deref().unwrap_or_default()),
         &tokens,
     )
     .into_iter()

@@ -11,7 +11,7 @@ use crate::audio::dataset::read_tokens;
 use crate::base::files::write_atomic;
 use crate::error::{Error, Result};
 use crate::eval::{Line, draw_lines};
-use crate::sequence::nll_per_token;
+use crate::sequence::{Conditions, nll_per_token};
 
 /// Seconds that each point of the curve averages.
 const FRAME: f64 = 0.01;
@@ -26,9 +26,15 @@ pub(super) fn score(
     let condition = options.condition(model)?;
     let tokens = read_tokens(&options.file, sound)?;
     let net = model.load(&Device::flex())?;
+    let classes = condition.unwrap_or_default();
+    let (mut values, mut width, mut hop) = (classes.clone(), classes.len(), None);
+    if let Some(tiers) = model.tiers()? {
+        (values, width) = tiers.conditions(&tokens, &classes);
+        hop = Some(tiers.codec.hop());
+    }
     let bits: Vec<f64> = nll_per_token(
         &mut *net.require_sequence()?.stepper(1)?,
-        condition.as_deref(),
+        Conditions::held(&values, width, hop),
         &tokens,
     )
     .into_iter()

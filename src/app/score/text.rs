@@ -8,7 +8,7 @@ use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
 use crate::error::Result;
 use crate::eval::TextLikelihood;
-use crate::sequence::{Token, nll_per_token};
+use crate::sequence::{Conditions, Token, nll_per_token};
 use crate::text::{Highlights, Style};
 
 pub(super) fn score(
@@ -35,7 +35,11 @@ pub(super) fn score(
         let code = net
             .latent()
             .map(|latent| latent.encode(&[&tokens]).means().to_vec());
-        let nats = nll_per_token(&mut *stepper, code.as_deref(), &tokens);
+        let nats = nll_per_token(
+            &mut *stepper,
+            Conditions::whole(code.as_deref().unwrap_or_default()),
+            &tokens,
+        );
         total.score(sentence, nats.iter().sum());
         shown += &Highlights::new(sentence, &spans, &nats).show(style, index + 1);
     }

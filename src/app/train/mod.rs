@@ -1,5 +1,6 @@
 /*! `train`: a model from a folder of recordings, pictures or sentences. */
 
+mod frames;
 mod model_card;
 mod options;
 mod pictures;

@@ -65,6 +65,7 @@ fn usage(manifest: &ModelManifest) -> &'static str {
         Medium::Sound(_) => {
             "Generate sound with it: `ensuite generate MODEL -o more.wav --seconds 10`."
         }
+        Medium::Frames(_) => "It is the frame tier of the model whose folder it is in.",
         Medium::Pictures(_) => {
             "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`."
         }

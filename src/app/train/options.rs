@@ -73,17 +73,51 @@ impl TrainOptions {
             self.preset.as_deref().unwrap_or(preset),
             self.network.as_deref().unwrap_or(network),
         )?;
-        if let Some(path) = &self.config {
-            let text = std::fs::read_to_string(path).reading(path)?;
-            recipe = recipe
-                .overridden(&text)
-                .map_err(|reason| Error::input(path, reason.trim().to_owned()))?;
+        if let Some((_, changes)) = self.config_parts()? {
+            recipe = self.overridden(&recipe, changes)?;
         }
         recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
         recipe.training.learning_rate = self.learning_rate.unwrap_or(recipe.training.learning_rate);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.validate()?;
         Ok(recipe)
+    }
+
+    /// The recipe of a frame tier: its defaults, then the section `[frames]` of the config file, then the seed.
+    pub(super) fn frame_recipe(&self) -> Result<Recipe> {
+        let mut recipe = Recipe::frames();
+        if let Some((frames, _)) = self.config_parts()? {
+            recipe = self.overridden(&recipe, frames)?;
+        }
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// The section `[frames]` of the config file, and the rest of it.
+    fn config_parts(&self) -> Result<Option<(toml::Table, toml::Table)>> {
+        let Some(path) = &self.config else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path).reading(path)?;
+        let invalid = |reason: String| Error::input(path, reason.trim().to_owned());
+        let mut rest: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| invalid(error.to_string()))?;
+        match rest
+            .remove("frames")
+            .unwrap_or_else(|| toml::Table::new().into())
+        {
+            toml::Value::Table(frames) => Ok(Some((frames, rest))),
+            _ => Err(invalid("frames is a section".into())),
+        }
+    }
+
+    fn overridden(&self, recipe: &Recipe, changes: toml::Table) -> Result<Recipe> {
+        let path = self.config.clone().unwrap_or_default();
+        recipe
+            .overridden(changes)
+            .map_err(|reason| Error::input(path, reason.trim().to_owned()))
     }
 
     /// Refuses what can be refused before any data is read: the recipe, the budget and the device.

@@ -8,7 +8,7 @@ use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::generate::draw;
 use crate::app::import::import_pictures;
-use crate::app::sampling::{labels_of_item, sampling_for};
+use crate::app::sampling::{SamplingOptions, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
 use crate::base::split::{Split, SplitRule};
@@ -23,7 +23,7 @@ use crate::image::{
     label_source,
 };
 use crate::models::Model;
-use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
+use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, Token};
 use crate::train::Recipe;
 
 /// Pictures to train on, and how they are read.
@@ -303,7 +303,7 @@ impl TrainingData for PictureTrainingData<'_> {
         self.training
     }
 
-    fn conditions(&self) -> &[Vec<f32>] {
+    fn conditions(&self) -> &dyn ConditionSource {
         &self.conditions
     }
 
@@ -353,8 +353,9 @@ impl PictureTrainingData<'_> {
             manifest.condition(&labels)
         };
         let condition = condition.cloned().map(Some).map_or_else(drawn, Ok)?;
-        let sampling = sampling_for(&manifest.medium, Sampling::default());
+        let sampling = SamplingOptions::default().settings(&manifest.medium);
         Ok(Item {
+            stream: None,
             sampler: Sampler::new(sampling, seed, step * 1000 + item)?,
             condition: condition.filter(|condition| !condition.is_empty()),
             prompt,

@@ -12,7 +12,7 @@ use crate::checkpoint::{FORMAT, Medium, ModelFolder, ModelManifest};
 use crate::error::{Error, Result};
 use crate::eval::{Point, draw_curve};
 use crate::models::{Batch, Model, parameters};
-use crate::sequence::{SequenceDataset, SideInputs};
+use crate::sequence::{ConditionSource, SequenceDataset, SideInputs};
 use crate::train::{
     BatchSource, Budget, DataLoader, Recipe, Report, StateDict, StepReport, StopReason,
     SystemClock, Task, TrainState, Trainer, TrainingObserver, data_parallel,
@@ -26,8 +26,8 @@ pub(super) trait TrainingData {
     /// How many sequences train.
     fn training(&self) -> usize;
 
-    /// One condition vector for each sequence; empty vectors for none.
-    fn conditions(&self) -> &[Vec<f32>];
+    /// The conditions of each sequence.
+    fn conditions(&self) -> &dyn ConditionSource;
 
     /// Files of the medium that belong to the model: name and content.
     fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>>;
@@ -92,6 +92,20 @@ pub(super) fn check_same_data(
     }
 }
 
+/// Makes the folder of a new model, with its initial weights.
+pub(super) fn create_folder(
+    options: &TrainOptions,
+    manifest: &mut ModelManifest,
+    data: &dyn TrainingData,
+) -> Result<ModelFolder> {
+    let devices = options.device.resolve_all()?;
+    let task = manifest.recipe.task(manifest.build(&devices[0])?, None)?;
+    let state = TrainState::start(options.checked_budget()?);
+    manifest.half = options.half;
+    let (out, files) = (&options.out, data.files()?);
+    ModelFolder::create(out, options.force, manifest, &state, &*task, &files)
+}
+
 /// The most held-out tokens that a report validates on.
 const VALIDATED: u64 = 400_000;
 
@@ -127,19 +141,12 @@ pub(super) fn train_model(
     for device in &devices {
         replicas.push(recipe.task(manifest.build(device)?, Some(&validation))?);
     }
-    let mut state = TrainState::start(budget);
     let folder = match resumed {
-        Some(folder) => {
-            state = folder.resume(&mut *replicas[0])?;
-            extend(&mut state, options, budget);
-            folder
-        }
-        None => {
-            manifest.half = options.half;
-            let (out, task, files) = (&options.out, &*replicas[0], data.files()?);
-            ModelFolder::create(out, options.force, &mut manifest, &state, task, &files)?
-        }
+        Some(folder) => folder,
+        None => create_folder(options, &mut manifest, data)?,
     };
+    let mut state = folder.resume(&mut *replicas[0])?;
+    extend(&mut state, options, budget);
     let size: usize = parameters(&replicas[0].snapshot())
         .iter()
         .map(|p| p.values.len())

@@ -1,12 +1,17 @@
 /*! Training on a folder of recordings. */
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::frames::{FrameTrainingData, shared, train_frames};
 use super::options::{TrainOptions, refuse_changes};
-use super::run::{TrainingData, check_same_data, new_manifest, train_model};
+use super::run::{TrainingData, check_same_data, create_folder, new_manifest, train_model};
 use crate::app::import::import_recordings;
-use crate::app::sampling::labels_of_item;
+use crate::app::sampling::{SamplingOptions, labels_of_item};
+use crate::app::tiers::{FRAME_TEMPERATURE, FrameChange, Steering, codebooks_file};
 use crate::app::{Observer, OpenModel};
+use crate::audio::frames::{FrameCodec, FrameDataset, FrameFormat};
 use crate::audio::{
     self, ClipDataset, ImportSettings, MuLaw, RecordingDataset, SoundCodec, SoundFormat,
     SoundProfile, WavSink,
@@ -14,9 +19,11 @@ use crate::audio::{
 use crate::base::labels::{Classes, LabelRule, describe};
 use crate::base::split::{Split, SplitRule};
 use crate::checkpoint::{Medium, ModelManifest, PROMPT};
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::models::Model;
-use crate::sequence::{Codec, Generator, Sampler, Sampling, SequenceDataset, SideInputs};
+use crate::sequence::{
+    Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, generate_many,
+};
 use crate::train::Recipe;
 
 /// Recordings to train on, and how they are read.
@@ -36,6 +43,8 @@ pub struct SoundTraining {
     pub label_pattern: Option<String>,
     /// A regular expression for the paths to hold out; one in ten where it is missing.
     pub validation: Option<String>,
+    /// 2 for frames and the samples made from them, 1 for samples alone; 2 where it is missing.
+    pub tiers: Option<u8>,
 }
 
 impl SoundTraining {
@@ -47,6 +56,16 @@ impl SoundTraining {
         }
     }
 
+    /// Whether the model has a frame tier.
+    fn has_frames(&self) -> Result<bool> {
+        match self.tiers {
+            None | Some(2) => Ok(true),
+            Some(1) => Ok(false),
+            Some(other) => Err(Error::usage(format!("--tiers {other} is not possible"))
+                .with_hint("2 is frames and the samples made from them, 1 is samples alone")),
+        }
+    }
+
     fn refuse_changes(&self) -> Result<()> {
         refuse_changes(&[
             ("--sample-rate", self.sample_rate.is_some()),
@@ -55,6 +74,7 @@ impl SoundTraining {
             ("--label-folders", self.label_folders),
             ("--label-pattern", self.label_pattern.is_some()),
             ("--validation", self.validation.is_some()),
+            ("--tiers", self.tiers.is_some()),
         ])
     }
 }
@@ -92,24 +112,71 @@ pub fn train_sound(
         suggest_labels(&recordings.corpus, observer);
     }
     let training = split.training;
-    let (folder, manifest) = match plan.resumed {
-        Some(model) => (Some(model.folder), model.manifest),
-        None => (None, plan.manifest(&recordings, split)),
-    };
     let sequences = ClipDataset::new(&recordings, ranges);
+    let codec = match &plan.resumed {
+        Some(model) if model.sound()?.frames.is_some() => Some(model.codebooks()?),
+        None if plan.settings.remove_offset => {
+            let sounds = (0..training).map(|index| sequences.samples(index));
+            let rate = recordings.corpus.sample_rate();
+            Some(FrameCodec::learn(rate, sounds, plan.recipe.seed)?)
+        }
+        _ => None,
+    };
+    let (folder, mut manifest) = match plan.resumed {
+        Some(model) => (Some(model.folder), model.manifest),
+        None => {
+            let frames = codec.as_ref().map(FrameCodec::format);
+            (None, plan.manifest(&recordings, split, frames))
+        }
+    };
+    let classes = sequences.conditions(&manifest.classes)?;
+    let frames = match codec {
+        Some(codec) => Some(FrameDataset::analyse(Arc::new(codec), &sequences)?),
+        None => None,
+    };
+    let conditions = FrameDataset::conditions(frames.as_ref(), &classes);
     let training_data = SoundTrainingData {
-        conditions: sequences.conditions(&manifest.classes)?,
+        conditions: &*conditions,
+        frames: frames.as_ref(),
         profiles: profiles(&sequences, training)?,
         sequences,
         training,
         rate: recordings.corpus.sample_rate(),
     };
+    let source = &data.recordings;
+    let Some(frames) = &frames else {
+        return train_model(options, folder, manifest, &training_data, source, observer);
+    };
+    let [_, budget] = shared(options.checked_budget()?);
+    let mut of_samples = TrainOptions {
+        budget: options.budget.map(|_| budget),
+        ..options.clone()
+    };
+    if !options.resume {
+        of_samples.budget = Some(budget);
+    }
+    let folder = match folder {
+        Some(folder) => folder,
+        None => create_folder(&of_samples, &mut manifest, &training_data)?,
+    };
+    let frame_data = FrameTrainingData {
+        frames,
+        training,
+        classes: &classes,
+    };
+    observer.info("first of two tiers: frames, which say what sounds every 10 ms");
+    train_frames(options, &manifest, &frame_data, source, observer)?;
+    if options.stop.load(Ordering::Relaxed) {
+        return OpenModel::open(folder.path());
+    }
+    observer.info("second of two tiers: samples, made from the frames");
+    let folder = Some(folder);
     train_model(
-        options,
+        &of_samples,
         folder,
         manifest,
         &training_data,
-        &data.recordings,
+        source,
         observer,
     )
 }
@@ -162,17 +229,26 @@ impl Plan {
             });
         }
         let rule = data.label_rule()?;
+        let frames = data.has_frames()?;
+        if frames {
+            options.frame_recipe()?;
+            if let Some(rate) = data.sample_rate {
+                FrameCodec::check_rate(rate)?;
+            }
+        }
         Ok(Self {
             recipe: options.recipe(Recipe::sound, "small", "wavenet")?,
             settings: ImportSettings {
                 sample_rate: data.sample_rate,
                 even_loudness: !data.keep_loudness,
                 trim_silence: data.trim_silence,
-                trailing_silence: if rule.is_some() {
+                // A frame tier ends sounds itself.
+                trailing_silence: if rule.is_some() && !frames {
                     TRAILING_SILENCE
                 } else {
                     0.0
                 },
+                remove_offset: frames,
             },
             held_out: SplitRule::new(data.validation.as_deref())?,
             rule,
@@ -180,13 +256,20 @@ impl Plan {
         })
     }
 
-    fn manifest(&self, recordings: &RecordingDataset, split: Split) -> ModelManifest {
+    fn manifest(
+        &self,
+        recordings: &RecordingDataset,
+        split: Split,
+        frames: Option<FrameFormat>,
+    ) -> ModelManifest {
         let sound = SoundFormat {
             sample_rate: recordings.corpus.sample_rate(),
             codec: SoundCodec::MuLaw,
             even_loudness: self.settings.even_loudness,
             trim_silence: self.settings.trim_silence,
             trailing_silence: self.settings.trailing_silence,
+            remove_offset: self.settings.remove_offset,
+            frames,
         };
         let classes = if self.rule.is_some() {
             recordings.classes()
@@ -208,7 +291,8 @@ impl Plan {
 struct SoundTrainingData<'a> {
     sequences: ClipDataset<'a>,
     training: usize,
-    conditions: Vec<Vec<f32>>,
+    conditions: &'a dyn ConditionSource,
+    frames: Option<&'a FrameDataset>,
     /// Of the training recordings and of the held-out ones.
     profiles: [SoundProfile; 2],
     rate: u32,
@@ -223,12 +307,14 @@ impl TrainingData for SoundTrainingData<'_> {
         self.training
     }
 
-    fn conditions(&self) -> &[Vec<f32>] {
-        &self.conditions
+    fn conditions(&self) -> &dyn ConditionSource {
+        self.conditions
     }
 
     fn files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
-        Ok(vec![(PROMPT, self.sequences.prompt(self.training)?)])
+        let mut files = vec![(PROMPT, self.sequences.prompt(self.training)?)];
+        files.extend(self.frames.map(|frames| codebooks_file(frames.codec())));
+        Ok(files)
     }
 
     fn describe(&self, _sequences: usize, tokens: u64) -> String {
@@ -249,17 +335,33 @@ impl TrainingData for SoundTrainingData<'_> {
     ) -> Result<String> {
         let seed = manifest.recipe.seed;
         let labels = labels_of_item(&manifest.classes, &[], seed, step);
-        let condition = manifest.classes.vector(&labels)?;
-        let sampler = Sampler::new(Sampling::default(), seed, step)?;
-        let condition = (!labels.is_empty()).then_some(condition.as_slice());
-        let tokens: Vec<_> = Generator::new(
-            model.require_sequence()?.stepper(1)?,
-            sampler,
+        let condition = manifest.condition(&labels)?;
+        let sampling = SamplingOptions::default().settings(&manifest.medium);
+        let mut item = Item {
+            sampler: Sampler::new(sampling, seed, step)?,
             condition,
-            &[],
-        )?
-        .take(SAMPLE)
-        .collect();
+            stream: None,
+            prompt: Vec::new(),
+        };
+        if self.frames.is_some() {
+            let folder = base.parent().and_then(Path::parent).unwrap_or(base);
+            let tiers = OpenModel::open(folder)?.tiers()?;
+            let how = Steering {
+                temperature: FRAME_TEMPERATURE,
+                seed,
+                change: FrameChange::default(),
+                fill: true,
+            };
+            if let Some(tiers) = tiers {
+                tiers.steer(std::slice::from_mut(&mut item), &how, SAMPLE)?;
+            }
+        }
+        let mut tokens = Vec::new();
+        let mut stepper = model.require_sequence()?.stepper(1)?;
+        generate_many(&mut *stepper, &mut [item], SAMPLE, &mut |_, token| {
+            tokens.push(token);
+            Ok(())
+        })?;
         let sound = MuLaw.decode(&tokens)?;
         let mut sink = WavSink::create(&base.with_extension("wav"), self.rate)?;
         sink.write(&sound)?;

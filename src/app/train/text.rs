@@ -13,7 +13,9 @@ use crate::base::split::Split;
 use crate::checkpoint::{Medium, ModelManifest, TOKENIZER};
 use crate::error::{Error, IoContext, Result};
 use crate::models::Model;
-use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, SideInputs, generate_many};
+use crate::sequence::{
+    Codec, ConditionSource, Item, Sampler, Sampling, SequenceDataset, SideInputs, generate_many,
+};
 use crate::text::{
     HeldOut, ReadSettings, Sentences, TextCodec, TextFormat, TokenizerKind, TokenizerSettings,
     TrainValSplit, fingerprint,
@@ -257,7 +259,7 @@ impl TrainingData for TextTrainingData {
         self.sequences.training_count()
     }
 
-    fn conditions(&self) -> &[Vec<f32>] {
+    fn conditions(&self) -> &dyn ConditionSource {
         &self.conditions
     }
 
@@ -284,6 +286,7 @@ impl TrainingData for TextTrainingData {
             .map(|item| {
                 let stream = step * 1000 + item;
                 Ok(Item {
+                    stream: None,
                     sampler: Sampler::new(Sampling::default(), seed, stream)?
                         .with_grammar(self.codec.grammar()),
                     condition: prior_code(model, seed, stream),

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::audio::frames::without_offset;
 use crate::audio::import;
 use crate::audio::loudness::{even_loudness, is_audible, trim_silence};
 use crate::audio::resample::resample;
@@ -46,6 +47,8 @@ pub struct ImportSettings {
     pub trim_silence: bool,
     /// Seconds of silence added behind each clip, so that a network learns how sounds end.
     pub trailing_silence: f32,
+    /// Remove what lies below 30 Hz: companding is coarse away from zero.
+    pub remove_offset: bool,
 }
 
 /// One recording of a [`Corpus`].
@@ -273,6 +276,9 @@ fn encode(path: &Path, settings: &ImportSettings, sample_rate: u32) -> Result<En
         samples.truncate(kept.end);
         samples.drain(..kept.start);
     }
+    if settings.remove_offset {
+        without_offset(&mut samples, sample_rate);
+    }
     if settings.even_loudness {
         even_loudness(&mut samples, sample_rate);
     }
@@ -420,6 +426,7 @@ mod tests {
         even_loudness: false,
         trim_silence: false,
         trailing_silence: 0.0,
+        remove_offset: false,
     };
 
     fn tone(seed: u32, n: usize) -> Vec<f32> {
@@ -552,6 +559,7 @@ mod tests {
             even_loudness: true,
             trim_silence: true,
             trailing_silence: 0.1,
+            remove_offset: false,
             ..PLAIN
         };
         let imports: Vec<_> = [1, 2, 5]
@@ -598,6 +606,7 @@ mod tests {
         let settings = ImportSettings {
             trim_silence: true,
             trailing_silence: 0.25,
+            remove_offset: false,
             ..PLAIN
         };
         let corpus = import(folder.path(), &settings).unwrap();
@@ -626,6 +635,7 @@ mod tests {
         let settings = ImportSettings {
             even_loudness: true,
             trailing_silence: 0.1,
+            remove_offset: false,
             ..PLAIN
         };
         for settings in [PLAIN, settings] {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::app::Label;
 use crate::app::OpenModel;
 use crate::app::play::PlayOptions;
-use crate::cli::arguments::{PrecisionArg, SamplingArgs, parse_label};
+use crate::cli::arguments::{FrameArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
 use controls::Controls;
@@ -47,12 +47,25 @@ pub(super) struct Args {
     /// Let degenerated sound (silence, clipping, one tone) go on, instead of restarting from the model's prompt
     #[arg(long)]
     no_guard: bool,
+    /// Continue a recording: its last second is read before the first sound
+    #[arg(long, value_name = "FILE")]
+    prompt: Option<PathBuf>,
     /// Choose a class, as in digit=7; classes that are not given are drawn
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
     /// The numbers of the weights [default: int8 where it predicts nearly as well]
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
+    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
+    #[arg(
+        long,
+        value_name = "T",
+        allow_negative_numbers = true,
+        help_heading = "Sound"
+    )]
+    frame_temperature: Option<f32>,
+    #[command(flatten)]
+    change: FrameArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
 }
@@ -70,13 +83,16 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         precision: args.precision.map(Into::into),
         sampling: args.sampling.sampling(),
         seed: args.sampling.seed,
+        prompt: args.prompt,
+        frame_temperature: args.frame_temperature,
+        change: args.change.change(),
     };
     options.check()?;
     let stop = keys::stop_flag();
     let model = OpenModel::open(&args.model)?;
     let playback = model.play(&options, terminal)?;
     let controls = Controls::new(
-        options.sampling,
+        playback.sampling,
         playback.seed,
         playback.labels.clone(),
         model.manifest.classes,

@@ -35,6 +35,10 @@ pub(super) struct Args {
     /// Hold out the recordings whose path matches [default: one in ten]
     #[arg(long, value_name = "REGEX", help_heading = "Recordings")]
     validation: Option<String>,
+    /// 2: a network of frames of 10 ms, which keep pitch and words, and one of the samples made from them; 1: samples alone
+    /// [default: 2]
+    #[arg(long, value_name = "N", help_heading = "Recordings")]
+    tiers: Option<u8>,
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -46,6 +50,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         label_folders: args.label_folders,
         label_pattern: args.label_pattern,
         validation: args.validation,
+        tiers: args.tiers,
     };
     train_sound(&data, &args.train.options(), terminal).map(drop)
 }

@@ -5,7 +5,7 @@ The module stores the earlier tokens for the lags and the positions for the cloc
 */
 
 use crate::kernels::step::blocks::{Block, Rows};
-use crate::sequence::{Alphabet, SideInputs, Token};
+use crate::sequence::{Alphabet, Forecast, Predictor, SideInputs, Token};
 
 /// The position of every lane and its earlier tokens, as far back as the longest lag.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub struct Embedding {
     slot: usize,
     /// Tokens that each lane has read since its reset.
     positions: Vec<usize>,
+    /// One for each lane where there is a prediction, else none.
+    predictors: Vec<Predictor>,
+    /// What they said in the last look-up.
+    forecasts: Vec<Forecast>,
     /// `[lanes, sources]`: the rows of the last look-up.
     rows: Vec<usize>,
 }
@@ -33,6 +37,11 @@ impl Embedding {
             past: vec![alphabet.start; longest * lanes],
             slot: 0,
             positions: vec![0; lanes],
+            predictors: match &side_inputs.prediction {
+                Some(prediction) => vec![Predictor::new(prediction); lanes],
+                None => Vec::new(),
+            },
+            forecasts: Vec::new(),
             rows: vec![0; lanes * side_inputs.sources()],
         }
     }
@@ -43,6 +52,21 @@ impl Embedding {
         let lanes = self.past.iter_mut().skip(lane).step_by(self.lanes);
         lanes.for_each(|token| *token = start);
         self.positions[lane] = 0;
+        if let Some(predictor) = self.predictors.get_mut(lane) {
+            predictor.reset();
+        }
+    }
+
+    /// Gives the prediction of `lane` its parameters, at the start of the condition.
+    pub fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        if let Some(predictor) = self.predictors.get_mut(lane) {
+            predictor.set_parameters(condition);
+        }
+    }
+
+    /// The forecasts of the last look-up, one for each lane; empty without a prediction.
+    pub fn forecasts(&self) -> &[Forecast] {
+        &self.forecasts
     }
 
     /// Lane i continues with the earlier tokens and the position of lane `parents[i]`.
@@ -54,6 +78,12 @@ impl Embedding {
             for (token, &parent) in slot.iter_mut().zip(parents) {
                 *token = before[parent];
             }
+        }
+        if !self.predictors.is_empty() {
+            self.predictors = parents
+                .iter()
+                .map(|&parent| self.predictors[parent].clone())
+                .collect();
         }
         let before = self.positions.clone();
         for (position, &parent) in self.positions.iter_mut().zip(parents) {
@@ -93,6 +123,14 @@ impl Embedding {
                 .zip(clocks)
                 .for_each(|(row, clock)| *row = clock);
             *position += 1;
+        }
+        self.forecasts.clear();
+        let lanes = self.rows.chunks_exact_mut(sources).zip(tokens);
+        for (predictor, (rows, &token)) in self.predictors.iter_mut().zip(lanes) {
+            predictor.read(token);
+            let forecast = predictor.forecast();
+            self.forecasts.push(forecast);
+            rows[sources - 2..].copy_from_slice(&self.side_inputs.forecast_rows(inputs, forecast));
         }
         if longest > 0 {
             self.past[self.slot * self.lanes..][..self.lanes].copy_from_slice(tokens);

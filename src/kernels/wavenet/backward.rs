@@ -4,7 +4,7 @@ use crate::base::simd::{InstructionSet, multiversion};
 use crate::kernels::buffer::{Buffer, unwritten};
 use crate::kernels::matmul::{Packed, Start, View, add_outer, product};
 use crate::kernels::parallel::{add_in_order, each, on_pool, parts};
-use crate::kernels::wavenet::slab::{BLOCK, Parts, Segment, Slab};
+use crate::kernels::wavenet::slab::{BLOCK, Parts, Segment, Slab, by_hop};
 use crate::kernels::wavenet::{Gradients, Saved, Shape, Stack};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -28,7 +28,7 @@ impl Given<'_> {
         );
         let size = self.shape.rows() * self.shape.residual;
         let mut sums: Vec<Sums> = (0..parts())
-            .map(|index| Sums::new(self.shape, layers, index))
+            .map(|index| Sums::new(self.shape, self.hops(), layers, index))
             .collect();
         let mut input = self.want_input.then(|| unwritten(size));
         on_pool(|| {
@@ -54,6 +54,10 @@ impl Given<'_> {
         });
         drop(saved);
         self.collect(&sums, input)
+    }
+
+    fn hops(&self) -> usize {
+        self.stack.hops(self.shape.time)
     }
 
     /// One layer of one slab, all threads.
@@ -159,9 +163,10 @@ impl Given<'_> {
     fn collect(&self, sums: &[Sums], input: Option<Vec<f32>>) -> Gradients {
         let (r, s) = (self.shape.residual, self.shape.skip);
         let pre_size = self.stack.conv_bias.len();
-        let mut condition = vec![0.0; self.shape.batch * pre_size];
+        let hops = self.hops();
+        let mut condition = vec![0.0; self.shape.batch * hops * pre_size];
         for part in sums {
-            let rows = &mut condition[part.sequences.start * pre_size..];
+            let rows = &mut condition[part.sequences.start * hops * pre_size..];
             add_in_order(&mut rows[..part.pre.len()], &[&part.pre]);
         }
         let mut conv_bias = vec![0.0; pre_size];
@@ -227,13 +232,13 @@ struct Sums {
     out: Buffer,
     /// `[L, R + S]`; the skip half is filled for the last layer only.
     out_bias: Vec<f32>,
-    /// Of the pre-activations of each sequence, `[sequences, L, 2R]`.
+    /// Of the pre-activations of each hop, `[sequences, hops, L, 2R]`.
     pre: Vec<f32>,
     sequences: Range<usize>,
 }
 
 impl Sums {
-    fn new(shape: Shape, layers: usize, index: usize) -> Self {
+    fn new(shape: Shape, hops: usize, layers: usize, index: usize) -> Self {
         let (r, s) = (shape.residual, shape.skip);
         let count = parts();
         // A part's rows belong to these sequences in slabs of any length.
@@ -242,7 +247,7 @@ impl Sums {
             conv: Buffer::zeros(layers * 4 * r * r),
             out: Buffer::zeros(layers * r * (r + s)),
             out_bias: vec![0.0; layers * (r + s)],
-            pre: vec![0.0; sequences.len() * layers * 2 * r],
+            pre: vec![0.0; sequences.len() * hops * layers * 2 * r],
             sequences,
         }
     }
@@ -342,8 +347,12 @@ impl Layer<'_> {
         let dp = &mut scratch.dp[..count * 2 * r];
         gate_backward(level, dz, gated, gates, r, dp);
         let layers = self.given.stack.dilations.len();
-        let pre = ((sequence - sums.sequences.start) * layers + self.layer) * 2 * r;
-        add_columns(level, dp, 2 * r, &mut sums.pre[pre..][..2 * r]);
+        let first = (sequence - sums.sequences.start) * self.given.hops();
+        for (hop, part) in by_hop(times.clone(), self.given.stack.hop) {
+            let pre = ((first + hop) * layers + self.layer) * 2 * r;
+            let rows = (part.start - times.start) * 2 * r..(part.end - times.start) * 2 * r;
+            add_columns(level, &dp[rows], 2 * r, &mut sums.pre[pre..][..2 * r]);
+        }
         self.convolution(rows.start, times, dp, gates, gradients, &mut sums.conv);
     }
 

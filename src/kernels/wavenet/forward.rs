@@ -5,7 +5,7 @@ use crate::base::simd::{InstructionSet, multiversion};
 use crate::kernels::buffer::Buffer;
 use crate::kernels::matmul::{Packed, Start, View, product};
 use crate::kernels::parallel::{each, on_pool};
-use crate::kernels::wavenet::slab::{BLOCK, Segment, Slab};
+use crate::kernels::wavenet::slab::{BLOCK, Segment, Slab, by_hop};
 use crate::kernels::wavenet::{Saved, Shape, Stack};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -137,7 +137,9 @@ impl Layer<'_> {
             skip,
         } = outputs;
         let (r, s, layer) = (self.shape.residual, self.shape.skip, self.layer);
-        let bias = self.bias(segment.sequence);
+        let first = segment.times.start / self.stack.hop;
+        let hops = first..segment.times.end.div_ceil(self.stack.hop);
+        let biases: Vec<_> = hops.map(|hop| self.bias(segment.sequence, hop)).collect();
         let out_bias = &self.stack.out_bias[layer * (r + s)..][..r + s];
         let x = &x[segment.sequence * self.shape.time * r..][..self.shape.time * r];
         for times in segment.blocks() {
@@ -145,7 +147,7 @@ impl Layer<'_> {
             let count = times.len();
             let p = &mut p[..count * 2 * r];
             let gated = &mut gated[at * r..][..count * r];
-            self.convolve(x, times.clone(), &bias, p);
+            self.convolve(x, times.clone(), |hop| &biases[hop - first], p);
             gate(self.level, p, r, gated, &mut gates[at * r..][..count * r]);
             let z = View::rows(gated, r);
             if !next.is_empty() {
@@ -168,19 +170,21 @@ impl Layer<'_> {
         }
     }
 
-    /// The pre-activations of a block of one sequence's `x`.
-    fn convolve(&self, x: &[f32], times: Range<usize>, bias: &[f32], p: &mut [f32]) {
+    /// The pre-activations of a block of one sequence's `x`; `bias` gives that of a hop.
+    fn convolve<'b>(
+        &self,
+        x: &[f32],
+        times: Range<usize>,
+        bias: impl Fn(usize) -> &'b Vec<f32>,
+        p: &mut [f32],
+    ) {
         let r = self.shape.residual;
-        let current = View::rows(&x[times.start * r..times.end * r], r);
-        let count = times.len();
-        product(
-            current,
-            count,
-            &self.weights.current,
-            p,
-            2 * r,
-            Start::Row(bias),
-        );
+        for (hop, part) in by_hop(times.clone(), self.stack.hop) {
+            let current = View::rows(&x[part.start * r..part.end * r], r);
+            let p = &mut p[(part.start - times.start) * 2 * r..];
+            let start = Start::Row(bias(hop));
+            product(current, part.len(), &self.weights.current, p, 2 * r, start);
+        }
         let dilation = self.stack.dilations[self.layer];
         let reaching = times.start.max(dilation);
         if reaching < times.end {
@@ -198,15 +202,16 @@ impl Layer<'_> {
         }
     }
 
-    /// Bias and condition of a sequence's pre-activations.
-    fn bias(&self, sequence: usize) -> Vec<f32> {
+    /// Bias and condition of a sequence's pre-activations in a hop.
+    fn bias(&self, sequence: usize, hop: usize) -> Vec<f32> {
         let wide = 2 * self.shape.residual;
         let bias = &self.stack.conv_bias[self.layer * wide..][..wide];
         match self.stack.condition {
             None => bias.to_vec(),
             Some(condition) => {
                 let layers = self.stack.dilations.len();
-                let condition = &condition[(sequence * layers + self.layer) * wide..][..wide];
+                let row = sequence * self.stack.hops(self.shape.time) + hop;
+                let condition = &condition[(row * layers + self.layer) * wide..][..wide];
                 bias.iter().zip(condition).map(|(b, c)| b + c).collect()
             }
         }

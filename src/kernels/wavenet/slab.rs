@@ -75,6 +75,18 @@ impl Segment {
     }
 }
 
+/// The parts of a range of time that lie in one hop each: the number of the hop and the part.
+pub(crate) fn by_hop(
+    times: Range<usize>,
+    hop: usize,
+) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let hops = times.start / hop..times.end.div_ceil(hop);
+    hops.map(move |index| {
+        let start = times.start.max(index * hop);
+        (index, start..times.end.min((index + 1) * hop))
+    })
+}
+
 /// The rows of a slab, divided among the threads.
 pub(crate) struct Parts {
     shape: Shape,

@@ -3,6 +3,7 @@
 use burn::prelude::*;
 
 use crate::models::batched_stepper::{BatchedNet, keep, look_up};
+use crate::models::forecast::ForecastHead;
 use crate::ops::{Recurrence, recurrent_step};
 
 /// A layer and the state of every lane.
@@ -23,6 +24,7 @@ pub(super) struct BatchedRecurrent {
     /// `[entries, G · hidden]`.
     pub(super) table: Tensor<2>,
     pub(super) layers: Vec<Layer>,
+    pub(super) forecast: Option<ForecastHead>,
     /// `[condition, layers · hidden]` and `[condition, layers · G · hidden]`.
     pub(super) conditioning: Option<[Tensor<2>; 2]>,
     pub(super) head: Tensor<2>,
@@ -33,6 +35,10 @@ impl BatchedNet for BatchedRecurrent {
     fn recondition(&mut self, conditions: Tensor<2>) {
         let Some([initial, conditioning]) = &self.conditioning else {
             return;
+        };
+        let conditions = match &self.forecast {
+            Some(forecast) => forecast.features(conditions),
+            None => conditions,
         };
         let initial = conditions.clone().matmul(initial.clone()).tanh();
         let conditions = conditions.matmul(conditioning.clone());

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::models::batched_stepper::BatchedStepper;
 use crate::models::dropout::Dropout;
+use crate::models::forecast::{ForecastHead, conditioning_width};
 use crate::models::init::Init;
 use crate::models::rnn::batched_stepper::BatchedRecurrent;
 use crate::models::weights::{check_inputs, check_sizes};
@@ -71,6 +72,8 @@ pub struct Recurrent {
     /// `[entries, embedding]`, see [`SideInputs`](crate::sequence::SideInputs).
     embedding: Param<Tensor<2>>,
     layers: Vec<Layer>,
+    /// Where it reads a prediction; its features then stand for the condition below.
+    forecast: Option<ForecastHead>,
     /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
     initial: Option<Param<Tensor<2>>>,
     /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
@@ -153,10 +156,12 @@ impl Recurrent {
         let Interface {
             alphabet,
             side_inputs,
-            condition,
+            condition: _,
         } = &interface;
-        let (condition, width) = (*condition, cell.gates() * hidden);
+        let width = cell.gates() * hidden;
         let mut init = Init::new(seed, device);
+        let forecast = ForecastHead::new(&mut init, &interface);
+        let condition = conditioning_width(&interface);
         let entries = side_inputs.entries(alphabet.inputs());
         let table = if tied {
             // Small, because these rows are also the output matrix: the initial logits must not be extreme.
@@ -173,6 +178,7 @@ impl Recurrent {
         Ok(Self {
             embedding: table,
             layers: stack,
+            forecast,
             initial: (condition > 0).then(|| init.dense([condition, layers * hidden], condition)),
             conditioning: (condition > 0)
                 .then(|| init.dense([condition, layers * width], condition)),
@@ -255,12 +261,24 @@ impl Recurrent {
         let [batch, time] = input.tokens.dims();
         let hidden = self.config.hidden;
         let width = self.cell.gates() * hidden;
-        let condition = input.condition.as_ref();
-        let conditioned = |weights: &Option<Param<Tensor<2>>>| {
-            Some(condition?.clone().matmul(weights.as_ref()?.val()))
+        let condition = match (&input.condition, &self.forecast) {
+            (Some(condition), Some(forecast)) => Some(forecast.features(condition.clone())),
+            (condition, _) => condition.clone(),
         };
-        let first_states = conditioned(&self.initial).map(Tensor::tanh);
-        let conditions = conditioned(&self.conditioning);
+        // The first condition of each sequence sets the initial state.
+        let first = condition.clone().map(|condition| {
+            let [rows, width] = condition.dims();
+            condition
+                .reshape([batch, rows / batch, width])
+                .narrow(1, 0, 1)
+                .reshape([batch, width])
+        });
+        let conditioned = |condition: Option<Tensor<2>>, weights: &Option<Param<Tensor<2>>>| {
+            Some(condition?.matmul(weights.as_ref()?.val()))
+        };
+        let first_states = conditioned(first, &self.initial).map(Tensor::tanh);
+        let conditions = conditioned(condition, &self.conditioning);
+        let forecasts = &input.forecasts;
         let mut input = self.first_input(input, dropout.as_mut());
         let mut states = None;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -286,9 +304,11 @@ impl Recurrent {
             }
             states = Some(output);
         }
-        let states = states.expect("at least one layer");
-        self.output(states)
-            .reshape([batch, time, self.interface.alphabet.size])
+        let mut logits = self.output(states.expect("at least one layer"));
+        if let Some(forecast) = &self.forecast {
+            logits = forecast.add_table(logits, forecasts);
+        }
+        logits.reshape([batch, time, self.interface.alphabet.size])
     }
 
     /// The weights as plain arrays.
@@ -324,7 +344,8 @@ impl Recurrent {
             alphabet: self.interface.alphabet,
             side_inputs: self.interface.side_inputs.clone(),
             hidden: self.config.hidden,
-            condition: self.interface.condition,
+            condition: conditioning_width(&self.interface),
+            forecast: self.forecast.as_ref().map(ForecastHead::weights),
             layers: layers.collect(),
             initial: optional(&self.initial),
             conditioning: optional(&self.conditioning),
@@ -348,6 +369,7 @@ impl Recurrent {
             lanes,
             table: net.table(),
             layers: net.layers.iter().enumerate().map(layer).collect(),
+            forecast: net.forecast.clone(),
             conditioning: net
                 .initial
                 .as_ref()
@@ -382,6 +404,7 @@ impl SequenceModel for Recurrent {
         Ok(Box::new(BatchedStepper::new(
             net,
             &self.interface,
+            self.forecast.as_ref().map(ForecastHead::weights),
             lanes,
             device,
         )?))
@@ -399,7 +422,7 @@ impl SequenceModel for Recurrent {
 mod tests {
     use super::*;
     use crate::models::testing::{
-        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper,
+        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper, with_prediction,
     };
     use crate::sequence::conformance;
 
@@ -427,6 +450,25 @@ mod tests {
             conformance::check_all(&with_cpu_stepper(net(cell, 2, vec![5, 12], 3)));
             conformance::check_all(&with_batched_stepper(net(cell, 1, vec![], 0)));
             conformance::check_all(&with_batched_stepper(net(cell, 2, vec![5, 12], 3)));
+        }
+    }
+
+    #[test]
+    fn with_a_prediction_they_pass_every_law() {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
+            let net = || {
+                let config = net(cell, 2, vec![1], 0).config;
+                let interface = Interface {
+                    alphabet: ALPHABET,
+                    side_inputs: with_prediction(),
+                    condition: 11,
+                };
+                scrambled(Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap())
+            };
+            conformance::check_all(&with_cpu_stepper(net()));
+            conformance::check_all(&with_batched_stepper(net()));
+            with_cpu_stepper(net()).keeps_the_law_of_held_conditions();
+            with_batched_stepper(net()).keeps_the_law_of_held_conditions();
         }
     }
 

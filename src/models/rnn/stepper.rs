@@ -19,6 +19,7 @@ use crate::kernels::step::blocks::{Block, Rows, View, columns};
 use crate::kernels::step::matrix::Matrix;
 use crate::kernels::{gru, lstm};
 use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
+use crate::models::forecast_step::ForecastWeights;
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
 use crate::sequence::{Alphabet, SideInputs};
 
@@ -39,8 +40,10 @@ pub(crate) struct RecurrentWeights {
     pub side_inputs: SideInputs,
     /// Units in every layer.
     pub hidden: usize,
-    /// Length of the condition vector; 0 for none.
+    /// Length of the vector that conditions the layers; 0 for none.
     pub condition: usize,
+    /// Where the network reads a prediction.
+    pub forecast: Option<ForecastWeights>,
     /// From the tokens up.
     pub layers: Vec<RecurrentLayer>,
     /// `[condition, layers · hidden]`: the initial hidden state is tanh(condition · initial).
@@ -76,6 +79,9 @@ impl RecurrentWeights {
         let (layers, hidden, size) = (self.layers.len(), self.hidden, self.alphabet.size);
         let gates = self.cell.gates();
         check_inputs(self.alphabet, &self.side_inputs)?;
+        if let Some(forecast) = &self.forecast {
+            forecast.validate()?;
+        }
         check_width("the number of layers", layers)?;
         check_width("the number of hidden units", hidden)?;
         for (i, layer) in self.layers.iter().enumerate() {
@@ -156,6 +162,7 @@ impl RnnStepper {
         let w = &*weights;
         let (hidden, gates) = (w.hidden, w.cell.gates());
         let (alphabet, side_inputs) = (w.alphabet, w.side_inputs.clone());
+        let forecast = w.forecast.clone();
         let all_gates: Vec<_> = (0..w.layers.len())
             .flat_map(|i| gate_columns(i * gates * hidden, gates, hidden))
             .collect();
@@ -180,6 +187,7 @@ impl RnnStepper {
             net,
             alphabet,
             &side_inputs,
+            forecast.as_ref(),
             conditioning,
             lanes,
             instruction_set,
@@ -403,6 +411,7 @@ mod tests {
             side_inputs: side_inputs.clone(),
             hidden,
             condition,
+            forecast: None,
             layers: (0..layers).map(|i| layer(i, &mut random)).collect(),
             initial: random.values(condition * layers * hidden, 1.0),
             conditioning: random.values(condition * layers * width, 0.5),

@@ -65,7 +65,7 @@ pub(crate) fn conditional_nll(
         let (rows, codes): (Vec<&[Token]>, Vec<&[f32]>) =
             group.iter().map(|&index| pairs[index]).unzip();
         let batch = Batch::of(&rows, &codes, alphabet);
-        let logits = net.logits(input(&batch, device));
+        let logits = net.logits(input(net.interface(), &batch, device));
         let logits = logits.reshape([batch.rows * batch.time, alphabet.size]);
         let losses = nll_per_row(logits, &batch.targets);
         for (&index, losses) in group.iter().zip(losses.chunks(batch.time)) {

@@ -99,7 +99,7 @@ fn refine_group(
             .map(|&index| searches[index].code.as_slice())
             .collect();
         let batch = Batch::of(&rows, &now, alphabet);
-        let mut read = input(&batch, &device);
+        let mut read = input(vae.interface(), &batch, &device);
         let condition = (read.condition.take())
             .expect("a latent code has dimensions")
             .require_grad();

@@ -6,6 +6,7 @@ use burn::prelude::*;
 use burn::tensor::activation::{relu, sigmoid, tanh};
 
 use crate::models::batched_stepper::{BatchedNet, keep, look_up};
+use crate::models::forecast::ForecastHead;
 
 /// A layer and the past of every lane.
 pub(super) struct Layer {
@@ -28,7 +29,8 @@ pub(super) struct BatchedWaveNet {
     pub(super) residual: usize,
     pub(super) embedding: Tensor<2>,
     pub(super) layers: Vec<Layer>,
-    /// `[condition, L · 2R]`.
+    pub(super) forecast: Option<ForecastHead>,
+    /// `[condition, L · 2R]`, of the condition or of its features.
     pub(super) conditioning: Option<Tensor<2>>,
     pub(super) head: [Tensor<2>; 2],
     pub(super) logits: [Tensor<2>; 2],
@@ -39,7 +41,11 @@ impl BatchedNet for BatchedWaveNet {
         let Some(conditioning) = &self.conditioning else {
             return;
         };
-        let conditions = conditions.matmul(conditioning.clone());
+        let features = match &self.forecast {
+            Some(forecast) => forecast.features(conditions),
+            None => conditions,
+        };
+        let conditions = features.matmul(conditioning.clone());
         let width = 2 * self.residual;
         for (index, layer) in self.layers.iter_mut().enumerate() {
             layer.conditions = Some(conditions.clone().narrow(1, index * width, width));

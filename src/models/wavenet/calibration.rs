@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::models::wavenet::stepper::{Activation, WaveNetStepper, WaveNetWeights};
-use crate::sequence::{Stepper, Token};
+use crate::sequence::{Conditions, Prediction, Stepper, Token};
 
 /// The largest absolute values of a WaveNet's activations on typical sequences.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,14 +21,14 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// Runs the f32 stepper over `sequences`, each with its condition, and keeps the largest values.
+    /// Runs the f32 stepper over `sequences`, each with its conditions, and keeps the largest values.
     ///
     /// # Errors
     /// If the weights do not pass [`WaveNetWeights::validate`], a token is outside the alphabet, a condition has another
     /// length than the network's, or there is no token at all.
     pub(crate) fn collect(
         weights: &Arc<WaveNetWeights>,
-        sequences: &[(&[Token], Option<&[f32]>)],
+        sequences: &[(&[Token], Conditions)],
     ) -> Result<Self> {
         let mut stepper = WaveNetStepper::new(weights.clone(), 1)?;
         let mut calibration = Self {
@@ -39,10 +39,13 @@ impl Calibration {
         if sequences.iter().all(|(tokens, _)| tokens.is_empty()) {
             return Err(Error::usage("calibration needs at least one token"));
         }
-        for (tokens, condition) in sequences {
-            check_sequence(weights, tokens, *condition)?;
-            stepper.reset(0, *condition);
-            for &token in *tokens {
+        for (tokens, conditions) in sequences {
+            check_sequence(weights, tokens, conditions.first())?;
+            stepper.reset(0, conditions.first());
+            for (position, &token) in tokens.iter().enumerate() {
+                if let Some(condition) = conditions.at(position).filter(|_| position > 0) {
+                    stepper.recondition(0, Some(condition));
+                }
                 stepper.step(&[token]);
                 stepper.net().activations(|layer, values| {
                     let maximum = match layer {
@@ -82,11 +85,19 @@ fn check_sequence(w: &WaveNetWeights, tokens: &[Token], condition: Option<&[f32]
             "token {token} of the calibration is not among the {inputs} inputs of the network"
         )));
     }
-    let length = condition.map_or(w.condition, <[f32]>::len);
-    if length != w.condition {
+    let parameters = w
+        .side_inputs
+        .prediction
+        .as_ref()
+        .map_or(0, Prediction::parameters);
+    let wanted = w
+        .forecast
+        .as_ref()
+        .map_or(w.condition, |forecast| forecast.inputs + parameters);
+    let length = condition.map_or(wanted, <[f32]>::len);
+    if length != wanted {
         return Err(Error::usage(format!(
-            "a condition of the calibration has {length} values, the network's has {}",
-            w.condition
+            "a condition of the calibration has {length} values, the network's has {wanted}"
         )));
     }
     Ok(())

@@ -18,12 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::models::batched_stepper::BatchedStepper;
+use crate::models::forecast::{ForecastHead, conditioning_width};
 use crate::models::init::Init;
 use crate::models::wavenet::batched_stepper::BatchedWaveNet;
 use crate::models::weights::{check_inputs, check_sizes};
 use crate::models::{Interface, SequenceInput, SequenceModel, device_of, values};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
-use crate::sequence::{Stepper, Token};
+use crate::sequence::{Conditions, Stepper, Token};
 
 /// The size of a WaveNet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +91,9 @@ pub struct WaveNet {
     /// See [`ResidualStack`].
     conv: Param<Tensor<3>>,
     conv_bias: Param<Tensor<2>>,
-    /// `[condition, layers · 2 · residual]` (paper §2.5, global conditioning).
+    /// Where it reads a prediction.
+    forecast: Option<ForecastHead>,
+    /// `[condition, layers · 2 · residual]` (paper §2.5), of the condition or of its features.
     conditioning: Option<Param<Tensor<2>>>,
     out: Param<Tensor<3>>,
     out_bias: Param<Tensor<2>>,
@@ -132,12 +135,13 @@ impl WaveNet {
             condition,
         } = &interface;
         let mut init = Init::new(seed, device);
+        let width = conditioning_width(&interface);
         Ok(Self {
+            forecast: ForecastHead::new(&mut init, &interface),
             embedding: init.embedding([side_inputs.entries(alphabet.inputs()), r]),
             conv: init.dense([layers, 2 * r, 2 * r], 2 * r),
             conv_bias: init.zeros([layers, 2 * r]),
-            conditioning: (*condition > 0)
-                .then(|| init.dense([*condition, layers * 2 * r], *condition)),
+            conditioning: (*condition > 0).then(|| init.dense([width, layers * 2 * r], width)),
             out: init.dense([layers, r, r + s], r),
             out_bias: init.zeros([layers, r + s]),
             head: init.dense([s, head], s),
@@ -157,7 +161,8 @@ impl WaveNet {
             residual: self.config.residual,
             skip: self.config.skip,
             hidden: self.config.head,
-            condition: self.interface.condition,
+            condition: conditioning_width(&self.interface),
+            forecast: self.forecast.as_ref().map(ForecastHead::weights),
             dilations: self.config.dilations(),
             embedding: values(self.embedding.val()),
             conv: values(self.conv.val()),
@@ -198,6 +203,7 @@ impl WaveNet {
             residual: net.config.residual,
             embedding: net.embedding.val(),
             layers: dilations.enumerate().map(layer).collect(),
+            forecast: net.forecast.clone(),
             conditioning: net.conditioning.as_ref().map(burn::module::Param::val),
             head: [net.head.val(), net.head_bias.val().unsqueeze()],
             logits: [net.logits.val(), net.logits_bias.val().unsqueeze()],
@@ -220,7 +226,11 @@ impl SequenceModel for WaveNet {
         };
         let conditions = match (&input.condition, &self.conditioning) {
             (Some(condition), Some(conditioning)) => {
-                Some(condition.clone().matmul(conditioning.val()))
+                let features = match &self.forecast {
+                    Some(forecast) => forecast.features(condition.clone()),
+                    None => condition.clone(),
+                };
+                Some(features.matmul(conditioning.val()))
             }
             _ => None,
         };
@@ -232,7 +242,10 @@ impl SequenceModel for WaveNet {
             time,
         );
         let hidden = linear(skip, self.head.val(), self.head_bias.val(), true);
-        let logits = linear(hidden, self.logits.val(), self.logits_bias.val(), true);
+        let mut logits = linear(hidden, self.logits.val(), self.logits_bias.val(), true);
+        if let Some(forecast) = &self.forecast {
+            logits = forecast.add_table(logits, &input.forecasts);
+        }
         logits.reshape([batch, time, self.interface.alphabet.size])
     }
 
@@ -248,6 +261,7 @@ impl SequenceModel for WaveNet {
         Ok(Box::new(BatchedStepper::new(
             net,
             &self.interface,
+            self.forecast.as_ref().map(ForecastHead::weights),
             lanes,
             device,
         )?))
@@ -266,7 +280,7 @@ impl SequenceModel for WaveNet {
         layers * layer + head * (skip + self.interface.alphabet.size)
     }
 
-    fn calibrate(&self, sequences: &[(&[Token], Option<&[f32]>)]) -> Result<Option<Calibration>> {
+    fn calibrate(&self, sequences: &[(&[Token], Conditions)]) -> Result<Option<Calibration>> {
         Calibration::collect(&Arc::new(self.weights()), sequences).map(Some)
     }
 
@@ -283,7 +297,7 @@ impl SequenceModel for WaveNet {
 mod tests {
     use super::*;
     use crate::models::testing::{
-        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper,
+        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper, with_prediction,
     };
     use crate::sequence::{SideInputs, conformance};
 
@@ -328,6 +342,23 @@ mod tests {
         conformance::check_all(&with_batched_stepper(net_of(listed(6), vec![5], 2)));
         conformance::check_all(&with_batched_stepper(net(7, vec![], 0)));
         conformance::check_all(&with_batched_stepper(net(4, vec![5, 12], 3)));
+    }
+
+    #[test]
+    fn with_a_prediction_it_passes_every_law() {
+        let net = || {
+            let config = net(4, vec![], 0).config;
+            let interface = Interface {
+                alphabet: ALPHABET,
+                side_inputs: with_prediction(),
+                condition: 11,
+            };
+            scrambled(WaveNet::new(config, interface, 1, &Device::flex()).unwrap())
+        };
+        conformance::check_all(&with_cpu_stepper(net()));
+        conformance::check_all(&with_batched_stepper(net()));
+        with_cpu_stepper(net()).keeps_the_law_of_held_conditions();
+        with_batched_stepper(net()).keeps_the_law_of_held_conditions();
     }
 
     #[test]

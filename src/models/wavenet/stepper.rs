@@ -21,6 +21,7 @@ use crate::kernels::step::delay::Delay;
 use crate::kernels::step::matrix::Matrix;
 use crate::kernels::step::sum_rows;
 use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
+use crate::models::forecast_step::ForecastWeights;
 use crate::models::weights::{check_inputs, check_lanes, check_reach, check_shape, check_width};
 use crate::sequence::{Alphabet, SideInputs};
 
@@ -47,8 +48,10 @@ pub(crate) struct WaveNetWeights {
     pub skip: usize,
     /// Width of the hidden layer between the sum of skips and the logits.
     pub hidden: usize,
-    /// Length of the condition vector; 0 for none.
+    /// Length of the vector that conditions the layers; 0 for none.
     pub condition: usize,
+    /// Where the network reads a prediction.
+    pub forecast: Option<ForecastWeights>,
     /// The dilation of each layer, in steps.
     pub dilations: Vec<usize>,
     /// `[entries, residual]`: the table of the current token first.
@@ -89,6 +92,9 @@ impl WaveNetWeights {
         check_reach("a dilation", &self.dilations)?;
         let entries = self.side_inputs.entries(self.alphabet.inputs());
         let size = self.alphabet.size;
+        if let Some(forecast) = &self.forecast {
+            forecast.validate()?;
+        }
         check_shape("embedding", &self.embedding, &[entries, residual])?;
         check_shape("conv", &self.conv, &[layers, 2, residual, 2, residual])?;
         check_shape("conv_bias", &self.conv_bias, &[layers, 2, residual])?;
@@ -158,6 +164,7 @@ impl WaveNetStepper {
         let w = &*weights;
         let conditioning = conditioning_matrix(w, &w.conditioning);
         let (alphabet, side_inputs) = (w.alphabet, w.side_inputs.clone());
+        let forecast = w.forecast.clone();
         let whole = |width| columns(0..width).collect::<Vec<_>>();
         let net = PackedWaveNet {
             layers: (0..w.dilations.len())
@@ -178,6 +185,7 @@ impl WaveNetStepper {
             net,
             alphabet,
             &side_inputs,
+            forecast.as_ref(),
             conditioning,
             lanes,
             instruction_set,
@@ -435,6 +443,7 @@ pub(crate) mod tests {
             skip: s,
             hidden: h,
             condition: shape.condition,
+            forecast: None,
             dilations: shape.dilations.to_vec(),
             embedding: random.values(shape.side_inputs.entries(alphabet.inputs()) * r, 1.0),
             conv: random.values(layers * 4 * r * r, scale(2 * r)),

@@ -107,6 +107,7 @@ impl WaveNetInt8Stepper {
         }
         let conditioning = conditioning_matrix(w, &exponents(&w.conditioning, residual));
         let (alphabet, side_inputs) = (w.alphabet, w.side_inputs.clone());
+        let forecast = w.forecast.clone();
         let layers: Vec<_> = (0..w.dilations.len())
             .map(|i| Layer::new(w, calibration, i, lanes))
             .collect();
@@ -129,6 +130,7 @@ impl WaveNetInt8Stepper {
             net,
             alphabet,
             &side_inputs,
+            forecast.as_ref(),
             conditioning,
             lanes,
             instruction_set,
@@ -417,6 +419,7 @@ mod tests {
     use crate::models::stepper_conformance::{Subject, side_inputs};
     use crate::models::wavenet::stepper::WaveNetStepper;
     use crate::models::wavenet::stepper::tests::{Shape, network, small};
+    use crate::sequence::Conditions;
     use crate::sequence::{SideInputs, Stepper};
 
     fn calibrated(w: &Arc<WaveNetWeights>) -> Calibration {
@@ -424,7 +427,10 @@ mod tests {
         let condition = Lcg(22).values(w.condition, 1.0);
         Calibration::collect(
             w,
-            &[(&tokens[..150], None), (&tokens[150..], Some(&condition))],
+            &[
+                (&tokens[..150], Conditions::default()),
+                (&tokens[150..], Conditions::whole(&condition)),
+            ],
         )
         .unwrap()
     }
@@ -529,8 +535,8 @@ mod tests {
         assert!(refused(|c| c.x.truncate(1)));
         assert!(refused(|c| c.skip = f32::NAN));
         assert!(refused(|c| c.x[0] = -1.0));
-        assert!(Calibration::collect(&w, &[(&[], None)]).is_err());
-        assert!(Calibration::collect(&w, &[(&[99], None)]).is_err());
-        assert!(Calibration::collect(&w, &[(&[1], Some(&[1.0]))]).is_err());
+        assert!(Calibration::collect(&w, &[(&[], Conditions::default())]).is_err());
+        assert!(Calibration::collect(&w, &[(&[99], Conditions::default())]).is_err());
+        assert!(Calibration::collect(&w, &[(&[1], Conditions::whole(&[1.0]))]).is_err());
     }
 }

