@@ -1,5 +1,4 @@
-//! Writes the dataset of `scripts/demo` and of `models/plucked-strings`: short melodies of plucked strings (Karplus & Strong
-//! 1983) as WAV files.
+//! Writes the dataset of `scripts/demo`: short melodies of plucked strings (Karplus & Strong 1983) as WAV files.
 //!
 //! usage: pluck FOLDER [MELODIES]     (default: 40, which last 2.7 minutes)
 

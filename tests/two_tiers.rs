@@ -178,9 +178,8 @@ fn a_run_that_is_killed_in_either_tier_resumes_to_the_same_bytes() {
         child.kill().unwrap();
         child.wait().unwrap();
         let (data, model) = (world.text("recordings"), world.text(name));
-        let resume = [
-            "train", "sound", &data, "--out", &model, "--resume", "--steps", "40",
-        ];
+        // Without a budget: the plan stands, and a tier that is finished is not trained further.
+        let resume = ["train", "sound", &data, "--out", &model, "--resume"];
         let (code, _, stderr) = outcome(threads(&mut ensuite(&resume)));
         assert_eq!(code, 0, "{stderr}");
         for tier in ["", "frames"] {
@@ -203,6 +202,11 @@ fn what_a_model_cannot_do_is_said() {
         &["generate", &model, "-o", &out, "--stretch", "0"],
         2,
         &["--stretch 0", "0.1"],
+    );
+    refuse(
+        &["generate", &model, "-o", &out, "--frame-temperature", "-1"],
+        2,
+        &["--frame-temperature -1"],
     );
     refuse(
         &["transform", &model, &wav, "-o", &out, "--transpose", "nan"],

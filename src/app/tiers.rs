@@ -105,6 +105,31 @@ impl OpenModel {
         self.sound().is_ok_and(|sound| sound.frames.is_some())
     }
 
+    /// Refuses a temperature and a change of frames that are not possible, and any for a model without frames.
+    pub(crate) fn check_frame_options(
+        &self,
+        temperature: Option<f32>,
+        change: FrameChange,
+    ) -> Result<()> {
+        change.validate()?;
+        if let Some(temperature) = temperature
+            && !(temperature.is_finite() && temperature >= 0.0)
+        {
+            return Err(
+                Error::usage(format!("--frame-temperature {temperature} is out of range"))
+                    .with_hint("use a number from 0 up"),
+            );
+        }
+        let asked = temperature.is_some() || change != FrameChange::default();
+        if !asked || self.has_frames() {
+            return Ok(());
+        }
+        Err(Error::usage(
+            "--frame-temperature, --transpose and --stretch need a sound model of two tiers",
+        )
+        .with_hint("omit them; train sound makes models of two tiers"))
+    }
+
     /// The frame tier, where the model has one.
     ///
     /// # Errors

@@ -48,10 +48,21 @@ impl SamplingArgs {
     }
 }
 
-/// What changes the frames of a sound model of two tiers.
+/// How the frames of a sound model of two tiers are drawn and changed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sound")]
 pub(super) struct FrameArgs {
+    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub(super) frame_temperature: Option<f32>,
+    #[command(flatten)]
+    pub(super) change: ChangeArgs,
+}
+
+/// What changes the frames of a sound model of two tiers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sound")]
+pub(super) struct ChangeArgs {
     /// Move the pitch by so many semitones (two tiers)
     #[arg(
         long,
@@ -70,7 +81,7 @@ pub(super) struct FrameArgs {
     stretch: f64,
 }
 
-impl FrameArgs {
+impl ChangeArgs {
     pub(super) fn change(&self) -> FrameChange {
         FrameChange {
             transpose: self.transpose,

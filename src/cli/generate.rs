@@ -37,16 +37,8 @@ pub(super) struct Args {
     /// The length in seconds [default: 5, or less where the model ends the sound itself]
     #[arg(long, allow_negative_numbers = true, help_heading = "Sound")]
     seconds: Option<f64>,
-    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
-    #[arg(
-        long,
-        value_name = "T",
-        allow_negative_numbers = true,
-        help_heading = "Sound"
-    )]
-    frame_temperature: Option<f32>,
     #[command(flatten)]
-    change: FrameArgs,
+    frames: FrameArgs,
     /// Write the prompt before its continuation
     #[arg(long, requires = "prompt", help_heading = "Sound")]
     with_prompt: bool,
@@ -77,8 +69,8 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         precision: args.precision.map(Into::into),
         device: args.device,
         seconds: args.seconds,
-        frame_temperature: args.frame_temperature,
-        change: args.change.change(),
+        frame_temperature: args.frames.frame_temperature,
+        change: args.frames.change.change(),
         with_prompt: args.with_prompt,
         gif: args.gif,
         scale: args.scale,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{Label, OpenModel, TransformOptions};
-use crate::cli::arguments::{FrameArgs, PrecisionArg, SamplingArgs, parse_label};
+use crate::cli::arguments::{ChangeArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
 
@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
     #[command(flatten)]
-    change: FrameArgs,
+    change: ChangeArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
 }

@@ -321,3 +321,98 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     let [a, b, c, d, e, f, g, h] = sums;
     ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::rng_stream;
+
+    /// 201 classes from −1 to 1.
+    fn prediction() -> Prediction {
+        Prediction {
+            values: (0..201_u8)
+                .map(|class| f32::from(class) / 100.0 - 1.0)
+                .collect(),
+            order: 2,
+            longest: 60,
+            window: 80,
+            refine: 20,
+            levels: 4,
+        }
+    }
+
+    fn class(value: f32) -> Token {
+        ((value + 1.0) * 100.0).round() as Token
+    }
+
+    /// The mean distance in classes of the forecasts from the tokens that follow, behind the first 300.
+    fn error(tokens: &[Token], condition: &[f32]) -> f32 {
+        let forecasts = prediction().forecasts(tokens, condition, condition.len(), tokens.len());
+        let pairs = forecasts[300..].iter().zip(&tokens[301..]);
+        let distances: Vec<f32> = pairs.map(|(f, &t)| (f.place - t as f32).abs()).collect();
+        distances.iter().sum::<f32>() / distances.len() as f32
+    }
+
+    #[test]
+    fn a_place_is_the_class_of_a_value_and_between_classes_in_between() {
+        let prediction = prediction();
+        for class in [0, 7, 100, 199, 200] {
+            let place = prediction.place(prediction.value(class));
+            assert!((place - class as f32).abs() < 1e-3, "{place} for {class}");
+        }
+        let between = prediction.place(0.5 * (prediction.value(120) + prediction.value(121)));
+        assert!((between - 120.5).abs() < 1e-2, "{between}");
+        assert_eq!(
+            (prediction.place(-9.0), prediction.place(9.0)),
+            (0.0, 200.0)
+        );
+    }
+
+    #[test]
+    fn a_sine_is_predicted_by_its_two_coefficients() {
+        let step = 0.2_f32;
+        let sine: Vec<Token> = (0..1_000)
+            .map(|i| class(0.7 * (i as f32 * step).sin()))
+            .collect();
+        let right = error(&sine, &[2.0 * step.cos(), -1.0, 0.0, 0.0, 0.0]);
+        let nothing = error(&sine, &[0.0; 5]);
+        assert!(right < 1.5 && nothing > 30.0, "{right} beside {nothing}");
+    }
+
+    #[test]
+    fn a_period_is_found_near_the_one_that_is_told_and_predicts_what_repeats() {
+        let pulse = |i: usize| if i % 40 < 3 { 0.6 } else { 0.0 };
+        let pulses: Vec<Token> = (0..2_000).map(|i| class(pulse(i))).collect();
+        let told = |period: f32| error(&pulses, &[0.0, 0.0, period, 1.0, 0.0]);
+        let (without, right, near) = (told(0.0), told(40.0), told(41.0));
+        assert!(right < 0.6 * without, "{right} beside {without}");
+        assert!((near - right).abs() < 0.1, "{near} beside {right}");
+        // The power that is allowed turns the pitch prediction down.
+        let quiet = error(&pulses, &[0.0, 0.0, 40.0, 1e-4, 0.0]);
+        assert!(quiet > 0.9 * without, "{quiet} beside {without}");
+    }
+
+    #[test]
+    fn noise_is_as_strong_as_asked_and_leaves_tokens_that_are_no_classes() {
+        let clean: Vec<Token> = (0..2_000)
+            .map(|i| class(0.5 * (i as f32 * 0.37).sin()))
+            .collect();
+        let clean = [vec![201], clean].concat();
+        let prediction = prediction();
+        let forecasts = prediction.forecasts(&clean, &[0.0; 5], 5, clean.len());
+        let moved = |strength: f32| {
+            let mut tokens = clean.clone();
+            prediction.disturb(
+                &mut tokens,
+                &forecasts,
+                strength,
+                &mut rng_stream(1, *b"noise   ", 0),
+            );
+            assert_eq!(tokens[0], 201, "start is no class");
+            let pairs = tokens.iter().zip(&clean);
+            pairs.map(|(a, b)| a.abs_diff(*b)).sum::<u32>()
+        };
+        assert_eq!(moved(0.0), 0);
+        assert!(moved(0.3) > 2 * moved(0.1), "{} {}", moved(0.3), moved(0.1));
+    }
+}

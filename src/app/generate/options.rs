@@ -117,8 +117,7 @@ impl GenerateOptions {
         const PICTURES: &[&str] = &["pictures"];
         const TEXT: &[&str] = &["text"];
         self.sampling.validate()?;
-        self.change.validate()?;
-        self.refuse_frame_options(model)?;
+        model.check_frame_options(self.frame_temperature, self.change)?;
         model.refuse_options(&[
             ("--seconds", self.seconds.is_some(), SOUND),
             ("--with-prompt", self.with_prompt, SOUND),
@@ -129,18 +128,6 @@ impl GenerateOptions {
             ("--beam", self.beam.is_some(), TEXT),
         ])?;
         model.manifest.classes.check(&self.classes)
-    }
-
-    /// Refuses what only a model of two tiers can do.
-    fn refuse_frame_options(&self, model: &OpenModel) -> Result<()> {
-        let asked = self.frame_temperature.is_some() || self.change != FrameChange::default();
-        if !asked || model.has_frames() {
-            return Ok(());
-        }
-        Err(Error::usage(
-            "--frame-temperature, --transpose and --stretch need a sound model of two tiers",
-        )
-        .with_hint("omit them; train sound makes models of two tiers"))
     }
 
     /// Refuses a search for more sentences than it keeps.

@@ -210,7 +210,7 @@ impl Ready {
         let seed = options.seed.unwrap_or_else(fresh_seed);
         let labels = labels_of_item(classes, &options.classes, seed, 0);
         let condition = model.manifest.condition(&labels)?;
-        options.change.validate()?;
+        model.check_frame_options(options.frame_temperature, options.change)?;
         let tiers = model.tiers()?;
         let sampling = options.sampling.settings(&model.manifest.medium);
         let sampler = Sampler::new(sampling, seed, 0)?;

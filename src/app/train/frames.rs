@@ -16,14 +16,17 @@ use crate::train::Budget;
 /// The share of the time that the frame tier is trained.
 const SHARE: f64 = 0.2;
 
-/// The budgets of the frame tier and of the sample tier.
-pub(super) fn shared(budget: Budget) -> [Budget; 2] {
-    match budget {
-        Budget::Minutes(minutes) => {
-            [SHARE, 1.0 - SHARE].map(|share| Budget::Minutes(share * minutes))
-        }
-        steps @ Budget::Steps(_) => [steps; 2],
+/// The budgets of the frame tier and of the sample tier. A run that is resumed without a budget keeps its plan.
+pub(super) fn shared(options: &TrainOptions) -> Result<[Option<Budget>; 2]> {
+    if options.resume && options.budget.is_none() {
+        return Ok([None; 2]);
     }
+    Ok(match options.checked_budget()? {
+        Budget::Minutes(minutes) => {
+            [SHARE, 1.0 - SHARE].map(|share| Some(Budget::Minutes(share * minutes)))
+        }
+        steps @ Budget::Steps(_) => [Some(steps); 2],
+    })
 }
 
 /// Frames as training data.
@@ -81,9 +84,9 @@ pub(super) fn train_frames(
         unreachable!("only sound has frames")
     };
     let out = frame_folder(&options.out);
-    let [budget, _] = shared(options.checked_budget()?);
+    let [budget, _] = shared(options)?;
     let options = TrainOptions {
-        budget: options.budget.map(|_| budget).or(Some(budget)),
+        budget,
         network: None,
         preset: None,
         batch: None,

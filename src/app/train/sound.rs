@@ -147,14 +147,11 @@ pub fn train_sound(
     let Some(frames) = &frames else {
         return train_model(options, folder, manifest, &training_data, source, observer);
     };
-    let [_, budget] = shared(options.checked_budget()?);
-    let mut of_samples = TrainOptions {
-        budget: options.budget.map(|_| budget),
+    let [_, budget] = shared(options)?;
+    let of_samples = TrainOptions {
+        budget,
         ..options.clone()
     };
-    if !options.resume {
-        of_samples.budget = Some(budget);
-    }
     let folder = match folder {
         Some(folder) => folder,
         None => create_folder(&of_samples, &mut manifest, &training_data)?,

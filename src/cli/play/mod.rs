@@ -56,16 +56,8 @@ pub(super) struct Args {
     /// The numbers of the weights [default: int8 where it predicts nearly as well]
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
-    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
-    #[arg(
-        long,
-        value_name = "T",
-        allow_negative_numbers = true,
-        help_heading = "Sound"
-    )]
-    frame_temperature: Option<f32>,
     #[command(flatten)]
-    change: FrameArgs,
+    frames: FrameArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
 }
@@ -84,8 +76,8 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         sampling: args.sampling.sampling(),
         seed: args.sampling.seed,
         prompt: args.prompt,
-        frame_temperature: args.frame_temperature,
-        change: args.change.change(),
+        frame_temperature: args.frames.frame_temperature,
+        change: args.frames.change.change(),
     };
     options.check()?;
     let stop = keys::stop_flag();
