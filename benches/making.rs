@@ -51,6 +51,7 @@ fn main() {
         layers: 1,
         tied: false,
         dropout: 0.0,
+        stride: 1,
     };
     let net = Recurrent::new(RecurrentCell::Lstm, config, interface(), 1, &Device::flex())
         .expect("a network");

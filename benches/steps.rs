@@ -69,6 +69,7 @@ fn lstm(repeats: usize) -> Vec<f64> {
         layers: 1,
         tied: false,
         dropout: 0.0,
+        stride: 1,
     };
     let net = Recurrent::new(RecurrentCell::Lstm, config, interface(167), 1, &device())
         .expect("a network");

@@ -23,8 +23,9 @@ pub(crate) trait BatchedNet: Send {
     /// Lane i continues from the state of lane `parents[i]`.
     fn gather(&mut self, parents: Tensor<1, Int>);
 
-    /// The logits `[lanes, alphabet.size]` after these rows of the embedding, `[lanes · sources]`.
-    fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2>;
+    /// The logits `[lanes, alphabet.size]` after these rows of the embedding, `[lanes · sources]`. `positions` are the tokens
+    /// that each lane has read since its reset, this one included.
+    fn step(&mut self, rows: Tensor<1, Int>, positions: &[usize]) -> Tensor<2>;
 }
 
 /// A [`BatchedNet`] as a [`Stepper`].
@@ -124,7 +125,7 @@ impl<N: BatchedNet> Stepper for BatchedStepper<N> {
         }
         let rows = self.sources.look_up(tokens).to_vec();
         let rows = self.indices(&rows);
-        self.logits = values(self.net.step(rows));
+        self.logits = values(self.net.step(rows, self.sources.positions()));
         if let Some(forecast) = &self.forecast {
             forecast.add_table(&mut self.logits, self.sources.forecasts());
         }

@@ -24,6 +24,8 @@ pub(crate) trait PackedNet: Send {
 pub(crate) struct StepInput<'a> {
     /// `[lanes, sources]`: rows of the embedding tables.
     pub(crate) rows: &'a [usize],
+    /// Tokens that each lane has read since its reset, this one included.
+    pub(crate) positions: &'a [usize],
     /// What the condition adds to the pre-activations of every layer, lane by lane.
     pub(crate) conditions: View<'a, Block>,
 }
@@ -114,8 +116,10 @@ impl<N: PackedNet> Stepper for CpuStepper<N> {
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
+        self.rows.look_up(tokens);
         let input = StepInput {
-            rows: self.rows.look_up(tokens),
+            rows: self.rows.rows(),
+            positions: self.rows.positions(),
             conditions: self.conditions.view(0),
         };
         self.net.step(input, &mut self.logits, self.instruction_set);

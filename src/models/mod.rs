@@ -118,6 +118,16 @@ impl ModelSpec {
         }
     }
 
+    /// Tokens that one step of a recurrent network reads; 1 for every other model.
+    pub fn stride(&self) -> usize {
+        match self {
+            Self::Sequence {
+                network: SequenceConfig::Lstm(config) | SequenceConfig::Gru(config),
+            } => config.stride,
+            _ => 1,
+        }
+    }
+
     /// Dimensions of a latent code; `None` for models without a latent space.
     pub fn latent(&self) -> Option<usize> {
         match self {

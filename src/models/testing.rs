@@ -142,6 +142,7 @@ pub(crate) fn small(cell: RecurrentCell) -> Recurrent {
         layers: 1,
         tied: false,
         dropout: 0.0,
+        stride: 1,
     };
     let interface = Interface {
         alphabet: ALPHABET,

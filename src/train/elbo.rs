@@ -9,7 +9,6 @@ KL divergence stay free (Li et al. 2019, "A surprisingly effective fix for deep 
 use std::sync::Arc;
 
 use burn::prelude::*;
-use rand_core::Rng;
 
 use crate::base::rng::rng_stream;
 use crate::error::Result;
@@ -18,10 +17,10 @@ use crate::models::{
     Batch, DECODER, ElboSettings, GaussianTensors, Model, SentenceVae, SequenceInput,
     SequenceModel, input, nll_of_logits, parameters, values, with_values,
 };
-use crate::sequence::{Likelihood, Token};
+use crate::sequence::Likelihood;
 use crate::train::all_reduce::AllReduce;
 use crate::train::learner::Learner;
-use crate::train::likelihood::{has_diverged, headline, losses, seed_of_batch};
+use crate::train::likelihood::{drop_words, has_diverged, headline, losses, seed_of_batch};
 use crate::train::{DataLoader, Losses, Metrics, OptimizerSettings, StateDict, StepContext, Task};
 
 /// The KL weight of the autoencoder phase: just enough to keep the codes from diverging.
@@ -99,12 +98,14 @@ impl<'a> ElboTask<'a> {
         let (vae, settings) = (&self.learner.net, &self.settings);
         let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
         let codes = draw(&encoded, self.seed, at.batch, &self.device);
-        let start = vae.interface().alphabet.start;
-        let mut read = input(
+        let mut rng = rng_stream(self.seed, *b"words   ", at.batch);
+        let heard = drop_words(
             vae.interface(),
-            &self.drop_words(batch, start, at.batch),
-            &self.device,
+            batch.clone(),
+            settings.word_dropout,
+            &mut rng,
         );
+        let mut read = input(vae.interface(), &heard, &self.device);
         read.condition = Some(codes.clone());
         let seed = seed_of_batch(self.seed, at.batch);
         let logits = vae.training_logits(read, seed);
@@ -119,21 +120,6 @@ impl<'a> ElboTask<'a> {
             loss = loss + vae.bag_of_words(codes, &batch.targets) * bag_weight;
         }
         loss / batch.scored().max(1) as f64
-    }
-
-    /// The batch with some tokens replaced by `start`: a function of the seed and the batch's number.
-    fn drop_words(&self, batch: &Batch, start: Token, number: u64) -> Batch {
-        let mut batch = batch.clone();
-        if self.settings.word_dropout > 0.0 {
-            let mut rng = rng_stream(self.seed, *b"words   ", number);
-            let border = (self.settings.word_dropout * 4_294_967_296.0) as u64;
-            for token in &mut batch.tokens {
-                if u64::from(rng.next_u32()) < border {
-                    *token = start;
-                }
-            }
-        }
-        batch
     }
 
     /// Re-initialises the decoder at its step, once.
@@ -304,7 +290,7 @@ mod tests {
     use super::*;
     use crate::latent::Gaussian;
     use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
-    use crate::sequence::{Alphabet, SideInputs};
+    use crate::sequence::{Alphabet, SideInputs, Token};
     use crate::train::WindowConfig;
 
     const SETTINGS: ElboSettings = ElboSettings {
@@ -472,9 +458,15 @@ mod tests {
         let batch = batches.at(0).unwrap();
         let loss = || task.loss(&batch, at(0, 300)).into_scalar::<f32>();
         assert_eq!(loss(), loss());
-        let dropped = task.drop_words(&batch, ALPHABET.start, 0);
-        assert_ne!(dropped, batch);
-        assert_ne!(dropped, task.drop_words(&batch, ALPHABET.start, 1));
+        let other = |number| {
+            let at = StepContext {
+                batch: number,
+                ..at(0, 300)
+            };
+            task.loss(&batch, at).into_scalar::<f32>()
+        };
+        assert_eq!(other(0), loss());
+        assert_ne!(other(1), loss());
         for step in 0..300 {
             task.step(batches.at(step).unwrap(), at(step, 300)).unwrap();
         }

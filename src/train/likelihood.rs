@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use burn::prelude::*;
+use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
 use crate::base::rng::rng_stream;
 use crate::error::Result;
-use crate::models::{Batch, Model, SequenceModel, forecasts, input, nll, nll_of_logits};
+use crate::models::{Batch, Interface, Model, SequenceModel, forecasts, input, nll, nll_of_logits};
 use crate::sequence::Likelihood;
 use crate::train::all_reduce::AllReduce;
 use crate::train::learner::Learner;
@@ -23,6 +24,8 @@ pub struct LikelihoodTask<'a> {
     learner: Learner<Model>,
     /// Of dropout.
     seed: u64,
+    /// The share of the tokens read that are hidden.
+    word_dropout: f64,
     held_out: Option<&'a DataLoader<'a>>,
     device: Device,
 }
@@ -44,8 +47,16 @@ impl<'a> LikelihoodTask<'a> {
             device: learner.device(),
             learner,
             seed,
+            word_dropout: 0.0,
             held_out,
         })
+    }
+
+    /// Hides this share of the tokens that are read in training.
+    #[must_use]
+    pub fn with_word_dropout(mut self, share: f64) -> Self {
+        self.word_dropout = share;
+        self
     }
 }
 
@@ -59,6 +70,9 @@ impl Task for LikelihoodTask<'_> {
     fn step(&mut self, batch: Batch, at: StepContext) -> Result<Losses> {
         let seed = seed_of_batch(self.seed, at.batch);
         let batch = disturbed(sequence(&self.learner.net), batch, seed);
+        let mut rng = rng_stream(seed, *b"words   ", 0);
+        let interface = sequence(&self.learner.net).interface();
+        let batch = drop_words(interface, batch, self.word_dropout, &mut rng);
         let loss = mean_nll(sequence(&self.learner.net), &batch, seed, &self.device);
         let norm = self.learner.step(&loss, at.learning_rate);
         Ok(losses("nll", loss, norm, &batch))
@@ -107,6 +121,25 @@ impl Task for LikelihoodTask<'_> {
 
 /// The most noise on the past that a network with a prediction is trained with, in recent errors of the prediction.
 const NOISE: f32 = 0.3;
+
+/// The batch with a share of the tokens that are read replaced by `start` (Bowman et al. 2016, §3.1); the targets stay. What
+/// it cannot read, a network has to know from its condition.
+pub(crate) fn drop_words(
+    interface: &Interface,
+    mut batch: Batch,
+    share: f64,
+    rng: &mut ChaCha8Rng,
+) -> Batch {
+    if share > 0.0 {
+        let border = (share * 4_294_967_296.0) as u64;
+        for token in &mut batch.tokens {
+            if u64::from(rng.next_u32()) < border {
+                *token = interface.alphabet.start;
+            }
+        }
+    }
+    batch
+}
 
 /// Adds noise to the tokens that a network with a prediction reads, each row with a strength of its own; the targets stay.
 /// A network that has seen only true pasts does not go on well from its own mistakes (as in LPCNet, Valin & Skoglund 2019,
@@ -275,6 +308,25 @@ mod tests {
     }
 
     #[test]
+    fn dropped_words_are_a_share_of_what_is_read_and_targets_stay() {
+        let alphabet = interface().alphabet;
+        let tokens = vec![3; 4000];
+        let batch = Batch::of(&[&tokens], &[&[0.5, 1.0]], alphabet);
+        let dropped = |share, seed| {
+            let mut rng = rng_stream(seed, *b"words   ", 0);
+            drop_words(&interface(), batch.clone(), share, &mut rng)
+        };
+        assert_eq!(dropped(0.0, 1), batch);
+        assert_eq!(dropped(0.25, 1), dropped(0.25, 1));
+        assert_ne!(dropped(0.25, 1), dropped(0.25, 2));
+        let some = dropped(0.25, 1);
+        let hidden = some.tokens.iter().filter(|&&t| t == alphabet.start);
+        let share = hidden.count() as f64 / 4000.0;
+        assert!((share - 0.25).abs() < 0.03, "{share}");
+        assert_eq!(some.targets, batch.targets);
+    }
+
+    #[test]
     fn wavenet_trains_as_its_composed_reference_does() {
         let config = WaveNetConfig {
             layers: 5,
@@ -291,10 +343,11 @@ mod tests {
 
     #[test]
     fn recurrent_networks_train_as_their_composed_reference_does() {
-        for (unit, tied, dropout, share) in [
-            (RecurrentCell::Lstm, false, 0.0, 0.7),
-            (RecurrentCell::Gru, false, 0.0, 0.7),
-            (RecurrentCell::Lstm, true, 0.1, 0.9),
+        for (unit, tied, dropout, stride, share) in [
+            (RecurrentCell::Lstm, false, 0.0, 1, 0.7),
+            (RecurrentCell::Gru, false, 0.0, 1, 0.7),
+            (RecurrentCell::Lstm, true, 0.1, 1, 0.9),
+            (RecurrentCell::Gru, false, 0.1, 4, 0.9),
         ] {
             let config = RecurrentConfig {
                 embedding: 8,
@@ -302,6 +355,7 @@ mod tests {
                 layers: 2,
                 tied,
                 dropout,
+                stride,
             };
             check(share, || {
                 Model::Recurrent(

@@ -31,9 +31,8 @@ pub struct WindowConfig {
 }
 
 impl WindowConfig {
-    /// Context and scored part as whole hops, so that no row begins inside one.
-    fn aligned(self, hop: Option<usize>) -> Self {
-        let hop = hop.unwrap_or(1);
+    /// Context and scored part as multiples of `hop` tokens, so that no row begins inside a hop.
+    pub(super) fn aligned(self, hop: usize) -> Self {
         let scored = (self.window - self.context).next_multiple_of(hop);
         let context = self.context.next_multiple_of(hop);
         Self {
@@ -99,7 +98,7 @@ impl<'a> DataLoader<'a> {
             "a window of {} tokens has only context",
             cut.window
         );
-        let cut = cut.aligned(conditions.hop());
+        let cut = cut.aligned(conditions.hop().unwrap_or(1));
         let segments: Vec<Segment> = members
             .iter()
             .flat_map(|&sequence| segments(sequence, sequences.length(sequence), cut))

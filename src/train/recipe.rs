@@ -5,6 +5,7 @@ change it, and the result is saved with the model.
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::frames::SLOTS;
 use crate::error::{Error, Result};
 use crate::models::{
     Batch, ElboSettings, Model, ModelSpec, RecurrentCell, RecurrentConfig, SentenceVaeConfig,
@@ -96,14 +97,15 @@ impl Recipe {
         Ok(Self::new(model, batches, size.of([4e-3, 4e-3, 2e-3, 1e-3])))
     }
 
-    /// The frame tier of a sound model: a GRU over the slots of frames.
+    /// The frame tier of a sound model: a GRU with one step a frame, and a head for its slots.
     pub fn frames() -> Self {
         let network = SequenceConfig::Gru(RecurrentConfig {
-            embedding: 96,
+            embedding: 128,
             hidden: 256,
             layers: 1,
             tied: false,
             dropout: 0.25,
+            stride: SLOTS,
         });
         let batches = BatchSettings {
             rows: 8,
@@ -113,6 +115,8 @@ impl Recipe {
         // It overfits soon: the best weights are looked for often.
         recipe.training.report_every = 100;
         recipe.training.warmup = 50;
+        // What it cannot read of the past, it has to know from its condition and its state.
+        recipe.training.word_dropout = 0.25;
         recipe
     }
 
@@ -214,9 +218,10 @@ impl Recipe {
     ) -> Result<BoxedTask<'a, Batch>> {
         let (optimizer, seed) = (self.training.optimizer, self.seed);
         match (&self.model, model) {
-            (ModelSpec::Sequence { .. }, model) => Ok(Box::new(LikelihoodTask::new(
-                model, optimizer, seed, held_out,
-            )?)),
+            (ModelSpec::Sequence { .. }, model) => Ok(Box::new(
+                LikelihoodTask::new(model, optimizer, seed, held_out)?
+                    .with_word_dropout(self.training.word_dropout),
+            )),
             (ModelSpec::SentenceVae { elbo, .. }, Model::SentenceVae(vae)) => Ok(Box::new(
                 ElboTask::new(vae, *elbo, optimizer, seed, held_out),
             )),
@@ -234,6 +239,7 @@ impl Recipe {
                 warmup: 200,
                 report_every: 500,
                 patience: 10,
+                word_dropout: 0.0,
                 optimizer: OptimizerSettings::default(),
             },
             batches,
@@ -291,6 +297,13 @@ impl Recipe {
                 "it is from 16 to 1048576",
             );
         }
+        let word_dropout = self.training.word_dropout;
+        if !(0.0..1.0).contains(&word_dropout) {
+            return refuse(
+                format!("a word dropout of {word_dropout} cannot work"),
+                "it is a share from 0 to below 1",
+            );
+        }
         if self.training.report_every == 0 {
             return refuse(
                 "a report every 0 steps cannot work".into(),
@@ -325,11 +338,12 @@ impl Recipe {
         if self.model.receptive_field().is_some() {
             return cut;
         }
-        WindowConfig {
+        let whole = WindowConfig {
             window: WHOLE.max(cut.window),
             context: (WHOLE / 4).max(cut.context),
             budget: cut.budget.max(WHOLE),
-        }
+        };
+        whole.aligned(self.model.stride())
     }
 
     /// How sequences are cut for this network.
@@ -339,11 +353,12 @@ impl Recipe {
             .model
             .receptive_field()
             .map_or(self.batches.window / 2, |field| field - 1);
-        WindowConfig {
+        let cut = WindowConfig {
             window: context + self.batches.window,
             context,
             budget: self.batches.rows * self.batches.window,
-        }
+        };
+        cut.aligned(self.model.stride())
     }
 }
 

@@ -27,6 +27,9 @@ pub struct TrainerSettings {
     pub report_every: u64,
     /// Reports without a better validation until training stops early; 0: never.
     pub patience: u32,
+    /// The share of the tokens read that are hidden from a sequence network in training.
+    #[serde(default)]
+    pub word_dropout: f64,
     /// Settings of the optimizer.
     pub optimizer: OptimizerSettings,
 }

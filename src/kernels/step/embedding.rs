@@ -64,6 +64,16 @@ impl Embedding {
         }
     }
 
+    /// The rows of the last look-up, `[lanes, sources]`.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// Tokens that each lane has read since its reset, those of the last look-up included.
+    pub fn positions(&self) -> &[usize] {
+        &self.positions
+    }
+
     /// The forecasts of the last look-up, one for each lane; empty without a prediction.
     pub fn forecasts(&self) -> &[Forecast] {
         &self.forecasts

@@ -4,6 +4,7 @@ use burn::prelude::*;
 
 use crate::models::batched_stepper::{BatchedNet, keep, look_up};
 use crate::models::forecast::ForecastHead;
+use crate::models::rnn::TokenHead;
 use crate::ops::{Recurrence, recurrent_step};
 
 /// A layer and the state of every lane.
@@ -24,6 +25,9 @@ pub(super) struct BatchedRecurrent {
     /// `[entries, G · hidden]`.
     pub(super) table: Tensor<2>,
     pub(super) layers: Vec<Layer>,
+    /// Tokens that one step of the layers reads.
+    pub(super) stride: usize,
+    pub(super) token_head: Option<TokenHead>,
     pub(super) forecast: Option<ForecastHead>,
     /// `[condition, layers · hidden]` and `[condition, layers · G · hidden]`.
     pub(super) conditioning: Option<[Tensor<2>; 2]>,
@@ -65,7 +69,42 @@ impl BatchedNet for BatchedRecurrent {
         }
     }
 
-    fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2> {
+    fn step(&mut self, rows: Tensor<1, Int>, positions: &[usize]) -> Tensor<2> {
+        let stride = self.stride;
+        let due = |position: &usize| (position - 1).is_multiple_of(stride);
+        if positions.iter().any(due) {
+            let before = (!positions.iter().all(due)).then(|| self.states());
+            self.step_layers(rows.clone());
+            if let Some(before) = before {
+                let due = positions.iter().map(|p| f32::from(u8::from(due(p))));
+                let due = TensorData::new(due.collect::<Vec<f32>>(), [self.lanes, 1]);
+                let due = Tensor::<2>::from_data(due, &self.table.device());
+                for (layer, before) in self.layers.iter_mut().zip(before) {
+                    let both = layer.state.clone().into_iter().zip(before);
+                    let mut kept = both.map(|(new, old)| keep(new, &due, Some(old)));
+                    layer.state = [(); 2].map(|()| kept.next().expect("two states"));
+                }
+            }
+        }
+        let top = &self.layers[self.layers.len() - 1].state[0];
+        let below = match &self.token_head {
+            Some(head) => head.features_of_step(top.clone(), rows, self.lanes),
+            None => top.clone(),
+        };
+        below.matmul(self.head.clone()) + self.head_bias.clone()
+    }
+}
+
+impl BatchedRecurrent {
+    fn states(&self) -> Vec<[Tensor<2>; 2]> {
+        self.layers
+            .iter()
+            .map(|layer| layer.state.clone())
+            .collect()
+    }
+
+    /// One step of every layer in every lane.
+    fn step_layers(&mut self, rows: Tensor<1, Int>) {
         let mut below = look_up(&self.table, rows, self.lanes);
         for layer in &mut self.layers {
             let mut x = match &layer.input {
@@ -78,6 +117,5 @@ impl BatchedNet for BatchedRecurrent {
             layer.state = recurrent_step(&layer.recurrence, x, layer.state.clone());
             below = layer.state[0].clone();
         }
-        below.matmul(self.head.clone()) + self.head_bias.clone()
     }
 }

@@ -3,8 +3,10 @@
 mod batched_stepper;
 mod presets;
 mod stepper;
+mod token_head;
 
 pub(crate) use stepper::{RecurrentLayer, RecurrentWeights, RnnStepper};
+pub(crate) use token_head::{TokenHead, TokenHeadWeights};
 
 use std::sync::Arc;
 
@@ -41,6 +43,14 @@ pub struct RecurrentConfig {
     /// whole sequence (Gal & Ghahramani 2016).
     #[serde(default)]
     pub dropout: f64,
+    /// Tokens that one step of the layers reads. Where it is more than one, a head reads the tokens since the last step
+    /// (the two tiers of SampleRNN, Mehri et al. 2017, §2.1): a frame of several tokens costs one recurrent step.
+    #[serde(default = "one")]
+    pub stride: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl RecurrentConfig {
@@ -53,8 +63,15 @@ impl RecurrentConfig {
             ("embedding", self.embedding, 8192),
             ("hidden", self.hidden, 8192),
             ("layers", self.layers, 32),
+            ("stride", self.stride, 64),
         ];
         check_sizes("a recurrent network", &sizes)?;
+        if self.tied && self.stride > 1 {
+            return Err(Error::usage(
+                "a recurrent network with a stride cannot have a tied embedding",
+            )
+            .with_hint("set tied = false, or stride = 1"));
+        }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(
                 Error::usage(format!("a dropout of {} is not possible", self.dropout))
@@ -78,7 +95,10 @@ pub struct Recurrent {
     initial: Option<Param<Tensor<2>>>,
     /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
     conditioning: Option<Param<Tensor<2>>>,
-    /// `[hidden, alphabet.size]`, or `[hidden, embedding]` where the embedding is tied.
+    /// Where one step of the layers reads several tokens.
+    token_head: Option<TokenHead>,
+    /// `[hidden, alphabet.size]`; `[hidden, embedding]` where the embedding is tied; `[embedding, alphabet.size]` behind a
+    /// token head.
     logits: Param<Tensor<2>>,
     logits_bias: Param<Tensor<1>>,
     #[module(skip)]
@@ -152,6 +172,7 @@ impl Recurrent {
             layers,
             tied,
             dropout: _,
+            stride,
         } = config;
         let Interface {
             alphabet,
@@ -175,6 +196,9 @@ impl Recurrent {
                 Layer::new(cell, inputs, hidden, &mut init)
             })
             .collect();
+        let token_head =
+            (stride > 1).then(|| TokenHead::new(&mut init, hidden, [entries, embedding]));
+        let features = if stride > 1 { embedding } else { hidden };
         Ok(Self {
             embedding: table,
             layers: stack,
@@ -182,9 +206,10 @@ impl Recurrent {
             initial: (condition > 0).then(|| init.dense([condition, layers * hidden], condition)),
             conditioning: (condition > 0)
                 .then(|| init.dense([condition, layers * width], condition)),
+            token_head,
             logits: init.dense(
-                [hidden, if tied { embedding } else { alphabet.size }],
-                hidden,
+                [features, if tied { embedding } else { alphabet.size }],
+                features,
             ),
             logits_bias: init.zeros([alphabet.size]),
             cell,
@@ -224,9 +249,12 @@ impl Recurrent {
             .narrow(0, 0, self.interface.alphabet.size)
     }
 
-    /// The logits of hidden states `[rows, hidden]`.
+    /// The logits of hidden states `[rows, hidden]`, or of the features of the token head.
     fn output(&self, states: Tensor<2>) -> Tensor<2> {
         let bias = self.logits_bias.val();
+        if self.token_head.is_some() {
+            return linear(states, self.logits.val(), bias, true);
+        }
         if !self.config.tied {
             return linear(states, self.logits.val(), bias, false);
         }
@@ -238,9 +266,12 @@ impl Recurrent {
 
     /// The input of the first layer's gates. The product of embedding and input matrix is faster where the embedding has
     /// fewer rows than there are tokens; dropout needs the rows of the embedding.
-    fn first_input(&self, input: &SequenceInput, dropout: Option<&mut Dropout>) -> GateInput {
-        let shape = input.tokens.dims();
-        let sources = input.rows(&self.interface);
+    fn first_input(
+        &self,
+        sources: Vec<Tensor<1, Int>>,
+        shape: [usize; 2],
+        dropout: Option<&mut Dropout>,
+    ) -> GateInput {
         let [entries, _] = self.embedding.val().dims();
         if dropout.is_some() || entries > shape[0] * shape[1] {
             let first = &self.layers[0];
@@ -279,7 +310,14 @@ impl Recurrent {
         let first_states = conditioned(first, &self.initial).map(Tensor::tanh);
         let conditions = conditioned(condition, &self.conditioning);
         let forecasts = &input.forecasts;
-        let mut input = self.first_input(input, dropout.as_mut());
+        let sources = input.rows(&self.interface);
+        let stride = self.config.stride;
+        let steps = time.div_ceil(stride);
+        let read = match stride {
+            1 => sources.clone(),
+            _ => token_head::every(&sources, [batch, time], stride),
+        };
+        let mut input = self.first_input(read, [batch, steps], dropout.as_mut());
         let mut states = None;
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(below) = states.take() {
@@ -297,14 +335,21 @@ impl Recurrent {
                 input.clone(),
                 part(&conditions, width),
                 initial,
-                time,
+                steps,
             );
             if let Some(dropout) = &mut dropout {
-                output = dropout.apply(output, [batch, time]);
+                output = dropout.apply(output, [batch, steps]);
             }
             states = Some(output);
         }
-        let mut logits = self.output(states.expect("at least one layer"));
+        let mut features = states.expect("at least one layer");
+        if let Some(head) = &self.token_head {
+            features = head.features(features, sources, [batch, time], stride);
+            if let Some(dropout) = &mut dropout {
+                features = dropout.apply(features, [batch, time]);
+            }
+        }
+        let mut logits = self.output(features);
         if let Some(forecast) = &self.forecast {
             logits = forecast.add_table(logits, forecasts);
         }
@@ -349,6 +394,8 @@ impl Recurrent {
             layers: layers.collect(),
             initial: optional(&self.initial),
             conditioning: optional(&self.conditioning),
+            stride: self.config.stride,
+            token_head: self.token_head.as_ref().map(TokenHead::weights),
             logits: values(self.head()),
             logits_bias: values(self.logits_bias.val()),
         }
@@ -369,6 +416,8 @@ impl Recurrent {
             lanes,
             table: net.table(),
             layers: net.layers.iter().enumerate().map(layer).collect(),
+            stride: net.config.stride,
+            token_head: net.token_head.clone(),
             forecast: net.forecast.clone(),
             conditioning: net
                 .initial
@@ -411,10 +460,20 @@ impl SequenceModel for Recurrent {
     }
 
     fn multiply_adds_per_step(&self) -> usize {
-        let RecurrentConfig { hidden, layers, .. } = self.config;
+        let RecurrentConfig {
+            embedding,
+            hidden,
+            layers,
+            stride,
+            ..
+        } = self.config;
         // The first layer's input is looked up in a table and costs none.
-        let matrices = 2 * layers - 1;
-        hidden * (matrices * self.cell.gates() * hidden + self.interface.alphabet.size)
+        let matrices = (2 * layers - 1) * self.cell.gates() * hidden * hidden;
+        let size = self.interface.alphabet.size;
+        match stride {
+            1 => matrices + hidden * size,
+            _ => (matrices + hidden * embedding) / stride + embedding * size,
+        }
     }
 }
 
@@ -433,6 +492,7 @@ mod tests {
             layers,
             tied: lags.is_empty(),
             dropout: 0.3,
+            stride: 1,
         };
         let interface = Interface {
             alphabet: ALPHABET,
@@ -450,6 +510,29 @@ mod tests {
             conformance::check_all(&with_cpu_stepper(net(cell, 2, vec![5, 12], 3)));
             conformance::check_all(&with_batched_stepper(net(cell, 1, vec![], 0)));
             conformance::check_all(&with_batched_stepper(net(cell, 2, vec![5, 12], 3)));
+        }
+    }
+
+    #[test]
+    fn with_a_step_every_few_tokens_they_pass_every_law() {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
+            for (layers, lags, condition) in [(1, vec![1, 2, 3], 0), (2, vec![1, 5], 3)] {
+                let net = || {
+                    let before = net(cell, layers, lags.clone(), condition);
+                    let config = RecurrentConfig {
+                        stride: 4,
+                        ..before.config
+                    };
+                    let interface = before.interface;
+                    scrambled(Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap())
+                };
+                conformance::check_all(&with_cpu_stepper(net()));
+                conformance::check_all(&with_batched_stepper(net()));
+                if condition > 0 {
+                    with_cpu_stepper(net()).keeps_the_law_of_held_conditions();
+                    with_batched_stepper(net()).keeps_the_law_of_held_conditions();
+                }
+            }
         }
     }
 
@@ -497,7 +580,15 @@ mod tests {
             layers: 1,
             tied: false,
             dropout: 0.0,
+            stride: 1,
         };
         assert!(config.validate().unwrap_err().is_usage());
+        let tied = RecurrentConfig {
+            hidden: 5,
+            tied: true,
+            stride: 2,
+            ..config
+        };
+        assert!(tied.validate().unwrap_err().is_usage());
     }
 }

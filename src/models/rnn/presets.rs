@@ -29,5 +29,6 @@ fn one_layer(embedding: usize, hidden: usize) -> RecurrentConfig {
         layers: 1,
         tied: false,
         dropout: 0.0,
+        stride: 1,
     }
 }

@@ -15,11 +15,13 @@ use crate::base::simd::InstructionSet;
 use crate::error::Result;
 use crate::kernels::RecurrentCell;
 use crate::kernels::registers::{F32Registers, F32Work, with_f32};
-use crate::kernels::step::blocks::{Block, Rows, View, columns};
+use crate::kernels::step::blocks::{Block, Rows, View, add, columns, rectify};
 use crate::kernels::step::matrix::Matrix;
+use crate::kernels::step::sum_rows;
 use crate::kernels::{gru, lstm};
 use crate::models::cpu_stepper::{CpuStepper, PackedNet, StepInput};
 use crate::models::forecast_step::ForecastWeights;
+use crate::models::rnn::TokenHeadWeights;
 use crate::models::weights::{check_inputs, check_lanes, check_shape, check_width};
 use crate::sequence::{Alphabet, SideInputs};
 
@@ -50,7 +52,11 @@ pub(crate) struct RecurrentWeights {
     pub initial: Vec<f32>,
     /// `[condition, layers · G · hidden]`: added to the pre-activations of every step.
     pub conditioning: Vec<f32>,
-    /// `[hidden, alphabet.size]`.
+    /// Tokens that one step of the layers reads.
+    pub stride: usize,
+    /// Where that is more than one; its width is that of the output layer's input.
+    pub token_head: Option<TokenHeadWeights>,
+    /// `[hidden, alphabet.size]`, or `[width, alphabet.size]` behind a token head.
     pub logits: Vec<f32>,
     /// `[alphabet.size]`.
     pub logits_bias: Vec<f32>,
@@ -107,8 +113,25 @@ impl RecurrentWeights {
         check_shape("initial", &self.initial, &[self.condition, layers, hidden])?;
         let conditioning = [self.condition, layers, gates, hidden];
         check_shape("conditioning", &self.conditioning, &conditioning)?;
-        check_shape("logits", &self.logits, &[hidden, size])?;
+        check_width("the stride", self.stride)?;
+        if let Some(head) = &self.token_head {
+            let (width, entries) = (
+                self.features(),
+                self.side_inputs.entries(self.alphabet.inputs()),
+            );
+            check_width("the width of the token head", width)?;
+            check_shape("token_head.embedding", &head.embedding, &[entries, width])?;
+            check_shape("token_head.weight", &head.weight, &[hidden, width])?;
+        }
+        check_shape("logits", &self.logits, &[self.features(), size])?;
         check_shape("logits_bias", &self.logits_bias, &[size])
+    }
+
+    /// What the output layer reads.
+    fn features(&self) -> usize {
+        self.token_head
+            .as_ref()
+            .map_or(self.hidden, |head| head.bias.len())
     }
 }
 
@@ -119,10 +142,20 @@ pub(crate) type RnnStepper = CpuStepper<PackedRnn>;
 pub(crate) struct PackedRnn {
     weights: Arc<RecurrentWeights>,
     layers: Vec<Layer>,
+    token_head: Option<PackedHead>,
     logits: Matrix,
     initial: Matrix,
     /// `[lanes, alphabet.size]`, rows padded.
     scratch: Rows<Block>,
+}
+
+/// The token head: its weights, and what the last states give it.
+struct PackedHead {
+    matrix: Matrix,
+    /// `[lanes, width]`: of the last step of the layers.
+    projected: Rows<Block>,
+    /// `[lanes, width]`: with the tokens since.
+    features: Rows<Block>,
 }
 
 /// One layer: its weights and its state. Pre-activations are stored by block of units, then by gate.
@@ -178,7 +211,15 @@ impl RnnStepper {
             layers: layers
                 .map(|(i, layer)| Layer::new(layer, i, w, lanes))
                 .collect(),
-            logits: Matrix::pack(hidden, &w.logits, &w.logits_bias, &whole),
+            token_head: w.token_head.as_ref().map(|head| {
+                let width: Vec<_> = columns(0..w.features()).collect();
+                PackedHead {
+                    matrix: Matrix::pack(hidden, &head.weight, &head.bias, &width),
+                    projected: Rows::zeros(lanes, w.features()),
+                    features: Rows::zeros(lanes, w.features()),
+                }
+            }),
+            logits: Matrix::pack(w.features(), &w.logits, &w.logits_bias, &whole),
             initial: Matrix::pack(w.condition, &w.initial, units, &all_units),
             scratch: Rows::zeros(lanes, alphabet.size),
             weights,
@@ -312,29 +353,93 @@ impl F32Work for Step<'_> {
         let PackedRnn {
             weights,
             layers,
+            token_head,
             logits: logits_matrix,
             scratch,
             ..
         } = self.net;
         let lanes = scratch.len();
-        let sources = weights.side_inputs.sources();
-        for (lane, rows) in self.input.rows.chunks_exact(sources).enumerate() {
-            layers[0].look_up(weights, rows, lane);
-        }
-        let mut first = 0;
-        for i in 0..layers.len() {
-            let (below, above) = layers.split_at_mut(i);
-            let layer = &mut above[0];
-            if let Some(below) = below.last() {
-                layer.read_layer_below(registers, &below.output, lanes);
+        let due = |lane: usize| (self.input.positions[lane] - 1).is_multiple_of(weights.stride);
+        if (0..lanes).any(due) {
+            let waiting: Vec<usize> = (0..lanes).filter(|&lane| !due(lane)).collect();
+            let before: Vec<_> = waiting.iter().map(|&lane| state(layers, lane)).collect();
+            step_layers(registers, weights, layers, self.input, lanes);
+            for (&lane, before) in waiting.iter().zip(before) {
+                set_state(layers, lane, &before);
             }
-            let conditions = self.input.conditions.skip(first);
-            layer.step(registers, weights.cell, lanes, conditions);
-            first += layer.bias.len();
+            if let Some(PackedHead {
+                matrix, projected, ..
+            }) = token_head
+            {
+                let top = layers[layers.len() - 1].output.view(0);
+                matrix.multiply(registers, lanes, top, matrix.bias(), projected);
+            }
         }
-        let top = layers[layers.len() - 1].output.view(0);
-        logits_matrix.multiply(registers, lanes, top, logits_matrix.bias(), scratch);
+        let features = match (token_head, &weights.token_head) {
+            (Some(head), Some(table)) => {
+                let features = &mut head.features;
+                sum_rows(
+                    self.input.rows,
+                    &table.embedding,
+                    weights.features(),
+                    features,
+                );
+                for lane in 0..lanes {
+                    let features = features.blocks_mut(lane);
+                    add(features, head.projected.blocks(lane));
+                    rectify(features);
+                }
+                features.view(0)
+            }
+            _ => layers[layers.len() - 1].output.view(0),
+        };
+        logits_matrix.multiply(registers, lanes, features, logits_matrix.bias(), scratch);
         scratch.copy_to(self.logits);
+    }
+}
+
+/// The states of all layers in one lane, one after another.
+fn state(layers: &[Layer], lane: usize) -> Vec<Block> {
+    let of_layer =
+        |layer: &Layer| [layer.output.blocks(lane), layer.cell_state.blocks(lane)].concat();
+    layers.iter().flat_map(of_layer).collect()
+}
+
+/// The inverse of [`state`].
+fn set_state(layers: &mut [Layer], lane: usize, state: &[Block]) {
+    let mut from = 0;
+    for layer in layers {
+        for rows in [&mut layer.output, &mut layer.cell_state] {
+            let blocks = rows.blocks_mut(lane);
+            blocks.copy_from_slice(&state[from..from + blocks.len()]);
+            from += blocks.len();
+        }
+    }
+}
+
+/// One step of every layer in every lane.
+#[inline(always)]
+fn step_layers<R: F32Registers>(
+    registers: R,
+    weights: &RecurrentWeights,
+    layers: &mut [Layer],
+    input: StepInput,
+    lanes: usize,
+) {
+    let sources = weights.side_inputs.sources();
+    for (lane, rows) in input.rows.chunks_exact(sources).enumerate() {
+        layers[0].look_up(weights, rows, lane);
+    }
+    let mut first = 0;
+    for i in 0..layers.len() {
+        let (below, above) = layers.split_at_mut(i);
+        let layer = &mut above[0];
+        if let Some(below) = below.last() {
+            layer.read_layer_below(registers, &below.output, lanes);
+        }
+        let conditions = input.conditions.skip(first);
+        layer.step(registers, weights.cell, lanes, conditions);
+        first += layer.bias.len();
     }
 }
 
@@ -357,6 +462,9 @@ impl PackedNet for PackedRnn {
         for layer in &mut self.layers {
             layer.output.gather(parents);
             layer.cell_state.gather(parents);
+        }
+        if let Some(head) = &mut self.token_head {
+            head.projected.gather(parents);
         }
     }
 
@@ -415,8 +523,26 @@ mod tests {
             layers: (0..layers).map(|i| layer(i, &mut random)).collect(),
             initial: random.values(condition * layers * hidden, 1.0),
             conditioning: random.values(condition * layers * width, 0.5),
+            stride: 1,
+            token_head: None,
             logits: random.values(hidden * alphabet.size, 1.0),
             logits_bias: random.values(alphabet.size, 0.5),
+        }
+    }
+
+    /// The network with a step every five tokens.
+    fn with_token_head(w: RecurrentWeights) -> RecurrentWeights {
+        let (mut random, width) = (Lcg(18), 21);
+        let entries = w.side_inputs.entries(w.alphabet.inputs());
+        RecurrentWeights {
+            stride: 5,
+            token_head: Some(TokenHeadWeights {
+                embedding: random.values(entries * width, 0.5),
+                weight: random.values(w.hidden * width, 0.5),
+                bias: random.values(width, 0.5),
+            }),
+            logits: random.values(width * w.alphabet.size, 1.0),
+            ..w
         }
     }
 
@@ -501,18 +627,21 @@ mod tests {
             (RecurrentCell::Gru, 37),
             (RecurrentCell::Gru, 16),
         ] {
-            let w = Arc::new(network(cell, hidden, 2, &side_inputs(&[6], &[(3, 5)])));
-            let subject = Subject {
-                stepper: &|lanes, instruction_set| {
-                    Box::new(
-                        RnnStepper::with_instruction_set(w.clone(), lanes, instruction_set)
-                            .unwrap(),
-                    )
-                },
-                condition: 2,
-                steps: 30,
-            };
-            subject.keeps_the_laws();
+            let every_token = network(cell, hidden, 2, &side_inputs(&[6], &[(3, 5)]));
+            for w in [with_token_head(every_token.clone()), every_token] {
+                let w = Arc::new(w);
+                let subject = Subject {
+                    stepper: &|lanes, instruction_set| {
+                        Box::new(
+                            RnnStepper::with_instruction_set(w.clone(), lanes, instruction_set)
+                                .unwrap(),
+                        )
+                    },
+                    condition: 2,
+                    steps: 30,
+                };
+                subject.keeps_the_laws();
+            }
         }
     }
 

@@ -63,6 +63,7 @@ impl SentenceVaeConfig {
             layers: 1,
             tied: true,
             dropout: self.dropout,
+            stride: 1,
         }
     }
 }

@@ -64,7 +64,7 @@ impl BatchedNet for BatchedWaveNet {
         }
     }
 
-    fn step(&mut self, rows: Tensor<1, Int>) -> Tensor<2> {
+    fn step(&mut self, rows: Tensor<1, Int>, _positions: &[usize]) -> Tensor<2> {
         let r = self.residual;
         let mut x = look_up(&self.embedding, rows, self.lanes);
         let mut skip: Option<Tensor<2>> = None;

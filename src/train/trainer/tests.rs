@@ -190,6 +190,7 @@ fn settings(report_every: u64, patience: u32) -> TrainerSettings {
         warmup: 5,
         report_every,
         patience,
+        word_dropout: 0.0,
         optimizer: OptimizerSettings::default(),
     }
 }
