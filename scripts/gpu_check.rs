@@ -11,10 +11,11 @@ use std::time::Instant;
 use burn::prelude::*;
 use ensuite::internals::{
     Alphabet, Batch, BatchSettings, Clock, DeviceChoice, ElboSettings, GateInput, Interface, Item,
-    Model, ModelSpec, OptimizerSettings, Recipe, Recurrence, RecurrentCell, RecurrentConfig,
-    ResidualStack, Sampler, Sampling, SentenceVaeConfig, SequenceConfig, SequenceModel, SideInputs,
-    StepContext, TrainerSettings, WaveNetConfig, cross_entropy, device_of, embedding,
-    generate_many, is_cpu, linear, parameters, recurrent, residual_stack, with_values,
+    Model, ModelSpec, OptimizerSettings, Prediction, Recipe, Recurrence, RecurrentCell,
+    RecurrentConfig, ResidualStack, Sampler, Sampling, SentenceVaeConfig, SequenceConfig,
+    SequenceModel, SideInputs, StepContext, TrainerSettings, WaveNetConfig, cross_entropy,
+    device_of, embedding, generate_many, is_cpu, linear, parameters, recurrent, residual_stack,
+    with_values,
 };
 use serde_json::json;
 
@@ -241,6 +242,9 @@ const ALPHABET: Alphabet = Alphabet {
     stop: None,
 };
 
+/// The name of the model that reads a prediction.
+const PREDICTING: &str = "WaveNet with a prediction";
+
 /// One model of each kind: its name, what it is, and the model on the CPU.
 fn models() -> Vec<(&'static str, ModelSpec, Model)> {
     let recurrent = RecurrentConfig {
@@ -249,20 +253,33 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
         layers: 2,
         tied: true,
         dropout: 0.1,
+        stride: 1,
+    };
+    let wavenet = WaveNetConfig {
+        layers: 10,
+        cycle: 5,
+        dilations: Vec::new(),
+        residual: 32,
+        skip: 64,
+        head: 64,
+    };
+    let every_third = RecurrentConfig {
+        tied: false,
+        stride: 3,
+        ..recurrent.clone()
     };
     let all = [
         (
-            "WaveNet",
-            sequence(SequenceConfig::WaveNet(WaveNetConfig {
-                layers: 10,
-                cycle: 5,
-                dilations: Vec::new(),
-                residual: 32,
-                skip: 64,
-                head: 64,
-            })),
+            PREDICTING,
+            sequence(SequenceConfig::WaveNet(wavenet.clone())),
+            11,
+        ),
+        (
+            "GRU, a step every third token",
+            sequence(SequenceConfig::Gru(every_third)),
             3,
         ),
+        ("WaveNet", sequence(SequenceConfig::WaveNet(wavenet)), 3),
         ("LSTM", sequence(SequenceConfig::Lstm(recurrent.clone())), 3),
         ("GRU", sequence(SequenceConfig::Gru(recurrent)), 0),
         (
@@ -293,7 +310,14 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
             let interface = Interface {
                 alphabet: ALPHABET,
                 side_inputs: SideInputs {
-                    prediction: None,
+                    prediction: (name == PREDICTING).then(|| Prediction {
+                        values: (0..ALPHABET.size).map(|i| i as f32 * 0.05 - 1.0).collect(),
+                        order: 3,
+                        longest: 9,
+                        window: 12,
+                        refine: 3,
+                        levels: 4,
+                    }),
                     lags: if condition > 0 { vec![7] } else { vec![] },
                     clocks: if condition > 0 {
                         vec![Clock {
@@ -363,6 +387,7 @@ fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &
             warmup: 0,
             report_every: 1,
             patience: 0,
+            word_dropout: 0.0,
             optimizer: OptimizerSettings::default(),
         },
         batches: BatchSettings {
@@ -476,6 +501,7 @@ fn making(device: &Device, quick: bool) -> bool {
         layers: 1,
         tied: false,
         dropout: 0.0,
+        stride: 1,
     });
     let wavenet = |residual, skip| {
         SequenceConfig::WaveNet(WaveNetConfig {

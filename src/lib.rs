@@ -125,8 +125,8 @@ pub mod internals {
         residual_stack,
     };
     pub use crate::sequence::{
-        Alphabet, Clock, Conditions, Item, Sampler, Sampling, SideInputs, Stepper, Token,
-        generate_many,
+        Alphabet, Clock, Conditions, Item, Prediction, Sampler, Sampling, SideInputs, Stepper,
+        Token, generate_many,
     };
     pub use crate::train::{
         AdamW, BatchSettings, OptimizerSettings, Recipe, StepContext, TrainerSettings, mean_nll,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use realfft::RealFftPlanner;
 
 use crate::cli::{World, ensuite, outcome, succeed};
+use crate::two_tiers::trained;
 
 /// The sample rate of the server's output, in Hz.
 const RATE: u32 = 48_000;
@@ -306,41 +307,61 @@ fn the_device_plays_what_generate_writes() {
     let (world, server) = (World::new(), Server::start());
     for rate in ["8000", "16000", "44100", "48000"] {
         let model = model_at(&world, rate);
-        let (file, record) = (world.text("generated.wav"), world.text("recorded.wav"));
-        let settings = ["--seconds", "1", "--seed", "3", "--temperature", "0.9"];
-        succeed(&[&["generate", &model, "-o", &file], &settings[..]].concat());
-        // All of it is generated before playback starts, so that the speed of the machine does not matter.
-        let more = ["--no-guard", "--record", &record, "--prebuffer", "2"];
-        let play = || {
-            let (code, _, said) =
-                outcome(&mut server.play(&[&[model.as_str()], &settings[..], &more].concat()));
-            assert_eq!(code, 0, "{said}");
-            assert!(said.contains(" 0 underruns"), "{rate} Hz: {said}");
-            assert!(
-                !said.contains('\x1b'),
-                "escape codes without a terminal: {said}"
-            );
-            assert!(
-                fs::read(&file).unwrap() == fs::read(&record).unwrap(),
-                "{rate} Hz: other samples than generate's"
-            );
-            server.catch_up();
-            let made = samples(Path::new(&file));
-            let sought = ensuite::internals::resample(&made, rate.parse().unwrap(), RATE).unwrap();
-            heard_as(&server.heard(), &sought)
-        };
-        // On a busy machine the server or its listener loses samples now and then: one whole hearing is enough.
-        let (mut heard, mut tries) = (play(), 1);
-        while heard.0 <= 0.99 && tries < 4 {
-            (heard, tries) = (play(), tries + 1);
-        }
-        let (whole, end) = heard;
-        assert!(
-            whole > 0.99,
-            "{rate} Hz: correlation {whole} after {tries} tries"
-        );
-        assert!(end > 0.99, "{rate} Hz: its end is not heard: {end}");
+        plays_what_generate_writes(&server, &world, &model, rate, &["--temperature", "0.9"]);
     }
+}
+
+#[test]
+fn with_two_tiers_the_device_plays_what_generate_writes() {
+    if !can_listen() {
+        return;
+    }
+    let (world, server) = (trained(), Server::start());
+    let class = ["--class", "class=high"];
+    plays_what_generate_writes(&server, world, &world.text("model"), "8000", &class);
+}
+
+/// One second of this model with these settings.
+fn plays_what_generate_writes(
+    server: &Server,
+    world: &World,
+    model: &str,
+    rate: &str,
+    settings: &[&str],
+) {
+    let (file, record) = (world.text("generated.wav"), world.text("recorded.wav"));
+    let settings = [&["--seconds", "1", "--seed", "3"], settings].concat();
+    succeed(&[&["generate", model, "-o", &file], &settings[..]].concat());
+    // All of it is generated before playback starts, so that the speed of the machine does not matter.
+    let more = ["--no-guard", "--record", &record, "--prebuffer", "2"];
+    let play = || {
+        let (code, _, said) = outcome(&mut server.play(&[&[model], &settings[..], &more].concat()));
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains(" 0 underruns"), "{rate} Hz: {said}");
+        assert!(
+            !said.contains('\x1b'),
+            "escape codes without a terminal: {said}"
+        );
+        assert!(
+            fs::read(&file).unwrap() == fs::read(&record).unwrap(),
+            "{rate} Hz: other samples than generate's"
+        );
+        server.catch_up();
+        let made = samples(Path::new(&file));
+        let sought = ensuite::internals::resample(&made, rate.parse().unwrap(), RATE).unwrap();
+        heard_as(&server.heard(), &sought)
+    };
+    // On a busy machine the server or its listener loses samples now and then: one whole hearing is enough.
+    let (mut heard, mut tries) = (play(), 1);
+    while heard.0 <= 0.99 && tries < 4 {
+        (heard, tries) = (play(), tries + 1);
+    }
+    let (whole, end) = heard;
+    assert!(
+        whole > 0.99,
+        "{rate} Hz: correlation {whole} after {tries} tries"
+    );
+    assert!(end > 0.99, "{rate} Hz: its end is not heard: {end}");
 }
 
 #[test]

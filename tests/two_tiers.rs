@@ -50,7 +50,7 @@ fn training(world: &World, model: &str, more: &[&str]) -> Vec<String> {
 }
 
 /// A world with a model of two tiers, trained once for all tests.
-fn trained() -> &'static World {
+pub(crate) fn trained() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let world = world();

@@ -75,9 +75,9 @@ impl ConditionStream for LiveFrames {
     }
 
     fn next(&mut self) -> Option<HeldCondition> {
-        while self.window.len() < 2 {
-            let frame = self.following();
-            self.window.push(frame);
+        if self.window.is_empty() {
+            let first = self.following();
+            self.window.push(first);
         }
         let frame = self.following();
         self.window.push(frame);
