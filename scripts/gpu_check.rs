@@ -300,6 +300,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
                     free_nats: 2.0,
                     word_dropout: 0.1,
                     bag_of_words: 0.5,
+                    beta: 1.0,
                 },
             },
             0,

@@ -90,17 +90,18 @@ mod train;
 #[cfg(feature = "play")]
 pub use app::play::{Command, Meters, PlayEvent, PlayOptions, Playback};
 pub use app::train::{
-    PictureTraining, SoundTraining, TextTask, TextTraining, TrainOptions, train_pictures,
-    train_sound, train_text,
+    ImageVaeTraining, PictureTraining, SoundTraining, TextTask, TextTraining, TrainOptions,
+    train_pictures, train_sound, train_text,
 };
 pub use app::{
     AudioOutput, Binarize, Budget, Classes, Color, CompleteOptions, Completion, ComputeDevice,
     DeviceChoice, Devices, EncodedSentence, EvaluateOptions, Evaluation, Event, Fit,
-    GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, Info,
-    InterpolateOptions, Interpolation, InterpolationEvaluation, InterpolationPoint,
-    InterpolationSummary, Label, Observer, OpenModel as Model, PictureEvaluation, Precision,
-    Report, Sampling, SamplingOptions, ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation,
-    Silent, Size, SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed,
+    GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, ImageVaeMeasures,
+    Info, InterpolateOptions, InterpolatePicturesOptions, Interpolation, InterpolationEvaluation,
+    InterpolationPoint, InterpolationSummary, Label, Observer, OpenModel as Model,
+    PictureEvaluation, PictureInterpolation, Precision, Report, Sampling, SamplingOptions,
+    ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation, Silent, Size, Sliders,
+    SlidersOptions, SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed,
     parse_codes,
 };
 pub use base::allocator::keep as keep_memory;

@@ -17,6 +17,8 @@ fn helps() {
     insta::assert_snapshot!("generate", help(&["generate"]));
     insta::assert_snapshot!("train-text", help(&["train", "text"]));
     insta::assert_snapshot!("train-sentence-vae", help(&["train", "sentence-vae"]));
+    insta::assert_snapshot!("train-image-vae", help(&["train", "image-vae"]));
+    insta::assert_snapshot!("sliders", help(&["sliders"]));
     insta::assert_snapshot!("interpolate", help(&["interpolate"]));
     insta::assert_snapshot!("encode", help(&["encode"]));
     insta::assert_snapshot!("decode", help(&["decode"]));

@@ -11,7 +11,7 @@ use crate::cli::{refuse, succeed};
 const SMALL: &str = "[network]\nembedding = 16\nhidden = 48\n[batches]\nrows = 16\nwindow = 64\n\
     [training]\nlearning_rate = 0.01\nwarmup = 20\nreport_every = 200\n";
 
-const SIDE: u32 = 8;
+pub(crate) const SIDE: u32 = 8;
 
 /// Stripes of a width and phase, across or upright, in two of four colours.
 fn stripes(upright: bool, number: u32) -> RgbImage {
@@ -22,13 +22,13 @@ fn stripes(upright: bool, number: u32) -> RgbImage {
     })
 }
 
-struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
 }
 
 impl World {
     /// Forty pictures in two subfolders, and a config.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -45,11 +45,11 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 
@@ -67,7 +67,7 @@ impl World {
     }
 }
 
-fn read(path: &Path) -> RgbImage {
+pub(crate) fn read(path: &Path) -> RgbImage {
     image::open(path).unwrap().to_rgb8()
 }
 

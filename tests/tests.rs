@@ -5,6 +5,7 @@ mod documentation;
 mod floors;
 mod golden;
 mod help;
+mod image_vae;
 #[cfg(feature = "play")]
 mod listening;
 mod models;

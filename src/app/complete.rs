@@ -133,6 +133,7 @@ impl OpenModel {
         }
         self.manifest.classes.check(&options.classes)?;
         let format = self.pictures()?;
+        self.refuse_image_vae()?;
         let codec = &format.codec;
         if codec.size().area() < 2 {
             return Err(Error::usage(

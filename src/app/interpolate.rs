@@ -1,11 +1,17 @@
-/*! `interpolate`: the sentences between two sentences. */
+/*! `interpolate`: the sentences between two sentences, the pictures between two pictures. */
+
+use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
 use serde::Serialize;
 
+use crate::app::picture_space::{PictureSpace, PixelSampling};
 use crate::app::sentence_space::SentenceSpace;
+use crate::app::sliders::write_rows;
 use crate::app::{Observer, OpenModel};
+use crate::base::labels::Label;
 use crate::error::Result;
+use crate::image::{Indexed, PixelCodec};
 use crate::latent::{Interpolation, interpolate, norm};
 use crate::models::sentence_vae::Refinement;
 
@@ -56,7 +62,85 @@ pub struct InterpolationPoint {
     pub norm: f64,
 }
 
+/// Between which pictures to interpolate, and how.
+#[derive(Debug, Clone)]
+pub struct InterpolatePicturesOptions {
+    /// The first picture.
+    pub from: PathBuf,
+    /// The last picture.
+    pub to: PathBuf,
+    /// Pictures, both ends included.
+    pub points: usize,
+    /// The path between the latent codes.
+    pub path: Interpolation,
+    /// Classes of all pictures; those that are missing are found in each end, and its half of the path has them.
+    pub classes: Vec<Label>,
+    /// 0 takes the likeliest colour of each pixel.
+    pub temperature: f32,
+    /// The seed of what is drawn; the same for every picture.
+    pub seed: u64,
+}
+
+/// The pictures between two pictures.
+#[derive(Debug, Clone)]
+pub struct PictureInterpolation {
+    codec: PixelCodec,
+    /// What is made of the codes.
+    pictures: Vec<Indexed>,
+}
+
+impl PictureInterpolation {
+    /// Writes them as one row (PNG), or one after another (GIF).
+    ///
+    /// # Errors
+    /// When it would be too large, or writing fails.
+    pub fn write(&self, path: &Path, scale: Option<u32>) -> Result<()> {
+        write_rows(
+            &self.codec,
+            std::slice::from_ref(&self.pictures),
+            path,
+            scale,
+        )
+    }
+}
+
 impl OpenModel {
+    /// Interpolates between two pictures.
+    ///
+    /// # Errors
+    /// When it is no image VAE, or a picture cannot be read.
+    pub fn interpolate_pictures(
+        &self,
+        options: &InterpolatePicturesOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PictureInterpolation> {
+        self.manifest.classes.check(&options.classes)?;
+        let space = PictureSpace::open(self)?;
+        let (mut codes, mut classes) = (Vec::new(), Vec::new());
+        for path in [&options.from, &options.to] {
+            let picture = space.read(path, observer)?;
+            let labels = space.name(&picture, &options.classes)?;
+            classes.push(space.classes(&labels)?);
+            let found = space.encode(&[picture], &[&classes[classes.len() - 1]])?;
+            codes.push(found.means().to_vec());
+        }
+        let codes = interpolate(options.path, &codes[0], &codes[1], options.points)?;
+        let half = codes.len() / 2;
+        let items: Vec<_> = codes
+            .into_iter()
+            .enumerate()
+            .map(|(point, code)| (classes[usize::from(point >= half)].clone(), code))
+            .collect();
+        let how = PixelSampling {
+            temperature: options.temperature,
+            seed: options.seed,
+        };
+        Ok(PictureInterpolation {
+            codec: space.format.codec.clone(),
+            pictures: space.decode(&items, how)?,
+        })
+    }
+
     /// Interpolates between two sentences.
     ///
     /// # Errors

@@ -14,12 +14,14 @@ mod info;
 mod interpolate;
 mod observer;
 mod open_model;
+mod picture_space;
 #[cfg(feature = "play")]
 pub mod play;
 mod precision;
 mod sampling;
 mod score;
 mod sentence_space;
+mod sliders;
 mod tiers;
 pub mod train;
 mod transform;
@@ -29,18 +31,22 @@ pub use complete::{CompleteOptions, Completion, check_picture_output};
 pub use devices::{AudioOutput, ComputeDevice, Devices};
 pub use encode_decode::{EncodedSentence, parse_codes};
 pub use evaluate::{
-    EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, InterpolationEvaluation,
-    InterpolationSummary, PictureEvaluation, SentenceVaeEvaluation, SoundEvaluation,
-    TextEvaluation,
+    EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, ImageVaeMeasures,
+    InterpolationEvaluation, InterpolationSummary, PictureEvaluation, SentenceVaeEvaluation,
+    SoundEvaluation, TextEvaluation,
 };
 pub use generate::{GenerateOptions, Generated};
 pub use info::Info;
-pub use interpolate::{InterpolateOptions, InterpolationPoint, SentenceInterpolation};
+pub use interpolate::{
+    InterpolateOptions, InterpolatePicturesOptions, InterpolationPoint, PictureInterpolation,
+    SentenceInterpolation,
+};
 pub use observer::{Event, Observer, Silent};
 pub use open_model::OpenModel;
 pub use precision::Precision;
 pub use sampling::{SamplingOptions, fresh_seed};
 pub use score::ScoreOptions;
+pub use sliders::{Sliders, SlidersOptions, check_rows_output};
 pub use tiers::FrameChange;
 pub use transform::TransformOptions;
 pub use words::{next_step, short_count, short_duration};

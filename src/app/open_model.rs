@@ -77,6 +77,11 @@ impl OpenModel {
         Ok((text, codec))
     }
 
+    /// Whether it is a model of pictures.
+    pub(crate) fn is_of_pictures(&self) -> bool {
+        matches!(self.manifest.medium, Medium::Pictures(_))
+    }
+
     /// The dimensions of the latent code; `None` for a model without latent codes.
     pub(crate) fn latent_size(&self) -> Option<usize> {
         self.manifest.recipe.model.latent()
@@ -111,8 +116,22 @@ impl OpenModel {
             ),
         )
         .with_hint(format!(
-            "{}; latent codes are learned by: ensuite train sentence-vae",
+            "{}; latent codes are learned by: ensuite train sentence-vae or image-vae",
             next_step(&self.manifest, self.folder.path())
+        ))
+    }
+
+    /// Refuses an image VAE where pixels have to be predicted one after another.
+    pub(crate) fn refuse_image_vae(&self) -> Result<()> {
+        if !self.is_of_pictures() || !self.has_latent_codes() {
+            return Ok(());
+        }
+        Err(Error::model(
+            self.folder.path(),
+            "it is an image VAE, whose pixels do not depend on each other",
+        )
+        .with_hint(
+            "models that complete and score pictures are trained by: ensuite train pictures",
         ))
     }
 

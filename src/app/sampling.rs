@@ -5,8 +5,9 @@ use rand_core::Rng;
 use crate::app::OpenModel;
 use crate::base::labels::{Classes, Label, describe};
 use crate::base::rng::rng_stream;
-use crate::checkpoint::Medium;
+use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::{Error, Result};
+use crate::latent::Normals;
 use crate::sequence::{Item, Sampler, Sampling, Token};
 
 /// A new seed, short enough to type.
@@ -100,13 +101,32 @@ pub(crate) fn items(
             let made = Item {
                 stream: None,
                 sampler: Sampler::new(sampling, seed, item)?,
-                condition: model.manifest.condition(&labels)?,
+                condition: condition_of(&model.manifest, &labels, seed, item)?,
                 prompt: prompt.to_vec(),
             };
             Ok((made, describe(&labels)))
         })
         .collect::<Result<Vec<_>>>()
         .map(|all| all.into_iter().unzip())
+}
+
+/// The condition of an item: its labels and, for a model of pictures with latent codes, a code from the prior N(0, I).
+pub(crate) fn condition_of(
+    manifest: &ModelManifest,
+    labels: &[Label],
+    seed: u64,
+    item: u64,
+) -> Result<Option<Vec<f32>>> {
+    let condition = manifest.condition(labels)?;
+    match (&manifest.medium, manifest.recipe.model.latent()) {
+        (Medium::Pictures(_), Some(latent)) => {
+            let without = manifest.interface().condition;
+            let mut condition = condition.unwrap_or_else(|| vec![0.0; without]);
+            condition.extend(Normals::new(*b"prior   ", seed, item).code(latent));
+            Ok(Some(condition))
+        }
+        _ => Ok(condition),
+    }
 }
 
 /// Refuses lengths of sound that are not possible.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::latent::{Choice, LineSelectionSettings, Posteriors, select_lines};
 use crate::models::rnn::{RecurrentWeights, RnnStepper};
 use crate::models::sentence_vae::{Refinement, encode, refine};
-use crate::models::{Model, SentenceVae};
+use crate::models::{Model, SentenceVae, Vae};
 use crate::sequence::{BeamSettings, Codec, Hypothesis, Query, Token, beam_search};
 use crate::text::{TextCodec, TextUnit};
 

@@ -7,7 +7,11 @@ use crate::checkpoint::{Medium, ModelManifest};
 /// The next thing to do with a trained model: a verb and the command.
 pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     let model = quoted(model);
-    if manifest.recipe.model.latent().is_some() {
+    let latent = manifest.recipe.model.latent().is_some();
+    if latent && matches!(manifest.medium, Medium::Pictures(_)) {
+        return format!("move its sliders with: ensuite sliders {model} -o sliders.png");
+    }
+    if latent {
         return format!(
             "interpolate with: ensuite interpolate {model} \"one sentence\" \"another one\""
         );

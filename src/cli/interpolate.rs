@@ -1,52 +1,128 @@
-/*! `ensuite interpolate MODEL A B`: the sentences between two sentences. */
+/*! `ensuite interpolate MODEL A B`: the sentences between two sentences, the pictures between two pictures. */
 
 use std::path::PathBuf;
 
 use crate::app::Interpolation;
-use crate::app::{InterpolateOptions, OpenModel};
+use crate::app::{
+    InterpolateOptions, InterpolatePicturesOptions, Label, OpenModel, check_rows_output, fresh_seed,
+};
+use crate::cli::arguments::parse_label;
 use crate::cli::terminal::{Terminal, print, print_json};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// Interpolate between two sentences in the latent space
+/// Interpolate between two sentences or pictures in the latent space
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder, of a model trained by `train sentence-vae`
+    /// The model folder, of a model trained by `train sentence-vae` or `train image-vae`
     model: PathBuf,
-    /// The first sentence
+    /// The first sentence, or the file of the first picture
     #[arg(value_name = "A")]
     from: String,
-    /// The last sentence
+    /// The last sentence, or the file of the last picture
     #[arg(value_name = "B")]
     to: String,
-    /// How many lines, both ends included
+    /// How many lines or pictures, both ends included
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=200))]
     points: u64,
-    /// Beams of the search at each latent code
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
-    beam: u64,
-    /// The most steps that refine the latent codes of both ends until they decode to what was typed; 0: none
-    #[arg(long, value_name = "STEPS", default_value_t = 100)]
-    refine: usize,
+    /// Sentences: beams of the search at each latent code [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    beam: Option<u64>,
+    /// Sentences: the most steps that refine the latent codes of both ends until they decode to what was typed; 0: none [default: 100]
+    #[arg(long, value_name = "STEPS")]
+    refine: Option<usize>,
     /// The path between the latent codes: lerp, the straight line, or slerp, the arc
     #[arg(long, value_name = "PATH", default_value_t = Interpolation::Lerp)]
     path: Interpolation,
-    /// Print JSON, with latent codes, likelihoods and distances
+    /// Sentences: print JSON, with latent codes, likelihoods and distances
     #[arg(long)]
     json: bool,
+    /// Pictures: the file to write, .png for a row or .gif for one after another; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Pictures: choose a class, as in digit=7 [default: that of each end]
+    #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
+    classes: Vec<Label>,
+    /// Pictures: 0 takes the likeliest colour of each pixel, 1 draws it [default: 0]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Pictures: the seed of what is drawn, the same for every picture
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Pictures: how many times to enlarge each pixel
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    scale: Option<u32>,
+}
+
+/// Refuses flags of the other kind of model.
+fn refuse(flags: &[(&str, bool)], what: &str) -> Result<()> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            Err(Error::usage(format!("{flag} does not apply to {what}")).with_hint("omit it"))
+        }
+        None => Ok(()),
+    }
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let model = OpenModel::open(&args.model)?;
+    if model.is_of_pictures() {
+        return pictures(args, &model, terminal);
+    }
+    refuse(
+        &[
+            ("--output", args.output.is_some()),
+            ("--class", !args.classes.is_empty()),
+            ("--temperature", args.temperature.is_some()),
+            ("--seed", args.seed.is_some()),
+            ("--scale", args.scale.is_some()),
+        ],
+        "a model of sentences",
+    )?;
     let options = InterpolateOptions {
         from: args.from,
         to: args.to,
         points: args.points as usize,
-        beams: args.beam as usize,
-        refine: args.refine,
+        beams: args.beam.unwrap_or(5) as usize,
+        refine: args.refine.unwrap_or(100),
         path: args.path,
     };
-    let found = OpenModel::open(&args.model)?.interpolate(&options, terminal)?;
+    let found = model.interpolate(&options, terminal)?;
     if args.json {
         return print_json(&found);
     }
     found.points.iter().try_for_each(|point| print(&point.line))
+}
+
+fn pictures(args: Args, model: &OpenModel, terminal: &mut Terminal) -> Result<()> {
+    refuse(
+        &[
+            ("--beam", args.beam.is_some()),
+            ("--refine", args.refine.is_some()),
+            ("--json", args.json),
+        ],
+        "a model of pictures",
+    )?;
+    let Some(output) = args.output else {
+        return Err(Error::usage("the pictures need a file to be written to")
+            .with_hint("give one, as in -o walk.png or -o walk.gif"));
+    };
+    check_rows_output(model, &output, args.scale)?;
+    let options = InterpolatePicturesOptions {
+        from: args.from.into(),
+        to: args.to.into(),
+        points: args.points as usize,
+        path: args.path,
+        classes: args.classes,
+        temperature: args.temperature.unwrap_or(0.0),
+        seed: args.seed.unwrap_or_else(fresh_seed),
+    };
+    let found = model.interpolate_pictures(&options, terminal)?;
+    found.write(&output, args.scale)?;
+    terminal.say(format!(
+        "{}: {} pictures, seed {}",
+        output.display(),
+        options.points,
+        options.seed
+    ));
+    Ok(())
 }

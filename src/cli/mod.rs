@@ -16,6 +16,7 @@ mod interpolate;
 #[cfg(feature = "play")]
 mod play;
 mod score;
+mod sliders;
 mod terminal;
 mod train;
 mod transform;
@@ -57,8 +58,10 @@ enum Verb {
     Play(play::Args),
     /// Complete a picture of which a part is given
     Complete(complete::Args),
-    /// Interpolate between two sentences
+    /// Interpolate between two sentences or pictures
     Interpolate(interpolate::Args),
+    /// Show what the numbers of a latent code do to a picture
+    Sliders(sliders::Args),
     /// Encode sentences to latent codes
     Encode(encode_decode::EncodeArgs),
     /// Decode latent codes to sentences
@@ -88,6 +91,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Play(args) => play::run(args, terminal),
         Verb::Complete(args) => complete::run(args, terminal),
         Verb::Interpolate(args) => interpolate::run(args, terminal),
+        Verb::Sliders(args) => sliders::run(args, terminal),
         Verb::Encode(args) => encode_decode::encode(args, terminal),
         Verb::Decode(args) => encode_decode::decode(&args),
         Verb::Eval(args) => eval::run(args, terminal),

@@ -50,6 +50,63 @@ pub(crate) fn write_gif(
     write_atomic(path, &bytes)
 }
 
+/// The time of one frame of a film, in hundredths of a second.
+const FRAME: u16 = 12;
+
+/// Writes frames one after another, each some pictures below each other, for ever back and forth.
+///
+/// # Errors
+/// A usage error when there is none, the film is too large or `scale` is 0; an error when the file cannot be written.
+pub(crate) fn write_film(
+    frames: &[Vec<&Indexed>],
+    palette: &Palette,
+    scale: u32,
+    path: &Path,
+) -> Result<()> {
+    let first = frames.first().and_then(|column| column.first());
+    let Some(size) = first.map(|picture| picture.size) else {
+        return Err(Error::usage("a film without pictures cannot be written"));
+    };
+    let (width, height) = (
+        size.width().saturating_mul(scale),
+        (size.height() * frames[0].len() as u32).saturating_mul(scale),
+    );
+    if scale == 0 || width.max(height) > MAX_SIDE {
+        return Err(
+            Error::usage(format!("a GIF of {width}x{height} pixels is not possible")).with_hint(
+                format!("no side may exceed {MAX_SIDE} pixels: give a smaller --scale"),
+            ),
+        );
+    }
+    let write = || -> std::result::Result<Vec<u8>, EncodingError> {
+        let mut bytes = Vec::new();
+        let colors = palette.colors().as_flattened();
+        let mut encoder = Encoder::new(&mut bytes, width as u16, height as u16, colors)?;
+        encoder.set_repeat(Repeat::Infinite)?;
+        let back = frames.len().saturating_sub(1).max(1);
+        for column in frames.iter().chain(frames[1..back].iter().rev()) {
+            let all: Vec<u8> = column
+                .iter()
+                .flat_map(|picture| picture.indices.iter().copied())
+                .collect();
+            let whole = Stroke {
+                start: 0,
+                end: all.len(),
+            };
+            let mut frame = whole.of(&all, size.width() as usize, scale);
+            frame.delay = FRAME;
+            encoder.write_frame(&frame)?;
+        }
+        drop(encoder);
+        Ok(bytes)
+    };
+    let bytes = write().map_err(|error| Error::Write {
+        path: path.into(),
+        source: std::io::Error::other(error),
+    })?;
+    write_atomic(path, &bytes)
+}
+
 fn encode(
     indexed: &Indexed,
     palette: &Palette,
@@ -74,7 +131,7 @@ fn encode(
     let strokes = strokes(indexed.size.width() as usize, indexed.indices.len(), given);
     let moment = |number: usize| DURATION * number / strokes.len();
     for (number, stroke) in strokes.iter().enumerate() {
-        let mut frame = stroke.frame(indexed, scale);
+        let mut frame = stroke.of(&indexed.indices, indexed.size.width() as usize, scale);
         frame.delay = if number + 1 == strokes.len() {
             HOLD
         } else if stroke.end <= given {
@@ -96,11 +153,11 @@ struct Stroke {
 }
 
 impl Stroke {
-    fn frame(self, indexed: &Indexed, scale: u32) -> Frame<'static> {
-        let width = indexed.size.width() as usize;
+    /// These of the pixels `[height, width]`.
+    fn of(self, indices: &[u8], width: usize, scale: u32) -> Frame<'static> {
         let columns = (self.end - self.start).min(width);
         let scale = scale as usize;
-        let rows = indexed.indices[self.start..self.end].chunks(columns);
+        let rows = indices[self.start..self.end].chunks(columns);
         let buffer: Vec<u8> = rows
             .flat_map(|row| {
                 let wide = row

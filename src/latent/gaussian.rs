@@ -32,6 +32,11 @@ impl<'a> Gaussian<'a> {
         Self { mean, log_variance }
     }
 
+    /// The mean, `[dims]`.
+    pub fn mean(&self) -> &'a [f32] {
+        self.mean
+    }
+
     /// Mean and log variance of each dimension.
     fn dimensions(&self) -> impl Iterator<Item = (f64, f64)> {
         self.mean

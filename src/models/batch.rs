@@ -58,6 +58,14 @@ impl Batch {
         }
     }
 
+    /// The batch for a network whose condition is added later.
+    pub(crate) fn without_condition(&self) -> Self {
+        Self {
+            condition: None,
+            ..self.clone()
+        }
+    }
+
     /// Scored positions.
     pub fn scored(&self) -> usize {
         self.targets.iter().filter(|&&target| target >= 0).count()

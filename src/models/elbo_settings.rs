@@ -22,9 +22,22 @@ pub struct ElboSettings {
     /// The first weight of the bag-of-words loss: predicting a sentence's words from its latent code, in any order. It
     /// falls to 0 until the KL weight is 1.
     pub bag_of_words: f64,
+    /// The KL weight at the end, β (Higgins et al. 2017, β-VAE): 1 for the ELBO. 0 makes a plain autoencoder, without noise on
+    /// its codes.
+    #[serde(default = "one")]
+    pub beta: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl ElboSettings {
+    /// Whether it trains a plain autoencoder.
+    pub fn is_autoencoder(&self) -> bool {
+        self.beta == 0.0
+    }
+
     /// Refuses settings that cannot work.
     ///
     /// # Errors
@@ -48,6 +61,7 @@ impl ElboSettings {
         for (name, value) in [
             ("free_nats", self.free_nats),
             ("bag_of_words", self.bag_of_words),
+            ("beta", self.beta),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return refuse(

@@ -10,6 +10,7 @@ mod dropout;
 mod elbo_settings;
 mod forecast;
 mod forecast_step;
+pub mod image_vae;
 mod init;
 mod latent_model;
 mod parameters;
@@ -21,6 +22,7 @@ mod sequence_model;
 mod stepper_conformance;
 #[cfg(test)]
 pub(crate) mod testing;
+mod vae;
 pub mod wavenet;
 mod weights;
 
@@ -28,14 +30,16 @@ pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
 pub(crate) use batch::{forecasts, input, nll_of_logits};
 pub use elbo_settings::ElboSettings;
+pub use image_vae::{ImageVae, ImageVaeConfig};
 pub use latent_model::LatentModel;
 pub use parameters::{parameters, with_values};
 pub(crate) use preset::Size;
 pub use rnn::{Recurrent, RecurrentConfig};
-pub(crate) use sentence_vae::{DECODER, GaussianTensors};
 pub use sentence_vae::{SentenceVae, SentenceVaeConfig};
 pub(crate) use sequence_model::values;
 pub use sequence_model::{Interface, SequenceInput, SequenceModel, device_of};
+pub(crate) use vae::GaussianTensors;
+pub use vae::Vae;
 pub use wavenet::{WaveNet, WaveNetConfig};
 
 use burn::prelude::*;
@@ -56,6 +60,13 @@ pub enum ModelSpec {
     SentenceVae {
         /// The sizes of both.
         network: SentenceVaeConfig,
+        /// The schedule of its training.
+        elbo: ElboSettings,
+    },
+    /// An encoder of pictures, and a decoder of all pixels from a latent code.
+    ImageVae {
+        /// The sizes of both.
+        network: ImageVaeConfig,
         /// The schedule of its training.
         elbo: ElboSettings,
     },
@@ -85,6 +96,9 @@ impl ModelSpec {
             Self::SentenceVae { network, .. } => {
                 SentenceVae::new(network.clone(), interface, seed, device).map(Model::SentenceVae)
             }
+            Self::ImageVae { network, .. } => {
+                ImageVae::new(network.clone(), interface, seed, device).map(Model::ImageVae)
+            }
         }
     }
 
@@ -99,6 +113,10 @@ impl ModelSpec {
                 network.validate()?;
                 elbo.validate()
             }
+            Self::ImageVae { network, elbo } => {
+                network.validate()?;
+                elbo.validate()
+            }
         }
     }
 
@@ -107,6 +125,7 @@ impl ModelSpec {
         match self {
             Self::Sequence { network } => network.name(),
             Self::SentenceVae { .. } => "sentence-vae",
+            Self::ImageVae { .. } => "image-vae",
         }
     }
 
@@ -114,7 +133,7 @@ impl ModelSpec {
     pub fn receptive_field(&self) -> Option<usize> {
         match self {
             Self::Sequence { network } => network.receptive_field(),
-            Self::SentenceVae { .. } => None,
+            Self::SentenceVae { .. } | Self::ImageVae { .. } => None,
         }
     }
 
@@ -133,6 +152,7 @@ impl ModelSpec {
         match self {
             Self::Sequence { .. } => None,
             Self::SentenceVae { network, .. } => Some(network.latent),
+            Self::ImageVae { network, .. } => Some(network.latent),
         }
     }
 }
@@ -187,16 +207,19 @@ pub enum Model {
     Recurrent(Recurrent),
     /// A recurrent decoder conditioned on a latent code, and its encoder.
     SentenceVae(SentenceVae),
+    /// An encoder of pictures, and a decoder of all pixels from a latent code.
+    ImageVae(ImageVae),
 }
 
 impl Model {
-    /// The model as one that predicts the next token, if it is one; a sentence VAE is its decoder, and the latent code is
-    /// the condition.
+    /// The model as one that predicts the next token, if it is one; a VAE is its decoder, and the latent code is
+    /// (the end of) the condition.
     pub fn sequence(&self) -> Option<&dyn SequenceModel> {
         Some(match self {
             Self::WaveNet(net) => net,
             Self::Recurrent(net) => net,
             Self::SentenceVae(net) => net,
+            Self::ImageVae(net) => net,
         })
     }
 
@@ -214,6 +237,7 @@ impl Model {
         match self {
             Self::WaveNet(_) | Self::Recurrent(_) => None,
             Self::SentenceVae(vae) => Some(vae),
+            Self::ImageVae(vae) => Some(vae),
         }
     }
 }

@@ -1,5 +1,5 @@
 /*!
-The negative evidence lower bound (ELBO), the task of a sentence VAE, with a schedule against posterior collapse.
+The negative evidence lower bound (ELBO), the task of every VAE, with a schedule against posterior collapse.
 
 A decoder that predicts well by itself learns to ignore the latent code (Bowman et al. 2016, §3.1). So training begins as an
 autoencoder, with almost no KL weight; then the decoder may be re-initialised, the KL weight rises to 1, and some nats of the
@@ -14,8 +14,8 @@ use crate::base::rng::rng_stream;
 use crate::error::Result;
 use crate::latent::{Normals, Posteriors};
 use crate::models::{
-    Batch, DECODER, ElboSettings, GaussianTensors, Model, SentenceVae, SequenceInput,
-    SequenceModel, input, nll_of_logits, parameters, values, with_values,
+    Batch, ElboSettings, GaussianTensors, Model, SequenceInput, Vae, input, nll_of_logits,
+    parameters, values, with_values,
 };
 use crate::sequence::Likelihood;
 use crate::train::all_reduce::AllReduce;
@@ -43,9 +43,9 @@ fn kl_weight(settings: &ElboSettings, at: StepContext) -> f64 {
     if beyond < 0.0 || at.planned.is_none() {
         LEAST
     } else if beyond < settings.ramp {
-        LEAST + (1.0 - LEAST) * beyond / settings.ramp
+        LEAST + (settings.beta - LEAST) * beyond / settings.ramp
     } else {
-        1.0
+        settings.beta.max(LEAST)
     }
 }
 
@@ -61,9 +61,9 @@ fn reset_step(settings: &ElboSettings, planned: u64) -> Option<u64> {
     (settings.reset_decoder && step > 0).then_some(step)
 }
 
-/// Trains a sentence VAE.
-pub struct ElboTask<'a> {
-    learner: Learner<SentenceVae>,
+/// Trains a VAE.
+pub struct ElboTask<'a, V> {
+    learner: Learner<V>,
     settings: ElboSettings,
     /// Of latent codes, dropped words, dropout and the re-initialised decoder.
     seed: u64,
@@ -73,10 +73,10 @@ pub struct ElboTask<'a> {
     device: Device,
 }
 
-impl<'a> ElboTask<'a> {
+impl<'a, V: Vae> ElboTask<'a, V> {
     /// Trains `vae`, which is on a plain device. `seed` is the seed of everything random in training.
     pub fn new(
-        vae: SentenceVae,
+        vae: V,
         settings: ElboSettings,
         optimizer: OptimizerSettings,
         seed: u64,
@@ -96,8 +96,8 @@ impl<'a> ElboTask<'a> {
     /// The loss of a batch in nats a token, `[1]`.
     fn loss(&self, batch: &Batch, at: StepContext) -> Tensor<1> {
         let (vae, settings) = (&self.learner.net, &self.settings);
-        let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
-        let codes = draw(&encoded, self.seed, at.batch, &self.device);
+        let encoded = vae.posteriors(batch);
+        let codes = self.codes(&encoded, at.batch, &self.device);
         let mut rng = rng_stream(self.seed, *b"words   ", at.batch);
         let heard = drop_words(
             vae.interface(),
@@ -105,21 +105,40 @@ impl<'a> ElboTask<'a> {
             settings.word_dropout,
             &mut rng,
         );
-        let mut read = input(vae.interface(), &heard, &self.device);
-        read.condition = Some(codes.clone());
+        let mut read = input(vae.interface(), &heard.without_condition(), &self.device);
+        read.condition = Some(vae.condition(codes.clone(), batch));
         let seed = seed_of_batch(self.seed, at.batch);
         let logits = vae.training_logits(read, seed);
         let reconstruction = nll_of_logits(logits, batch);
         // The mean of each dimension over the batch is free up to its share (Kingma et al. 2016, appendix C).
         let free = settings.free_nats / vae.latent() as f64;
-        let kl = kl_divergence(&encoded).mean_dim(0).clamp_min(free).sum();
-        let kl = kl * (kl_weight(settings, at) * batch.rows as f64);
+        let price = self.price(&encoded).mean_dim(0).clamp_min(free).sum();
+        let kl = price * (kl_weight(settings, at) * batch.rows as f64);
         let mut loss = reconstruction + kl;
         let bag_weight = bag_of_words_weight(settings, at);
-        if bag_weight > 0.0 {
-            loss = loss + vae.bag_of_words(codes, &batch.targets) * bag_weight;
+        if bag_weight > 0.0
+            && let Some(bag) = vae.bag_of_words(&codes, batch)
+        {
+            loss = loss + bag * bag_weight;
         }
         loss / batch.scored().max(1) as f64
+    }
+
+    /// Codes drawn from the posteriors, or an autoencoder's: their means.
+    fn codes(&self, encoded: &GaussianTensors, item: u64, device: &Device) -> Tensor<2> {
+        if self.settings.is_autoencoder() {
+            return encoded.mean.clone();
+        }
+        draw(encoded, self.seed, item, device)
+    }
+
+    /// What the codes cost in each row and dimension: the KL divergence; for an autoencoder half their square, so that they
+    /// stay near zero.
+    fn price(&self, encoded: &GaussianTensors) -> Tensor<2> {
+        if self.settings.is_autoencoder() {
+            return encoded.mean.clone() * encoded.mean.clone() * 0.5;
+        }
+        kl_divergence(encoded)
     }
 
     /// Re-initialises the decoder at its step, once.
@@ -137,7 +156,7 @@ impl<'a> ElboTask<'a> {
         let old = parameters(net).into_iter();
         self.learner.optimizer.change(|optimizer| {
             for (index, (old, fresh)) in old.zip(parameters(&fresh)).enumerate() {
-                if !fresh.name.starts_with(DECODER) {
+                if !fresh.name.starts_with(V::DECODER) {
                     weights.push(old.values);
                     continue;
                 }
@@ -167,7 +186,67 @@ fn kl_divergence(encoded: &GaussianTensors) -> Tensor<2> {
     (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5
 }
 
-impl Task for ElboTask<'_> {
+/// What a VAE makes of some items.
+pub(crate) struct ElboMeasures {
+    /// Of the items, in the order of the loader.
+    pub(crate) posteriors: Posteriors,
+    /// −ln p(x | z) with a code z of each item, summed.
+    pub(crate) reconstruction: Likelihood,
+    /// How many nats another item's code costs, which shows how much the decoder reads from codes; `None` where no items were
+    /// side by side.
+    pub(crate) cost: Option<f64>,
+}
+
+/// Measures a VAE on a plain device, with one code drawn from each posterior; an autoencoder's codes are the means.
+pub(crate) fn measure_elbo<V: Vae>(
+    vae: &V,
+    items: &DataLoader,
+    autoencoder: bool,
+    seed: u64,
+    device: &Device,
+) -> Result<ElboMeasures> {
+    let mut posteriors = Posteriors::new(vae.latent());
+    let mut reconstruction = Likelihood::default();
+    let (mut added, mut compared) = (0.0, 0.0);
+    for (item, batch) in items.pass().enumerate() {
+        let batch = batch?;
+        let encoded = vae.posteriors(&batch);
+        let codes = if autoencoder {
+            encoded.mean.clone()
+        } else {
+            draw(&encoded, seed, u64::MAX - item as u64, device)
+        };
+        let read = input(vae.interface(), &batch.without_condition(), device);
+        let nats = |codes| {
+            let condition = Some(vae.condition(codes, &batch));
+            let logits = vae.logits(SequenceInput {
+                condition,
+                ..read.clone()
+            });
+            f64::from(nll_of_logits(logits, &batch).into_scalar::<f32>())
+        };
+        let own = nats(codes.clone());
+        reconstruction.add(Likelihood {
+            nats: own,
+            tokens: batch.scored() as u64,
+        });
+        if batch.rows > 1 {
+            let rows = batch.rows as i32;
+            let next: Vec<i32> = (0..rows).map(|row| (row + 1) % rows).collect();
+            let next = Tensor::from_data(TensorData::new(next, [batch.rows]), device);
+            added += nats(codes.select(0, next)) - own;
+            compared += f64::from(rows);
+        }
+        posteriors.extend(&values(encoded.mean), &values(encoded.log_variance));
+    }
+    Ok(ElboMeasures {
+        posteriors,
+        reconstruction,
+        cost: (compared > 0.0).then(|| added / compared),
+    })
+}
+
+impl<V: Vae> Task for ElboTask<'_, V> {
     type Batch = Batch;
 
     fn step(&mut self, batch: Batch, at: StepContext) -> Result<Losses> {
@@ -183,60 +262,33 @@ impl Task for ElboTask<'_> {
         };
         let vae = self.learner.averaged();
         let device = self.device.clone().inner();
-        let mut posteriors = Posteriors::new(vae.latent());
-        let mut reconstruction = Likelihood::default();
-        let (mut added, mut compared) = (0.0, 0.0);
-        for (item, batch) in held_out.pass().enumerate() {
-            let batch = batch?;
-            let encoded = vae.encode(&batch.targets, [batch.rows, batch.time]);
-            let codes = draw(&encoded, self.seed, u64::MAX - item as u64, &device);
-            let read = input(vae.interface(), &batch, &device);
-            let nats = |codes| {
-                let condition = Some(codes);
-                let logits = vae.logits(SequenceInput {
-                    condition,
-                    ..read.clone()
-                });
-                f64::from(nll_of_logits(logits, &batch).into_scalar::<f32>())
-            };
-            let own = nats(codes.clone());
-            reconstruction.add(Likelihood {
-                nats: own,
-                tokens: batch.scored() as u64,
-            });
-            // What each sentence costs from its neighbour's code shows how much the decoder reads from codes.
-            if batch.rows > 1 {
-                let rows = batch.rows as i32;
-                let next: Vec<i32> = (0..rows).map(|row| (row + 1) % rows).collect();
-                let next = Tensor::from_data(TensorData::new(next, [batch.rows]), &device);
-                added += nats(codes.select(0, next)) - own;
-                compared += f64::from(rows);
-            }
-            posteriors.extend(&values(encoded.mean), &values(encoded.log_variance));
-        }
-        let sentences = posteriors.items() as f64;
-        let kl = posteriors.kl();
+        let autoencoder = self.settings.is_autoencoder();
+        let ElboMeasures {
+            posteriors,
+            reconstruction,
+            cost,
+        } = measure_elbo(&vae, held_out, autoencoder, self.seed, &device)?;
+        let items = posteriors.items() as f64;
+        let kl = if autoencoder { 0.0 } else { posteriors.kl() };
         let active = posteriors.active_units();
         let information = posteriors
             .every(posteriors.items().div_ceil(ESTIMATED))
             .information(1, self.seed)
             .mutual_information;
-        let reconstructed = reconstruction.nats / sentences;
-        let cost = if compared > 0.0 {
-            added / compared
-        } else {
-            0.0
-        };
+        let reconstructed = reconstruction.nats / items;
         let mut remark = format!(
-            "{:.1} nats a sentence: reconstruction {reconstructed:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active, another's code costs {cost:.1}",
+            "{:.1} nats a {}: reconstruction {reconstructed:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active, another's code costs {:.1}",
             reconstructed + kl,
-            vae.latent()
+            V::ITEM,
+            vae.latent(),
+            cost.unwrap_or(0.0)
         );
-        if kl_weight(&self.settings, at) > LEAST && compared > 0.0 && cost < COLLAPSED {
+        let collapsed = cost.is_some_and(|cost| cost < COLLAPSED);
+        if kl_weight(&self.settings, at) > LEAST && collapsed {
             remark += "; the posterior has collapsed, the decoder ignores the codes: raise elbo.word_dropout or elbo.autoencoder";
         }
         let bound = Likelihood {
-            nats: reconstruction.nats + kl * sentences,
+            nats: reconstruction.nats + kl * items,
             ..reconstruction
         };
         Ok(Metrics {
@@ -246,7 +298,7 @@ impl Task for ElboTask<'_> {
                 ("kl", kl),
                 ("mutual_information", information),
                 ("active_units", active as f64),
-                ("cost_of_another_code", cost),
+                ("cost_of_another_code", cost.unwrap_or(0.0)),
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
@@ -268,7 +320,7 @@ impl Task for ElboTask<'_> {
     }
 
     fn snapshot(&self) -> Model {
-        Model::SentenceVae(self.learner.averaged())
+        self.learner.averaged().into_model()
     }
 
     fn diverged(&self, losses: &Losses, at: StepContext) -> bool {
@@ -289,7 +341,7 @@ impl Task for ElboTask<'_> {
 mod tests {
     use super::*;
     use crate::latent::Gaussian;
-    use crate::models::{Interface, RecurrentCell, SentenceVaeConfig};
+    use crate::models::{Interface, RecurrentCell, SentenceVae, SentenceVaeConfig};
     use crate::sequence::{Alphabet, SideInputs, Token};
     use crate::train::WindowConfig;
 
@@ -300,6 +352,7 @@ mod tests {
         free_nats: 2.0,
         word_dropout: 0.3,
         bag_of_words: 0.5,
+        beta: 1.0,
     };
 
     fn at(step: u64, planned: u64) -> StepContext {
@@ -361,7 +414,10 @@ mod tests {
         stop: Some(7),
     };
 
-    fn task<'a>(settings: ElboSettings, held_out: Option<&'a DataLoader<'a>>) -> ElboTask<'a> {
+    fn task<'a>(
+        settings: ElboSettings,
+        held_out: Option<&'a DataLoader<'a>>,
+    ) -> ElboTask<'a, SentenceVae> {
         let config = SentenceVaeConfig {
             unit: RecurrentCell::Lstm,
             embedding: 6,
@@ -394,7 +450,7 @@ mod tests {
         let after = parameters(&task.learner.net);
         let mut changed = 0;
         for (index, (a, b)) in before.iter().zip(&after).enumerate() {
-            let decoder = a.name.starts_with(DECODER);
+            let decoder = a.name.starts_with(SentenceVae::DECODER);
             let drawn = a.values.iter().any(|&x| x != 0.0 && x != 1.0);
             assert_eq!(a.values != b.values, decoder && drawn, "{}", a.name);
             let cleared = task.learner.optimizer.state().momentum[index]

@@ -23,6 +23,7 @@ mod trainer;
 
 pub use data_parallel::data_parallel;
 pub use elbo::ElboTask;
+pub(crate) use elbo::measure_elbo;
 pub use likelihood::{LikelihoodTask, likelihood, mean_nll};
 pub use loader::{DataLoader, WindowConfig};
 pub use optimizer::AdamW;

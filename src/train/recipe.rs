@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::audio::frames::SLOTS;
 use crate::error::{Error, Result};
 use crate::models::{
-    Batch, ElboSettings, Model, ModelSpec, RecurrentCell, RecurrentConfig, SentenceVaeConfig,
-    SequenceConfig, Size, WaveNetConfig,
+    Batch, ElboSettings, ImageVaeConfig, Model, ModelSpec, RecurrentCell, RecurrentConfig,
+    SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
 };
 use crate::train::{
     BoxedTask, DataLoader, ElboTask, LikelihoodTask, OptimizerSettings, TrainerSettings,
@@ -186,6 +186,7 @@ impl Recipe {
             free_nats: 8.0,
             word_dropout: 0.3,
             bag_of_words: 0.5,
+            beta: 1.0,
         };
         let elbo = match name {
             "poem" => ElboSettings {
@@ -204,6 +205,34 @@ impl Recipe {
         // While the KL weight rises, the ELBO of a later report may be worse.
         recipe.training.patience = 0;
         Ok(recipe)
+    }
+
+    /// The preset `name` for an image VAE of pictures of this width and height.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn image_vae(name: &str, [width, height]: [usize; 2]) -> Result<Self> {
+        let pixels = width * height;
+        let network = ImageVaeConfig::preset(size_of(name)?, pixels);
+        let elbo = ElboSettings {
+            autoencoder: 0.0,
+            ramp: 0.1,
+            reset_decoder: false,
+            free_nats: 0.0,
+            word_dropout: 0.0,
+            bag_of_words: 0.0,
+            beta: 1.0,
+        };
+        // A row is a whole picture.
+        let batches = BatchSettings {
+            rows: 64,
+            window: pixels.max(16),
+        };
+        Ok(Self::new(
+            ModelSpec::ImageVae { network, elbo },
+            batches,
+            1e-3,
+        ))
     }
 
     /// The task that trains `model`, which is on a plain device and was built by this recipe. `held_out` is what it is
@@ -225,7 +254,10 @@ impl Recipe {
             (ModelSpec::SentenceVae { elbo, .. }, Model::SentenceVae(vae)) => Ok(Box::new(
                 ElboTask::new(vae, *elbo, optimizer, seed, held_out),
             )),
-            (ModelSpec::SentenceVae { .. }, _) => Err(Error::usage(
+            (ModelSpec::ImageVae { elbo, .. }, Model::ImageVae(vae)) => Ok(Box::new(
+                ElboTask::new(vae, *elbo, optimizer, seed, held_out),
+            )),
+            (ModelSpec::SentenceVae { .. } | ModelSpec::ImageVae { .. }, _) => Err(Error::usage(
                 "the model and its recipe are of different families",
             )),
         }

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 pub use interpolations::{InterpolationEvaluation, InterpolationSummary};
 pub use options::EvaluateOptions;
-pub use pictures::{GeneratedPictures, PictureEvaluation};
+pub use pictures::{GeneratedPictures, ImageVaeMeasures, PictureEvaluation};
 pub use sentence_vae::SentenceVaeEvaluation;
 pub use sound::{GeneratedSounds, SoundEvaluation};
 pub use text::TextEvaluation;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use burn::prelude::*;
 use serde::Serialize;
 
 use super::generated::{self, SEED, Wanted};
@@ -15,8 +16,11 @@ use crate::image::judge::{PictureComparison, PictureProfile, compare};
 use crate::image::{
     ImportSettings, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
 };
-use crate::sequence::{Likelihood, SequenceDataset};
-use crate::train::{DataLoader, likelihood};
+use crate::latent::{Normals, importance_weighted_nll, standard_log_density};
+use crate::models::{Batch, ImageVae, LatentModel, Model, ModelSpec, SequenceModel, input};
+use crate::ops::nll_per_row;
+use crate::sequence::{Likelihood, SequenceDataset, Token};
+use crate::train::{DataLoader, likelihood, measure_elbo};
 
 /// How well a model predicts pictures.
 #[derive(Debug, Clone, Serialize)]
@@ -25,7 +29,7 @@ pub struct PictureEvaluation {
     pub pictures: usize,
     /// Colours of the palette.
     pub colors: usize,
-    /// NLL of the model, bits a pixel.
+    /// NLL of the model, bits a pixel; for an image VAE its bound, −ELBO.
     pub bits_per_pixel: f64,
     /// The same in nats a picture.
     pub nats_per_picture: f64,
@@ -37,11 +41,77 @@ pub struct PictureEvaluation {
     pub copy_above_bits: Option<f64>,
     /// Interpolated counts of the pixels on the left and above.
     pub neighbours_bits: Option<f64>,
+    /// Of an image VAE: the parts of the bound, and what its codes carry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codes: Option<ImageVaeMeasures>,
     /// With `--generated`: what the model generates, beside held-out pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated: Option<GeneratedPictures>,
     #[serde(skip)]
     binarize: String,
+}
+
+/// What the codes of an image VAE carry, in nats a picture.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImageVaeMeasures {
+    /// −ln p(picture | code) with a code drawn from the posterior.
+    pub reconstruction: f64,
+    /// KL divergence of the posteriors from the prior; `None` for a plain autoencoder, whose likelihood has no bound.
+    pub kl: Option<f64>,
+    /// −ln of the mean of 500 importance weights (Burda et al. 2016, eq. 8).
+    pub importance_weighted_nll: Option<f64>,
+    /// Over how many pictures.
+    pub importance_weighted_pictures: usize,
+    /// Between pictures and latent codes.
+    pub mutual_information: f64,
+    /// What another picture's code costs.
+    pub cost_of_another_code: Option<f64>,
+    /// Dimensions whose posterior mean varies.
+    pub active_units: usize,
+    /// KL divergence of each dimension.
+    pub kl_per_dimension: Vec<f64>,
+}
+
+impl fmt::Display for ImageVaeMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(kl) = self.kl else {
+            return write!(
+                f,
+                "{:.2} nats a picture to reconstruct it from its code: an autoencoder has no likelihood",
+                self.reconstruction
+            );
+        };
+        let bound = self.reconstruction + kl;
+        write!(
+            f,
+            "{bound:.2} nats a picture at most (negative ELBO): reconstruction {:.2}, KL {kl:.2}",
+            self.reconstruction
+        )?;
+        if let Some(weighted) = self.importance_weighted_nll {
+            write!(
+                f,
+                "\n{weighted:.2} nats a picture, importance-weighted with {SAMPLES} codes over {} pictures: the bound is {:.2} above",
+                self.importance_weighted_pictures,
+                bound - weighted
+            )?;
+        }
+        write!(
+            f,
+            "\nmutual information {:.2} nats, {} of {} units active",
+            self.mutual_information,
+            self.active_units,
+            self.kl_per_dimension.len()
+        )?;
+        if let Some(cost) = self.cost_of_another_code {
+            write!(f, ", another picture's code costs {cost:.1}")?;
+        }
+        let each: Vec<String> = self
+            .kl_per_dimension
+            .iter()
+            .map(|kl| format!("{kl:.2}"))
+            .collect();
+        write!(f, "\nKL of each dimension: {}", each.join(" "))
+    }
 }
 
 /// Generated pictures beside held-out ones.
@@ -82,6 +152,9 @@ impl fmt::Display for PictureEvaluation {
             if let Some(bits) = bits {
                 write!(f, "\n{bits:.3} {what}")?;
             }
+        }
+        if let Some(codes) = &self.codes {
+            write!(f, "\n\n{codes}")?;
         }
         match &self.generated {
             Some(generated) => write!(f, "\n\n{generated}"),
@@ -179,7 +252,13 @@ pub(super) fn evaluate(
         manifest.recipe.cut_to_measure(),
         0,
     );
-    let found = likelihood(net.require_sequence()?, &loader, &device)?;
+    let (found, codes) = match &net {
+        Model::ImageVae(vae) => {
+            let (bound, codes) = measure_codes(vae, model, &loader, (&set, &conditions), &device)?;
+            (bound, Some(codes))
+        }
+        _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
+    };
     let known = training(
         model, options, &settings, form, &held_out, &pictures, observer,
     )?;
@@ -198,10 +277,105 @@ pub(super) fn evaluate(
         }
     };
     Ok(PictureEvaluation {
+        codes,
         generated,
         ..measures(form, &set, known.as_deref(), &found)?
     })
 }
+
+/// Latent codes drawn for each picture of the importance-weighted bound.
+const SAMPLES: usize = 500;
+/// Pictures of that bound.
+const SUBSET: usize = 200;
+
+/// The bound of an image VAE over all pictures, and what its codes carry.
+fn measure_codes(
+    vae: &ImageVae,
+    model: &OpenModel,
+    loader: &DataLoader,
+    (set, conditions): (&PictureDataset, &[Vec<f32>]),
+    device: &Device,
+) -> Result<(Likelihood, ImageVaeMeasures)> {
+    let recipe = &model.manifest.recipe;
+    let autoencoder =
+        matches!(&recipe.model, ModelSpec::ImageVae { elbo, .. } if elbo.is_autoencoder());
+    let found = measure_elbo(vae, loader, autoencoder, recipe.seed, device)?;
+    let count = found.posteriors.items() as f64;
+    let kl = (!autoencoder).then(|| found.posteriors.kl());
+    let every = set.count().div_ceil(SUBSET).max(1);
+    let subset: Vec<usize> = (0..set.count()).step_by(every).collect();
+    let mut weighted = 0.0;
+    if !autoencoder {
+        for &index in &subset {
+            weighted +=
+                importance_weighted(vae, set, index, &conditions[index], recipe.seed, device)?;
+        }
+    }
+    let codes = ImageVaeMeasures {
+        reconstruction: found.reconstruction.nats / count,
+        kl,
+        importance_weighted_nll: (!autoencoder).then(|| weighted / subset.len() as f64),
+        importance_weighted_pictures: subset.len(),
+        mutual_information: found
+            .posteriors
+            .every(found.posteriors.items().div_ceil(ESTIMATED))
+            .information(1, recipe.seed)
+            .mutual_information,
+        cost_of_another_code: found.cost,
+        active_units: found.posteriors.active_units(),
+        kl_per_dimension: found.posteriors.kl_per_dimension(),
+    };
+    let bound = Likelihood {
+        nats: found.reconstruction.nats + kl.unwrap_or(0.0) * count,
+        ..found.reconstruction
+    };
+    Ok((bound, codes))
+}
+
+/// The mutual information of at most this many pictures is estimated; it takes time with their number squared.
+const ESTIMATED: usize = 2000;
+
+/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8).
+fn importance_weighted(
+    vae: &ImageVae,
+    set: &PictureDataset,
+    index: usize,
+    classes: &[f32],
+    seed: u64,
+    device: &Device,
+) -> Result<f64> {
+    let tokens: Vec<Token> = set.indices(index)?.into_iter().map(Token::from).collect();
+    let posteriors = LatentModel::encode(vae, &[&tokens], &[classes]);
+    let posterior = posteriors.posterior(0);
+    let mut normals = Normals::new(*b"weighted", seed, index as u64);
+    let codes: Vec<Vec<f32>> = (0..SAMPLES)
+        .map(|_| posterior.sample(&mut normals))
+        .collect();
+    let conditions: Vec<Vec<f32>> = codes.iter().map(|code| [classes, code].concat()).collect();
+    let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
+    let mut weights = Vec::with_capacity(SAMPLES);
+    for (views, codes) in views.chunks(SIDE_BY_SIDE).zip(codes.chunks(SIDE_BY_SIDE)) {
+        let batch = Batch::of(
+            &vec![&tokens[..]; views.len()],
+            views,
+            vae.interface().alphabet,
+        );
+        let logits = vae.logits(input(vae.interface(), &batch, device));
+        let size = vae.interface().alphabet.size;
+        let losses = nll_per_row(
+            logits.reshape([batch.rows * batch.time, size]),
+            &batch.targets,
+        );
+        for (losses, code) in losses.chunks(batch.time).zip(codes) {
+            let nats: f64 = losses.iter().copied().map(f64::from).sum();
+            weights.push(standard_log_density(code) - posterior.log_density(code) - nats);
+        }
+    }
+    Ok(importance_weighted_nll(&weights))
+}
+
+/// Codes of one picture that are decoded together.
+const SIDE_BY_SIDE: usize = 100;
 
 /// The pictures to evaluate on, whether they are those of training, and which of those were held out.
 struct Corpus<'a> {
@@ -327,6 +501,7 @@ fn measures(
         copy_above_bits: baselines.as_ref().map(|b| b.copy_above),
         neighbours_bits: baselines.as_ref().map(|b| b.neighbours),
         generated: None,
+        codes: None,
         binarize: form.binarize.map_or(String::new(), |how| {
             format!(", {how:?} binarisation").to_lowercase()
         }),

@@ -11,6 +11,7 @@ use crate::app::{Event, Observer, OpenModel};
 use crate::error::{Error, Result};
 use crate::eval::TextLikelihood;
 use crate::latent::{Normals, Posteriors, importance_weighted_nll, standard_log_density};
+use crate::models::Vae;
 use crate::models::sentence_vae::conditional_nll;
 use crate::sequence::Token;
 

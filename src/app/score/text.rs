@@ -34,7 +34,7 @@ pub(super) fn score(
         // A VAE scores a sentence given its latent code.
         let code = net
             .latent()
-            .map(|latent| latent.encode(&[&tokens]).means().to_vec());
+            .map(|latent| latent.encode(&[&tokens], &[&[]]).means().to_vec());
         let nats = nll_per_token(
             &mut *stepper,
             Conditions::whole(code.as_deref().unwrap_or_default()),

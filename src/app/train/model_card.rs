@@ -58,7 +58,11 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
 
 /// What to do with the model, as a sentence of Markdown.
 fn usage(manifest: &ModelManifest) -> &'static str {
-    if manifest.recipe.model.latent().is_some() {
+    let latent = manifest.recipe.model.latent().is_some();
+    if latent && matches!(manifest.medium, Medium::Pictures(_)) {
+        return "Move its sliders: `ensuite sliders MODEL -o sliders.png`; draw with it: `ensuite generate MODEL -n 64 -o sheet.png`.";
+    }
+    if latent {
         return "Interpolate with it: `ensuite interpolate MODEL \"one sentence\" \"another one\"`.";
     }
     match &manifest.medium {

@@ -8,7 +8,7 @@ use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::generate::draw;
 use crate::app::import::import_pictures;
-use crate::app::sampling::{SamplingOptions, labels_of_item};
+use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
 use crate::base::split::{Split, SplitRule};
@@ -22,8 +22,10 @@ use crate::image::{
     PictureDataset, PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint,
     label_source,
 };
-use crate::models::Model;
-use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, Token};
+use crate::models::{LatentModel, Model, ModelSpec};
+use crate::sequence::{
+    Codec, ConditionSource, Item, Sampler, Sampling, SequenceDataset, SideInputs, Token,
+};
 use crate::train::Recipe;
 
 /// Pictures to train on, and how they are read.
@@ -57,12 +59,27 @@ pub struct PictureTraining {
     pub labels: Option<PathBuf>,
     /// A regular expression for the paths or numbers to hold out; one in ten where it is missing.
     pub validation: Option<String>,
+    /// An image VAE instead of a network that predicts pixel by pixel.
+    pub vae: Option<ImageVaeTraining>,
+}
+
+/// An image VAE and its objective; the preset's where something is missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImageVaeTraining {
+    /// Dimensions of the latent code.
+    pub latent: Option<usize>,
+    /// The KL weight β.
+    pub beta: Option<f64>,
+    /// Whether to train a plain autoencoder.
+    pub autoencoder: bool,
 }
 
 /// Pictures on a sheet at a report.
 const SHEET: usize = 32;
 /// Completed pictures at a report.
 const COMPLETED: usize = 6;
+/// Reconstructed pictures at a report of a VAE.
+const RECONSTRUCTED: usize = 10;
 /// Completions of each.
 const WAYS: usize = 4;
 /// Pictures that are measured for reports.
@@ -86,6 +103,14 @@ pub fn train_pictures(
     };
     if let Some(model) = &resumed {
         data.refuse_changes(model.pictures()?)?;
+        if model.has_latent_codes() != data.vae.is_some() {
+            let (what, command) = match data.vae {
+                None => ("it is an image VAE", "image-vae"),
+                Some(_) => ("it predicts pixel by pixel", "pictures"),
+            };
+            return Err(Error::model(model.folder.path(), what)
+                .with_hint(format!("resume it with: ensuite train {command}")));
+        }
     }
     let pictures = import_pictures(&data.pictures, &settings, observer)?;
     data.check_format(&pictures)?;
@@ -130,8 +155,14 @@ impl PictureTraining {
     /// What can be refused before any picture is read.
     fn check(&self, options: &TrainOptions) -> Result<()> {
         let sides = self.size.map_or([20, 20], sides);
+        if self.vae.is_some() && (options.network.is_some() || self.no_above) {
+            return Err(Error::usage(
+                "--network and --no-above do not apply to an image VAE, whose layers are dense",
+            )
+            .with_hint("omit them"));
+        }
         options.check(
-            |name, network| Recipe::pictures(name, network, sides),
+            |name, network| self.recipe(name, network, sides),
             "small",
             "lstm",
         )?;
@@ -174,6 +205,22 @@ impl PictureTraining {
             .with_hint("omit it"));
         }
         Ok(())
+    }
+
+    /// The recipe of this name, with the options of a VAE.
+    fn recipe(&self, name: &str, network: &str, sides: [usize; 2]) -> Result<Recipe> {
+        let Some(vae) = self.vae else {
+            return Recipe::pictures(name, network, sides);
+        };
+        let mut recipe = Recipe::image_vae(name, sides)?;
+        if let ModelSpec::ImageVae { network, elbo } = &mut recipe.model {
+            network.latent = vae.latent.unwrap_or(network.latent);
+            elbo.beta = vae.beta.unwrap_or(elbo.beta);
+            if vae.autoencoder {
+                elbo.beta = 0.0;
+            }
+        }
+        Ok(recipe)
     }
 
     fn labelled(&self) -> Labelled {
@@ -228,6 +275,9 @@ impl PictureTraining {
             ("--label-pattern", self.label_pattern.is_some()),
             ("--labels", self.labels.is_some() && !by_file),
             ("--validation", self.validation.is_some()),
+            ("--latent", self.vae.is_some_and(|vae| vae.latent.is_some())),
+            ("--beta", self.vae.is_some_and(|vae| vae.beta.is_some())),
+            ("--autoencoder", self.vae.is_some_and(|vae| vae.autoencoder)),
         ])
     }
 
@@ -241,7 +291,7 @@ impl PictureTraining {
     ) -> Result<ModelManifest> {
         let size = pictures.size();
         let recipe = options.recipe(
-            |name, network| Recipe::pictures(name, network, sides(size)),
+            |name, network| self.recipe(name, network, sides(size)),
             "small",
             "lstm",
         )?;
@@ -266,7 +316,10 @@ impl PictureTraining {
         } else {
             Classes::default()
         };
-        let side_inputs = PictureFormat::side_inputs(size, !self.no_above);
+        let side_inputs = match self.vae {
+            None => PictureFormat::side_inputs(size, !self.no_above),
+            Some(_) => SideInputs::default(),
+        };
         Ok(new_manifest(
             Medium::Pictures(form),
             side_inputs,
@@ -328,12 +381,12 @@ impl TrainingData for PictureTrainingData<'_> {
         let painted = made.iter().map(|picture| codec.paint(picture)).collect();
         ContactSheet::grid(painted, Some(8)).write_png(&base.with_extension("png"))?;
         if self.training < self.set.count() {
-            let completed = self.complete_some(model, manifest, step)?;
-            let name = format!(
-                "{}-completions.png",
-                base.file_name().unwrap_or_default().to_string_lossy()
-            );
-            completed.write_png(&base.with_file_name(name))?;
+            let (sheet, what) = match model.latent() {
+                Some(latent) => (self.reconstruct_some(model, latent)?, "reconstructions"),
+                None => (self.complete_some(model, manifest, step)?, "completions"),
+            };
+            let base_name = base.file_name().unwrap_or_default().to_string_lossy();
+            sheet.write_png(&base.with_file_name(format!("{base_name}-{what}.png")))?;
         }
         self.remark(made)
     }
@@ -350,7 +403,7 @@ impl PictureTrainingData<'_> {
         let seed = manifest.recipe.seed;
         let drawn = || {
             let labels = labels_of_item(&manifest.classes, &[], seed, step * 1000 + item);
-            manifest.condition(&labels)
+            condition_of(manifest, &labels, seed, step * 1000 + item)
         };
         let condition = condition.cloned().map(Some).map_or_else(drawn, Ok)?;
         let sampling = SamplingOptions::default().settings(&manifest.medium);
@@ -371,6 +424,55 @@ impl PictureTrainingData<'_> {
             &mut items,
             self.format,
         )
+    }
+
+    /// Held-out pictures above what the likeliest colours of their codes' means give.
+    fn reconstruct_some(&self, model: &Model, latent: &dyn LatentModel) -> Result<ContactSheet> {
+        let codec = &self.format.codec;
+        let held_out = self.training..self.set.count();
+        let some: Vec<usize> = held_out
+            .clone()
+            .step_by(held_out.len().div_ceil(RECONSTRUCTED))
+            .collect();
+        let truths = some
+            .iter()
+            .map(|&index| {
+                Ok(Indexed {
+                    size: codec.size(),
+                    indices: self.set.indices(index)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let tokens = truths
+            .iter()
+            .map(|truth| codec.encode(truth))
+            .collect::<Result<Vec<_>>>()?;
+        let views: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        let classes: Vec<&[f32]> = some.iter().map(|&i| &self.conditions[i][..]).collect();
+        let codes = latent.encode(&views, &classes);
+        let likeliest = Sampling {
+            temperature: 0.0,
+            ..Sampling::default()
+        };
+        let mut items = classes
+            .iter()
+            .zip(codes.means().chunks(latent.latent()))
+            .map(|(classes, code)| {
+                Ok(Item {
+                    stream: None,
+                    sampler: Sampler::new(likeliest, 0, 0)?,
+                    condition: Some([classes, code].concat()),
+                    prompt: Vec::new(),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let made = draw(
+            &|lanes| model.require_sequence()?.stepper(lanes),
+            &mut items,
+            self.format,
+        )?;
+        let row = |pictures: &[Indexed]| pictures.iter().map(|p| codec.paint(p).into()).collect();
+        Ok(ContactSheet::new(vec![row(&truths), row(&made)]))
     }
 
     /// Completions of the upper halves of held-out pictures.

@@ -1,5 +1,6 @@
 /*! `ensuite train`: train a model on your own data. */
 
+mod image_vae;
 mod pictures;
 mod shared;
 mod sound;
@@ -31,6 +32,8 @@ enum What {
     Text(text::Args),
     /// Train a sentence VAE, to interpolate between sentences
     SentenceVae(text::Args),
+    /// Train a VAE on pictures: a few numbers that say what a picture shows, to move by hand
+    ImageVae(image_vae::Args),
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -38,6 +41,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         What::Sound(args) => sound::run(args, terminal),
         What::Pictures(args) => pictures::run(args, terminal),
         What::Text(args) => text::run(args, TextTask::LanguageModel, terminal),
+        What::ImageVae(args) => image_vae::run(args, terminal),
         What::SentenceVae(args) => text::run(args, TextTask::SentenceVae, terminal),
     }
 }

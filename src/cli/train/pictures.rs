@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::app::Binarize;
-use crate::app::train::{PictureTraining, train_pictures};
+use crate::app::train::{PictureTraining, TrainOptions, train_pictures};
 use crate::app::{Color, Fit, Size, parse_color};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::shared::TrainArgs;
@@ -95,28 +95,38 @@ fn color(text: &str) -> std::result::Result<Color, String> {
     parse_color(text).map_err(|error| error.to_string())
 }
 
+impl Args {
+    /// The data, and how to train on it.
+    pub(super) fn parts(self) -> (PictureTraining, TrainOptions) {
+        let args = self;
+        let data = PictureTraining {
+            pictures: args.pictures,
+            size: args.size,
+            fit: args.fit.map(|fit| match fit {
+                FitArg::Crop => Fit::Crop,
+                FitArg::Pad => Fit::Pad,
+            }),
+            background: args.background,
+            colors: args.colors,
+            grey: args.grey,
+            binarize: args.binarize.map(|how| match how {
+                BinarizeArg::Static => Binarize::Static,
+                BinarizeArg::Dynamic => Binarize::Dynamic,
+            }),
+            colormap: args.colormap,
+            no_above: args.no_above,
+            augment: args.augment.map(|augment| augment == AugmentArg::On),
+            label_folders: args.label_folders,
+            label_pattern: args.label_pattern,
+            labels: args.labels,
+            validation: args.validation,
+            vae: None,
+        };
+        (data, args.train.options())
+    }
+}
+
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    let data = PictureTraining {
-        pictures: args.pictures,
-        size: args.size,
-        fit: args.fit.map(|fit| match fit {
-            FitArg::Crop => Fit::Crop,
-            FitArg::Pad => Fit::Pad,
-        }),
-        background: args.background,
-        colors: args.colors,
-        grey: args.grey,
-        binarize: args.binarize.map(|how| match how {
-            BinarizeArg::Static => Binarize::Static,
-            BinarizeArg::Dynamic => Binarize::Dynamic,
-        }),
-        colormap: args.colormap,
-        no_above: args.no_above,
-        augment: args.augment.map(|augment| augment == AugmentArg::On),
-        label_folders: args.label_folders,
-        label_pattern: args.label_pattern,
-        labels: args.labels,
-        validation: args.validation,
-    };
-    train_pictures(&data, &args.train.options(), terminal).map(drop)
+    let (data, options) = args.parts();
+    train_pictures(&data, &options, terminal).map(drop)
 }

@@ -37,7 +37,7 @@ impl Block {
 
 /// The floats of `blocks`.
 #[inline(always)]
-fn floats(blocks: &[Block]) -> &[f32] {
+pub(crate) fn floats(blocks: &[Block]) -> &[f32] {
     // SAFETY: a `Block` is exactly sixteen initialised floats without padding.
     unsafe {
         std::slice::from_raw_parts(blocks.as_ptr().cast::<f32>(), blocks.len() * Block::WIDTH)

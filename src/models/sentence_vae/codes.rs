@@ -3,11 +3,12 @@
 use burn::prelude::*;
 
 use crate::latent::Posteriors;
+use crate::models::vae::Vae;
 use crate::models::{Batch, SentenceVae, SequenceModel, input, values};
 use crate::ops::nll_per_row;
 use crate::sequence::Token;
 
-/// The largest number of tokens in one batch, padding included.
+/// The largest number of tokens in one batch of sentences, padding included.
 const TOKENS_PER_BATCH: usize = 4096;
 
 /// Groups sentences of similar length into batches: indices into `lengths`.

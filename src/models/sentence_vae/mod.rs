@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::models::init::Init;
 use crate::models::rnn::{Layer, Recurrent, RecurrentConfig};
+use crate::models::vae::{GaussianTensors, Vae};
 use crate::models::weights::check_sizes;
-use crate::models::{Interface, RecurrentCell, SequenceInput, SequenceModel};
+use crate::models::{Batch, Interface, Model, RecurrentCell, SequenceInput, SequenceModel};
 use crate::ops::{GateInput, embedding, linear, recurrent};
 use crate::sequence::Stepper;
 
@@ -68,16 +69,13 @@ impl SentenceVaeConfig {
     }
 }
 
-/// The prefix of the names of the decoder's parameters.
-pub(crate) const DECODER: &str = "decoder.";
-
 /// Encoder and decoder. As a [`SequenceModel`] it is its decoder, conditioned on the latent code.
 #[derive(Module, Debug)]
 pub struct SentenceVae {
     encoder: Encoder,
     decoder: Recurrent,
     /// `[latent, embedding]`: projects a latent code into the space of the decoder's embedding, for
-    /// [`bag_of_words`](SentenceVae::bag_of_words) in training.
+    /// the bag-of-words loss in training.
     bag: Param<Tensor<2>>,
     #[module(skip)]
     config: SentenceVaeConfig,
@@ -98,15 +96,6 @@ struct Encoder {
     /// `[4 · encoder, latent]`.
     log_variance: Param<Tensor<2>>,
     log_variance_bias: Param<Tensor<1>>,
-}
-
-/// The encoder's posterior of each sentence: a Gaussian with a diagonal covariance.
-#[derive(Debug, Clone)]
-pub(crate) struct GaussianTensors {
-    /// `[rows, latent]`.
-    pub(crate) mean: Tensor<2>,
-    /// ln σ², `[rows, latent]`.
-    pub(crate) log_variance: Tensor<2>,
 }
 
 impl SentenceVae {
@@ -147,24 +136,14 @@ impl SentenceVae {
         })
     }
 
-    pub(crate) fn latent(&self) -> usize {
-        self.config.latent
-    }
-
     pub(crate) fn decoder(&self) -> &Recurrent {
         &self.decoder
-    }
-
-    /// A network of the same sizes with new weights drawn from `seed`; `device` is without autodiff.
-    pub(crate) fn reinitialised(&self, seed: u64, device: &Device) -> Result<Self> {
-        let interface = self.decoder.interface().clone();
-        Self::new(self.config.clone(), interface, seed, device)
     }
 
     /// The bag-of-words loss (Zhao et al. 2017, "Learning discourse-level diversity", §3.3): the NLL of the words of all
     /// sentences given their latent codes `[rows, latent]` and not their order, in nats, `[1]`. `targets` as for
     /// [`encode`](Self::encode).
-    pub(crate) fn bag_of_words(&self, codes: Tensor<2>, targets: &[i32]) -> Tensor<1> {
+    fn bag_of_words_loss(&self, codes: Tensor<2>, targets: &[i32]) -> Tensor<1> {
         let size = self.decoder.interface().alphabet.size;
         let [rows, _] = codes.dims();
         let mut counts = vec![0.0; rows * size];
@@ -256,6 +235,31 @@ impl Encoder {
 
 /// Separates the encoder's stream of initial weights from the decoder's.
 const ENCODER: u64 = 0x656E_636F_6465_7200;
+
+impl Vae for SentenceVae {
+    const ITEM: &'static str = "sentence";
+
+    fn latent(&self) -> usize {
+        self.config.latent
+    }
+
+    fn posteriors(&self, batch: &Batch) -> GaussianTensors {
+        self.encode(&batch.targets, [batch.rows, batch.time])
+    }
+
+    fn bag_of_words(&self, codes: &Tensor<2>, batch: &Batch) -> Option<Tensor<1>> {
+        Some(self.bag_of_words_loss(codes.clone(), &batch.targets))
+    }
+
+    fn reinitialised(&self, seed: u64, device: &Device) -> Result<Self> {
+        let interface = self.decoder.interface().clone();
+        Self::new(self.config.clone(), interface, seed, device)
+    }
+
+    fn into_model(self) -> Model {
+        Model::SentenceVae(self)
+    }
+}
 
 impl SequenceModel for SentenceVae {
     fn interface(&self) -> &Interface {

@@ -8,7 +8,9 @@ The mean of the posterior often decodes to a sentence with one word wrong. It is
 use burn::prelude::*;
 
 use crate::models::sentence_vae::codes::groups;
-use crate::models::{Batch, SentenceVae, SequenceModel, device_of, input, nll_of_logits, values};
+use crate::models::{
+    Batch, SentenceVae, SequenceModel, Vae, device_of, input, nll_of_logits, values,
+};
 use crate::ops::nll_per_row;
 use crate::sequence::Token;
 

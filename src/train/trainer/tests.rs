@@ -494,6 +494,7 @@ fn every_task_resumes_exactly_in_the_middle_of_an_epoch() {
         free_nats: 1.0,
         word_dropout: 0.3,
         bag_of_words: 0.5,
+        beta: 1.0,
     };
     check_resume(
         || {

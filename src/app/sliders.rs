@@ -1,0 +1,318 @@
+/*! `sliders`: what the numbers of a latent code do to a picture. */
+
+use std::path::{Path, PathBuf};
+
+use super::complete::check_picture_output;
+use crate::app::generate::{comfortable, write_png};
+use crate::app::import::import_pictures;
+use crate::app::picture_space::{PictureSpace, PixelSampling};
+use crate::app::{Observer, OpenModel};
+use crate::base::labels::{Label, describe};
+use crate::error::{Error, Result};
+use crate::image::{ContactSheet, Indexed, PictureDataset, PixelCodec, gif, label_source};
+use crate::latent::Posteriors;
+
+/// The value of a group that stands for each of its values in turn.
+const ALL: &str = "all";
+/// Pictures that are measured for ranges and for the order of the dimensions.
+const MEASURED: usize = 2000;
+
+/// Which numbers move, and how far.
+#[derive(Debug, Clone)]
+pub struct SlidersOptions {
+    /// Two dimensions for a square; a row for each dimension where it is missing.
+    pub dims: Option<[usize; 2]>,
+    /// From where to where; −2 to 2 where it is missing, or two deviations about the mean of the codes of `data`.
+    pub range: Option<[f64; 2]>,
+    /// Values of each dimension.
+    pub steps: usize,
+    /// The picture whose code is moved; the code of zeros where it is missing.
+    pub from: Option<PathBuf>,
+    /// Pictures like those of training: they give the ranges, and rows are sorted by KL divergence.
+    pub data: Option<PathBuf>,
+    /// Chosen classes; those of the picture, or drawn from the seed, where they are missing. The value `all` makes a row for
+    /// each value of its group, with the code as it is.
+    pub classes: Vec<Label>,
+    /// 0 takes the likeliest colour of each pixel.
+    pub temperature: f32,
+    /// The seed of what is drawn; the same for every picture.
+    pub seed: u64,
+}
+
+/// Rows of pictures.
+#[derive(Debug, Clone)]
+pub struct Sliders {
+    codec: PixelCodec,
+    rows: Vec<Vec<Indexed>>,
+    /// What each row shows.
+    pub titles: Vec<String>,
+    /// The classes of the pictures, in words; empty without classes.
+    pub labels: String,
+}
+
+impl Sliders {
+    /// Writes all rows as one PNG file, or as a GIF with one frame for each value.
+    ///
+    /// # Errors
+    /// When the picture would be too large, or writing fails.
+    pub fn write(&self, path: &Path, scale: Option<u32>) -> Result<()> {
+        write_rows(&self.codec, &self.rows, path, scale)
+    }
+}
+
+/// Writes rows of pictures as one PNG file, or, where the name ends in .gif, as a GIF that shows one column after another.
+pub(crate) fn write_rows(
+    codec: &PixelCodec,
+    rows: &[Vec<Indexed>],
+    path: &Path,
+    scale: Option<u32>,
+) -> Result<()> {
+    if is_gif(path) {
+        let size = codec.size();
+        let scale = scale.unwrap_or_else(|| comfortable(size.width(), size.height()));
+        let columns = rows.iter().map(Vec::len).min().unwrap_or(0);
+        let frames: Vec<Vec<&Indexed>> = (0..columns)
+            .map(|column| rows.iter().map(|row| &row[column]).collect())
+            .collect();
+        return gif::write_film(&frames, codec.palette(), scale, path);
+    }
+    let painted = rows.iter().map(|row| {
+        let cells = row.iter().map(|picture| codec.paint(picture).into());
+        cells.collect()
+    });
+    let mut sheet = ContactSheet::new(painted.collect());
+    sheet.scale = scale.unwrap_or(sheet.scale);
+    write_png(&sheet.draw()?, path)
+}
+
+/// Whether a path asks for a GIF.
+pub(crate) fn is_gif(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gif"))
+}
+
+/// Refuses an output that rows of pictures cannot be written to, before any work is done.
+///
+/// # Errors
+/// A usage error for a wrong extension or a scale that is too large; when it is not a model of pictures.
+pub fn check_rows_output(model: &OpenModel, path: &Path, scale: Option<u32>) -> Result<()> {
+    check_picture_output(model, path, is_gif(path), scale)
+}
+
+/// The range of one dimension.
+type Range = [f64; 2];
+
+impl OpenModel {
+    /// Moves the numbers of a latent code.
+    ///
+    /// # Errors
+    /// When it is no image VAE, an option does not fit it, or a picture cannot be read.
+    pub fn sliders(
+        &self,
+        options: &SlidersOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Sliders> {
+        let space = PictureSpace::open(self)?;
+        options.check(space.latent())?;
+        let (shown, each) = self.shown_in_turn(&options.classes)?;
+        let measured = match &options.data {
+            Some(path) => Some(measure(&space, self, path, observer)?),
+            None => None,
+        };
+        let (labels, code) = match &options.from {
+            None => (
+                space.labels(&shown, options.seed),
+                vec![0.0; space.latent()],
+            ),
+            Some(path) => {
+                let picture = space.read(path, observer)?;
+                let own = space.name(&picture, &shown)?;
+                let classes = space.classes(&own)?;
+                (own, space.encode(&[picture], &[&classes])?.means().to_vec())
+            }
+        };
+        let how = PixelSampling {
+            temperature: options.temperature,
+            seed: options.seed,
+        };
+        let classes = space.classes(&labels)?;
+        let (mut titles, mut cells) = (Vec::new(), Vec::new());
+        if let Some(group) = each {
+            for value in &self.manifest.classes.groups()[group].values {
+                let mut labels = labels.clone();
+                labels[group].1.clone_from(value);
+                titles.push(describe(&labels));
+                cells.push(vec![(space.classes(&labels)?, code.clone())]);
+            }
+            // One row reads better than a column.
+            cells = vec![cells.concat()];
+        } else {
+            let range = |dim| options.range_of(dim, measured.as_ref());
+            match options.dims {
+                Some([across, down]) => {
+                    for y in spread(range(down), options.steps) {
+                        titles.push(format!("dimension {down} = {y:.2}"));
+                        let row = spread(range(across), options.steps).map(|x| {
+                            let mut code = code.clone();
+                            (code[across], code[down]) = (x as f32, y as f32);
+                            (classes.clone(), code)
+                        });
+                        cells.push(row.collect());
+                    }
+                }
+                None => {
+                    for (dim, kl) in order(space.latent(), measured.as_ref()) {
+                        let kl = kl.map_or(String::new(), |kl| format!(", KL {kl:.2} nats"));
+                        let [from, to] = range(dim);
+                        titles.push(format!("dimension {dim}: {from:.2} to {to:.2}{kl}"));
+                        let row = spread([from, to], options.steps).map(|x| {
+                            let mut code = code.clone();
+                            code[dim] = x as f32;
+                            (classes.clone(), code)
+                        });
+                        cells.push(row.collect());
+                    }
+                }
+            }
+        }
+        let rows = cells
+            .iter()
+            .map(|row: &Vec<(Vec<f32>, Vec<f32>)>| space.decode(row, how))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Sliders {
+            codec: space.format.codec.clone(),
+            rows,
+            titles,
+            labels: describe(&labels),
+        })
+    }
+
+    /// The labels without the group whose values are all shown, and the number of that group.
+    fn shown_in_turn(&self, given: &[Label]) -> Result<(Vec<Label>, Option<usize>)> {
+        let groups = self.manifest.classes.groups();
+        let is_all = |(name, value): &&Label| {
+            let known = |value: &str| {
+                groups
+                    .iter()
+                    .any(|group| group.name == *name && group.values.iter().any(|v| v == value))
+            };
+            value == ALL && !known(ALL)
+        };
+        let (turns, rest): (Vec<_>, Vec<_>) = given.iter().partition(is_all);
+        let rest: Vec<Label> = rest.into_iter().cloned().collect();
+        self.manifest.classes.check(&rest)?;
+        let found = match turns.as_slice() {
+            [] => None,
+            [(name, _)] => Some(
+                groups
+                    .iter()
+                    .position(|group| group.name == *name)
+                    .ok_or_else(|| {
+                        Error::usage(format!("the model has no class group '{name}'"))
+                            .with_hint("show its classes: ensuite info MODEL")
+                    })?,
+            ),
+            _ => {
+                return Err(Error::usage("only one group can have the value 'all'")
+                    .with_hint("choose a value of the others"));
+            }
+        };
+        Ok((rest, found))
+    }
+}
+
+impl SlidersOptions {
+    fn check(&self, latent: usize) -> Result<()> {
+        if let Some([from, to]) = self.range
+            && !(from.is_finite() && to.is_finite() && from < to)
+        {
+            return Err(
+                Error::usage(format!("a range from {from} to {to} is not possible"))
+                    .with_hint("the first number is the lower one, as in --range -2:2"),
+            );
+        }
+        let Some(dims) = self.dims else { return Ok(()) };
+        if dims[0] == dims[1] || dims.iter().any(|&dim| dim >= latent) {
+            let [a, b] = dims;
+            return Err(
+                Error::usage(format!("the dimensions {a} and {b} are not possible")).with_hint(
+                    format!("give two different numbers from 0 to {}", latent - 1),
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn range_of(&self, dim: usize, measured: Option<&Posteriors>) -> Range {
+        self.range
+            .or(measured.map(|codes| two_deviations(codes, dim)))
+            .unwrap_or([-2.0, 2.0])
+    }
+}
+
+/// Two standard deviations below and above the mean of the aggregate posterior.
+fn two_deviations(codes: &Posteriors, dim: usize) -> Range {
+    let count = codes.items() as f64;
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for item in 0..codes.items() {
+        let posterior = codes.posterior(item);
+        let (mean, deviation) = (
+            f64::from(posterior.mean()[dim]),
+            f64::from(posterior.deviations()[dim]),
+        );
+        sum += mean;
+        squares += mean * mean + deviation * deviation;
+    }
+    let mean = sum / count;
+    let deviation = (squares / count - mean * mean).max(0.0).sqrt();
+    [mean - 2.0 * deviation, mean + 2.0 * deviation]
+}
+
+/// The dimensions by falling KL divergence; in their own order where nothing was measured.
+fn order(latent: usize, measured: Option<&Posteriors>) -> Vec<(usize, Option<f64>)> {
+    let Some(codes) = measured else {
+        return (0..latent).map(|dim| (dim, None)).collect();
+    };
+    let mut all: Vec<_> = codes
+        .kl_per_dimension()
+        .into_iter()
+        .map(Some)
+        .enumerate()
+        .collect();
+    all.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+    all
+}
+
+/// Values evenly from one end of a range to the other.
+fn spread([from, to]: Range, steps: usize) -> impl Iterator<Item = f64> {
+    (0..steps).map(move |step| from + (to - from) * step as f64 / (steps - 1).max(1) as f64)
+}
+
+/// The codes of pictures with their own classes.
+fn measure(
+    space: &PictureSpace,
+    model: &OpenModel,
+    path: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Posteriors> {
+    let (form, manifest) = (space.format, &model.manifest);
+    let settings = crate::image::ImportSettings {
+        labels: label_source(form.labelled, &manifest.labels, None)?,
+        ..form.import_settings()
+    };
+    let pictures = import_pictures(path, &settings, observer)?;
+    let every = pictures.len().div_ceil(MEASURED).max(1);
+    let members = (0..pictures.len()).step_by(every).collect();
+    let set = PictureDataset::new(&pictures, form, members, manifest.recipe.seed)?;
+    let conditions = set.conditions(&manifest.classes)?;
+    let classes: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
+    let read = (0..classes.len())
+        .map(|index| {
+            Ok(Indexed {
+                size: form.codec.size(),
+                indices: set.indices(index)?,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    space.encode(&read, &classes)
+}

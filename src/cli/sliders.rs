@@ -1,0 +1,107 @@
+/*! `ensuite sliders MODEL`: what the numbers of a latent code do to a picture. */
+
+use std::path::PathBuf;
+
+use crate::app::Label;
+use crate::app::{OpenModel, SlidersOptions, check_rows_output, fresh_seed};
+use crate::cli::arguments::parse_label;
+use crate::cli::terminal::Terminal;
+use crate::error::Result;
+
+/// Show what the numbers of a latent code do to a picture
+///
+/// Writes a row of pictures for each number, from low to high, the others staying as they are; with --dims a square of two of
+/// them. With --class NAME=all it writes one code in every value of a class: a digit's hand in all ten digits.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The model folder, of a model trained by `train image-vae`
+    model: PathBuf,
+    /// The file to write: .png, or .gif for one value after another; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Two numbers of the code, counted from 0, for a square
+    #[arg(long, value_name = "I,J", value_parser = pair)]
+    dims: Option<[usize; 2]>,
+    /// From where to where [default: -2:2; with --data two deviations about the mean of its codes]
+    #[arg(long, value_name = "FROM:TO", value_parser = range, allow_hyphen_values = true)]
+    range: Option<[f64; 2]>,
+    /// Values of each number
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=200))]
+    steps: u64,
+    /// Start from the code of this picture instead of zeros
+    #[arg(long, value_name = "PICTURE")]
+    from: Option<PathBuf>,
+    /// Pictures like those of training: sort the rows by KL divergence and take the ranges from their codes
+    #[arg(long, value_name = "PICTURES")]
+    data: Option<PathBuf>,
+    /// Choose a class, as in digit=7, or all values of one, as in digit=all [default: that of --from, or drawn]
+    #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
+    classes: Vec<Label>,
+    /// 0 takes the likeliest colour of each pixel, 1 draws it
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    temperature: f32,
+    /// The seed of what is drawn: the same random numbers for every picture
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many times to enlarge each pixel
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    scale: Option<u32>,
+}
+
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let model = OpenModel::open(&args.model)?;
+    check_rows_output(&model, &args.output, args.scale)?;
+    let options = SlidersOptions {
+        dims: args.dims,
+        range: args.range,
+        steps: args.steps as usize,
+        from: args.from,
+        data: args.data,
+        classes: args.classes,
+        temperature: args.temperature,
+        seed: args.seed.unwrap_or_else(fresh_seed),
+    };
+    let sliders = model.sliders(&options, terminal)?;
+    sliders.write(&args.output, args.scale)?;
+    for title in &sliders.titles {
+        terminal.say(title);
+    }
+    let labels = match sliders.labels.as_str() {
+        "" => String::new(),
+        labels => format!(", {labels}"),
+    };
+    terminal.say(format!(
+        "{}: seed {}{labels}",
+        args.output.display(),
+        options.seed
+    ));
+    Ok(())
+}
+
+fn pair(text: &str) -> std::result::Result<[usize; 2], String> {
+    let numbers: Vec<usize> = text
+        .split(',')
+        .map(|part| {
+            part.trim()
+                .parse()
+                .map_err(|_| "give two whole numbers, as in 0,1")
+        })
+        .collect::<std::result::Result<_, _>>()?;
+    numbers
+        .try_into()
+        .map_err(|_| "give two whole numbers, as in 0,1".into())
+}
+
+fn range(text: &str) -> std::result::Result<[f64; 2], String> {
+    let numbers: Vec<f64> = text
+        .split(':')
+        .map(|part| {
+            part.trim()
+                .parse()
+                .map_err(|_| "give two numbers, as in -2:2")
+        })
+        .collect::<std::result::Result<_, _>>()?;
+    numbers
+        .try_into()
+        .map_err(|_| "give two numbers, as in -2:2".into())
+}

@@ -1,0 +1,44 @@
+/*! `ensuite train image-vae`. */
+
+use crate::app::train::{ImageVaeTraining, PictureTraining, train_pictures};
+use crate::cli::terminal::Terminal;
+use crate::cli::train::pictures;
+use crate::error::Result;
+
+/// Train a VAE on pictures: a few numbers that say what a picture shows, to move by hand
+///
+/// Its log names both terms of the loss, reconstruction and KL divergence. samples/ in the model folder holds pictures of random
+/// codes, and held-out pictures above their reconstructions. With classes (--label-folders and the like) both the encoder and
+/// the decoder are told them, and the code says only the rest.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pictures: pictures::Args,
+    /// Numbers of a latent code [default: 10]
+    #[arg(long, value_name = "N", help_heading = "VAE")]
+    latent: Option<usize>,
+    /// The weight of the KL divergence: above 1 for sliders that do one thing each [default: 1]
+    #[arg(
+        long,
+        value_name = "B",
+        help_heading = "VAE",
+        allow_negative_numbers = true
+    )]
+    beta: Option<f64>,
+    /// Train a plain autoencoder: no noise on the codes and no KL divergence
+    #[arg(long, help_heading = "VAE", conflicts_with = "beta")]
+    autoencoder: bool,
+}
+
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let (pictures, options) = args.pictures.parts();
+    let data = PictureTraining {
+        vae: Some(ImageVaeTraining {
+            latent: args.latent,
+            beta: args.beta,
+            autoencoder: args.autoencoder,
+        }),
+        ..pictures
+    };
+    train_pictures(&data, &options, terminal).map(drop)
+}
