@@ -94,12 +94,12 @@ pub use app::train::{
     train_pictures, train_sound, train_text,
 };
 pub use app::{
-    AudioOutput, Binarize, Budget, Classes, Color, CompleteOptions, Completion, ComputeDevice,
-    DeviceChoice, Devices, EncodedSentence, EvaluateOptions, Evaluation, Event, Fit,
+    AudioOutput, Axes, Binarize, Budget, Classes, Color, CompleteOptions, Completion,
+    ComputeDevice, DeviceChoice, Devices, EncodedSentence, EvaluateOptions, Evaluation, Event, Fit,
     GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, ImageVaeMeasures,
     Info, InterpolateOptions, InterpolatePicturesOptions, Interpolation, InterpolationEvaluation,
     InterpolationPoint, InterpolationSummary, Label, Observer, OpenModel as Model,
-    PictureEvaluation, PictureInterpolation, Precision, Report, Sampling, SamplingOptions,
+    PictureEvaluation, PictureInterpolation, Precision, Prior, Report, Sampling, SamplingOptions,
     ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation, Silent, Size, Sliders,
     SlidersOptions, SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed,
     parse_codes,

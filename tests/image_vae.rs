@@ -162,6 +162,11 @@ fn sliders_are_rows_a_square_all_classes_or_a_film() {
         read(&world.path("square.png")).dimensions(),
         (extent(5), extent(5))
     );
+    let said = slide(
+        "axes.png",
+        &[&up[..], &["--data", &pictures, "--axes", "pca"]].concat(),
+    );
+    assert_eq!(said.matches("% of the variance").count(), 4, "{said}");
     slide("film.gif", &up);
     assert_eq!(&fs::read(world.path("film.gif")).unwrap()[..3], b"GIF");
     // The picture's own class is found, and its code is shown in both.
@@ -283,6 +288,7 @@ fn what_it_cannot_do_is_said_and_nothing_is_written() {
     sliders(&["--dims", "0,4"], &["dimensions 0 and 4", "from 0 to 3"]);
     sliders(&["--dims", "1,1"], &["different"]);
     sliders(&["--dims", "1"], &["two whole numbers"]);
+    sliders(&["--axes", "pca"], &["principal axes", "--data"]);
     sliders(&["--range", "2:-2"], &["range from 2 to -2"]);
     sliders(&["--range", "NaN:2"], &["range"]);
     sliders(&["--class", "class=middle"], &["middle", "across, upright"]);
@@ -332,4 +338,48 @@ fn what_it_cannot_do_is_said_and_nothing_is_written() {
         1,
         &["without latent codes", "image-vae"],
     );
+}
+
+#[test]
+fn a_mixture_is_fitted_to_the_codes_and_can_be_the_prior() {
+    let world = trained();
+    let model = world.text("model");
+    let found = evaluation(world, "model");
+    let under = &found["codes"]["importance_weighted_nll_under_mixture"];
+    assert!(
+        under[0].is_number() && under[1].as_u64() > Some(0),
+        "{found}"
+    );
+    let draw = |name: &str, prior: &str| {
+        let out = world.text(name);
+        let common = ["generate", &model, "-o", &out, "-n", "9", "--seed", "2"];
+        succeed(&[&common[..], &["--temperature", "0", "--prior", prior]].concat());
+        fs::read(world.path(name)).unwrap()
+    };
+    assert_ne!(draw("mixture.png", "mixture"), draw("normal.png", "normal"));
+    let out = world.text("never-drawn.png");
+    refuse(
+        &[
+            "generate",
+            "models/dungeon-tiles",
+            "-o",
+            &out,
+            "--prior",
+            "mixture",
+        ],
+        2,
+        &["--prior applies to an image VAE"],
+    );
+    // A folder that has lost its mixture, or has another model's.
+    let lost = world.path("lost");
+    fs::create_dir(&lost).unwrap();
+    for file in ["model.json", "weights.safetensors"] {
+        fs::copy(world.path("model").join(file), lost.join(file)).unwrap();
+    }
+    let lost = lost.display().to_string();
+    let asked = ["generate", &lost, "-o", &out, "--prior", "mixture"];
+    refuse(&asked, 1, &["no mixture was fitted", "omit --prior"]);
+    fs::write(world.path("lost/mixture.json"), "{\"parts\": []}").unwrap();
+    refuse(&asked, 1, &["mixture.json", "does not fit"]);
+    assert!(!world.path("never-drawn.png").exists());
 }

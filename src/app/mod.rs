@@ -35,7 +35,7 @@ pub use evaluate::{
     InterpolationEvaluation, InterpolationSummary, PictureEvaluation, SentenceVaeEvaluation,
     SoundEvaluation, TextEvaluation,
 };
-pub use generate::{GenerateOptions, Generated};
+pub use generate::{GenerateOptions, Generated, Prior};
 pub use info::Info;
 pub use interpolate::{
     InterpolateOptions, InterpolatePicturesOptions, InterpolationPoint, PictureInterpolation,
@@ -46,7 +46,7 @@ pub use open_model::OpenModel;
 pub use precision::Precision;
 pub use sampling::{SamplingOptions, fresh_seed};
 pub use score::ScoreOptions;
-pub use sliders::{Sliders, SlidersOptions, check_rows_output};
+pub use sliders::{Axes, Sliders, SlidersOptions, check_rows_output};
 pub use tiers::FrameChange;
 pub use transform::TransformOptions;
 pub use words::{next_step, short_count, short_duration};

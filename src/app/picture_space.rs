@@ -8,11 +8,37 @@ use crate::app::generate::draw;
 use crate::app::sampling::labels_of_item;
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::Label;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::image::{Indexed, Picture, PictureFormat};
-use crate::latent::Posteriors;
+use crate::latent::{Mixture, Posteriors};
 use crate::models::{ImageVae, Model, SequenceModel, Vae};
 use crate::sequence::{Codec, Item, Sampler, Sampling, Token};
+
+/// The file of the mixture that was fitted to a model's codes.
+pub(crate) const MIXTURE: &str = "mixture.json";
+
+impl OpenModel {
+    /// The mixture that was fitted to the codes of an image VAE.
+    ///
+    /// # Errors
+    /// When none was fitted, or its file is damaged.
+    pub(crate) fn mixture(&self) -> Result<Mixture> {
+        let path = self.folder.path().join(MIXTURE);
+        if !path.exists() {
+            return Err(
+                Error::model(self.folder.path(), "no mixture was fitted to its codes")
+                    .with_hint("omit --prior mixture; ensuite train image-vae fits one at its end"),
+            );
+        }
+        let text = std::fs::read(&path).reading(&path)?;
+        let mixture: Mixture = serde_json::from_slice(&text)
+            .map_err(|error| Error::model(&path, format!("it is damaged ({error})")))?;
+        if !mixture.is_valid() || Some(mixture.dims()) != self.latent_size() {
+            return Err(Error::model(&path, "it does not fit this model"));
+        }
+        Ok(mixture)
+    }
+}
 
 /// A loaded image VAE and what its pictures are.
 pub(crate) struct PictureSpace<'a> {

@@ -7,6 +7,7 @@ use crate::app::generate::{comfortable, write_png};
 use crate::app::import::import_pictures;
 use crate::app::picture_space::{PictureSpace, PixelSampling};
 use crate::app::{Observer, OpenModel};
+use crate::base::frechet::Moments;
 use crate::base::labels::{Label, describe};
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Indexed, PictureDataset, PixelCodec, gif, label_source};
@@ -17,9 +18,46 @@ const ALL: &str = "all";
 /// Pictures that are measured for ranges and for the order of the dimensions.
 const MEASURED: usize = 2000;
 
+/// What a slider moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axes {
+    /// One number of the code each, by falling KL divergence where data is given.
+    Kl,
+    /// A principal axis of the codes each, by falling variance; ranges are in standard deviations from the code.
+    Pca,
+}
+
+/// One slider.
+struct Slider {
+    /// `None` sets the number `dim`; else moves along this direction, which is one standard deviation long.
+    direction: Option<Vec<f32>>,
+    dim: usize,
+    range: Range,
+    /// What it is, and how much it says.
+    title: String,
+}
+
+impl Slider {
+    /// The code with this slider at `x`.
+    fn moved(&self, code: &[f32], x: f64) -> Vec<f32> {
+        let mut code = code.to_vec();
+        match &self.direction {
+            None => code[self.dim] = x as f32,
+            Some(direction) => {
+                for (number, along) in code.iter_mut().zip(direction) {
+                    *number += x as f32 * along;
+                }
+            }
+        }
+        code
+    }
+}
+
 /// Which numbers move, and how far.
 #[derive(Debug, Clone)]
 pub struct SlidersOptions {
+    /// What is moved: single numbers of the code, or the principal axes of the codes of `data`.
+    pub axes: Axes,
     /// Two dimensions for a square; a row for each dimension where it is missing.
     pub dims: Option<[usize; 2]>,
     /// From where to where; −2 to 2 where it is missing, or two deviations about the mean of the codes of `data`.
@@ -147,29 +185,27 @@ impl OpenModel {
             // One row reads better than a column.
             cells = vec![cells.concat()];
         } else {
-            let range = |dim| options.range_of(dim, measured.as_ref());
+            let sliders = options.sliders(space.latent(), measured.as_ref());
             match options.dims {
-                Some([across, down]) => {
-                    for y in spread(range(down), options.steps) {
-                        titles.push(format!("dimension {down} = {y:.2}"));
-                        let row = spread(range(across), options.steps).map(|x| {
-                            let mut code = code.clone();
-                            (code[across], code[down]) = (x as f32, y as f32);
-                            (classes.clone(), code)
-                        });
+                Some(dims) => {
+                    let [across, down] = dims.map(|dim| {
+                        let found = sliders.iter().find(|slider| slider.dim == dim);
+                        found.expect("dimensions are checked")
+                    });
+                    for y in spread(down.range, options.steps) {
+                        titles.push(format!("{} = {y:.2}", down.title));
+                        let code = down.moved(&code, y);
+                        let row = spread(across.range, options.steps)
+                            .map(|x| (classes.clone(), across.moved(&code, x)));
                         cells.push(row.collect());
                     }
                 }
                 None => {
-                    for (dim, kl) in order(space.latent(), measured.as_ref()) {
-                        let kl = kl.map_or(String::new(), |kl| format!(", KL {kl:.2} nats"));
-                        let [from, to] = range(dim);
-                        titles.push(format!("dimension {dim}: {from:.2} to {to:.2}{kl}"));
-                        let row = spread([from, to], options.steps).map(|x| {
-                            let mut code = code.clone();
-                            code[dim] = x as f32;
-                            (classes.clone(), code)
-                        });
+                    for slider in &sliders {
+                        let [from, to] = slider.range;
+                        titles.push(format!("{}: {from:.2} to {to:.2}", slider.title));
+                        let row = spread(slider.range, options.steps)
+                            .map(|x| (classes.clone(), slider.moved(&code, x)));
                         cells.push(row.collect());
                     }
                 }
@@ -231,6 +267,12 @@ impl SlidersOptions {
                     .with_hint("the first number is the lower one, as in --range -2:2"),
             );
         }
+        if self.axes == Axes::Pca && self.data.is_none() {
+            return Err(
+                Error::usage("principal axes are those of the codes of pictures")
+                    .with_hint("give pictures like those of training with --data"),
+            );
+        }
         let Some(dims) = self.dims else { return Ok(()) };
         if dims[0] == dims[1] || dims.iter().any(|&dim| dim >= latent) {
             let [a, b] = dims;
@@ -243,10 +285,44 @@ impl SlidersOptions {
         Ok(())
     }
 
-    fn range_of(&self, dim: usize, measured: Option<&Posteriors>) -> Range {
-        self.range
-            .or(measured.map(|codes| two_deviations(codes, dim)))
-            .unwrap_or([-2.0, 2.0])
+    /// All sliders, those that say most first.
+    fn sliders(&self, latent: usize, measured: Option<&Posteriors>) -> Vec<Slider> {
+        if let (Axes::Pca, Some(codes)) = (self.axes, measured) {
+            let mut moments = Moments::new(latent);
+            for code in codes.means().chunks(latent) {
+                moments.add(&code.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+            }
+            let axes = moments.gaussian().axes();
+            let total: f64 = axes.iter().map(|(_, variance)| variance).sum();
+            let slider = |(dim, (axis, variance)): (usize, (Vec<f64>, f64))| Slider {
+                direction: Some(axis.iter().map(|x| (x * variance.sqrt()) as f32).collect()),
+                dim,
+                range: self.range.unwrap_or([-2.0, 2.0]),
+                title: format!(
+                    "axis {dim}, {:.0} % of the variance",
+                    100.0 * variance / total.max(f64::MIN_POSITIVE)
+                ),
+            };
+            return axes.into_iter().enumerate().map(slider).collect();
+        }
+        let kl = measured.map(Posteriors::kl_per_dimension);
+        let mut order: Vec<usize> = (0..latent).collect();
+        if let Some(kl) = &kl {
+            order.sort_by(|&a, &b| kl[b].total_cmp(&kl[a]));
+        }
+        let slider = |dim: usize| Slider {
+            direction: None,
+            dim,
+            range: self
+                .range
+                .or(measured.map(|codes| two_deviations(codes, dim)))
+                .unwrap_or([-2.0, 2.0]),
+            title: match &kl {
+                Some(kl) => format!("dimension {dim}, KL {:.2} nats", kl[dim]),
+                None => format!("dimension {dim}"),
+            },
+        };
+        order.into_iter().map(slider).collect()
     }
 }
 
@@ -266,21 +342,6 @@ fn two_deviations(codes: &Posteriors, dim: usize) -> Range {
     let mean = sum / count;
     let deviation = (squares / count - mean * mean).max(0.0).sqrt();
     [mean - 2.0 * deviation, mean + 2.0 * deviation]
-}
-
-/// The dimensions by falling KL divergence; in their own order where nothing was measured.
-fn order(latent: usize, measured: Option<&Posteriors>) -> Vec<(usize, Option<f64>)> {
-    let Some(codes) = measured else {
-        return (0..latent).map(|dim| (dim, None)).collect();
-    };
-    let mut all: Vec<_> = codes
-        .kl_per_dimension()
-        .into_iter()
-        .map(Some)
-        .enumerate()
-        .collect();
-    all.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
-    all
 }
 
 /// Values evenly from one end of a range to the other.

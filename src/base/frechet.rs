@@ -66,6 +66,19 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
+    /// The principal axes (Jolliffe 2002): directions of length 1 and the variance along each, by falling variance.
+    pub fn axes(&self) -> Vec<(Vec<f64>, f64)> {
+        let (variances, vectors) = eigen(self.covariance.clone());
+        let column = |k: usize| (0..vectors.n).map(|i| vectors.at(i, k)).collect();
+        let mut axes: Vec<_> = variances
+            .into_iter()
+            .enumerate()
+            .map(|(k, variance)| (column(k), variance.max(0.0)))
+            .collect();
+        axes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        axes
+    }
+
     /// d² = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½), in the squared unit of the features.
     pub fn distance(&self, other: &Self) -> f64 {
         let means = self.mean.iter().zip(&other.mean);
@@ -225,6 +238,31 @@ mod tests {
         }
         let (values, _) = eigen(matrix.clone());
         assert!((values.iter().sum::<f64>() - matrix.trace()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_first_axis_is_the_direction_in_which_vectors_differ_most() {
+        let line: Vec<Vec<f64>> = (0..50)
+            .map(|i| {
+                let along = f64::from(i) - 24.5;
+                let beside = if i % 2 == 0 { 0.5 } else { -0.5 };
+                vec![0.6 * along - 0.8 * beside, 0.8 * along + 0.6 * beside, 7.0]
+            })
+            .collect();
+        let axes = gaussian(&line).axes();
+        let (first, variance) = &axes[0];
+        assert!(
+            (first[0] * 0.6 + first[1] * 0.8).abs() > 0.9999,
+            "{first:?}"
+        );
+        assert!(
+            (variance - (50.0 * 50.0 - 1.0) / 12.0).abs() < 0.5,
+            "{variance}"
+        );
+        assert!(axes.is_sorted_by(|(_, a), (_, b)| a >= b) && axes[2].1.abs() < 1e-9);
+        for (axis, _) in &axes {
+            assert!((axis.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-9);
+        }
     }
 
     #[test]

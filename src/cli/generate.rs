@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::DeviceChoice;
 use crate::app::Label;
-use crate::app::{GenerateOptions, OpenModel};
+use crate::app::{GenerateOptions, OpenModel, Prior};
 use crate::cli::arguments::{FrameArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Write the prompt before its continuation
     #[arg(long, requires = "prompt", help_heading = "Sound")]
     with_prompt: bool,
+    /// Image VAE: draw latent codes from N(0, I), or from the mixture of Gaussians that was fitted to the codes of training pictures [default: normal]
+    #[arg(long, value_enum, help_heading = "Pictures")]
+    prior: Option<PriorArg>,
     /// Show a picture being drawn, as a GIF
     #[arg(long, help_heading = "Pictures")]
     gif: bool,
@@ -59,6 +62,14 @@ pub(super) struct Args {
     beam: Option<u64>,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PriorArg {
+    /// The standard normal prior
+    Normal,
+    /// The fitted mixture
+    Mixture,
+}
+
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let options = GenerateOptions {
         number: args.number,
@@ -67,6 +78,10 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         sampling: args.sampling.sampling(),
         seed: args.sampling.seed,
         precision: args.precision.map(Into::into),
+        prior: args.prior.map(|prior| match prior {
+            PriorArg::Normal => Prior::Normal,
+            PriorArg::Mixture => Prior::Mixture,
+        }),
         device: args.device,
         seconds: args.seconds,
         frame_temperature: args.frames.frame_temperature,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::Label;
-use crate::app::{OpenModel, SlidersOptions, check_rows_output, fresh_seed};
+use crate::app::{Axes, OpenModel, SlidersOptions, check_rows_output, fresh_seed};
 use crate::cli::arguments::parse_label;
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// The file to write: .png, or .gif for one value after another; - for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Move single numbers of the code, or the principal axes of the codes of --data, in standard deviations
+    #[arg(long, value_enum, default_value_t = AxesArg::Kl)]
+    axes: AxesArg,
     /// Two numbers of the code, counted from 0, for a square
     #[arg(long, value_name = "I,J", value_parser = pair)]
     dims: Option<[usize; 2]>,
@@ -48,10 +51,22 @@ pub(super) struct Args {
     scale: Option<u32>,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum AxesArg {
+    /// Numbers, by falling KL divergence with --data
+    Kl,
+    /// Principal axes, by falling variance
+    Pca,
+}
+
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let model = OpenModel::open(&args.model)?;
     check_rows_output(&model, &args.output, args.scale)?;
     let options = SlidersOptions {
+        axes: match args.axes {
+            AxesArg::Kl => Axes::Kl,
+            AxesArg::Pca => Axes::Pca,
+        },
         dims: args.dims,
         range: args.range,
         steps: args.steps as usize,

@@ -1,14 +1,16 @@
 /*!
-Latent codes as plain numbers: posteriors, the standard normal prior, interpolation, and the selection of the lines to
+Latent codes as plain numbers: posteriors, the standard normal prior, mixtures, interpolation, and the selection of the lines to
 show along an interpolation. Independent of any network.
 */
 
 mod gaussian;
 mod interpolation;
 mod line_selection;
+mod mixture;
 mod posteriors;
 
 pub use gaussian::{Gaussian, Normals, standard_log_density};
 pub use interpolation::{Interpolation, interpolate, norm};
 pub use line_selection::{Choice, LineSelectionSettings, select_lines};
+pub use mixture::Mixture;
 pub use posteriors::{Posteriors, importance_weighted_nll, nearest_code};

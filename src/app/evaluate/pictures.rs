@@ -16,7 +16,7 @@ use crate::image::judge::{PictureComparison, PictureProfile, compare};
 use crate::image::{
     ImportSettings, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
 };
-use crate::latent::{Normals, importance_weighted_nll, standard_log_density};
+use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_density};
 use crate::models::{Batch, ImageVae, LatentModel, Model, ModelSpec, SequenceModel, input};
 use crate::ops::nll_per_row;
 use crate::sequence::{Likelihood, SequenceDataset, Token};
@@ -60,6 +60,8 @@ pub struct ImageVaeMeasures {
     pub kl: Option<f64>,
     /// −ln of the mean of 500 importance weights (Burda et al. 2016, eq. 8).
     pub importance_weighted_nll: Option<f64>,
+    /// The same with the mixture that was fitted to codes of training as the prior, and its number of parts.
+    pub importance_weighted_nll_under_mixture: Option<(f64, usize)>,
     /// Over how many pictures.
     pub importance_weighted_pictures: usize,
     /// Between pictures and latent codes.
@@ -93,6 +95,12 @@ impl fmt::Display for ImageVaeMeasures {
                 "\n{weighted:.2} nats a picture, importance-weighted with {SAMPLES} codes over {} pictures: the bound is {:.2} above",
                 self.importance_weighted_pictures,
                 bound - weighted
+            )?;
+        }
+        if let Some((weighted, parts)) = self.importance_weighted_nll_under_mixture {
+            write!(
+                f,
+                "\n{weighted:.2} nats with a mixture of {parts} Gaussians as the prior"
             )?;
         }
         write!(
@@ -304,17 +312,24 @@ fn measure_codes(
     let kl = (!autoencoder).then(|| found.posteriors.kl());
     let every = set.count().div_ceil(SUBSET).max(1);
     let subset: Vec<usize> = (0..set.count()).step_by(every).collect();
-    let mut weighted = 0.0;
+    let mixture = if autoencoder {
+        None
+    } else {
+        model.mixture().ok()
+    };
+    let mut weighted = [0.0; 2];
     if !autoencoder {
         for &index in &subset {
-            weighted +=
-                importance_weighted(vae, set, index, &conditions[index], recipe.seed, device)?;
+            let how = (mixture.as_ref(), recipe.seed, device);
+            let found = importance_weighted(vae, set, index, &conditions[index], how)?;
+            weighted = [0, 1].map(|prior| weighted[prior] + found[prior] / subset.len() as f64);
         }
     }
     let codes = ImageVaeMeasures {
         reconstruction: found.reconstruction.nats / count,
         kl,
-        importance_weighted_nll: (!autoencoder).then(|| weighted / subset.len() as f64),
+        importance_weighted_nll: (!autoencoder).then_some(weighted[0]),
+        importance_weighted_nll_under_mixture: mixture.map(|m| (weighted[1], m.parts())),
         importance_weighted_pictures: subset.len(),
         mutual_information: found
             .posteriors
@@ -335,15 +350,15 @@ fn measure_codes(
 /// The mutual information of at most this many pictures is estimated; it takes time with their number squared.
 const ESTIMATED: usize = 2000;
 
-/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8).
+/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8), with N(0, I) and with the mixture as
+/// p(z).
 fn importance_weighted(
     vae: &ImageVae,
     set: &PictureDataset,
     index: usize,
     classes: &[f32],
-    seed: u64,
-    device: &Device,
-) -> Result<f64> {
+    (mixture, seed, device): (Option<&Mixture>, u64, &Device),
+) -> Result<[f64; 2]> {
     let tokens: Vec<Token> = set.indices(index)?.into_iter().map(Token::from).collect();
     let posteriors = LatentModel::encode(vae, &[&tokens], &[classes]);
     let posterior = posteriors.posterior(0);
@@ -353,7 +368,7 @@ fn importance_weighted(
         .collect();
     let conditions: Vec<Vec<f32>> = codes.iter().map(|code| [classes, code].concat()).collect();
     let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
-    let mut weights = Vec::with_capacity(SAMPLES);
+    let mut weights = [const { Vec::new() }; 2];
     for (views, codes) in views.chunks(SIDE_BY_SIDE).zip(codes.chunks(SIDE_BY_SIDE)) {
         let batch = Batch::of(
             &vec![&tokens[..]; views.len()],
@@ -368,10 +383,12 @@ fn importance_weighted(
         );
         for (losses, code) in losses.chunks(batch.time).zip(codes) {
             let nats: f64 = losses.iter().copied().map(f64::from).sum();
-            weights.push(standard_log_density(code) - posterior.log_density(code) - nats);
+            let given = posterior.log_density(code) + nats;
+            weights[0].push(standard_log_density(code) - given);
+            weights[1].push(mixture.map_or(0.0, |m| m.log_density(code)) - given);
         }
     }
-    Ok(importance_weighted_nll(&weights))
+    Ok(weights.map(|weights| importance_weighted_nll(&weights)))
 }
 
 /// Codes of one picture that are decoded together.

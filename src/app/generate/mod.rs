@@ -8,7 +8,7 @@ mod text;
 
 use std::path::Path;
 
-pub use options::{GenerateOptions, Generated};
+pub use options::{GenerateOptions, Generated, Prior};
 pub(crate) use pictures::{check_extension, check_scale, comfortable, draw, write_png};
 
 use crate::app::{Observer, OpenModel, Silent};

@@ -12,6 +12,15 @@ use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
 use crate::ops::device::DeviceChoice;
 
+/// Where latent codes are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prior {
+    /// N(0, I).
+    Normal,
+    /// The mixture of Gaussians that was fitted to the codes of training pictures.
+    Mixture,
+}
+
 /// What to generate, and how. The default is one item by sampling at temperature 1, on the CPU.
 #[derive(Debug, Clone)]
 pub struct GenerateOptions {
@@ -37,6 +46,8 @@ pub struct GenerateOptions {
     pub change: FrameChange,
     /// Sound: whether the prompt stands before what is made of it.
     pub with_prompt: bool,
+    /// Image VAE: where latent codes are drawn from (the standard normal prior where it is missing).
+    pub prior: Option<Prior>,
     /// Pictures: whether to show one being drawn, as a GIF.
     pub gif: bool,
     /// Pictures: how many times to enlarge each pixel.
@@ -63,6 +74,7 @@ impl Default for GenerateOptions {
             frame_temperature: None,
             change: FrameChange::default(),
             with_prompt: false,
+            prior: None,
             gif: false,
             scale: None,
             separate: false,
@@ -127,6 +139,9 @@ impl GenerateOptions {
             ("--max-length", self.max_length.is_some(), TEXT),
             ("--beam", self.beam.is_some(), TEXT),
         ])?;
+        if self.prior.is_some() && !(model.is_of_pictures() && model.has_latent_codes()) {
+            return Err(Error::usage("--prior applies to an image VAE only").with_hint("omit it"));
+        }
         model.manifest.classes.check(&self.classes)
     }
 

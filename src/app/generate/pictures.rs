@@ -7,7 +7,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::maker::{Maker, shown};
-use super::options::GenerateOptions;
+use super::options::{GenerateOptions, Prior};
 use crate::app::sampling::items;
 use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
@@ -40,6 +40,15 @@ pub(super) fn generate(
         seed,
         &[],
     )?;
+    if options.prior == Some(Prior::Mixture) {
+        let mixture = model.mixture()?;
+        for (item, number) in items.iter_mut().zip(0..) {
+            let condition = item.condition.get_or_insert_default();
+            let classes = condition.len().saturating_sub(mixture.dims());
+            condition.truncate(classes);
+            condition.extend(mixture.draw(seed, number));
+        }
+    }
     if maker.on_gpu {
         let mut stepper = maker.stepper(maker.side_by_side(items.len(), LANES, 1))?;
         draw_side_by_side(&mut *stepper, &mut items, format)

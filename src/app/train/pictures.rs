@@ -8,6 +8,7 @@ use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::generate::draw;
 use crate::app::import::import_pictures;
+use crate::app::picture_space::MIXTURE;
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
@@ -22,6 +23,7 @@ use crate::image::{
     PictureDataset, PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint,
     label_source,
 };
+use crate::latent::{Mixture, Normals};
 use crate::models::{LatentModel, Model, ModelSpec};
 use crate::sequence::{
     Codec, ConditionSource, Item, Sampler, Sampling, SequenceDataset, SideInputs, Token,
@@ -80,6 +82,8 @@ const SHEET: usize = 32;
 const COMPLETED: usize = 6;
 /// Reconstructed pictures at a report of a VAE.
 const RECONSTRUCTED: usize = 10;
+/// Codes that a mixture is fitted to.
+const FITTED: usize = 2000;
 /// Completions of each.
 const WAYS: usize = 4;
 /// Pictures that are measured for reports.
@@ -365,6 +369,33 @@ impl TrainingData for PictureTrainingData<'_> {
         Ok(vec![("palette.png", swatches.png()?)])
     }
 
+    fn made_of(
+        &self,
+        model: &Model,
+        manifest: &ModelManifest,
+    ) -> Result<Vec<(&'static str, String)>> {
+        let Some(latent) = model.latent() else {
+            return Ok(Vec::new());
+        };
+        // Without held-out pictures, some of training choose the number of parts.
+        let cut = if self.training < self.set.count() {
+            self.training
+        } else {
+            self.training - self.training.div_ceil(5).min(self.training - 1)
+        };
+        let seed = manifest.recipe.seed;
+        let fitted = self.some_codes(latent, 0..cut, FITTED, seed)?;
+        let rest = if cut < self.set.count() {
+            cut..self.set.count()
+        } else {
+            0..cut
+        };
+        let held_out = self.some_codes(latent, rest, FITTED / 4, seed)?;
+        let mixture = Mixture::choose(&fitted, &held_out, latent.latent(), seed);
+        let text = serde_json::to_string(&mixture).expect("a mixture is JSON");
+        Ok(vec![(MIXTURE, text)])
+    }
+
     fn describe(&self, sequences: usize, _tokens: u64) -> String {
         format!("{sequences} pictures")
     }
@@ -424,6 +455,39 @@ impl PictureTrainingData<'_> {
             &mut items,
             self.format,
         )
+    }
+
+    /// Codes drawn from the posteriors of at most `most` pictures, one after another.
+    fn some_codes(
+        &self,
+        latent: &dyn LatentModel,
+        members: Range<usize>,
+        most: usize,
+        seed: u64,
+    ) -> Result<Vec<f32>> {
+        let some: Vec<usize> = members
+            .clone()
+            .step_by(members.len().div_ceil(most).max(1))
+            .collect();
+        let tokens = some
+            .iter()
+            .map(|&index| {
+                Ok(self
+                    .set
+                    .indices(index)?
+                    .into_iter()
+                    .map(Token::from)
+                    .collect())
+            })
+            .collect::<Result<Vec<Vec<Token>>>>()?;
+        let views: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        let classes: Vec<&[f32]> = some.iter().map(|&i| &self.conditions[i][..]).collect();
+        let posteriors = latent.encode(&views, &classes);
+        let codes = some.iter().enumerate().flat_map(|(item, &index)| {
+            let mut normals = Normals::new(*b"fitting ", seed, index as u64);
+            posteriors.posterior(item).sample(&mut normals)
+        });
+        Ok(codes.collect())
     }
 
     /// Held-out pictures above what the likeliest colours of their codes' means give.

@@ -35,6 +35,15 @@ pub(super) trait TrainingData {
     /// An amount of data in the medium's own unit.
     fn describe(&self, sequences: usize, tokens: u64) -> String;
 
+    /// Files that are made of the trained model: name and content.
+    fn made_of(
+        &self,
+        _model: &Model,
+        _manifest: &ModelManifest,
+    ) -> Result<Vec<(&'static str, String)>> {
+        Ok(Vec::new())
+    }
+
     /// Generates with the model, writes the result to `base` with the medium's own extension, and gives one sentence
     /// about it.
     fn sample(
@@ -197,6 +206,9 @@ pub(super) fn train_model(
     }
     trained.int8 = precision::measure(&model, sequences, &training, &held_out, data.conditions())?;
     folder.save_manifest(&trained)?;
+    for (name, text) in data.made_of(&model, &trained)? {
+        folder.write_text(name, &text)?;
+    }
     folder.write_text("README.md", &model_card(&trained, source, &state))?;
     observer.info(describe_end(end, &state, &trained.medium.unit()));
     observer.info(next_step(&trained, folder.path()));
