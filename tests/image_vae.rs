@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::OnceLock;
 
 use crate::cli::{ensuite, outcome, refuse, succeed};
-use crate::pictures::{SIDE, World, read};
+use crate::pictures::{SIDE, World, like_above, read};
 
 /// Settings under which a VAE learns stripes in seconds.
 const SMALL: &str = "[network]\nlatent = 4\nhidden = 48\n[batches]\nrows = 8\n\
@@ -111,16 +111,9 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
         ]);
     };
     draw("vae.png", "3");
-    let (mut like_above, mut all) = (0, 0);
-    for number in 1..=12 {
-        let drawn = read(&world.path(&format!("vae-{number:02}.png")));
-        assert_eq!(drawn.dimensions(), (SIDE, SIDE));
-        for (x, y) in (0..SIDE).flat_map(|x| (1..SIDE).map(move |y| (x, y))) {
-            like_above += u32::from(drawn.get_pixel(x, y) == drawn.get_pixel(x, y - 1));
-            all += 1;
-        }
-    }
-    assert!(like_above * 10 > all * 8, "{like_above} of {all}");
+    let drawn = (1..=12).map(|number| world.path(&format!("vae-{number:02}.png")));
+    let share = like_above(drawn);
+    assert!(share > 0.8, "{share}");
     draw("again.png", "3");
     draw("other.png", "4");
     let bytes = |name: &str| fs::read(world.path(name)).unwrap();

@@ -122,10 +122,11 @@ fn rows(info: &Info, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
         ),
         (
             "receptive field",
-            info.receptive_field_tokens
-                .map_or("all earlier tokens".into(), |tokens| {
-                    describe_context(&manifest.medium, tokens)
-                }),
+            match info.receptive_field_tokens {
+                None => "all earlier tokens".into(),
+                Some(0) => "none: only the latent code and the class".into(),
+                Some(tokens) => describe_context(&manifest.medium, tokens),
+            },
         ),
         (
             "multiply-adds",

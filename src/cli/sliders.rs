@@ -94,29 +94,15 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
 }
 
 fn pair(text: &str) -> std::result::Result<[usize; 2], String> {
-    let numbers: Vec<usize> = text
-        .split(',')
-        .map(|part| {
-            part.trim()
-                .parse()
-                .map_err(|_| "give two whole numbers, as in 0,1")
-        })
-        .collect::<std::result::Result<_, _>>()?;
-    numbers
-        .try_into()
-        .map_err(|_| "give two whole numbers, as in 0,1".into())
+    two(text, ',').ok_or_else(|| "give two whole numbers, as in 0,1".into())
 }
 
 fn range(text: &str) -> std::result::Result<[f64; 2], String> {
-    let numbers: Vec<f64> = text
-        .split(':')
-        .map(|part| {
-            part.trim()
-                .parse()
-                .map_err(|_| "give two numbers, as in -2:2")
-        })
-        .collect::<std::result::Result<_, _>>()?;
-    numbers
-        .try_into()
-        .map_err(|_| "give two numbers, as in -2:2".into())
+    two(text, ':').ok_or_else(|| "give two numbers, as in -2:2".into())
+}
+
+/// Two numbers with a separator between them.
+fn two<T: std::str::FromStr>(text: &str, separator: char) -> Option<[T; 2]> {
+    let (first, second) = text.split_once(separator)?;
+    Some([first.trim().parse().ok()?, second.trim().parse().ok()?])
 }

@@ -133,7 +133,8 @@ impl ModelSpec {
     pub fn receptive_field(&self) -> Option<usize> {
         match self {
             Self::Sequence { network } => network.receptive_field(),
-            Self::SentenceVae { .. } | Self::ImageVae { .. } => None,
+            Self::SentenceVae { .. } => None,
+            Self::ImageVae { .. } => Some(0),
         }
     }
 

@@ -384,7 +384,7 @@ impl Recipe {
         let context = self
             .model
             .receptive_field()
-            .map_or(self.batches.window / 2, |field| field - 1);
+            .map_or(self.batches.window / 2, |field| field.saturating_sub(1));
         let cut = WindowConfig {
             window: context + self.batches.window,
             context,
