@@ -372,7 +372,31 @@ fn a_mixture_is_fitted_to_the_codes_and_can_be_the_prior() {
     let lost = lost.display().to_string();
     let asked = ["generate", &lost, "-o", &out, "--prior", "mixture"];
     refuse(&asked, 1, &["no mixture was fitted", "omit --prior"]);
+    let pictures = world.text("pictures");
+    succeed(&["eval", &lost, &pictures]);
     fs::write(world.path("lost/mixture.json"), "{\"parts\": []}").unwrap();
     refuse(&asked, 1, &["mixture.json", "does not fit"]);
+    refuse(
+        &["eval", &lost, &pictures],
+        1,
+        &["mixture.json", "does not fit"],
+    );
     assert!(!world.path("never-drawn.png").exists());
+}
+
+#[test]
+fn of_several_groups_of_classes_one_is_shown_in_turn_and_the_others_stay() {
+    let world = world();
+    let pattern = "(?<kind>[a-z]+)/(?<tens>[0-9])";
+    let more = ["--steps", "5", "--label-pattern", pattern];
+    succeed(&training(&world, "groups", &more));
+    let (model, out) = (world.text("groups"), world.text("turns.png"));
+    let from = world.text("pictures/across/03.png");
+    let asked = ["--class", "tens=1", "--class", "kind=all"];
+    let common = ["sliders", &model, "-o", &out, "--from", &from];
+    let (code, _, said) = outcome(&mut ensuite(&[&common[..], &asked].concat()));
+    assert_eq!(code, 0, "{said}");
+    for title in ["kind=across tens=1\n", "kind=upright tens=1\n"] {
+        assert!(said.contains(title), "{said}");
+    }
 }

@@ -321,8 +321,17 @@ fn with_two_tiers_the_device_plays_what_generate_writes() {
         return;
     }
     let world = trained();
-    let class = ["--class", "class=high"];
-    plays_what_generate_writes(world, &world.text("model"), "8000", &class);
+    let changed = [
+        "--class",
+        "class=low",
+        "--stretch",
+        "1.7",
+        "--transpose",
+        "-3",
+    ];
+    for settings in [&["--class", "class=high"][..], &changed] {
+        plays_what_generate_writes(world, &world.text("model"), "8000", settings);
+    }
 }
 
 /// One second of this model with these settings.

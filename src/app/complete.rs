@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 
 use crate::app::generate::{check_extension, check_scale, comfortable, draw, write_png};
+use crate::app::import::import_picture;
 use crate::app::precision::{self, Precision};
 use crate::app::sampling::{SamplingOptions, fresh_seed, items};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
-use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, PixelCodec, gif};
+use crate::image::{ContactSheet, Indexed, Picture, PixelCodec, gif};
 use crate::sequence::Codec;
 
 /// Which picture to complete, and how.
@@ -140,7 +141,7 @@ impl OpenModel {
                 "a picture of one pixel has nothing to complete",
             ));
         }
-        let truth = read(options, format, observer)?;
+        let truth = import_picture(&options.image, format, options.strict, observer)?;
         let pixels = truth.indices.len();
         let given = ((options.keep * pixels as f64).round() as usize).clamp(1, pixels - 1);
         let model = self.load(&Device::flex())?;
@@ -162,24 +163,4 @@ impl OpenModel {
             seed,
         })
     }
-}
-
-/// The picture in the model's size and colours, with a warning for each thing that was changed.
-fn read(
-    options: &CompleteOptions,
-    format: &PictureFormat,
-    observer: &mut dyn Observer,
-) -> Result<Indexed> {
-    let picture = Picture::read(&options.image, format.background)?;
-    let (indexed, warnings) = format.codec.adapt(
-        &picture,
-        &options.image,
-        format.fit,
-        format.background,
-        options.strict,
-    )?;
-    for warning in warnings {
-        observer.warn(format!("{}: {warning}", options.image.display()));
-    }
-    Ok(indexed)
 }

@@ -6,7 +6,7 @@ use crate::app::Observer;
 use crate::audio::{self, RecordingDataset};
 use crate::base::labels::LabelRule;
 use crate::error::Result;
-use crate::image::{self, Pictures};
+use crate::image::{self, Indexed, Picture, PictureFormat, Pictures};
 use crate::text::{ReadSettings, Sentences};
 
 /// Reads recordings and tells what was found.
@@ -43,6 +43,27 @@ pub(crate) fn import_pictures(
     })?;
     observer.info(pictures.summary().to_string());
     Ok(pictures)
+}
+
+/// Reads one picture in the size and the colours of a model, with a warning for each change.
+///
+/// # Errors
+/// When it cannot be read; with `strict`, when it would have to be changed.
+pub(crate) fn import_picture(
+    path: &Path,
+    format: &PictureFormat,
+    strict: bool,
+    observer: &mut dyn Observer,
+) -> Result<Indexed> {
+    let picture = Picture::read(path, format.background)?;
+    let (fit, background) = (format.fit, format.background);
+    let (indexed, warnings) = format
+        .codec
+        .adapt(&picture, path, fit, background, strict)?;
+    for warning in warnings {
+        observer.warn(format!("{}: {warning}", path.display()));
+    }
+    Ok(indexed)
 }
 
 /// Reads sentences and tells what was found.

@@ -121,23 +121,22 @@ impl OpenModel {
             let picture = space.read(path, observer)?;
             let labels = space.name(&picture, &options.classes)?;
             classes.push(space.classes(&labels)?);
-            let found = space.encode(&[picture], &[&classes[classes.len() - 1]])?;
+            let found = space.encode(&picture, &classes[classes.len() - 1])?;
             codes.push(found.means().to_vec());
         }
         let codes = interpolate(options.path, &codes[0], &codes[1], options.points)?;
         let half = codes.len() / 2;
-        let items: Vec<_> = codes
-            .into_iter()
-            .enumerate()
-            .map(|(point, code)| (classes[usize::from(point >= half)].clone(), code))
-            .collect();
+        let of_point = |(point, code): (usize, Vec<f32>)| {
+            [&classes[usize::from(point >= half)][..], &code].concat()
+        };
+        let conditions = codes.into_iter().enumerate().map(of_point).collect();
         let how = PixelSampling {
             temperature: options.temperature,
             seed: options.seed,
         };
         Ok(PictureInterpolation {
             codec: space.format.codec.clone(),
-            pictures: space.decode(&items, how)?,
+            pictures: space.decode(conditions, how)?,
         })
     }
 

@@ -5,30 +5,28 @@ use std::path::Path;
 use burn::prelude::*;
 
 use crate::app::generate::draw;
-use crate::app::sampling::labels_of_item;
+use crate::app::import::import_picture;
+use crate::app::sampling::{class_vector, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
-use crate::image::{Indexed, Picture, PictureFormat};
+use crate::image::{Indexed, PictureDataset, PictureFormat};
 use crate::latent::{Mixture, Posteriors};
-use crate::models::{ImageVae, Model, SequenceModel, Vae};
-use crate::sequence::{Codec, Item, Sampler, Sampling, Token};
+use crate::models::{Batch, ImageVae, LatentModel, Model, SequenceModel, nll};
+use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Stepper, Token};
 
 /// The file of the mixture that was fitted to a model's codes.
 pub(crate) const MIXTURE: &str = "mixture.json";
 
 impl OpenModel {
-    /// The mixture that was fitted to the codes of an image VAE.
+    /// The mixture that was fitted to the codes of an image VAE; `None` where none was.
     ///
     /// # Errors
-    /// When none was fitted, or its file is damaged.
-    pub(crate) fn mixture(&self) -> Result<Mixture> {
+    /// When its file is damaged or of another model.
+    pub(crate) fn mixture(&self) -> Result<Option<Mixture>> {
         let path = self.folder.path().join(MIXTURE);
         if !path.exists() {
-            return Err(
-                Error::model(self.folder.path(), "no mixture was fitted to its codes")
-                    .with_hint("omit --prior mixture; ensuite train image-vae fits one at its end"),
-            );
+            return Ok(None);
         }
         let text = std::fs::read(&path).reading(&path)?;
         let mixture: Mixture = serde_json::from_slice(&text)
@@ -36,8 +34,48 @@ impl OpenModel {
         if !mixture.is_valid() || Some(mixture.dims()) != self.latent_size() {
             return Err(Error::model(&path, "it does not fit this model"));
         }
-        Ok(mixture)
+        Ok(Some(mixture))
     }
+}
+
+/// The posteriors of the pictures `members` of a set, each with its class vector.
+pub(crate) fn encode_some(
+    latent: &dyn LatentModel,
+    set: &PictureDataset,
+    members: &[usize],
+    classes: &[&[f32]],
+) -> Result<Posteriors> {
+    let tokens = members
+        .iter()
+        .map(|&index| Ok(set.indices(index)?.into_iter().map(Token::from).collect()))
+        .collect::<Result<Vec<Vec<Token>>>>()?;
+    let views: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+    Ok(latent.encode(&views, classes))
+}
+
+/// The pictures of conditions, each a class vector and then a code. `stepper` is the decoder's, with so many lanes.
+pub(crate) fn decode(
+    stepper: &(dyn Fn(usize) -> Result<Box<dyn Stepper>> + Sync),
+    conditions: Vec<Vec<f32>>,
+    how: PixelSampling,
+    format: &PictureFormat,
+) -> Result<Vec<Indexed>> {
+    let sampling = Sampling {
+        temperature: how.temperature,
+        ..Sampling::default()
+    };
+    let mut items = conditions
+        .into_iter()
+        .map(|condition| {
+            Ok(Item {
+                stream: None,
+                sampler: Sampler::new(sampling, how.seed, 0)?,
+                condition: Some(condition),
+                prompt: Vec::new(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    draw(stepper, &mut items, format)
 }
 
 /// A loaded image VAE and what its pictures are.
@@ -71,7 +109,7 @@ impl<'a> PictureSpace<'a> {
 
     /// Dimensions of a latent code.
     pub(crate) fn latent(&self) -> usize {
-        self.vae.latent()
+        LatentModel::latent(&self.vae)
     }
 
     /// The given labels, and others drawn from the seed.
@@ -81,101 +119,76 @@ impl<'a> PictureSpace<'a> {
 
     /// The class vector of labels, empty without classes.
     pub(crate) fn classes(&self, labels: &[Label]) -> Result<Vec<f32>> {
-        let condition = self.model.manifest.condition(labels)?;
-        let width = self.vae.interface().condition - self.latent();
-        Ok(condition.unwrap_or_else(|| vec![0.0; width]))
+        class_vector(&self.model.manifest, labels)
     }
 
     /// Reads a picture in the model's size and colours, with a warning for each change.
     pub(crate) fn read(&self, path: &Path, observer: &mut dyn Observer) -> Result<Indexed> {
-        let format = self.format;
-        let picture = Picture::read(path, format.background)?;
-        let (indexed, warnings) =
-            format
-                .codec
-                .adapt(&picture, path, format.fit, format.background, false)?;
-        for warning in warnings {
-            observer.warn(format!("{}: {warning}", path.display()));
-        }
-        Ok(indexed)
+        import_picture(path, self.format, false, observer)
     }
 
-    /// The posteriors of pictures, each with its class vector.
-    pub(crate) fn encode(&self, pictures: &[Indexed], classes: &[&[f32]]) -> Result<Posteriors> {
-        use crate::models::LatentModel;
-        let tokens = pictures
-            .iter()
-            .map(|picture| self.format.codec.encode(picture))
-            .collect::<Result<Vec<Vec<Token>>>>()?;
-        let views: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
-        Ok(LatentModel::encode(&self.vae, &views, classes))
+    /// The posterior of a picture with its class vector.
+    pub(crate) fn encode(&self, picture: &Indexed, classes: &[f32]) -> Result<Posteriors> {
+        let tokens = self.format.codec.encode(picture)?;
+        Ok(self.vae.encode(&[&tokens], &[classes]))
     }
 
-    /// The labels of a picture: the given ones, and those others under which it and its code are likeliest.
+    /// The posteriors of a set of pictures, each with its class vector.
+    pub(crate) fn encode_all(
+        &self,
+        set: &PictureDataset,
+        classes: &[Vec<f32>],
+    ) -> Result<Posteriors> {
+        let members: Vec<usize> = (0..set.count()).collect();
+        let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
+        encode_some(&self.vae, set, &members, &classes)
+    }
+
+    /// The labels of a picture in the order of their groups: the given ones and, one group after another, the value under which
+    /// the picture and its code are likeliest.
     pub(crate) fn name(&self, picture: &Indexed, given: &[Label]) -> Result<Vec<Label>> {
-        let groups = self.model.manifest.classes.groups();
         let mut best = given.to_vec();
-        for group in groups {
+        for group in self.model.manifest.classes.groups() {
             if given.iter().any(|(name, _)| *name == group.name) {
                 continue;
             }
-            let mut costs = Vec::with_capacity(group.values.len());
+            let mut least = f64::INFINITY;
+            let mut likeliest = best.clone();
             for value in &group.values {
                 let mut labels = best.clone();
                 labels.push((group.name.clone(), value.clone()));
-                let labels = self.labels(&labels, 0);
-                costs.push(self.cost(picture, &labels)?);
+                let cost = self.cost(picture, &self.labels(&labels, 0))?;
+                if cost < least {
+                    (least, likeliest) = (cost, labels);
+                }
             }
-            let least = (0..costs.len()).min_by(|&a, &b| costs[a].total_cmp(&costs[b]));
-            let value = &group.values[least.unwrap_or(0)];
-            best.push((group.name.clone(), value.clone()));
+            best = likeliest;
         }
-        Ok(best)
+        Ok(self.labels(&best, 0))
     }
 
     /// −ELBO at the mean of the posterior, in nats.
     fn cost(&self, picture: &Indexed, labels: &[Label]) -> Result<f64> {
         let classes = self.classes(labels)?;
-        let posteriors = self.encode(std::slice::from_ref(picture), &[&classes])?;
+        let posteriors = self.encode(picture, &classes)?;
         let tokens = self.format.codec.encode(picture)?;
         let condition = [&classes[..], posteriors.means()].concat();
-        let mut stepper = self.vae.stepper(1)?;
-        let nats = crate::sequence::nll_per_token(
-            &mut *stepper,
-            crate::sequence::Conditions::whole(&condition),
-            &tokens,
-        );
-        Ok(nats.iter().sum::<f64>() + posteriors.kl())
+        let batch = Batch::of(&[&tokens], &[&condition], self.vae.interface().alphabet);
+        let nats = nll(&self.vae, &batch, &Device::flex()).into_scalar::<f32>();
+        Ok(f64::from(nats) + posteriors.kl())
     }
 
-    /// The pictures of codes, each with its class vector.
+    /// The pictures of conditions, each a class vector and then a code.
     pub(crate) fn decode(
         &self,
-        codes: &[(Vec<f32>, Vec<f32>)],
+        conditions: Vec<Vec<f32>>,
         how: PixelSampling,
     ) -> Result<Vec<Indexed>> {
-        let sampling = Sampling {
-            temperature: how.temperature,
-            ..Sampling::default()
-        };
-        let mut items = codes
-            .iter()
-            .map(|(classes, code)| {
-                if code.len() != self.latent() {
-                    return Err(Error::usage(format!(
-                        "a latent code of {} numbers does not fit: this model's have {}",
-                        code.len(),
-                        self.latent()
-                    )));
-                }
-                Ok(Item {
-                    stream: None,
-                    sampler: Sampler::new(sampling, how.seed, 0)?,
-                    condition: Some([&classes[..], &code[..]].concat()),
-                    prompt: Vec::new(),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        draw(&|lanes| self.vae.stepper(lanes), &mut items, self.format)
+        decode(
+            &|lanes| self.vae.stepper(lanes),
+            conditions,
+            how,
+            self.format,
+        )
     }
 }

@@ -7,7 +7,7 @@ use crate::base::labels::{Classes, Label, describe};
 use crate::base::rng::rng_stream;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::{Error, Result};
-use crate::latent::Normals;
+use crate::latent::draw_from_prior;
 use crate::sequence::{Item, Sampler, Sampling, Token};
 
 /// A new seed, short enough to type.
@@ -117,16 +117,22 @@ pub(crate) fn condition_of(
     seed: u64,
     item: u64,
 ) -> Result<Option<Vec<f32>>> {
-    let condition = manifest.condition(labels)?;
     match (&manifest.medium, manifest.recipe.model.latent()) {
         (Medium::Pictures(_), Some(latent)) => {
-            let without = manifest.interface().condition;
-            let mut condition = condition.unwrap_or_else(|| vec![0.0; without]);
-            condition.extend(Normals::new(*b"prior   ", seed, item).code(latent));
+            let mut condition = class_vector(manifest, labels)?;
+            condition.extend(draw_from_prior(latent, seed, item));
             Ok(Some(condition))
         }
-        _ => Ok(condition),
+        _ => manifest.condition(labels),
     }
+}
+
+/// The class vector of labels, with what the medium adds; empty without either.
+pub(crate) fn class_vector(manifest: &ModelManifest, labels: &[Label]) -> Result<Vec<f32>> {
+    let width = manifest.interface().condition;
+    Ok(manifest
+        .condition(labels)?
+        .unwrap_or_else(|| vec![0.0; width]))
 }
 
 /// Refuses lengths of sound that are not possible.

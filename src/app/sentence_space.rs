@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::app::{Observer, OpenModel};
 use crate::error::{Error, Result};
-use crate::latent::{Choice, LineSelectionSettings, Posteriors, select_lines};
+use crate::latent::{Choice, LineSelectionSettings, Posteriors, draw_from_prior, select_lines};
 use crate::models::rnn::{RecurrentWeights, RnnStepper};
 use crate::models::sentence_vae::{Refinement, encode, refine};
 use crate::models::{Model, SentenceVae, Vae};
@@ -343,7 +343,8 @@ fn select(offered: &[Vec<Line>], unit: TextUnit) -> Result<Vec<Line>> {
 
 /// A latent code drawn from the prior with stream `stream` of the seed; `None` for a model without latent codes.
 pub(crate) fn prior_code(model: &Model, seed: u64, stream: u64) -> Option<Vec<f32>> {
-    model.latent().map(|latent| latent.draw(seed, stream))
+    let latent = model.latent()?;
+    Some(draw_from_prior(latent.latent(), seed, stream))
 }
 
 /// Warns of words and characters that the tokenizer does not know.

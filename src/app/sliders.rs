@@ -10,7 +10,9 @@ use crate::app::{Observer, OpenModel};
 use crate::base::frechet::Moments;
 use crate::base::labels::{Label, describe};
 use crate::error::{Error, Result};
-use crate::image::{ContactSheet, Indexed, PictureDataset, PixelCodec, gif, label_source};
+use crate::image::{
+    ContactSheet, ImportSettings, Indexed, PictureDataset, PixelCodec, gif, label_source,
+};
 use crate::latent::Posteriors;
 
 /// The value of a group that stands for each of its values in turn.
@@ -140,6 +142,14 @@ pub fn check_rows_output(model: &OpenModel, path: &Path, scale: Option<u32>) -> 
 /// The range of one dimension.
 type Range = [f64; 2];
 
+/// A row of pictures that are not drawn yet.
+#[derive(Default)]
+struct Row {
+    titles: Vec<String>,
+    /// Each a class vector and then a code.
+    conditions: Vec<Vec<f32>>,
+}
+
 impl OpenModel {
     /// Moves the numbers of a latent code.
     ///
@@ -166,59 +176,41 @@ impl OpenModel {
                 let picture = space.read(path, observer)?;
                 let own = space.name(&picture, &shown)?;
                 let classes = space.classes(&own)?;
-                (own, space.encode(&[picture], &[&classes])?.means().to_vec())
+                (own, space.encode(&picture, &classes)?.means().to_vec())
             }
         };
+        let shown: Vec<Row> = match each {
+            Some(group) => {
+                // One row reads better than a column.
+                let mut all = Row::default();
+                for value in &self.manifest.classes.groups()[group].values {
+                    let mut labels = labels.clone();
+                    labels[group].1.clone_from(value);
+                    all.titles.push(describe(&labels));
+                    all.conditions
+                        .push([&space.classes(&labels)?[..], &code].concat());
+                }
+                vec![all]
+            }
+            None => {
+                let sliders = options.sliders(space.latent(), measured.as_ref());
+                options.rows(&sliders, &space.classes(&labels)?, &code)
+            }
+        };
+        let conditions: Vec<_> = shown
+            .iter()
+            .flat_map(|row| row.conditions.clone())
+            .collect();
         let how = PixelSampling {
             temperature: options.temperature,
             seed: options.seed,
         };
-        let classes = space.classes(&labels)?;
-        let (mut titles, mut cells) = (Vec::new(), Vec::new());
-        if let Some(group) = each {
-            for value in &self.manifest.classes.groups()[group].values {
-                let mut labels = labels.clone();
-                labels[group].1.clone_from(value);
-                titles.push(describe(&labels));
-                cells.push(vec![(space.classes(&labels)?, code.clone())]);
-            }
-            // One row reads better than a column.
-            cells = vec![cells.concat()];
-        } else {
-            let sliders = options.sliders(space.latent(), measured.as_ref());
-            match options.dims {
-                Some(dims) => {
-                    let [across, down] = dims.map(|dim| {
-                        let found = sliders.iter().find(|slider| slider.dim == dim);
-                        found.expect("dimensions are checked")
-                    });
-                    for y in spread(down.range, options.steps) {
-                        titles.push(format!("{} = {y:.2}", down.title));
-                        let code = down.moved(&code, y);
-                        let row = spread(across.range, options.steps)
-                            .map(|x| (classes.clone(), across.moved(&code, x)));
-                        cells.push(row.collect());
-                    }
-                }
-                None => {
-                    for slider in &sliders {
-                        let [from, to] = slider.range;
-                        titles.push(format!("{}: {from:.2} to {to:.2}", slider.title));
-                        let row = spread(slider.range, options.steps)
-                            .map(|x| (classes.clone(), slider.moved(&code, x)));
-                        cells.push(row.collect());
-                    }
-                }
-            }
-        }
-        let rows = cells
-            .iter()
-            .map(|row: &Vec<(Vec<f32>, Vec<f32>)>| space.decode(row, how))
-            .collect::<Result<Vec<_>>>()?;
+        let mut made = space.decode(conditions, how)?.into_iter();
+        let of_row = |row: &Row| made.by_ref().take(row.conditions.len()).collect();
         Ok(Sliders {
             codec: space.format.codec.clone(),
-            rows,
-            titles,
+            rows: shown.iter().map(of_row).collect(),
+            titles: shown.into_iter().flat_map(|row| row.titles).collect(),
             labels: describe(&labels),
         })
     }
@@ -283,6 +275,40 @@ impl SlidersOptions {
             );
         }
         Ok(())
+    }
+
+    /// A row of conditions for each slider, or for each value of the second of two dimensions.
+    fn rows(&self, sliders: &[Slider], classes: &[f32], code: &[f32]) -> Vec<Row> {
+        let row = |title: String, slider: &Slider, code: &[f32]| Row {
+            titles: vec![title],
+            conditions: spread(slider.range, self.steps)
+                .map(|x| [classes, &slider.moved(code, x)].concat())
+                .collect(),
+        };
+        let Some(dims) = self.dims else {
+            let all = sliders.iter().map(|slider| {
+                let [from, to] = slider.range;
+                row(
+                    format!("{}: {from:.2} to {to:.2}", slider.title),
+                    slider,
+                    code,
+                )
+            });
+            return all.collect();
+        };
+        let [across, down] = dims.map(|dim| {
+            let found = sliders.iter().find(|slider| slider.dim == dim);
+            found.expect("dimensions are checked")
+        });
+        spread(down.range, self.steps)
+            .map(|y| {
+                row(
+                    format!("{} = {y:.2}", down.title),
+                    across,
+                    &down.moved(code, y),
+                )
+            })
+            .collect()
     }
 
     /// All sliders, those that say most first.
@@ -357,7 +383,7 @@ fn measure(
     observer: &mut dyn Observer,
 ) -> Result<Posteriors> {
     let (form, manifest) = (space.format, &model.manifest);
-    let settings = crate::image::ImportSettings {
+    let settings = ImportSettings {
         labels: label_source(form.labelled, &manifest.labels, None)?,
         ..form.import_settings()
     };
@@ -366,14 +392,5 @@ fn measure(
     let members = (0..pictures.len()).step_by(every).collect();
     let set = PictureDataset::new(&pictures, form, members, manifest.recipe.seed)?;
     let conditions = set.conditions(&manifest.classes)?;
-    let classes: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
-    let read = (0..classes.len())
-        .map(|index| {
-            Ok(Indexed {
-                size: form.codec.size(),
-                indices: set.indices(index)?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    space.encode(&read, &classes)
+    space.encode_all(&set, &conditions)
 }

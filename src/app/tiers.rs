@@ -10,7 +10,7 @@ use std::sync::Arc;
 use burn::prelude::*;
 
 use crate::app::OpenModel;
-use crate::audio::frames::{Frame, FrameCodec, FrameGrammar, SLOTS, stretched};
+use crate::audio::frames::{Frame, FrameCodec, FrameGrammar, SLOTS, before_stretching, stretched};
 use crate::error::{Error, IoContext, Result};
 use crate::sequence::{
     ConditionStream, HeldCondition, Item, LiveGenerator, Sampler, Sampling, Token,
@@ -203,8 +203,7 @@ impl Tiers {
     /// after another where `fill` says so.
     pub(crate) fn steer(&self, items: &mut [Item], how: &Steering, samples: usize) -> Result<()> {
         let hop = self.codec.hop();
-        // One more than is heard: the last one too has a frame after it.
-        let most = (samples as f64 / hop as f64 / how.change.stretch).ceil() as usize + 1;
+        let hops = samples.div_ceil(hop);
         let net = self.frames.load(&Device::flex())?;
         let mut stepper = net.require_sequence()?.stepper(1)?;
         for (index, item) in (0..).zip(items) {
@@ -212,7 +211,9 @@ impl Tiers {
             let mut live = LiveGenerator::new(stepper, sampler, item.condition.clone());
             let known = self.begin(&mut live, &mut item.prompt)?;
             let heard = item.prompt.len() / hop;
-            let made = Self::make(&mut live, most + heard - known.len(), how.fill);
+            // One more than is heard: the last one too has a frame after it.
+            let last = before_stretching(hops + heard - known.len(), how.change.stretch);
+            let made = Self::make(&mut live, last + 1, how.fill);
             stepper = live.into_stepper();
             item.stream = Some(Box::new(KnownFrames {
                 codec: self.codec.clone(),

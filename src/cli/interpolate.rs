@@ -53,31 +53,22 @@ pub(super) struct Args {
     scale: Option<u32>,
 }
 
-/// Refuses flags of the other kind of model.
-fn refuse(flags: &[(&str, bool)], what: &str) -> Result<()> {
-    match flags.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => {
-            Err(Error::usage(format!("{flag} does not apply to {what}")).with_hint("omit it"))
-        }
-        None => Ok(()),
-    }
-}
-
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let model = OpenModel::open(&args.model)?;
+    let (pictures_only, text_only) = (&["pictures"], &["text"]);
+    model.refuse_options(&[
+        ("--output", args.output.is_some(), pictures_only),
+        ("--class", !args.classes.is_empty(), pictures_only),
+        ("--temperature", args.temperature.is_some(), pictures_only),
+        ("--seed", args.seed.is_some(), pictures_only),
+        ("--scale", args.scale.is_some(), pictures_only),
+        ("--beam", args.beam.is_some(), text_only),
+        ("--refine", args.refine.is_some(), text_only),
+        ("--json", args.json, text_only),
+    ])?;
     if model.is_of_pictures() {
         return pictures(args, &model, terminal);
     }
-    refuse(
-        &[
-            ("--output", args.output.is_some()),
-            ("--class", !args.classes.is_empty()),
-            ("--temperature", args.temperature.is_some()),
-            ("--seed", args.seed.is_some()),
-            ("--scale", args.scale.is_some()),
-        ],
-        "a model of sentences",
-    )?;
     let options = InterpolateOptions {
         from: args.from,
         to: args.to,
@@ -94,14 +85,6 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
 }
 
 fn pictures(args: Args, model: &OpenModel, terminal: &mut Terminal) -> Result<()> {
-    refuse(
-        &[
-            ("--beam", args.beam.is_some()),
-            ("--refine", args.refine.is_some()),
-            ("--json", args.json),
-        ],
-        "a model of pictures",
-    )?;
     let Some(output) = args.output else {
         return Err(Error::usage("the pictures need a file to be written to")
             .with_hint("give one, as in -o walk.png or -o walk.gif"));

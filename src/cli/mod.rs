@@ -49,32 +49,19 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Train a model on your own data
     Train(train::Args),
-    /// Generate sound, pictures or sentences
     Generate(generate::Args),
-    /// Play live and endlessly, controlled from the keyboard
     #[cfg(feature = "play")]
     Play(play::Args),
-    /// Complete a picture of which a part is given
     Complete(complete::Args),
-    /// Interpolate between two sentences or pictures
     Interpolate(interpolate::Args),
-    /// Show what the numbers of a latent code do to a picture
     Sliders(sliders::Args),
-    /// Encode sentences to latent codes
     Encode(encode_decode::EncodeArgs),
-    /// Decode latent codes to sentences
     Decode(encode_decode::DecodeArgs),
-    /// Evaluate a model on a dataset
     Eval(eval::Args),
-    /// Make a recording anew in the sound of a model
     Transform(transform::Args),
-    /// Show how surprising each part of something is
     Score(score::Args),
-    /// Show model details and speed
     Info(info::Args),
-    /// List compute devices and audio outputs
     Devices(devices::Args),
 }
 

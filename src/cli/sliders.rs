@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Show what the numbers of a latent code do to a picture
 ///
 /// Writes a row of pictures for each number, from low to high, the others staying as they are; with --dims a square of two of
-/// them. With --class NAME=all it writes one code in every value of a class: a digit's hand in all ten digits.
+/// them. With --class NAME=all it draws one code with every value of a class, such as all ten digits in one handwriting.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model folder, of a model trained by `train image-vae`

@@ -102,6 +102,11 @@ impl<'a> Gaussian<'a> {
     }
 }
 
+/// A code drawn from the prior N(0, I): a function of the seed and the stream's number.
+pub fn draw_from_prior(dims: usize, seed: u64, stream: u64) -> Vec<f32> {
+    Normals::new(*b"prior   ", seed, stream).code(dims)
+}
+
 /// The log density of N(0, I) at `code`.
 pub fn standard_log_density(code: &[f32]) -> f64 {
     code.iter()

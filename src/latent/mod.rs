@@ -9,7 +9,7 @@ mod line_selection;
 mod mixture;
 mod posteriors;
 
-pub use gaussian::{Gaussian, Normals, standard_log_density};
+pub use gaussian::{Gaussian, Normals, draw_from_prior, standard_log_density};
 pub use interpolation::{Interpolation, interpolate, norm};
 pub use line_selection::{Choice, LineSelectionSettings, select_lines};
 pub use mixture::Mixture;

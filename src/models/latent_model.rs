@@ -1,6 +1,6 @@
 /*! What every model with a latent space offers. */
 
-use crate::latent::{Normals, Posteriors};
+use crate::latent::Posteriors;
 use crate::models::sentence_vae::encode;
 use crate::models::vae::Vae;
 use crate::models::{Batch, ImageVae, SentenceVae, SequenceModel, values};
@@ -15,11 +15,6 @@ pub trait LatentModel {
     /// alphabet has one, and its class vector, which is empty without classes. The model has to be on a plain device,
     /// without autodiff.
     fn encode(&self, items: &[&[Token]], classes: &[&[f32]]) -> Posteriors;
-
-    /// A latent code from the prior N(0, I): a function of the seed and the stream's number.
-    fn draw(&self, seed: u64, stream: u64) -> Vec<f32> {
-        Normals::new(*b"prior   ", seed, stream).code(self.latent())
-    }
 }
 
 impl LatentModel for SentenceVae {

@@ -27,7 +27,7 @@ use crate::train::{DataLoader, Losses, Metrics, OptimizerSettings, StateDict, St
 const LEAST: f64 = 0.02;
 /// Below this many nats a sentence for another sentence's code, codes are as good as unused.
 const COLLAPSED: f64 = 0.5;
-/// The mutual information of at most this many held-out sentences is estimated; it takes time with their number squared.
+/// The mutual information of at most this many items is estimated; it takes time with their number squared.
 const ESTIMATED: usize = 2000;
 /// The counter that tells whether the decoder has been re-initialised.
 const RESET: &str = "decoder_reset";
@@ -99,13 +99,13 @@ impl<'a, V: Vae> ElboTask<'a, V> {
         let encoded = vae.posteriors(batch);
         let codes = self.codes(&encoded, at.batch, &self.device);
         let mut rng = rng_stream(self.seed, *b"words   ", at.batch);
-        let heard = drop_words(
+        let words = drop_words(
             vae.interface(),
-            batch.clone(),
+            batch.without_condition(),
             settings.word_dropout,
             &mut rng,
         );
-        let mut read = input(vae.interface(), &heard.without_condition(), &self.device);
+        let mut read = input(vae.interface(), &words, &self.device);
         read.condition = Some(vae.condition(codes.clone(), batch));
         let seed = seed_of_batch(self.seed, at.batch);
         let logits = vae.training_logits(read, seed);
@@ -184,6 +184,12 @@ fn draw(encoded: &GaussianTensors, seed: u64, item: u64, device: &Device) -> Ten
 fn kl_divergence(encoded: &GaussianTensors) -> Tensor<2> {
     let (mean, log_variance) = (encoded.mean.clone(), encoded.log_variance.clone());
     (mean.clone() * mean + log_variance.clone().exp() - log_variance - 1.0) * 0.5
+}
+
+/// The mutual information of items and codes in nats, estimated from some of the items where there are many.
+pub(crate) fn mutual_information(posteriors: &Posteriors, seed: u64) -> f64 {
+    let some = posteriors.every(posteriors.items().div_ceil(ESTIMATED));
+    some.information(1, seed).mutual_information
 }
 
 /// What a VAE makes of some items.
@@ -271,10 +277,7 @@ impl<V: Vae> Task for ElboTask<'_, V> {
         let items = posteriors.items() as f64;
         let kl = if autoencoder { 0.0 } else { posteriors.kl() };
         let active = posteriors.active_units();
-        let information = posteriors
-            .every(posteriors.items().div_ceil(ESTIMATED))
-            .information(1, self.seed)
-            .mutual_information;
+        let information = mutual_information(&posteriors, self.seed);
         let reconstructed = reconstruction.nats / items;
         let mut remark = format!(
             "{:.1} nats a {}: reconstruction {reconstructed:.1}, KL {kl:.1}; mutual information {information:.1}, {active} of {} units active, another's code costs {:.1}",

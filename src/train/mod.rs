@@ -23,7 +23,7 @@ mod trainer;
 
 pub use data_parallel::data_parallel;
 pub use elbo::ElboTask;
-pub(crate) use elbo::measure_elbo;
+pub(crate) use elbo::{measure_elbo, mutual_information};
 pub use likelihood::{LikelihoodTask, likelihood, mean_nll};
 pub use loader::{DataLoader, WindowConfig};
 pub use optimizer::AdamW;

@@ -407,7 +407,13 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
 
 #[cfg(test)]
 mod tests {
+    use burn::prelude::*;
+
     use super::*;
+    use crate::audio::frames::FrameFormat;
+    use crate::models::Interface;
+    use crate::sequence::{SideInputs, Token};
+    use crate::train::StepContext;
 
     #[test]
     fn every_listed_recipe_exists_and_is_valid() {
@@ -470,6 +476,40 @@ mod tests {
                 expected
             );
         }
+    }
+
+    #[test]
+    fn frames_are_never_cut_and_some_of_their_tokens_are_hidden_in_training() {
+        let recipe = Recipe::frames();
+        recipe.validate().unwrap();
+        for cut in [recipe.cut(), recipe.cut_to_measure()] {
+            assert_eq!([cut.window % SLOTS, cut.context % SLOTS], [0, 0], "{cut:?}");
+        }
+        let interface = Interface {
+            alphabet: FrameFormat::alphabet(),
+            side_inputs: SideInputs::default(),
+            condition: 0,
+        };
+        let tokens: Vec<Token> = (0..50).map(|i| i * 7 % 600).collect();
+        let batch = Batch::of(&[&tokens], &[&[]], interface.alphabet);
+        let loss = |word_dropout: f64| {
+            let mut recipe = recipe.clone();
+            recipe.training.word_dropout = word_dropout;
+            let net = recipe.model.build(interface.clone(), 1, &Device::flex());
+            let mut task = recipe.task(net.unwrap(), None).unwrap();
+            let at = StepContext {
+                step: 0,
+                batch: 0,
+                planned: None,
+                learning_rate: 1e-3,
+            };
+            task.step(batch.clone(), at).unwrap().shown()
+        };
+        assert_eq!(loss(0.0), loss(0.0));
+        assert_ne!(loss(0.0), loss(recipe.training.word_dropout));
+        let mut wrong = recipe.clone();
+        wrong.training.word_dropout = 1.0;
+        assert!(wrong.validate().unwrap_err().is_usage());
     }
 
     #[test]

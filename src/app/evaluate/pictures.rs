@@ -20,7 +20,7 @@ use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_dens
 use crate::models::{Batch, ImageVae, LatentModel, Model, ModelSpec, SequenceModel, input};
 use crate::ops::nll_per_row;
 use crate::sequence::{Likelihood, SequenceDataset, Token};
-use crate::train::{DataLoader, likelihood, measure_elbo};
+use crate::train::{DataLoader, likelihood, measure_elbo, mutual_information};
 
 /// How well a model predicts pictures.
 #[derive(Debug, Clone, Serialize)]
@@ -312,11 +312,7 @@ fn measure_codes(
     let kl = (!autoencoder).then(|| found.posteriors.kl());
     let every = set.count().div_ceil(SUBSET).max(1);
     let subset: Vec<usize> = (0..set.count()).step_by(every).collect();
-    let mixture = if autoencoder {
-        None
-    } else {
-        model.mixture().ok()
-    };
+    let mixture = if autoencoder { None } else { model.mixture()? };
     let mut weighted = [0.0; 2];
     if !autoencoder {
         for &index in &subset {
@@ -331,11 +327,7 @@ fn measure_codes(
         importance_weighted_nll: (!autoencoder).then_some(weighted[0]),
         importance_weighted_nll_under_mixture: mixture.map(|m| (weighted[1], m.parts())),
         importance_weighted_pictures: subset.len(),
-        mutual_information: found
-            .posteriors
-            .every(found.posteriors.items().div_ceil(ESTIMATED))
-            .information(1, recipe.seed)
-            .mutual_information,
+        mutual_information: mutual_information(&found.posteriors, recipe.seed),
         cost_of_another_code: found.cost,
         active_units: found.posteriors.active_units(),
         kl_per_dimension: found.posteriors.kl_per_dimension(),
@@ -347,9 +339,6 @@ fn measure_codes(
     Ok((bound, codes))
 }
 
-/// The mutual information of at most this many pictures is estimated; it takes time with their number squared.
-const ESTIMATED: usize = 2000;
-
 /// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8), with N(0, I) and with the mixture as
 /// p(z).
 fn importance_weighted(
@@ -360,7 +349,7 @@ fn importance_weighted(
     (mixture, seed, device): (Option<&Mixture>, u64, &Device),
 ) -> Result<[f64; 2]> {
     let tokens: Vec<Token> = set.indices(index)?.into_iter().map(Token::from).collect();
-    let posteriors = LatentModel::encode(vae, &[&tokens], &[classes]);
+    let posteriors = vae.encode(&[&tokens], &[classes]);
     let posterior = posteriors.posterior(0);
     let mut normals = Normals::new(*b"weighted", seed, index as u64);
     let codes: Vec<Vec<f32>> = (0..SAMPLES)

@@ -41,7 +41,10 @@ pub(super) fn generate(
         &[],
     )?;
     if options.prior == Some(Prior::Mixture) {
-        let mixture = model.mixture()?;
+        let mixture = model.mixture()?.ok_or_else(|| {
+            Error::model(model.folder.path(), "no mixture was fitted to its codes")
+                .with_hint("omit --prior mixture; ensuite train image-vae fits one at its end")
+        })?;
         for (item, number) in items.iter_mut().zip(0..) {
             let condition = item.condition.get_or_insert_default();
             let classes = condition.len().saturating_sub(mixture.dims());

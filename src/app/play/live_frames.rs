@@ -7,7 +7,7 @@ use burn::prelude::*;
 
 use crate::app::FrameChange;
 use crate::app::tiers::{Steering, Tiers, drawn, frame_sampler, frame_seed, held};
-use crate::audio::frames::{Frame, FrameCodec};
+use crate::audio::frames::{Frame, FrameCodec, before_stretching};
 use crate::error::Result;
 use crate::sequence::{ConditionStream, HeldCondition, LiveGenerator, Token};
 
@@ -32,7 +32,8 @@ impl Tiers {
             change: how.change,
             window: Vec::new(),
             newest: Frame::SILENT,
-            owed: 0.0,
+            made: 0,
+            given: 0,
         })
     }
 }
@@ -47,9 +48,10 @@ pub(crate) struct LiveFrames {
     change: FrameChange,
     /// The frame before, the frame that is heard, the frame after.
     window: Vec<Frame>,
-    /// The newest frame, and how many times it is still to be heard.
     newest: Frame,
-    owed: f64,
+    /// Frames made after the prompt's, and frames given of them, which stretching makes more or fewer.
+    made: usize,
+    given: usize,
 }
 
 impl LiveFrames {
@@ -58,13 +60,14 @@ impl LiveFrames {
         if let Some(frame) = self.known.pop_front() {
             return frame;
         }
-        while self.owed < 1.0 {
+        let wanted = before_stretching(self.given, self.change.stretch);
+        self.given += 1;
+        while self.made <= wanted {
             // A frame of silence parts one sound from the next.
             let frame = drawn(&mut self.generator).unwrap_or(Frame::SILENT);
             self.newest = self.codec.transposed(frame, self.change.transpose);
-            self.owed += self.change.stretch;
+            self.made += 1;
         }
-        self.owed -= 1.0;
         self.newest
     }
 }
@@ -92,7 +95,7 @@ impl ConditionStream for LiveFrames {
         self.generator.restart();
         self.known.clear();
         self.window.clear();
-        self.owed = 0.0;
+        (self.made, self.given) = (0, 0);
     }
 
     fn recondition(&mut self, condition: Option<Vec<f32>>) {

@@ -8,7 +8,7 @@ use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::generate::draw;
 use crate::app::import::import_pictures;
-use crate::app::picture_space::MIXTURE;
+use crate::app::picture_space::{MIXTURE, PixelSampling, decode, encode_some};
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
@@ -25,9 +25,7 @@ use crate::image::{
 };
 use crate::latent::{Mixture, Normals};
 use crate::models::{LatentModel, Model, ModelSpec};
-use crate::sequence::{
-    Codec, ConditionSource, Item, Sampler, Sampling, SequenceDataset, SideInputs, Token,
-};
+use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, Token};
 use crate::train::Recipe;
 
 /// Pictures to train on, and how they are read.
@@ -469,20 +467,8 @@ impl PictureTrainingData<'_> {
             .clone()
             .step_by(members.len().div_ceil(most).max(1))
             .collect();
-        let tokens = some
-            .iter()
-            .map(|&index| {
-                Ok(self
-                    .set
-                    .indices(index)?
-                    .into_iter()
-                    .map(Token::from)
-                    .collect())
-            })
-            .collect::<Result<Vec<Vec<Token>>>>()?;
-        let views: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
         let classes: Vec<&[f32]> = some.iter().map(|&i| &self.conditions[i][..]).collect();
-        let posteriors = latent.encode(&views, &classes);
+        let posteriors = encode_some(latent, &self.set, &some, &classes)?;
         let codes = some.iter().enumerate().flat_map(|(item, &index)| {
             let mut normals = Normals::new(*b"fitting ", seed, index as u64);
             posteriors.posterior(item).sample(&mut normals)
@@ -507,32 +493,20 @@ impl PictureTrainingData<'_> {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let tokens = truths
-            .iter()
-            .map(|truth| codec.encode(truth))
-            .collect::<Result<Vec<_>>>()?;
-        let views: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
         let classes: Vec<&[f32]> = some.iter().map(|&i| &self.conditions[i][..]).collect();
-        let codes = latent.encode(&views, &classes);
-        let likeliest = Sampling {
+        let posteriors = encode_some(latent, &self.set, &some, &classes)?;
+        let codes = posteriors.means().chunks(latent.latent());
+        let conditions = classes.iter().zip(codes);
+        let likeliest = PixelSampling {
             temperature: 0.0,
-            ..Sampling::default()
+            seed: 0,
         };
-        let mut items = classes
-            .iter()
-            .zip(codes.means().chunks(latent.latent()))
-            .map(|(classes, code)| {
-                Ok(Item {
-                    stream: None,
-                    sampler: Sampler::new(likeliest, 0, 0)?,
-                    condition: Some([classes, code].concat()),
-                    prompt: Vec::new(),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let made = draw(
+        let made = decode(
             &|lanes| model.require_sequence()?.stepper(lanes),
-            &mut items,
+            conditions
+                .map(|(classes, code)| [classes, code].concat())
+                .collect(),
+            likeliest,
             self.format,
         )?;
         let row = |pictures: &[Indexed]| pictures.iter().map(|p| codec.paint(p).into()).collect();

@@ -44,10 +44,14 @@ pub fn stretched(frames: &[Frame], factor: f64) -> Vec<Frame> {
         return Vec::new();
     };
     let count = ((frames.len() as f64 * factor).round() as usize).max(1);
-    let nearest = |index: usize| ((index as f64 + 0.5) / factor) as usize;
     (0..count)
-        .map(|index| frames[nearest(index).min(last)])
+        .map(|index| frames[before_stretching(index, factor).min(last)])
         .collect()
+}
+
+/// The number of the frame that frame `index` is after stretching.
+pub fn before_stretching(index: usize, factor: f64) -> usize {
+    ((index as f64 + 0.5) / factor) as usize
 }
 
 #[cfg(test)]

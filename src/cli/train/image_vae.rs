@@ -5,7 +5,7 @@ use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
 use crate::error::Result;
 
-/// Train a VAE on pictures: a few numbers that say what a picture shows, to move by hand
+/// Train an image VAE: a latent code of a few numbers for each picture
 ///
 /// Its log names both terms of the loss, reconstruction and KL divergence. samples/ in the model folder holds pictures of random
 /// codes, and held-out pictures above their reconstructions. With classes (--label-folders and the like) both the encoder and

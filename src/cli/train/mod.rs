@@ -21,10 +21,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Train on sound: a folder of recordings (WAV, AIFF, CAF, FLAC, MP3, M4A, OGG)
     #[command(alias = "wavenet")]
     Sound(sound::Args),
-    /// Train on pictures, pixel by pixel (PNG, JPEG, GIF, WebP, BMP, TIFF, TGA; IDX; rows of colour indices)
     #[command(alias = "pixelrnn")]
     Pictures(pictures::Args),
     /// Train a language model on sentences, one a line
@@ -32,7 +30,6 @@ enum What {
     Text(text::Args),
     /// Train a sentence VAE, to interpolate between sentences
     SentenceVae(text::Args),
-    /// Train a VAE on pictures: a few numbers that say what a picture shows, to move by hand
     ImageVae(image_vae::Args),
 }
 
