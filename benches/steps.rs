@@ -1,4 +1,4 @@
-//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of three
+//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of four
 //! networks, in milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
 //!
 //! `cargo bench --bench steps -- a 5` runs step (a) five times after two warm-up steps and prints one line of JSON.
@@ -12,10 +12,11 @@ use std::time::Instant;
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
+use ensuite::ImageDecoder;
 use ensuite::internals::{
-    AdamW, Alphabet, Batch, DeviceChoice, GateInput, Interface, OptimizerSettings, Recurrence,
-    Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, SideInputs, WaveNet, WaveNetConfig,
-    cross_entropy, linear, mean_nll, recurrent,
+    AdamW, Alphabet, Batch, DeviceChoice, GateInput, Interface, ModelSpec, OptimizerSettings,
+    Recipe, Recurrence, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, SideInputs,
+    StepContext, WaveNet, WaveNetConfig, cross_entropy, linear, mean_nll, recurrent,
 };
 
 #[global_allocator]
@@ -24,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     ensuite::keep_memory();
     let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
-    let chosen = arguments.get(1).map_or("abc", String::as_str);
+    let chosen = arguments.get(1).map_or("abcd", String::as_str);
     let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
     if let Some(name) = arguments.get(3) {
         let choice: DeviceChoice = name.parse().expect("a device");
@@ -36,7 +37,8 @@ fn main() {
             'a' => wavenet(repeats),
             'b' => lstm(repeats),
             'c' => sentence_vae(repeats),
-            other => panic!("there is no step {other}: a, b or c"),
+            'd' => image_vae(repeats),
+            other => panic!("there is no step {other}: a, b, c or d"),
         };
         let times: Vec<String> = times.iter().map(|ms| format!("{ms:.1}")).collect();
         println!(
@@ -201,6 +203,40 @@ fn sentence_vae(repeats: usize) -> Vec<f64> {
         let logits = linear(states, net.logits.val(), net.logits_bias.val(), false);
         (cross_entropy(logits, &words) + divergence) / rows as f64
     })
+}
+
+/// 64 pictures of 28×28 in black and white; convolutions of 32 and 64 channels, a dense layer of 256, codes of 32 numbers.
+/// Everything that a step of `train image-vae` does.
+fn image_vae(repeats: usize) -> Vec<f64> {
+    const SIDE: usize = 28;
+    let mut recipe = Recipe::image_vae("small", ImageDecoder::Conv, [SIDE, SIDE]).expect("small");
+    if let ModelSpec::ImageVae { network, .. } = &mut recipe.model {
+        network.latent = 32;
+    }
+    let model = recipe.model.build(interface(2), 1, &device());
+    let mut task = recipe
+        .task(model.expect("a network"), None)
+        .expect("a task");
+    let rows = recipe.batches.rows;
+    let pictures = tokens(rows * SIDE * SIDE, 2);
+    let pictures: Vec<&[u32]> = pictures.chunks(SIDE * SIDE).collect();
+    let batch = Batch::of(&pictures, &vec![&[][..]; rows], interface(2).alphabet);
+    let mut times = Vec::new();
+    for step in 0..repeats as u64 + 2 {
+        let begun = Instant::now();
+        let at = StepContext {
+            step,
+            batch: step,
+            planned: Some(1000),
+            learning_rate: 1e-3,
+        };
+        task.step(batch.clone(), at).expect("a step");
+        device().sync().expect("a device at work");
+        if step >= 2 {
+            times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    times
 }
 
 fn timed<N: Module>(mut net: N, repeats: usize, loss: impl Fn(&N, u64) -> Tensor<1>) -> Vec<f64> {

@@ -72,6 +72,28 @@ class SentenceVae(nn.Module):
         return (nll + divergence) / tokens.shape[0]
 
 
+class ImageVae(nn.Module):
+    """Logits of one colour of two a pixel, the cheapest form of a categorical over two."""
+
+    def __init__(self, code=32):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, 32, 4, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ReLU(), nn.Flatten(),
+            nn.Linear(64 * 49, 256), nn.ReLU(), nn.Linear(256, 2 * code),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(code, 256), nn.ReLU(), nn.Linear(256, 64 * 49), nn.ReLU(), nn.Unflatten(1, (64, 7, 7)),
+            nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(32, 1, 4, 2, 1),
+        )
+
+    def loss(self, pictures):
+        mean, log_variance = self.encoder(pictures).chunk(2, -1)
+        z = mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
+        divergence = 0.5 * (log_variance.exp() + mean**2 - log_variance - 1).sum()
+        nll = F.binary_cross_entropy_with_logits(self.decoder(z), pictures, reduction="sum")
+        return (nll + divergence) / pictures.shape[0]
+
+
 def likelihood(net, classes, rows, length):
     tokens = torch.randint(classes, (rows, length))
     return lambda: F.cross_entropy(net(tokens).flatten(0, 1), tokens.flatten())
@@ -84,6 +106,10 @@ def step(name):
     if name == "b":
         net = LstmModel()
         return net, likelihood(net, 167, 32, 400)
+    if name == "d":
+        net = ImageVae()
+        pictures = torch.randint(2, (64, 1, 28, 28)).float()
+        return net, lambda: net.loss(pictures)
     net = SentenceVae()
     tokens = torch.randint(10_000, (32, 30))
     return net, lambda: net.loss(tokens)

@@ -58,6 +58,7 @@ pub use crate::base::labels::{Classes, Label};
 pub use crate::image::binarize::Binarize;
 pub use crate::image::{Color, Fit, Size, parse_color};
 pub use crate::latent::Interpolation;
+pub use crate::models::ImageDecoder;
 pub use crate::ops::device::DeviceChoice;
 pub use crate::sequence::Sampling;
 pub use crate::text::{HeldOut, TokenizerKind};

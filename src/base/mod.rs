@@ -9,6 +9,7 @@ pub mod files;
 pub mod frechet;
 pub mod labels;
 pub mod math;
+pub mod picture_features;
 pub mod rng;
 pub mod simd;
 pub mod split;

@@ -10,6 +10,7 @@ dimensions, without a tensor library.
 
 pub(crate) mod adamw;
 pub(crate) mod buffer;
+pub(crate) mod convolution;
 pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
 pub(crate) mod gru;

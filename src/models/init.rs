@@ -31,6 +31,16 @@ impl<'a> Init<'a> {
         self.fill(shape, |uniform| bound * (2.0 * uniform - 1.0))
     }
 
+    /// Uniform with variance 2 / fan_in, for layers between ReLUs (He et al. 2015, "Delving deep into rectifiers").
+    pub(crate) fn rectified<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        fan_in: usize,
+    ) -> Param<Tensor<D>> {
+        let bound = (6.0 / fan_in as f32).sqrt();
+        self.fill(shape, |uniform| bound * (2.0 * uniform - 1.0))
+    }
+
     /// Uniform with standard deviation 1.
     pub(crate) fn embedding<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
         self.fill(shape, |uniform| 3_f32.sqrt() * (2.0 * uniform - 1.0))

@@ -10,10 +10,13 @@ mod dropout;
 mod elbo_settings;
 mod forecast;
 mod forecast_step;
+pub mod gan;
 pub mod image_vae;
 mod init;
 mod latent_model;
+pub(crate) mod layers;
 mod parameters;
+mod picture_generator;
 mod preset;
 pub mod rnn;
 pub mod sentence_vae;
@@ -30,9 +33,12 @@ pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
 pub(crate) use batch::{forecasts, input, nll_of_logits};
 pub use elbo_settings::ElboSettings;
-pub use image_vae::{ImageVae, ImageVaeConfig};
+pub use gan::{AdversarialSettings, Gan, GanConfig, NoiseKind, Objective};
+pub(crate) use gan::{Discriminator, Generator, Judged};
+pub use image_vae::{ImageDecoder, ImageVae, ImageVaeConfig};
 pub use latent_model::LatentModel;
 pub use parameters::{parameters, with_values};
+pub use picture_generator::PictureGenerator;
 pub(crate) use preset::Size;
 pub use rnn::{Recurrent, RecurrentConfig};
 pub use sentence_vae::{SentenceVae, SentenceVaeConfig};
@@ -63,12 +69,19 @@ pub enum ModelSpec {
         /// The schedule of its training.
         elbo: ElboSettings,
     },
-    /// An encoder of pictures, and a decoder of all pixels from a latent code.
+    /// An encoder of pictures, and a decoder of their pixels from a latent code.
     ImageVae {
         /// The sizes of both.
         network: ImageVaeConfig,
         /// The schedule of its training.
         elbo: ElboSettings,
+    },
+    /// A generator of pictures and a discriminator.
+    Gan {
+        /// The sizes of both.
+        network: GanConfig,
+        /// How they are trained.
+        adversarial: AdversarialSettings,
     },
 }
 
@@ -99,6 +112,10 @@ impl ModelSpec {
             Self::ImageVae { network, .. } => {
                 ImageVae::new(network.clone(), interface, seed, device).map(Model::ImageVae)
             }
+            Self::Gan {
+                network,
+                adversarial,
+            } => Gan::new(network.clone(), adversarial, &interface, seed, device).map(Model::Gan),
         }
     }
 
@@ -117,6 +134,13 @@ impl ModelSpec {
                 network.validate()?;
                 elbo.validate()
             }
+            Self::Gan {
+                network,
+                adversarial,
+            } => {
+                network.validate()?;
+                adversarial.validate()
+            }
         }
     }
 
@@ -126,6 +150,7 @@ impl ModelSpec {
             Self::Sequence { network } => network.name(),
             Self::SentenceVae { .. } => "sentence-vae",
             Self::ImageVae { .. } => "image-vae",
+            Self::Gan { .. } => "gan",
         }
     }
 
@@ -134,7 +159,7 @@ impl ModelSpec {
         match self {
             Self::Sequence { network } => network.receptive_field(),
             Self::SentenceVae { .. } => None,
-            Self::ImageVae { .. } => Some(0),
+            Self::ImageVae { .. } | Self::Gan { .. } => Some(0),
         }
     }
 
@@ -151,7 +176,7 @@ impl ModelSpec {
     /// Dimensions of a latent code; `None` for models without a latent space.
     pub fn latent(&self) -> Option<usize> {
         match self {
-            Self::Sequence { .. } => None,
+            Self::Sequence { .. } | Self::Gan { .. } => None,
             Self::SentenceVae { network, .. } => Some(network.latent),
             Self::ImageVae { network, .. } => Some(network.latent),
         }
@@ -208,8 +233,10 @@ pub enum Model {
     Recurrent(Recurrent),
     /// A recurrent decoder conditioned on a latent code, and its encoder.
     SentenceVae(SentenceVae),
-    /// An encoder of pictures, and a decoder of all pixels from a latent code.
+    /// An encoder of pictures, and a decoder of their pixels from a latent code.
     ImageVae(ImageVae),
+    /// A generator of pictures and a discriminator.
+    Gan(Gan),
 }
 
 impl Model {
@@ -221,6 +248,7 @@ impl Model {
             Self::Recurrent(net) => net,
             Self::SentenceVae(net) => net,
             Self::ImageVae(net) => net,
+            Self::Gan(_) => return None,
         })
     }
 
@@ -236,9 +264,17 @@ impl Model {
     /// The model as one with a latent space, if it has one.
     pub fn latent(&self) -> Option<&dyn LatentModel> {
         match self {
-            Self::WaveNet(_) | Self::Recurrent(_) => None,
+            Self::WaveNet(_) | Self::Recurrent(_) | Self::Gan(_) => None,
             Self::SentenceVae(vae) => Some(vae),
             Self::ImageVae(vae) => Some(vae),
+        }
+    }
+
+    /// The model as one that makes whole pictures of noise, if it is one.
+    pub fn pictures(&self) -> Option<&dyn PictureGenerator> {
+        match self {
+            Self::Gan(gan) => Some(gan),
+            _ => None,
         }
     }
 }

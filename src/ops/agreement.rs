@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::kernels::RecurrentCell;
+use crate::ops::convolution::testing::{composed_down, composed_up};
 use crate::ops::form::testing;
 use crate::ops::*;
 
@@ -167,6 +168,49 @@ fn linear_agrees_with_its_composed_form() {
             weight,
             bias
         );
+    }
+}
+
+#[test]
+fn convolutions_agree_with_their_composed_forms() {
+    let mut numbers = Numbers::new();
+    for (pictures, sides, channels, kernel, stride, padding) in [
+        (2, [7, 5], [3, 4], 3, 1, 1),
+        (3, [7, 9], [5, 1], 4, 2, 1),
+        (2, [6, 7], [1, 64], 5, 3, 2),
+        (2, [8, 8], [2, 3], 2, 2, 0),
+    ] {
+        let shape = ConvolutionShape {
+            pictures,
+            sides,
+            channels,
+            kernel,
+            stride,
+            padding,
+        };
+        let [of_wide, of_narrow] = shape.floats();
+        let wide = numbers.tensor([pictures, of_wide]);
+        let narrow = numbers.tensor([pictures, of_narrow]);
+        let weight = numbers.tensor([shape.depth(), channels[1]]);
+        let [of_up, of_down] = channels.map(|channels| numbers.tensor([channels]));
+        for slope in [1.0, 0.2, 0.0] {
+            agree!(
+                "convolution",
+                convolution(wide.clone(), weight.clone(), of_down.clone(), shape, slope),
+                composed_down(wide.clone(), weight.clone(), of_down.clone(), shape, slope),
+                wide,
+                weight,
+                of_down
+            );
+            agree!(
+                "transposed convolution",
+                transposed_convolution(narrow.clone(), weight.clone(), of_up.clone(), shape, slope),
+                composed_up(narrow.clone(), weight.clone(), of_up.clone(), shape, slope),
+                narrow,
+                weight,
+                of_up
+            );
+        }
     }
 }
 

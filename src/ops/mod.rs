@@ -9,6 +9,7 @@ own where autodiff would be slow. The tests compare both forms with autodiff.
 #[cfg(test)]
 mod agreement;
 mod composed;
+mod convolution;
 mod cross_entropy;
 pub mod device;
 mod embedding;
@@ -22,6 +23,7 @@ mod unrolled;
 mod wavenet;
 mod windows;
 
+pub use convolution::{ConvolutionShape, convolution, transposed_convolution};
 pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
 pub use embedding::embedding;
 pub use linear::linear;

@@ -6,6 +6,7 @@ The [`Trainer`] runs a [`Task`]; nothing here knows a medium or a file. A medium
 */
 
 mod adamw_gpu;
+mod adversarial;
 mod all_reduce;
 mod data_parallel;
 mod elbo;
@@ -21,6 +22,7 @@ mod state_dict;
 mod task;
 mod trainer;
 
+pub use adversarial::AdversarialTask;
 pub use data_parallel::data_parallel;
 pub use elbo::ElboTask;
 pub(crate) use elbo::{measure_elbo, mutual_information};

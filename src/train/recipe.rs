@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::audio::frames::SLOTS;
 use crate::error::{Error, Result};
 use crate::models::{
-    Batch, ElboSettings, ImageVaeConfig, Model, ModelSpec, RecurrentCell, RecurrentConfig,
-    SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
+    Batch, ElboSettings, GanConfig, ImageDecoder, ImageVaeConfig, Model, ModelSpec, Objective,
+    RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
 };
 use crate::train::{
-    BoxedTask, DataLoader, ElboTask, LikelihoodTask, OptimizerSettings, TrainerSettings,
-    WindowConfig,
+    AdversarialTask, BoxedTask, DataLoader, ElboTask, LikelihoodTask, OptimizerSettings,
+    TrainerSettings, WindowConfig,
 };
 
 /// Everything besides the data that the result of a run depends on.
@@ -207,18 +207,19 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The preset `name` for an image VAE of pictures of this width and height.
+    /// The preset `name` for an image VAE of pictures of this width and height, with this decoder.
     ///
     /// # Errors
     /// A usage error listing the names.
-    pub fn image_vae(name: &str, [width, height]: [usize; 2]) -> Result<Self> {
-        let pixels = width * height;
-        let network = ImageVaeConfig::preset(size_of(name)?, pixels);
+    pub fn image_vae(name: &str, decoder: ImageDecoder, sides: [usize; 2]) -> Result<Self> {
+        let pixels = sides[0] * sides[1];
+        let network = ImageVaeConfig::preset(size_of(name)?, decoder, sides);
         let elbo = ElboSettings {
             autoencoder: 0.0,
             ramp: 0.1,
             reset_decoder: false,
-            free_nats: 0.0,
+            // A decoder that reads the pixels before could do without a code.
+            free_nats: if network.decoder.is_some() { 10.0 } else { 0.0 },
             word_dropout: 0.0,
             bag_of_words: 0.0,
             beta: 1.0,
@@ -233,6 +234,44 @@ impl Recipe {
             batches,
             1e-3,
         ))
+    }
+
+    /// The preset `name` for a GAN of pictures of this width and height in these colours.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn gan(
+        name: &str,
+        objective: Objective,
+        sides: [usize; 2],
+        colors: Vec<[u8; 3]>,
+    ) -> Result<Self> {
+        let adversarial = objective.settings();
+        let network = GanConfig::preset(size_of(name)?, sides, colors);
+        let [rate, beta1, beta2] = objective.optimizer();
+        // A row is a whole picture.
+        let batches = BatchSettings {
+            rows: 64 * adversarial.discriminator_steps,
+            window: (sides[0] * sides[1]).max(16),
+        };
+        let mut recipe = Self::new(
+            ModelSpec::Gan {
+                network,
+                adversarial,
+            },
+            batches,
+            rate,
+        );
+        recipe.training.patience = 0;
+        recipe.training.warmup = 0;
+        recipe.training.optimizer = OptimizerSettings {
+            beta1,
+            beta2,
+            // Two networks that answer each other: neither is held back.
+            clip_norm: 1e6,
+            ..recipe.training.optimizer
+        };
+        Ok(recipe)
     }
 
     /// The task that trains `model`, which is on a plain device and was built by this recipe. `held_out` is what it is
@@ -257,7 +296,13 @@ impl Recipe {
             (ModelSpec::ImageVae { elbo, .. }, Model::ImageVae(vae)) => Ok(Box::new(
                 ElboTask::new(vae, *elbo, optimizer, seed, held_out),
             )),
-            (ModelSpec::SentenceVae { .. } | ModelSpec::ImageVae { .. }, _) => Err(Error::usage(
+            (ModelSpec::Gan { adversarial, .. }, Model::Gan(gan)) => Ok(Box::new(
+                AdversarialTask::new(gan, *adversarial, optimizer, seed, held_out),
+            )),
+            (
+                ModelSpec::SentenceVae { .. } | ModelSpec::ImageVae { .. } | ModelSpec::Gan { .. },
+                _,
+            ) => Err(Error::usage(
                 "the model and its recipe are of different families",
             )),
         }
@@ -279,7 +324,7 @@ impl Recipe {
         }
     }
 
-    /// Changes what a TOML table names; unknown names are refused. Its sections `[network]` and `[elbo]` are those of the
+    /// Changes what a TOML table names; unknown names are refused. Its sections `[network]`, `[elbo]` and `[adversarial]` are those of the
     /// model.
     ///
     /// # Errors
@@ -288,7 +333,7 @@ impl Recipe {
         let reason = |error: toml::de::Error| error.to_string();
         let mut table = toml::Table::try_from(self).expect("a recipe is a table");
         let mut model = toml::Table::new();
-        for section in ["network", "elbo"] {
+        for section in ["network", "elbo", "adversarial"] {
             if let Some(value) = changes.remove(section) {
                 model.insert(section.into(), value);
             }

@@ -24,7 +24,7 @@ use crate::image::{
     label_source,
 };
 use crate::latent::{Mixture, Normals};
-use crate::models::{LatentModel, Model, ModelSpec};
+use crate::models::{ImageDecoder, LatentModel, Model, ModelSpec};
 use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, Token};
 use crate::train::Recipe;
 
@@ -66,6 +66,8 @@ pub struct PictureTraining {
 /// An image VAE and its objective; the preset's where something is missing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ImageVaeTraining {
+    /// What decodes the code.
+    pub decoder: Option<ImageDecoder>,
     /// Dimensions of the latent code.
     pub latent: Option<usize>,
     /// The KL weight β.
@@ -157,11 +159,9 @@ impl PictureTraining {
     /// What can be refused before any picture is read.
     fn check(&self, options: &TrainOptions) -> Result<()> {
         let sides = self.size.map_or([20, 20], sides);
-        if self.vae.is_some() && (options.network.is_some() || self.no_above) {
-            return Err(Error::usage(
-                "--network and --no-above do not apply to an image VAE, whose layers are dense",
-            )
-            .with_hint("omit them"));
+        if self.vae.is_some() && options.network.is_some() {
+            return Err(Error::usage("--network does not apply to an image VAE")
+                .with_hint("name its decoder: --decoder conv, dense, wavenet or lstm"));
         }
         options.check(
             |name, network| self.recipe(name, network, sides),
@@ -214,7 +214,7 @@ impl PictureTraining {
         let Some(vae) = self.vae else {
             return Recipe::pictures(name, network, sides);
         };
-        let mut recipe = Recipe::image_vae(name, sides)?;
+        let mut recipe = Recipe::image_vae(name, vae.decoder.unwrap_or_default(), sides)?;
         if let ModelSpec::ImageVae { network, elbo } = &mut recipe.model {
             network.latent = vae.latent.unwrap_or(network.latent);
             elbo.beta = vae.beta.unwrap_or(elbo.beta);
@@ -277,6 +277,10 @@ impl PictureTraining {
             ("--label-pattern", self.label_pattern.is_some()),
             ("--labels", self.labels.is_some() && !by_file),
             ("--validation", self.validation.is_some()),
+            (
+                "--decoder",
+                self.vae.is_some_and(|vae| vae.decoder.is_some()),
+            ),
             ("--latent", self.vae.is_some_and(|vae| vae.latent.is_some())),
             ("--beta", self.vae.is_some_and(|vae| vae.beta.is_some())),
             ("--autoencoder", self.vae.is_some_and(|vae| vae.autoencoder)),
@@ -318,9 +322,14 @@ impl PictureTraining {
         } else {
             Classes::default()
         };
-        let side_inputs = match self.vae {
-            None => PictureFormat::side_inputs(size, !self.no_above),
-            Some(_) => SideInputs::default(),
+        let reads_pixels = match &recipe.model {
+            ModelSpec::ImageVae { network, .. } => network.decoder.is_some(),
+            _ => true,
+        };
+        let side_inputs = if reads_pixels {
+            PictureFormat::side_inputs(size, !self.no_above)
+        } else {
+            SideInputs::default()
         };
         Ok(new_manifest(
             Medium::Pictures(form),

@@ -1,5 +1,6 @@
 /*! `ensuite train image-vae`. */
 
+use crate::app::ImageDecoder;
 use crate::app::train::{ImageVaeTraining, PictureTraining, train_pictures};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
@@ -14,6 +15,10 @@ use crate::error::Result;
 pub(super) struct Args {
     #[command(flatten)]
     pictures: pictures::Args,
+    /// What draws a picture from a code: conv (transposed convolutions) or dense, all pixels at once; or wavenet or lstm,
+    /// pixel by pixel, which is sharper, slower, and leaves less to the code [default: conv]
+    #[arg(long, value_name = "WHAT", help_heading = "VAE")]
+    decoder: Option<DecoderArg>,
     /// Numbers of a latent code [default: 10]
     #[arg(long, value_name = "N", help_heading = "VAE")]
     latent: Option<usize>,
@@ -30,10 +35,24 @@ pub(super) struct Args {
     autoencoder: bool,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum DecoderArg {
+    Conv,
+    Dense,
+    Wavenet,
+    Lstm,
+}
+
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let (pictures, options) = args.pictures.parts();
     let data = PictureTraining {
         vae: Some(ImageVaeTraining {
+            decoder: args.decoder.map(|decoder| match decoder {
+                DecoderArg::Conv => ImageDecoder::Conv,
+                DecoderArg::Dense => ImageDecoder::Dense,
+                DecoderArg::Wavenet => ImageDecoder::WaveNet,
+                DecoderArg::Lstm => ImageDecoder::Lstm,
+            }),
             latent: args.latent,
             beta: args.beta,
             autoencoder: args.autoencoder,

@@ -5,14 +5,12 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::base::frechet::{Moments, equal_draws};
+use crate::base::frechet::equal_draws;
+use crate::base::picture_features::{FEATURES, FeatureSet};
 use crate::base::rng::{rng_stream, shuffle};
-use crate::image::judge::features::{FEATURES, Features};
 use crate::image::judge::nearest::Distances;
 use crate::image::{Indexed, PixelCodec};
 
-/// What is added to the standard deviation of each feature.
-const LEAST_SCALE: f64 = 1e-3;
 /// The most pixels whose features are computed: 4,096 pictures of 32 × 32.
 const PIXELS: usize = 1 << 22;
 
@@ -21,7 +19,7 @@ pub struct PictureProfile {
     /// Palette indices of each.
     pictures: Vec<Vec<u8>>,
     /// Of some of them where they are many.
-    features: Vec<[f64; FEATURES]>,
+    features: FeatureSet,
 }
 
 /// What generated pictures are, beside held-out ones. A `_floor` compares training pictures, drawn in the number of the
@@ -46,60 +44,40 @@ pub struct PictureComparison {
 impl PictureProfile {
     /// Of pictures in palette indices.
     pub fn new(codec: &PixelCodec, pictures: Vec<Vec<u8>>) -> Self {
-        let features = Features::new();
         let most = (PIXELS / codec.size().area()).max(FEATURES);
         let mut measured: Vec<usize> = (0..pictures.len()).collect();
         if measured.len() > most {
             shuffle(&mut measured, &mut rng_stream(1, *b"pictures", 0));
             measured.truncate(most);
         }
-        let features = measured
-            .into_par_iter()
-            .map(|picture| {
-                features.of(&codec.paint(&Indexed {
-                    size: codec.size(),
-                    indices: pictures[picture].clone(),
-                }))
-            })
-            .collect();
+        let paint = |picture: usize| {
+            let indices = pictures[picture].clone();
+            let size = codec.size();
+            codec.paint(&Indexed { size, indices }).pixels
+        };
+        let painted: Vec<_> = measured.into_par_iter().map(paint).collect();
+        let sides = [
+            codec.size().width() as usize,
+            codec.size().height() as usize,
+        ];
+        let features = FeatureSet::new(&painted, sides);
         Self { pictures, features }
     }
 
     /// The Fréchet distance of `made` to these held-out pictures, and that of as many training pictures.
     pub fn frechet(&self, made: &Self, training: &Self) -> (f64, Option<f64>) {
-        let scales = self.scales();
-        let gaussian = |features: &mut dyn Iterator<Item = &[f64; FEATURES]>| {
-            let mut moments = Moments::new(FEATURES);
-            for features in features {
-                let scaled: [f64; FEATURES] = std::array::from_fn(|at| features[at] / scales[at]);
-                moments.add(&scaled);
-            }
-            moments.gaussian()
-        };
-        let reference = gaussian(&mut self.features.iter());
-        let draws = equal_draws(&vec![1; training.features.len()], made.features.len());
+        let draws = equal_draws(&vec![1; training.features.0.len()], made.features.0.len());
         let floors: Vec<f64> = draws
             .iter()
             .map(|draw| {
-                let mut features = draw.iter().map(|&index| &training.features[index]);
-                gaussian(&mut features).distance(&reference)
+                let drawn = draw.iter().map(|&index| &training.features.0[index]);
+                self.features.frechet(drawn)
             })
             .collect();
         (
-            gaussian(&mut made.features.iter()).distance(&reference),
+            self.features.frechet(made.features.0.iter()),
             (!floors.is_empty()).then(|| mean(&floors)),
         )
-    }
-
-    /// The standard deviation of each feature, with an offset for those that never change.
-    fn scales(&self) -> [f64; FEATURES] {
-        let count = self.features.len().max(1) as f64;
-        std::array::from_fn(|at| {
-            let values = || self.features.iter().map(|features| features[at]);
-            let mean = values().sum::<f64>() / count;
-            let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-            variance.sqrt() + LEAST_SCALE
-        })
     }
 }
 

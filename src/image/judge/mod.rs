@@ -4,7 +4,6 @@ training picture.
 */
 
 mod comparison;
-mod features;
 mod nearest;
 
 pub use comparison::{PictureComparison, PictureProfile, compare};

@@ -1,24 +1,28 @@
 /*!
-A variational autoencoder of pictures (Kingma & Welling 2014, "Auto-encoding variational Bayes"). Dense layers map a picture
-to a Gaussian over latent codes, and a code to a distribution over the colours of each pixel. Given the code, the pixels are
-independent, so that the likelihood has the units of any pixel model.
+A variational autoencoder of pictures (Kingma & Welling 2014, "Auto-encoding variational Bayes"). Dense layers or convolutions
+map a picture to a Gaussian over latent codes. A code is decoded to a distribution over the colours of each pixel: of all
+pixels at once, independent given the code, or by an autoregressive network that is told the code and the pixels before
+(Gulrajani et al. 2017, "PixelVAE").
 */
 
+mod encoder;
+mod pixel_decoder;
 mod presets;
-mod stepper;
 
-use burn::module::Param;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::init::Init;
 use crate::models::vae::{GaussianTensors, Vae};
+use crate::models::wavenet::Calibration;
 use crate::models::weights::{check_sizes, check_width};
-use crate::models::{Batch, Interface, Model, SequenceInput, SequenceModel, values};
-use crate::ops::{embedding, linear};
-use crate::sequence::{SideInputs, Stepper};
-use stepper::{PictureStepper, PictureWeights};
+use crate::models::{
+    Batch, Interface, Model, Recurrent, SequenceConfig, SequenceInput, SequenceModel, WaveNet,
+};
+use crate::sequence::{Conditions, SideInputs, Stepper, Token};
+use encoder::Encoder;
+use pixel_decoder::PixelDecoder;
 
 /// The size of an image VAE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,13 +30,37 @@ use stepper::{PictureStepper, PictureWeights};
 pub struct ImageVaeConfig {
     /// Pixels of a picture.
     pub pixels: usize,
+    /// Pixels in a row. Convolutions need it.
+    #[serde(default)]
+    pub width: usize,
     /// Dimensions of the latent code.
     pub latent: usize,
-    /// Features of a pixel: of its colour in the encoder, and before its colour in the decoder. One fewer than there are
-    /// colours tell all of them apart; more are not used.
+    /// Features of a pixel: of its colour in the encoder, and before its colour in a decoder of all pixels. One fewer than
+    /// there are colours tell all of them apart; more are not used.
     pub embedding: usize,
-    /// Units of each of the two hidden layers, in the encoder and in the decoder.
+    /// Channels of convolutions of 4×4 pixels, each of which halves the sides; the decoder transposes them. Empty for
+    /// dense layers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<usize>,
+    /// Units of the hidden layers.
     pub hidden: usize,
+    /// The autoregressive network that decodes; without one, pixels are independent given the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<SequenceConfig>,
+}
+
+/// What decodes a latent code, as named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ImageDecoder {
+    /// Transposed convolutions: all pixels at once.
+    #[default]
+    Conv,
+    /// Dense layers: all pixels at once.
+    Dense,
+    /// A WaveNet that sees a few pixels on the left and above.
+    WaveNet,
+    /// A small LSTM.
+    Lstm,
 }
 
 impl ImageVaeConfig {
@@ -47,74 +75,62 @@ impl ImageVaeConfig {
             ("embedding", self.embedding, 1024),
             ("hidden", self.hidden, 8192),
         ];
-        check_sizes("an image VAE", &sizes)
+        check_sizes("an image VAE", &sizes)?;
+        if let Some(decoder) = &self.decoder {
+            decoder.validate()?;
+        }
+        if self.channels.is_empty() {
+            return Ok(());
+        }
+        for &channels in &self.channels {
+            check_sizes("an image VAE", &[("channels", channels, 4096)])?;
+        }
+        if self.width == 0 || !self.pixels.is_multiple_of(self.width) {
+            return Err(Error::usage(format!(
+                "rows of {} pixels do not make a picture of {}",
+                self.width, self.pixels
+            )));
+        }
+        let shortest = self.width.min(self.pixels / self.width);
+        if shortest >> self.channels.len() == 0 {
+            return Err(Error::usage(format!(
+                "{} convolutions cannot halve a side of {shortest} pixels so often",
+                self.channels.len()
+            ))
+            .with_hint("give fewer channels, or none: channels = []"));
+        }
+        Ok(())
+    }
+
+    /// Height and width.
+    fn sides(&self) -> [usize; 2] {
+        let width = self.width.max(1);
+        [self.pixels / width, width]
     }
 }
 
-/// Encoder and decoder. As a [`SequenceModel`] it is its decoder, conditioned on the classes and then the latent code; it
-/// ignores the pixels that it reads.
+/// Encoder and decoder. As a [`SequenceModel`] it is its decoder, conditioned on the classes and then the latent code.
 #[derive(Module, Debug)]
 pub struct ImageVae {
     encoder: Encoder,
     decoder: Decoder,
     #[module(skip)]
     config: ImageVaeConfig,
-    #[module(skip)]
-    interface: Interface,
 }
 
-/// A dense layer: `[inputs, outputs]` and `[outputs]`.
 #[derive(Module, Debug)]
-struct Dense {
-    weight: Param<Tensor<2>>,
-    bias: Param<Tensor<1>>,
-}
-
-/// The pixels' colours, then two hidden layers, then the Gaussian.
-#[derive(Module, Debug)]
-struct Encoder {
-    /// `[colours, embedding]`.
-    colors: Param<Tensor<2>>,
-    first: Dense,
-    second: Dense,
-    mean: Dense,
-    log_variance: Dense,
-}
-
-/// The condition, then two hidden layers, then the features of each pixel, then its colour.
-#[derive(Module, Debug)]
-struct Decoder {
-    first: Dense,
-    second: Dense,
-    /// `[hidden, pixels · embedding]`.
-    features: Dense,
-    /// `[embedding, colours]`.
-    colors: Dense,
-}
-
-impl Dense {
-    fn new(init: &mut Init, inputs: usize, outputs: usize) -> Self {
-        Self {
-            weight: init.dense([inputs, outputs], inputs),
-            bias: init.zeros([outputs]),
-        }
-    }
-
-    /// The layer, with the ReLU before it where `relu` is set.
-    fn of(&self, x: Tensor<2>, relu: bool) -> Tensor<2> {
-        linear(x, self.weight.val(), self.bias.val(), relu)
-    }
-
-    fn numbers(&self) -> [Vec<f32>; 2] {
-        [values(self.weight.val()), values(self.bias.val())]
-    }
+enum Decoder {
+    Pixels(PixelDecoder),
+    WaveNet(WaveNet),
+    Recurrent(Recurrent),
 }
 
 /// Separates the encoder's stream of initial weights from the decoder's.
 const ENCODER: u64 = 0x656E_636F_6465_7200;
 
 impl ImageVae {
-    /// A new network with weights drawn from `seed`. The condition of `interface` is that of the classes.
+    /// A new network with weights drawn from `seed`. The condition of `interface` is that of the classes; its side inputs
+    /// are those of an autoregressive decoder.
     ///
     /// # Errors
     /// A usage error when a size is invalid.
@@ -131,57 +147,42 @@ impl ImageVae {
             embedding: config.embedding.min(colors - 1).max(1),
             ..config
         };
-        let ImageVaeConfig {
-            pixels,
-            latent,
-            embedding,
-            hidden,
-        } = config;
-        let condition = classes + latent;
-        let mut init = Init::new(seed ^ ENCODER, device);
-        let encoder = Encoder {
-            colors: init.embedding([colors, embedding]),
-            first: Dense::new(&mut init, pixels * embedding + classes, hidden),
-            second: Dense::new(&mut init, hidden, hidden),
-            mean: Dense::new(&mut init, hidden, latent),
-            log_variance: Dense::new(&mut init, hidden, latent),
+        let encoder = Encoder::new(
+            &config,
+            colors,
+            classes,
+            &mut Init::new(seed ^ ENCODER, device),
+        );
+        let mut interface = Interface {
+            condition: classes + config.latent,
+            ..interface
         };
-        let mut init = Init::new(seed, device);
-        let decoder = Decoder {
-            first: Dense::new(&mut init, condition, hidden),
-            second: Dense::new(&mut init, hidden, hidden),
-            features: Dense::new(&mut init, hidden, pixels * embedding),
-            colors: Dense::new(&mut init, embedding, colors),
+        let decoder = match &config.decoder {
+            None => {
+                interface.side_inputs = SideInputs::default();
+                let mut init = Init::new(seed, device);
+                Decoder::Pixels(PixelDecoder::new(&config, interface, &mut init))
+            }
+            Some(core) => match core.build(interface, seed, device)? {
+                Model::WaveNet(net) => Decoder::WaveNet(net),
+                Model::Recurrent(net) => Decoder::Recurrent(net),
+                _ => {
+                    unreachable!("a sequence network builds one of these")
+                }
+            },
         };
         Ok(Self {
             encoder,
             decoder,
             config,
-            interface: Interface {
-                side_inputs: SideInputs::default(),
-                condition,
-                ..interface
-            },
         })
     }
 
-    fn weights(&self) -> PictureWeights {
-        let Decoder {
-            first,
-            second,
-            features,
-            colors,
-        } = &self.decoder;
-        PictureWeights {
-            alphabet: self.interface.alphabet,
-            condition: self.interface.condition,
-            hidden: self.config.hidden,
-            embedding: self.config.embedding,
-            pixels: self.config.pixels,
-            first: first.numbers(),
-            second: second.numbers(),
-            features: features.numbers(),
-            colors: colors.numbers(),
+    fn decoder(&self) -> &dyn SequenceModel {
+        match &self.decoder {
+            Decoder::Pixels(net) => net,
+            Decoder::WaveNet(net) => net,
+            Decoder::Recurrent(net) => net,
         }
     }
 }
@@ -194,33 +195,15 @@ impl Vae for ImageVae {
     }
 
     fn posteriors(&self, batch: &Batch) -> GaussianTensors {
-        let (encoder, pixels) = (&self.encoder, self.config.pixels);
-        let device = encoder.colors.val().device();
-        assert_eq!(batch.time, pixels, "whole pictures");
-        // A pixel that is not scored has no colour; no picture has one.
-        let colors: Vec<i32> = batch.targets.iter().map(|&color| color.max(0)).collect();
-        let colors = Tensor::from_data(TensorData::new(colors, [batch.rows * pixels]), &device);
-        let read = embedding(encoder.colors.val(), vec![colors]);
-        let read = read.reshape([batch.rows, pixels * self.config.embedding]);
-        let read = match &batch.condition {
-            None => read,
-            Some(classes) => {
-                let shape = [batch.rows, classes.len() / batch.rows];
-                let classes = TensorData::new(classes.clone(), shape);
-                Tensor::cat(vec![read, Tensor::from_data(classes, &device)], 1)
-            }
-        };
-        let hidden = encoder.second.of(encoder.first.of(read, false), true);
-        GaussianTensors {
-            mean: encoder.mean.of(hidden.clone(), true),
-            log_variance: encoder.log_variance.of(hidden, true),
-        }
+        assert_eq!(batch.time, self.config.pixels, "whole pictures");
+        self.encoder.posteriors(batch)
     }
 
     fn reinitialised(&self, seed: u64, device: &Device) -> Result<Self> {
+        let interface = self.interface().clone();
         let interface = Interface {
-            condition: self.interface.condition - self.config.latent,
-            ..self.interface.clone()
+            condition: interface.condition - self.config.latent,
+            ..interface
         };
         Self::new(self.config.clone(), interface, seed, device)
     }
@@ -232,62 +215,100 @@ impl Vae for ImageVae {
 
 impl SequenceModel for ImageVae {
     fn interface(&self) -> &Interface {
-        &self.interface
+        self.decoder().interface()
     }
 
     fn logits(&self, input: SequenceInput) -> Tensor<3> {
-        let [batch, time] = input.tokens.dims();
-        let (pixels, size) = (self.config.pixels, self.interface.alphabet.size);
-        let decoder = &self.decoder;
-        let condition = input.condition.unwrap_or_else(|| {
-            Tensor::zeros([batch, self.interface.condition], &input.tokens.device())
-        });
-        let hidden = decoder.second.of(decoder.first.of(condition, false), true);
-        let features = decoder.features.of(hidden, true);
-        let features = features.reshape([batch * pixels, self.config.embedding]);
-        let logits = decoder.colors.of(features, false);
-        let logits: Tensor<3> = logits.reshape([batch, pixels, size]);
-        assert!(time <= pixels, "a picture has {pixels} pixels, not {time}");
-        logits.narrow(1, 0, time)
+        self.decoder().logits(input)
+    }
+
+    fn training_logits(&self, input: SequenceInput, seed: u64) -> Tensor<3> {
+        self.decoder().training_logits(input, seed)
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        Ok(Box::new(PictureStepper::new(&self.weights(), lanes)?))
+        self.decoder().stepper(lanes)
     }
 
-    /// The CPU's: a picture is computed at once, when its condition is set.
     fn batched_stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
-        self.stepper(lanes)
+        self.decoder().batched_stepper(lanes)
     }
 
     fn multiply_adds_per_step(&self) -> usize {
-        let ImageVaeConfig {
-            pixels,
-            embedding,
-            hidden,
-            ..
-        } = self.config;
-        let of_picture = hidden * (self.interface.condition + hidden + pixels * embedding);
-        of_picture / pixels + embedding * self.interface.alphabet.size
+        self.decoder().multiply_adds_per_step()
+    }
+
+    fn calibrate(&self, sequences: &[(&[Token], Conditions)]) -> Result<Option<Calibration>> {
+        self.decoder().calibrate(sequences)
+    }
+
+    fn int8_stepper(&self, calibration: &Calibration, lanes: usize) -> Result<Box<dyn Stepper>> {
+        self.decoder().int8_stepper(calibration, lanes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::{ALPHABET, scrambled, with_batched_stepper, with_cpu_stepper};
+    use crate::models::testing::{
+        ALPHABET, scrambled, with_batched_stepper, with_clocks, with_cpu_stepper,
+    };
+    use crate::models::{RecurrentConfig, WaveNetConfig, values};
     use crate::sequence::conformance;
 
-    fn net(classes: usize) -> ImageVae {
-        let config = ImageVaeConfig {
+    fn dense() -> ImageVaeConfig {
+        ImageVaeConfig {
             pixels: 64,
+            width: 8,
             latent: 3,
             embedding: 5,
+            channels: Vec::new(),
             hidden: 9,
+            decoder: None,
+        }
+    }
+
+    fn convolutional() -> ImageVaeConfig {
+        ImageVaeConfig {
+            channels: vec![4, 6],
+            ..dense()
+        }
+    }
+
+    fn with_core(core: SequenceConfig) -> ImageVaeConfig {
+        ImageVaeConfig {
+            decoder: Some(core),
+            ..convolutional()
+        }
+    }
+
+    fn cores() -> [ImageVaeConfig; 2] {
+        let wavenet = WaveNetConfig {
+            layers: 3,
+            cycle: 2,
+            dilations: vec![1, 7, 8],
+            residual: 4,
+            skip: 5,
+            head: 6,
         };
+        let recurrent = RecurrentConfig {
+            embedding: 4,
+            hidden: 5,
+            layers: 1,
+            tied: false,
+            dropout: 0.0,
+            stride: 1,
+        };
+        [
+            with_core(SequenceConfig::WaveNet(wavenet)),
+            with_core(SequenceConfig::Lstm(recurrent)),
+        ]
+    }
+
+    fn net(config: ImageVaeConfig, classes: usize) -> ImageVae {
         let interface = Interface {
             alphabet: ALPHABET,
-            side_inputs: SideInputs::default(),
+            side_inputs: with_clocks(vec![8]),
             condition: classes,
         };
         scrambled(ImageVae::new(config, interface, 1, &Device::flex()).unwrap())
@@ -296,8 +317,16 @@ mod tests {
     #[test]
     fn its_decoder_passes_every_law_of_a_sequence_model() {
         for classes in [0, 2] {
-            conformance::check_all_without_tokens(&with_cpu_stepper(net(classes)));
-            conformance::check_all_without_tokens(&with_batched_stepper(net(classes)));
+            for config in [dense(), convolutional()] {
+                let net = || net(config.clone(), classes);
+                conformance::check_all_without_tokens(&with_cpu_stepper(net()));
+                conformance::check_all_without_tokens(&with_batched_stepper(net()));
+            }
+            for config in cores() {
+                let net = || net(config.clone(), classes);
+                conformance::check_all(&with_cpu_stepper(net()));
+                conformance::check_all(&with_batched_stepper(net()));
+            }
         }
     }
 
@@ -309,33 +338,52 @@ mod tests {
 
     #[test]
     fn a_posterior_depends_on_its_picture_and_class_and_on_nothing_else() {
-        let net = net(2);
-        let mut random = crate::base::rng::testing::Lcg(5);
-        let pictures: Vec<Vec<u32>> = (0..3).map(|_| random.tokens(64, ALPHABET.size)).collect();
-        let classes = vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 0.0]];
-        let means = |batch: &Batch| values(net.posteriors(batch).mean);
-        let all = means(&batch(&pictures, &classes));
-        let alone = means(&batch(&pictures[1..2], &classes[1..2]));
-        assert_eq!(all[3..6], alone[..]);
-        let other_class = means(&batch(&pictures[1..2], &classes[..1]));
-        assert_ne!(alone, other_class);
-        let mut changed = pictures[1].clone();
-        changed[63] = (changed[63] + 1) % ALPHABET.size as u32;
-        assert_ne!(alone, means(&batch(&[changed], &classes[1..2])));
+        for config in [dense(), convolutional()] {
+            let net = net(config, 2);
+            let mut random = crate::base::rng::testing::Lcg(5);
+            let pictures: Vec<Vec<u32>> =
+                (0..3).map(|_| random.tokens(64, ALPHABET.size)).collect();
+            let classes = vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 0.0]];
+            let means = |batch: &Batch| values(net.posteriors(batch).mean);
+            let all = means(&batch(&pictures, &classes));
+            let alone = means(&batch(&pictures[1..2], &classes[1..2]));
+            assert_eq!(all[3..6], alone[..]);
+            let other_class = means(&batch(&pictures[1..2], &classes[..1]));
+            assert_ne!(alone, other_class);
+            let mut changed = pictures[1].clone();
+            changed[63] = (changed[63] + 1) % ALPHABET.size as u32;
+            assert_ne!(alone, means(&batch(&[changed], &classes[1..2])));
+        }
     }
 
     #[test]
     fn a_picture_depends_on_its_code_and_on_its_class() {
-        let net = net(2);
-        let logits = |condition: [f32; 5]| {
-            let mut stepper = net.stepper(1).unwrap();
-            stepper.reset(0, Some(&condition));
-            stepper.step(&[ALPHABET.start]).to_vec()
-        };
-        let first = logits([1.0, 0.0, 0.5, 0.5, 0.5]);
-        assert_ne!(first, logits([0.0, 1.0, 0.5, 0.5, 0.5]));
-        for code in [[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]] {
-            assert_ne!(first, logits([1.0, 0.0, code[0], code[1], code[2]]));
+        for config in [dense(), convolutional()].into_iter().chain(cores()) {
+            let net = net(config, 2);
+            let logits = |condition: [f32; 5]| {
+                let mut stepper = net.stepper(1).unwrap();
+                stepper.reset(0, Some(&condition));
+                stepper.step(&[ALPHABET.start]).to_vec()
+            };
+            let first = logits([1.0, 0.0, 0.5, 0.5, 0.5]);
+            assert_ne!(first, logits([0.0, 1.0, 0.5, 0.5, 0.5]));
+            for code in [[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]] {
+                assert_ne!(first, logits([1.0, 0.0, code[0], code[1], code[2]]));
+            }
         }
+    }
+
+    #[test]
+    fn convolutions_of_a_picture_that_is_too_small_are_refused() {
+        let config = ImageVaeConfig {
+            channels: vec![4; 4],
+            ..convolutional()
+        };
+        assert!(config.validate().unwrap_err().is_usage());
+        let odd = ImageVaeConfig {
+            width: 7,
+            ..convolutional()
+        };
+        assert!(odd.validate().unwrap_err().is_usage());
     }
 }

@@ -8,12 +8,13 @@ same.
 */
 
 use rand_core::Rng;
+use rayon::prelude::*;
 
+use crate::base::frechet::Moments;
 use crate::base::rng::rng_stream;
-use crate::image::Picture;
 
 /// How many features.
-pub(super) const FEATURES: usize = CHANNELS[3] + CHANNELS[0];
+pub const FEATURES: usize = CHANNELS[3] + CHANNELS[0];
 /// The seed of the weights.
 const SEED: u64 = 1;
 /// Channels before the first layer and behind each one.
@@ -21,8 +22,51 @@ const CHANNELS: [usize; 4] = [3, 16, 32, 61];
 
 /// Three layers, each a 3 × 3 convolution with the edge repeated and ReLU, with means of 2 × 2 pixels between them. The
 /// features are the standard deviation of each channel of the last layer over the picture, and the mean colour.
-pub(super) struct Features {
+struct Features {
     layers: Vec<Layer>,
+}
+
+/// The features of a set of pictures.
+#[derive(Debug, Clone, Default)]
+pub struct FeatureSet(pub Vec<[f64; FEATURES]>);
+
+/// What is added to the standard deviation of each feature.
+const LEAST_SCALE: f64 = 1e-3;
+
+impl FeatureSet {
+    /// Of pictures in rows of pixels of red, green and blue; all of this width and height.
+    pub fn new(pictures: &[Vec<[u8; 3]>], [width, height]: [usize; 2]) -> Self {
+        let features = Features::new();
+        let of = |pixels: &Vec<[u8; 3]>| features.of(pixels, width, height);
+        Self(pictures.par_iter().map(of).collect())
+    }
+
+    /// The Fréchet distance of some pictures to these, each feature in units of its standard deviation among these.
+    pub fn frechet<'a>(&self, others: impl Iterator<Item = &'a [f64; FEATURES]>) -> f64 {
+        let scales = self.scales();
+        let gaussian = |features: &mut dyn Iterator<Item = &[f64; FEATURES]>| {
+            let mut moments = Moments::new(FEATURES);
+            for features in features {
+                let scaled: [f64; FEATURES] = std::array::from_fn(|at| features[at] / scales[at]);
+                moments.add(&scaled);
+            }
+            moments.gaussian()
+        };
+        let reference = gaussian(&mut self.0.iter());
+        let mut others = others;
+        gaussian(&mut others).distance(&reference)
+    }
+
+    /// The standard deviation of each feature, with an offset for those that never change.
+    fn scales(&self) -> [f64; FEATURES] {
+        let count = self.0.len().max(1) as f64;
+        std::array::from_fn(|at| {
+            let values = || self.0.iter().map(|features| features[at]);
+            let mean = values().sum::<f64>() / count;
+            let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+            variance.sqrt() + LEAST_SCALE
+        })
+    }
 }
 
 struct Layer {
@@ -40,7 +84,7 @@ struct Plane {
 }
 
 impl Features {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let layers = CHANNELS.windows(2).enumerate();
         Self {
             layers: layers
@@ -50,11 +94,11 @@ impl Features {
     }
 
     /// The features of a picture.
-    pub(super) fn of(&self, picture: &Picture) -> [f64; FEATURES] {
-        let values = picture.pixels.as_flattened().iter();
+    fn of(&self, pixels: &[[u8; 3]], width: usize, height: usize) -> [f64; FEATURES] {
+        let values = pixels.as_flattened().iter();
         let mut plane = Plane {
-            width: picture.width as usize,
-            height: picture.height as usize,
+            width,
+            height,
             channels: CHANNELS[0],
             values: values.map(|&v| f32::from(v) / 127.5 - 1.0).collect(),
         };
@@ -180,20 +224,21 @@ mod tests {
     #[test]
     fn features_are_repeatable_and_tell_textures_and_colours_apart() {
         let features = Features::new();
-        let plain = Picture::filled(13, 9, [128; 3]);
-        let red = Picture::filled(13, 9, [255, 0, 0]);
+        let plain = vec![[128; 3]; 13 * 9];
+        let red = vec![[255, 0, 0]; 13 * 9];
         let mut striped = plain.clone();
-        for (at, pixel) in striped.pixels.iter_mut().enumerate() {
+        for (at, pixel) in striped.iter_mut().enumerate() {
             *pixel = [if at % 2 == 0 { 0 } else { 255 }; 3];
         }
-        assert_eq!(features.of(&plain), Features::new().of(&plain));
-        let difference = |a: &Picture, b: &Picture| {
-            let (a, b) = (features.of(a), features.of(b));
+        let of = |pixels: &[[u8; 3]]| features.of(pixels, 13, 9);
+        assert_eq!(of(&plain), Features::new().of(&plain, 13, 9));
+        let difference = |a: &[[u8; 3]], b: &[[u8; 3]]| {
+            let (a, b) = (of(a), of(b));
             a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
         };
         assert!(difference(&plain, &striped) > 1.0);
         assert!(difference(&plain, &red) > 1.0);
-        let single = features.of(&Picture::filled(1, 1, [255, 0, 0]));
+        let single = features.of(&[[255, 0, 0]], 1, 1);
         assert!(single.iter().all(|value| value.is_finite()));
     }
 }

@@ -1,0 +1,131 @@
+/*! How real a picture of given classes is. */
+
+use burn::module::Param;
+use burn::prelude::*;
+
+use crate::models::gan::{GanConfig, Generator, SLOPE};
+use crate::models::init::Init;
+use crate::models::layers::{Layer, dense, halvings, of};
+use crate::ops::ConvolutionShape;
+
+/// Convolutions, then a dense layer, then a score; with leaky ReLUs between them. The score of a picture of a class adds
+/// the product of the class's vector with the features (Miyato & Koyama 2018, "cGANs with projection discriminator").
+#[derive(Module, Debug)]
+pub(crate) struct Discriminator {
+    /// The convolutions, then the dense layer.
+    layers: Vec<Layer>,
+    /// `[hidden, 1]`; in an autoencoder `[hidden, noise]`.
+    output: Layer,
+    /// `[classes, hidden]`.
+    classes: Option<Param<Tensor<2>>>,
+    /// Of an autoencoder, from the code back to the picture.
+    decoder: Option<Generator>,
+    #[module(skip)]
+    shapes: Vec<ConvolutionShape>,
+    #[module(skip)]
+    last: ConvolutionShape,
+}
+
+/// A batch of pictures as a discriminator sees them.
+pub(crate) struct Judged {
+    /// The score of each picture, `[rows]`; of an autoencoder minus its mean absolute error.
+    pub(crate) scores: Tensor<1>,
+    /// The outputs of the layers before their leaky ReLUs, `[rows, width]` each.
+    trace: Vec<Tensor<2>>,
+}
+
+impl Discriminator {
+    /// One for pictures of some classes, which scores or, where `reconstructs` is set, is an autoencoder (Berthelot et al.
+    /// 2017, "BEGAN").
+    pub(super) fn new(
+        config: &GanConfig,
+        classes: usize,
+        reconstructs: bool,
+        init: &mut Init,
+    ) -> Self {
+        let mut shapes = halvings(config.sides(), config.planes(), &config.channels);
+        let narrowest = shapes[shapes.len() - 1].floats()[1];
+        shapes.push(dense(narrowest, config.hidden));
+        let outputs = if reconstructs { config.noise } else { 1 };
+        let last = dense(config.hidden, outputs);
+        Self {
+            layers: shapes
+                .iter()
+                .map(|&shape| Layer::down(init, shape))
+                .collect(),
+            output: Layer::down(init, last),
+            classes: (classes > 0 && !reconstructs)
+                .then(|| init.dense([classes, config.hidden], config.hidden)),
+            decoder: reconstructs.then(|| Generator::new(config, config.noise + classes, init)),
+            shapes,
+            last,
+        }
+    }
+
+    /// Judges pictures `[rows, height · width · planes]`, each of its classes `[rows, classes]`.
+    pub(crate) fn judge(&self, pictures: &Tensor<2>, classes: Option<&Tensor<2>>) -> Judged {
+        let [rows, _] = pictures.dims();
+        let mut x = pictures.clone();
+        let mut trace = Vec::with_capacity(self.layers.len());
+        for (index, (layer, shape)) in self.layers.iter().zip(&self.shapes).enumerate() {
+            let slope = if index == 0 { 1.0 } else { SLOPE };
+            x = layer.convolve(x, of(shape, rows), slope);
+            trace.push(x.clone());
+        }
+        let output = self.output.convolve(x.clone(), of(&self.last, rows), SLOPE);
+        let scores = match &self.decoder {
+            Some(decoder) => {
+                let code = match classes {
+                    Some(classes) => Tensor::cat(vec![classes.clone(), output], 1),
+                    None => output,
+                };
+                let error = (pictures.clone() - decoder.pictures(code)).abs();
+                error.mean_dim(1).neg()
+            }
+            None => match self.vectors(classes) {
+                Some(vectors) => output + (leaky(x) * vectors).sum_dim(1),
+                None => output,
+            },
+        };
+        Judged {
+            scores: scores.reshape([rows]),
+            trace,
+        }
+    }
+
+    /// The vector of each row's classes, `[rows, hidden]`.
+    fn vectors(&self, classes: Option<&Tensor<2>>) -> Option<Tensor<2>> {
+        let table = self.classes.as_ref()?;
+        Some(classes?.clone().matmul(table.val()))
+    }
+
+    /// ∇ₓ of each picture's score, `[rows, height · width · planes]`, in first-order operations, so that a loss may depend on it:
+    /// from the last layer to the first, δ ← (δ Wᵀ) ⊙ φ′, where the slopes φ′ are constants.
+    ///
+    /// # Panics
+    /// For an autoencoder, which no objective penalises.
+    pub(crate) fn input_gradient(&self, judged: &Judged, classes: Option<&Tensor<2>>) -> Tensor<2> {
+        assert!(self.decoder.is_none(), "a discriminator with a score");
+        let rows = judged.scores.dims()[0];
+        let ones = Tensor::ones([rows, 1], &judged.scores.device());
+        let mut delta = self.output.input_gradient(ones, of(&self.last, rows));
+        if let Some(vectors) = self.vectors(classes) {
+            delta = delta + vectors;
+        }
+        let layers = self.layers.iter().zip(&self.shapes).zip(&judged.trace);
+        for ((layer, shape), output) in layers.rev() {
+            delta = layer.input_gradient(delta * slopes(output), of(shape, rows));
+        }
+        delta
+    }
+}
+
+fn leaky(x: Tensor<2>) -> Tensor<2> {
+    burn::tensor::activation::leaky_relu(x, f64::from(SLOPE))
+}
+
+/// The derivative of the leaky ReLU at `x`, as a constant.
+fn slopes(x: &Tensor<2>) -> Tensor<2> {
+    let above = x.clone().detach().greater_elem(0.0).float();
+    above * (1.0 - SLOPE) + SLOPE
+}

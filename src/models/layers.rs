@@ -1,0 +1,129 @@
+/*! The layers of networks that read or draw whole pictures: dense ones and convolutions. */
+
+use burn::module::Param;
+use burn::prelude::*;
+
+use crate::models::init::Init;
+use crate::ops::{ConvolutionShape, convolution, linear, transposed_convolution};
+
+/// A matrix and a bias: a dense layer, a convolution or its transpose.
+#[derive(Module, Debug)]
+pub(crate) struct Layer {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl Layer {
+    /// A dense layer, `[inputs, outputs]`.
+    pub(crate) fn dense(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        Self {
+            weight: init.dense([inputs, outputs], inputs),
+            bias: init.zeros([outputs]),
+        }
+    }
+
+    /// A convolution to narrower pictures.
+    pub(crate) fn down(init: &mut Init, shape: ConvolutionShape) -> Self {
+        let [_, outputs] = shape.channels;
+        Self {
+            weight: init.rectified([shape.depth(), outputs], shape.depth()),
+            bias: init.zeros([outputs]),
+        }
+    }
+
+    /// A transposed convolution to wider pictures.
+    pub(crate) fn up(init: &mut Init, shape: ConvolutionShape) -> Self {
+        let [outputs, inputs] = shape.channels;
+        // A pixel is reached from every stride-th place of the kernel.
+        let reached = shape.kernel.div_ceil(shape.stride);
+        Self {
+            weight: init.rectified([shape.depth(), inputs], reached * reached * inputs),
+            bias: init.zeros([outputs]),
+        }
+    }
+
+    /// The dense layer, with the ReLU before it where `relu` is set.
+    pub(crate) fn of(&self, x: Tensor<2>, relu: bool) -> Tensor<2> {
+        linear(x, self.weight.val(), self.bias.val(), relu)
+    }
+
+    /// The convolution, with a leaky ReLU of this slope before it; 1 for none.
+    pub(crate) fn convolve(&self, x: Tensor<2>, shape: ConvolutionShape, slope: f32) -> Tensor<2> {
+        convolution(x, self.weight.val(), self.bias.val(), shape, slope)
+    }
+
+    /// The transposed convolution, with a leaky ReLU of this slope before it; 1 for none.
+    pub(crate) fn transpose(&self, x: Tensor<2>, shape: ConvolutionShape, slope: f32) -> Tensor<2> {
+        transposed_convolution(x, self.weight.val(), self.bias.val(), shape, slope)
+    }
+
+    /// The gradient of the input of [`convolve`](Self::convolve) before its leaky ReLU, given that of the output: an
+    /// operation of its own, so that a loss may depend on it.
+    pub(crate) fn input_gradient(&self, gradient: Tensor<2>, shape: ConvolutionShape) -> Tensor<2> {
+        let zeros = Tensor::zeros([shape.channels[0]], &gradient.device());
+        transposed_convolution(gradient, self.weight.val(), zeros, shape, 1.0)
+    }
+}
+
+/// Convolutions of 4×4 pixels, each of which halves the sides; the first one reads the widest pictures.
+///
+/// * `sides`: height and width of the widest pictures, and `features`: their channels.
+/// * `channels`: those of each narrower kind of pictures.
+pub(crate) fn halvings(
+    sides: [usize; 2],
+    features: usize,
+    channels: &[usize],
+) -> Vec<ConvolutionShape> {
+    let mut shapes = Vec::new();
+    let mut wide = (sides, features);
+    for &narrow in channels {
+        let shape = ConvolutionShape {
+            pictures: 0,
+            sides: wide.0,
+            channels: [wide.1, narrow],
+            kernel: 4,
+            stride: 2,
+            padding: 1,
+        };
+        shapes.push(shape);
+        wide = (shape.narrow(), narrow);
+    }
+    shapes
+}
+
+/// A dense layer as the convolution of pictures of one pixel.
+pub(crate) fn dense(inputs: usize, outputs: usize) -> ConvolutionShape {
+    ConvolutionShape {
+        pictures: 0,
+        sides: [1, 1],
+        channels: [inputs, outputs],
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+    }
+}
+
+/// The same sizes for this many pictures.
+pub(crate) fn of(shape: &ConvolutionShape, pictures: usize) -> ConvolutionShape {
+    ConvolutionShape { pictures, ..*shape }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A layer in training with these weights, a row for each input.
+    pub(crate) fn matrix(rows: &[&[f32]], bias: &[f32]) -> Layer {
+        let device = Device::flex().autodiff();
+        let weight = TensorData::new(rows.concat(), [rows.len(), bias.len()]);
+        Layer {
+            weight: Param::from_tensor(Tensor::from_data(weight, &device)),
+            bias: Param::from_tensor(Tensor::from_data(bias, &device)),
+        }
+    }
+
+    /// The weights of a layer.
+    pub(crate) fn weight(layer: &Layer) -> Tensor<2> {
+        layer.weight.val()
+    }
+}
