@@ -29,11 +29,13 @@ mod words;
 
 pub use complete::{CompleteOptions, Completion, check_picture_output};
 pub use devices::{AudioOutput, ComputeDevice, Devices};
-pub use encode_decode::{EncodedSentence, parse_codes};
+pub use encode_decode::{
+    DecodePicturesOptions, DecodedPictures, EncodePicturesOptions, Encoded, EncodedItem, LatentCode,
+};
 pub use evaluate::{
-    EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, ImageVaeMeasures,
-    InterpolationEvaluation, InterpolationSummary, PictureEvaluation, SentenceVaeEvaluation,
-    SoundEvaluation, TextEvaluation,
+    EditCosts, EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, ImageVaeMeasures,
+    InterpolationEvaluation, InterpolationSummary, MixtureBaseline, PictureEvaluation,
+    SentenceVaeEvaluation, SoundEvaluation, TextEvaluation,
 };
 pub use generate::{GenerateOptions, Generated, Prior};
 pub use info::Info;

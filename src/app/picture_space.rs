@@ -129,8 +129,19 @@ impl<'a> PictureSpace<'a> {
 
     /// The posterior of a picture with its class vector.
     pub(crate) fn encode(&self, picture: &Indexed, classes: &[f32]) -> Result<Posteriors> {
-        let tokens = self.format.codec.encode(picture)?;
-        Ok(self.vae.encode(&[&tokens], &[classes]))
+        self.encode_many(std::slice::from_ref(picture), &[classes])
+    }
+
+    /// The posteriors of pictures, each with its class vector.
+    pub(crate) fn encode_many(
+        &self,
+        pictures: &[Indexed],
+        classes: &[&[f32]],
+    ) -> Result<Posteriors> {
+        let tokens = pictures.iter().map(|one| self.format.codec.encode(one));
+        let tokens = tokens.collect::<Result<Vec<_>>>()?;
+        let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        Ok(self.vae.encode(&tokens, classes))
     }
 
     /// The posteriors of a set of pictures, each with its class vector.

@@ -28,7 +28,7 @@ mod weights;
 
 pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
-pub(crate) use batch::{forecasts, input, nll_of_logits};
+pub(crate) use batch::{forecasts, input, nll_of_logits, nll_per_sequence};
 pub use elbo_settings::ElboSettings;
 pub use image_vae::{ImageVae, ImageVaeConfig};
 pub use latent_model::LatentModel;

@@ -8,3 +8,4 @@ mod features;
 mod nearest;
 
 pub use comparison::{PictureComparison, PictureProfile, compare};
+pub use nearest::{Nearest, nearest};
