@@ -462,7 +462,10 @@ fn the_nearest_picture_stands_beside_a_generated_one_and_copies_are_named() {
     ];
     succeed(&[&common[..], &cool].concat());
     let said = draw(&[&["--nearest", &world.text("made")], &cool[..]].concat());
-    assert!(said.contains("picture 1: a copy of own.png"), "{said}");
+    assert!(
+        said.contains(&format!("picture 1: a copy of {own}")),
+        "{said}"
+    );
     let both = read(&world.path("beside.png"));
     assert_eq!(both.dimensions(), (pair, SIDE));
     let half = |left: u32| image::imageops::crop_imm(&both, left, 0, SIDE, SIDE).to_image();

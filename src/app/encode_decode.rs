@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use serde::Serialize;
 
-use crate::app::import::import_pictures;
+use crate::app::import::{import_pictures, picture_path};
 use crate::app::picture_space::{PictureSpace, PixelSampling};
 use crate::app::sentence_space::SentenceSpace;
 use crate::app::sliders::{is_gif, write_rows};
@@ -142,7 +142,7 @@ impl OpenModel {
             for (name, picture) in read_pictures(path, space.format, options.adapt, observer)? {
                 let given = self.classes_of_path(path, &name, &options.classes)?;
                 let labels = space.name(&picture, &given)?;
-                items.push((EncodedItem::Picture(whole_path(path, &name)), labels));
+                items.push((EncodedItem::Picture(picture_path(path, &name)), labels));
                 pictures.push(picture);
             }
         }
@@ -166,7 +166,7 @@ impl OpenModel {
             }
         }
         self.check_classes(&labels, |reason| {
-            Error::input(whole_path(path, name), reason)
+            Error::input(picture_path(path, name), reason)
         })?;
         Ok(labels)
     }
@@ -339,7 +339,7 @@ fn read_pictures(
             let foreign = foreign_pixels(codec, &picture, &indexed);
             if foreign > 0 && !adapt {
                 return Err(refuse(
-                    whole_path(path, name),
+                    picture_path(path, name),
                     format!("{foreign} of its pixels have a colour that the model lacks"),
                 ));
             }
@@ -360,15 +360,4 @@ fn foreign_pixels(codec: &PixelCodec, picture: &Picture, indexed: &Indexed) -> u
     };
     let pixels = picture.pixels.iter().zip(&indexed.indices);
     pixels.filter(|pair| is_foreign(*pair)).count()
-}
-
-/// The path of a picture from the path that was given and its name within it.
-fn whole_path(path: &Path, name: &str) -> String {
-    if path.is_dir() {
-        return path.join(name).display().to_string();
-    }
-    if path.file_name().is_some_and(|file| file == name) {
-        return path.display().to_string();
-    }
-    format!("{}#{name}", path.display())
 }

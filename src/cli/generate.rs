@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// Write a file for each picture, instead of one sheet
     #[arg(long, help_heading = "Pictures", conflicts_with = "gif")]
     separate: bool,
-    /// Draw the nearest picture of a folder, such as that of training, beside each generated one, and print how far it is
+    /// Draw the nearest picture of a folder, such as that of training, beside each generated one, and print how far it is or that it is a copy
     #[arg(
         long,
         value_name = "PICTURES",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::app::Observer;
-use crate::app::import::import_pictures;
+use crate::app::import::{import_pictures, picture_path};
 use crate::error::Result;
 use crate::image::judge::{Nearest, nearest};
 use crate::image::{Indexed, Picture, PictureFormat, PixelCodec};
@@ -11,7 +11,8 @@ use crate::image::{Indexed, Picture, PictureFormat, PixelCodec};
 /// Pictures that generated ones are compared with, in the model's size and colours.
 pub(super) struct Known<'a> {
     codec: &'a PixelCodec,
-    names: Vec<String>,
+    /// Where each is.
+    paths: Vec<String>,
     /// Palette indices of each. Grey pixels of a model of black and white are rounded, not drawn, so that the same picture is
     /// always the same.
     pictures: Vec<Vec<u8>>,
@@ -32,9 +33,10 @@ impl<'a> Known<'a> {
             found.index(index, codec.palette(), &mut indices);
             indices
         });
+        let paths = found.names().iter().map(|name| picture_path(path, name));
         Ok(Self {
             codec,
-            names: found.names().to_vec(),
+            paths: paths.collect(),
             pictures: pictures.collect(),
         })
     }
@@ -56,14 +58,14 @@ impl<'a> Known<'a> {
     }
 
     fn line(&self, number: usize, made: &[u8], nearest: &Nearest) -> String {
-        let name = &self.names[nearest.index];
+        let path = &self.paths[nearest.index];
         let pairs = made.iter().zip(&self.pictures[nearest.index]);
         let different = pairs.filter(|(a, b)| a != b).count();
         if nearest.distance == 0.0 {
-            return format!("picture {number}: a copy of {name}");
+            return format!("picture {number}: a copy of {path}");
         }
         format!(
-            "picture {number}: distance {:.1} of 255 to {name}; {different} of {} pixels differ",
+            "picture {number}: distance {:.1} of 255 to {path}; {different} of {} pixels differ",
             nearest.distance,
             made.len()
         )
