@@ -209,9 +209,9 @@ impl Family for PixelFamily<'_> {
         for (places, &weight) in self.uncommon.iter().zip(weights) {
             if weight > NEGLIGIBLE {
                 total += weight;
-                places
-                    .iter()
-                    .for_each(|&place| part[place as usize] += weight);
+                for &place in places {
+                    part[place as usize] += weight;
+                }
             }
         }
         let frequencies = self.frequencies.chunks_exact(self.colors);

@@ -39,7 +39,9 @@ impl Edits {
         let added = plane.lengthened()?;
         let with = |pixels: &[usize]| {
             let mut edited = picture.to_vec();
-            pixels.iter().for_each(|&pixel| edited[pixel] = ink);
+            for &pixel in pixels {
+                edited[pixel] = ink;
+            }
             edited
         };
         Some(Self {
@@ -126,7 +128,9 @@ impl Plane {
                 let removed: Vec<usize> = (0..plane.ink.len())
                     .filter(|&pixel| plane.ink[pixel] && is_removable(plane.around(pixel), second))
                     .collect();
-                removed.iter().for_each(|&pixel| plane.ink[pixel] = false);
+                for pixel in removed {
+                    plane.ink[pixel] = false;
+                }
             }
             if plane.ink == before {
                 return plane;
@@ -163,8 +167,8 @@ impl Plane {
     /// The pixels that lengthen a stroke, at its first end where there is room.
     fn lengthened(&self) -> Option<Vec<usize>> {
         let lines = self.thinned().lines();
-        let lines = lines.iter().filter(|line| line.len() >= SHORTEST);
-        lines.filter_map(|line| self.beyond(line)).next()
+        let mut lines = lines.iter().filter(|line| line.len() >= SHORTEST);
+        lines.find_map(|line| self.beyond(line))
     }
 
     /// The pixels in front of the first pixel of a line.
@@ -225,9 +229,9 @@ fn is_removable(around: [bool; 8], second: bool) -> bool {
     let [north, _, east, _, south, _, west, _] = around;
     let count = around.iter().filter(|&&ink| ink).count();
     let open = if second {
-        !(north && east && west) && !(north && south && west)
+        !north || !west || !east && !south
     } else {
-        !(north && east && south) && !(east && south && west)
+        !east || !south || !north && !west
     };
     (3..=6).contains(&count) && runs(around) == 1 && open
 }

@@ -59,7 +59,9 @@ pub fn fit<F: Family>(family: &F, size: usize, limits: Limits, seed: u64) -> Vec
                 *share += weight.ln();
             }
             let total = log_sum_exp(row);
-            row.iter_mut().for_each(|x| *x = (*x - total).exp());
+            for share in row {
+                *share = (*share - total).exp();
+            }
             explained.push(total);
         }
         let mean = explained.iter().sum::<f64>() / items as f64;
@@ -80,7 +82,9 @@ pub fn fit<F: Family>(family: &F, size: usize, limits: Limits, seed: u64) -> Vec
             }
         }
         let total: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= total);
+        for weight in &mut weights {
+            *weight /= total;
+        }
         if !moved && mean - before < limits.least_gain {
             break;
         }

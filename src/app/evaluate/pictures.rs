@@ -316,8 +316,8 @@ pub(super) fn evaluate(
         }
     };
     Ok(PictureEvaluation {
-        codes,
         edits,
+        codes,
         generated,
         ..measures(form, &set, known.as_deref(), &found)?
     })
