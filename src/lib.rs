@@ -90,19 +90,20 @@ mod train;
 #[cfg(feature = "play")]
 pub use app::play::{Command, Meters, PlayEvent, PlayOptions, Playback};
 pub use app::train::{
-    ImageVaeTraining, PictureTraining, SoundTraining, TextTask, TextTraining, TrainOptions,
-    train_pictures, train_sound, train_text,
+    GanTraining, ImageVaeTraining, PictureTraining, SoundTraining, TextTask, TextTraining,
+    TrainOptions, train_pictures, train_sound, train_text,
 };
 pub use app::{
     AudioOutput, Axes, Binarize, Budget, Classes, Color, CompleteOptions, Completion,
-    ComputeDevice, DeviceChoice, Devices, EncodedSentence, EvaluateOptions, Evaluation, Event, Fit,
+    ComputeDevice, DecodePicturesOptions, DecodedPictures, DeviceChoice, Devices, EditCosts,
+    EncodePicturesOptions, Encoded, EncodedItem, EvaluateOptions, Evaluation, Event, Fit,
     GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, ImageDecoder,
     ImageVaeMeasures, Info, InterpolateOptions, InterpolatePicturesOptions, Interpolation,
-    InterpolationEvaluation, InterpolationPoint, InterpolationSummary, Label, Observer,
-    OpenModel as Model, PictureEvaluation, PictureInterpolation, Precision, Prior, Report,
-    Sampling, SamplingOptions, ScoreOptions, SentenceInterpolation, SentenceVaeEvaluation, Silent,
-    Size, Sliders, SlidersOptions, SoundEvaluation, StepReport, TextEvaluation, TokenizerKind,
-    fresh_seed, parse_codes,
+    InterpolationEvaluation, InterpolationPoint, InterpolationSummary, Label, LatentCode,
+    MixtureBaseline, Observer, OpenModel as Model, PictureEvaluation, PictureInterpolation,
+    Precision, Prior, Report, Sampling, SamplingOptions, ScoreOptions, SentenceInterpolation,
+    SentenceVaeEvaluation, Silent, Size, Sliders, SlidersOptions, SoundEvaluation, StepReport,
+    TextEvaluation, TokenizerKind, fresh_seed,
 };
 pub use base::allocator::keep as keep_memory;
 pub use error::{Error, Result};

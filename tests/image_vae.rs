@@ -231,6 +231,275 @@ fn a_walk_begins_and_ends_at_its_pictures() {
 }
 
 #[test]
+fn codes_of_pictures_are_printed_read_back_and_drawn() {
+    let world = trained();
+    let (model, folder) = (world.text("model"), world.text("pictures"));
+    let json = succeed(&["encode", &model, &folder, "-q"]);
+    // A line for each picture, between those of the brackets.
+    assert_eq!(json.lines().count(), 42, "{json}");
+    let all: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    let path = |item: &serde_json::Value| item["picture"].as_str().unwrap().to_owned();
+    assert_eq!(path(&all[3]), world.text("pictures/across/03.png"));
+    assert_eq!(all[3]["classes"]["class"], "across");
+    assert_eq!(all[25]["classes"]["class"], "upright");
+    for numbers in ["code", "deviation"] {
+        assert_eq!(all[3][numbers].as_array().unwrap().len(), 4);
+    }
+    // The same picture alone, its class found and not told by its folder.
+    fs::copy(path(&all[3]), world.path("alone.png")).unwrap();
+    let alone = world.text("alone.png");
+    let one = succeed(&["encode", &model, &alone]);
+    let one: Vec<serde_json::Value> = serde_json::from_str(&one).unwrap();
+    assert_eq!(path(&one[0]), alone);
+    for field in ["code", "deviation", "classes"] {
+        assert_eq!(one[0][field], all[3][field]);
+    }
+    let other = succeed(&["encode", &model, &alone, "--class", "class=upright"]);
+    let other: Vec<serde_json::Value> = serde_json::from_str(&other).unwrap();
+    assert_eq!(other[0]["classes"]["class"], "upright");
+    assert_ne!(other[0]["code"], all[3]["code"]);
+
+    // Decoding gives back most pixels, in the order of the codes.
+    fs::write(world.path("codes.json"), &json).unwrap();
+    let decode = |codes: &str, name: &str, more: &[&str]| {
+        let (codes, out) = (world.text(codes), world.text(name));
+        let common = ["decode", &model, &codes, "-o", &out, "--scale", "1"];
+        succeed(&[&common[..], more].concat());
+        read(&world.path(name))
+    };
+    let sheet = decode("codes.json", "decoded.png", &[]);
+    let extent = |cells: u32| cells * (SIDE + 4) + 4;
+    assert_eq!(sheet.dimensions(), (extent(7), extent(6)));
+    let (mut same, mut pixels) = (0, 0);
+    for (index, item) in all.iter().enumerate() {
+        let (column, row) = (index as u32 % 7, index as u32 / 7);
+        let place = |cell: u32| 4 + cell * (SIDE + 4);
+        let cell = image::imageops::crop_imm(&sheet, place(column), place(row), SIDE, SIDE);
+        let given = read(path(item).as_ref());
+        let pairs = cell.to_image();
+        let pairs = pairs.pixels().zip(given.pixels());
+        same += pairs.filter(|(a, b)| a == b).count();
+        pixels += given.pixels().count();
+    }
+    assert!(
+        same * 10 > pixels * 8,
+        "{same} of {pixels} pixels are those that were encoded"
+    );
+    decode("codes.json", "decoded.gif", &[]);
+    assert_eq!(&fs::read(world.path("decoded.gif")).unwrap()[..3], b"GIF");
+
+    // A bare list has the class that is asked for; a class beside the code decides where none is.
+    let numbers = &all[3]["code"];
+    fs::write(world.path("bare.json"), format!("[{numbers}]")).unwrap();
+    let item = format!("[{{\"code\": {numbers}, \"classes\": {{\"class\": \"across\"}}}}]");
+    fs::write(world.path("item.json"), item).unwrap();
+    let bare = |class| decode("bare.json", "bare.png", &["--class", class]);
+    let across = bare("class=across");
+    assert_eq!(across, decode("item.json", "item.png", &[]));
+    let upright = bare("class=upright");
+    assert_ne!(across, upright);
+    let asked = ["--class", "class=upright"];
+    assert_eq!(upright, decode("item.json", "item.png", &asked));
+}
+
+#[test]
+fn codes_and_pictures_that_do_not_fit_are_refused_and_nothing_is_written() {
+    let world = trained();
+    let (model, out) = (world.text("model"), world.text("no-sheet.png"));
+    let decode = |json: &str, words: &[&str]| {
+        fs::write(world.path("wrong.json"), json).unwrap();
+        let codes = world.text("wrong.json");
+        refuse(&["decode", &model, &codes, "-o", &out], 1, words);
+    };
+    decode(
+        "[[1, 2, 3]]",
+        &["wrong.json", "code 1 has 3 numbers", "have 4"],
+    );
+    decode("[[0, 0, 0, 0], [0, 0, NaN, 0]]", &["wrong.json", "JSON"]);
+    decode("[[0, 0, 1e39, 0]]", &["code 1 is NaN or infinite"]);
+    decode("[[0, null, 0, 0]]", &["code 1", "null"]);
+    decode("[]", &["holds no code"]);
+    decode(
+        "[{\"code\": [0, 0, 0, 0], \"classes\": {\"class\": \"round\"}}]",
+        &["code 1", "no class 'round'", "across, upright"],
+    );
+    decode(
+        "[{\"code\": [0, 0, 0, 0], \"classes\": {\"kind\": \"across\"}}]",
+        &["code 1", "no class group 'kind'"],
+    );
+    let codes = world.text("wrong.json");
+    fs::write(&codes, "[[0, 0, 0, 0]]").unwrap();
+    let with = |more: &[&str], words: &[&str]| {
+        refuse(&[&["decode", &model, &codes], more].concat(), 2, words);
+    };
+    with(&[], &["-o sheet.png"]);
+    with(&["-o", &out, "--class", "class=round"], &["round"]);
+    with(&["-o", &out, "--beam", "3"], &["--beam does not apply"]);
+    with(&["-o", &out, "--temperature", "-1"], &["temperature"]);
+    assert!(!world.path("no-sheet.png").exists());
+
+    let encode = |name: &str, more: &[&str], words: &[&str]| {
+        let path = world.text(name);
+        refuse(&[&["encode", &model, &path], more].concat(), 1, words);
+    };
+    let picture = |name: &str, side: u32, color: [u8; 3]| {
+        fs::create_dir_all(world.path(name).parent().unwrap()).unwrap();
+        image::RgbImage::from_pixel(side, side, image::Rgb(color))
+            .save(world.path(name))
+            .unwrap();
+    };
+    picture("large.png", 9, [0; 3]);
+    encode("large.png", &[], &["large.png", "9x9", "8x8", "--adapt"]);
+    picture("green.png", 8, [0, 255, 0]);
+    encode(
+        "green.png",
+        &[],
+        &["green.png", "64 of its pixels", "--adapt"],
+    );
+    picture("foreign/round/1.png", 8, [0; 3]);
+    encode("foreign", &[], &["round/1.png", "no class 'round'"]);
+    encode("nowhere", &[], &["nowhere"]);
+    for name in ["large.png", "green.png"] {
+        let json = succeed(&["encode", &model, &world.text(name), "--adapt"]);
+        assert!(json.contains(name), "{json}");
+    }
+    refuse(&["encode", &model], 2, &["no picture", "FOLDER"]);
+    let green = world.text("green.png");
+    let wrong = ["encode", &model, &green, "--class", "class=round"];
+    refuse(&wrong, 2, &["round"]);
+    let wrong = ["encode", &model, &green, "--refine", "5"];
+    refuse(&wrong, 2, &["--refine does not apply"]);
+    let wrong = ["encode", "models/dungeon-tiles", &green];
+    refuse(&wrong, 1, &["without latent codes", "image-vae"]);
+}
+
+#[test]
+fn black_and_white_strokes_are_edited_and_evaluated() {
+    let world = world();
+    // Grey copies: a bar of two rows from the left edge to one of four columns.
+    fs::create_dir_all(world.path("bars")).unwrap();
+    for number in 0..20 {
+        let inside = |x, y| x < 6 + number % 4 && (y / 2) == 1 + number / 4 % 3;
+        image::GrayImage::from_fn(16, 8, |x, y| image::Luma([255 * u8::from(inside(x, y))]))
+            .save(world.path(&format!("bars/{number:02}.png")))
+            .unwrap();
+    }
+    let (bars, out) = (world.text("bars"), world.text("bars-model"));
+    for network in [&["image-vae"][..], &["pictures", "--network", "lstm"]] {
+        let config = world.text(if network.len() == 1 {
+            "vae.toml"
+        } else {
+            "small.toml"
+        });
+        let how = [
+            "--out",
+            &out,
+            "--binarize",
+            "static",
+            "--steps",
+            "40",
+            "--force",
+        ];
+        let arguments = [&["train"], &network[..1], &[&bars], &network[1..], &how].concat();
+        succeed(&[&arguments[..], &["--config", &config]].concat());
+        let asked = ["eval", &out, &bars, "--trained-on", &bars];
+        let json = succeed(&[&asked[..], &["--json"]].concat());
+        let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let (edits, mixture) = (&found["edits"], &found["mixture"]);
+        assert_eq!(edits["looked_at"], 20, "{json}");
+        assert!(edits["pictures"].as_u64() > Some(5), "{json}");
+        assert_eq!(edits["given_code"], network.len() == 1, "{json}");
+        for cost in ["stray_pixel", "longer_stroke"] {
+            assert!(edits[cost].as_f64() > Some(0.5), "{json}");
+        }
+        // Of 18 bars one part is fitted: it knows each pixel, and so does more than one frequency for all.
+        assert_eq!(mixture["parts"], 1, "{json}");
+        let bits = |value: &serde_json::Value| value.as_f64().unwrap();
+        assert!(
+            bits(&mixture["bits_per_pixel"]) < bits(&found["order_zero_bits"]),
+            "{json}"
+        );
+        let said = succeed(&asked);
+        assert!(
+            said.contains("categoricals over pixels, fitted to"),
+            "{said}"
+        );
+        assert_eq!(
+            said.contains("given the code"),
+            network.len() == 1,
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_nearest_picture_stands_beside_a_generated_one_and_copies_are_named() {
+    let world = trained();
+    let (model, out) = (world.text("model"), world.text("beside.png"));
+    let draw = |more: &[&str]| {
+        let common = [
+            "generate", &model, "-o", &out, "--seed", "1", "--scale", "1",
+        ];
+        let (code, _, said) = outcome(&mut ensuite(&[&common[..], more].concat()));
+        assert_eq!(code, 0, "{said}");
+        said
+    };
+    let pictures = world.text("pictures");
+    let cool = ["--temperature", "0"];
+    let said = draw(&[&["-n", "4", "--nearest", &pictures], &cool[..]].concat());
+    for number in 1..=4 {
+        assert!(said.contains(&format!("picture {number}: ")), "{said}");
+    }
+    let pair = 2 * SIDE + 1;
+    let extent = |cells: u32, side: u32| cells * (side + 4) + 4;
+    let sheet = read(&world.path("beside.png")).dimensions();
+    assert_eq!(sheet, (extent(2, pair), extent(2, SIDE)));
+    // Against a folder that holds it, a picture is a copy and stands beside itself.
+    fs::create_dir_all(world.path("made")).unwrap();
+    let own = world.text("made/own.png");
+    let common = [
+        "generate", &model, "-o", &own, "--seed", "1", "--scale", "1",
+    ];
+    succeed(&[&common[..], &cool].concat());
+    let said = draw(&[&["--nearest", &world.text("made")], &cool[..]].concat());
+    assert!(
+        said.contains(&format!("picture 1: a copy of {own}")),
+        "{said}"
+    );
+    let both = read(&world.path("beside.png"));
+    assert_eq!(both.dimensions(), (pair, SIDE));
+    let half = |left: u32| image::imageops::crop_imm(&both, left, 0, SIDE, SIDE).to_image();
+    assert_eq!(half(0), half(SIDE + 1));
+    assert_eq!(half(0), read(own.as_ref()));
+    let never = world.text("never-beside.gif");
+    let film = [
+        "generate",
+        &model,
+        "-o",
+        &never,
+        "--gif",
+        "--nearest",
+        &pictures,
+    ];
+    refuse(&film, 2, &["--nearest", "--gif"]);
+    let lost = ["generate", &model, "-o", &never, "--nearest", "nowhere"];
+    refuse(&lost, 2, &["GIF"]);
+    let png = world.text("never-beside.png");
+    let lost = ["generate", &model, "-o", &png, "--nearest", "nowhere"];
+    refuse(&lost, 1, &["nowhere"]);
+    let sound = [
+        "generate",
+        "models/spoken-digits",
+        "-o",
+        &png,
+        "--nearest",
+        &pictures,
+    ];
+    refuse(&sound, 2, &["--nearest does not apply to a model of sound"]);
+    assert!(!world.path("never-beside.png").exists() && !world.path("never-beside.gif").exists());
+}
+
+#[test]
 fn a_plain_autoencoder_has_no_bound_and_resuming_is_exact() {
     let world = world();
     let plain = ["--steps", "40", "--autoencoder", "--augment", "off"];

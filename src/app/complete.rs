@@ -134,7 +134,7 @@ impl OpenModel {
         }
         self.manifest.classes.check(&options.classes)?;
         let format = self.pictures()?;
-        self.refuse_image_vae()?;
+        self.refuse_whole_pictures()?;
         let codec = &format.codec;
         if codec.size().area() < 2 {
             return Err(Error::usage(

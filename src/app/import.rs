@@ -45,6 +45,17 @@ pub(crate) fn import_pictures(
     Ok(pictures)
 }
 
+/// The path of a picture: from the path that was imported, and its name there. In a file of many, `#` and its number follow.
+pub(crate) fn picture_path(imported: &Path, name: &str) -> String {
+    if imported.is_dir() {
+        return imported.join(name).display().to_string();
+    }
+    if imported.file_name().is_some_and(|file| file == name) {
+        return imported.display().to_string();
+    }
+    format!("{}#{name}", imported.display())
+}
+
 /// Reads one picture in the size and the colours of a model, with a warning for each change.
 ///
 /// # Errors

@@ -29,11 +29,13 @@ mod words;
 
 pub use complete::{CompleteOptions, Completion, check_picture_output};
 pub use devices::{AudioOutput, ComputeDevice, Devices};
-pub use encode_decode::{EncodedSentence, parse_codes};
+pub use encode_decode::{
+    DecodePicturesOptions, DecodedPictures, EncodePicturesOptions, Encoded, EncodedItem, LatentCode,
+};
 pub use evaluate::{
-    EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, ImageVaeMeasures,
-    InterpolationEvaluation, InterpolationSummary, PictureEvaluation, SentenceVaeEvaluation,
-    SoundEvaluation, TextEvaluation,
+    EditCosts, EvaluateOptions, Evaluation, GeneratedPictures, GeneratedSounds, ImageVaeMeasures,
+    InterpolationEvaluation, InterpolationSummary, MixtureBaseline, PictureEvaluation,
+    SentenceVaeEvaluation, SoundEvaluation, TextEvaluation,
 };
 pub use generate::{GenerateOptions, Generated, Prior};
 pub use info::Info;
@@ -58,7 +60,7 @@ pub use crate::base::labels::{Classes, Label};
 pub use crate::image::binarize::Binarize;
 pub use crate::image::{Color, Fit, Size, parse_color};
 pub use crate::latent::Interpolation;
-pub use crate::models::ImageDecoder;
+pub use crate::models::{ImageDecoder, NoiseKind, Objective};
 pub use crate::ops::device::DeviceChoice;
 pub use crate::sequence::Sampling;
 pub use crate::text::{HeldOut, TokenizerKind};

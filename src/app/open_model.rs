@@ -9,7 +9,7 @@ use crate::audio::SoundFormat;
 use crate::checkpoint::{Medium, ModelFolder, ModelManifest, TOKENIZER};
 use crate::error::{Error, Result};
 use crate::image::PictureFormat;
-use crate::models::Model;
+use crate::models::{Model, ModelSpec};
 use crate::text::{TextCodec, TextFormat};
 
 /// A model folder and what its `model.json` says.
@@ -121,16 +121,16 @@ impl OpenModel {
         ))
     }
 
-    /// Refuses an image VAE where pixels have to be predicted one after another.
-    pub(crate) fn refuse_image_vae(&self) -> Result<()> {
+    /// Refuses models of whole pictures where pixels have to be predicted one after another.
+    pub(crate) fn refuse_whole_pictures(&self) -> Result<()> {
         if !self.is_of_pictures() || !self.has_latent_codes() {
             return Ok(());
         }
-        Err(Error::model(
-            self.folder.path(),
-            "it is an image VAE, whose pixels do not depend on each other",
-        )
-        .with_hint(
+        let what = match self.manifest.recipe.model {
+            ModelSpec::Gan { .. } => "it is a GAN, which makes whole pictures of noise",
+            _ => "it is an image VAE, whose pixels follow from a code",
+        };
+        Err(Error::model(self.folder.path(), what).with_hint(
             "models that complete and score pictures are trained by: ensuite train pictures",
         ))
     }

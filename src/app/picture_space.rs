@@ -1,4 +1,4 @@
-/*! The latent space of an image VAE: pictures to codes and back. */
+/*! The latent space of an image VAE, pictures to codes and back; and that of a GAN, whose noise vectors are its codes. */
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{Indexed, PictureDataset, PictureFormat};
 use crate::latent::{Mixture, Posteriors};
-use crate::models::{Batch, ImageVae, LatentModel, Model, SequenceModel, nll};
-use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Stepper, Token};
+use crate::models::{Batch, LatentModel, Model, PictureGenerator, nll};
+use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
 
 /// The file of the mixture that was fitted to a model's codes.
 pub(crate) const MIXTURE: &str = "mixture.json";
@@ -53,13 +53,16 @@ pub(crate) fn encode_some(
     Ok(latent.encode(&views, classes))
 }
 
-/// The pictures of conditions, each a class vector and then a code. `stepper` is the decoder's, with so many lanes.
+/// The pictures of conditions, each a class vector and then a code.
 pub(crate) fn decode(
-    stepper: &(dyn Fn(usize) -> Result<Box<dyn Stepper>> + Sync),
+    model: &Model,
     conditions: Vec<Vec<f32>>,
     how: PixelSampling,
     format: &PictureFormat,
 ) -> Result<Vec<Indexed>> {
+    if let Some(generator) = model.pictures() {
+        return Ok(imagine(generator, &conditions, format));
+    }
     let sampling = Sampling {
         temperature: how.temperature,
         ..Sampling::default()
@@ -75,14 +78,37 @@ pub(crate) fn decode(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    draw(stepper, &mut items, format)
+    draw(
+        &|lanes| model.require_sequence()?.stepper(lanes),
+        &mut items,
+        format,
+    )
+}
+
+/// The pictures of conditions, each a class vector and then noise, in the nearest colours of the palette.
+pub(crate) fn imagine(
+    generator: &dyn PictureGenerator,
+    conditions: &[Vec<f32>],
+    format: &PictureFormat,
+) -> Vec<Indexed> {
+    let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
+    let codec = &format.codec;
+    let index = |pixels: Vec<[u8; 3]>| {
+        let mut indices = vec![0; pixels.len()];
+        codec.palette().nearest_all(&pixels, &mut indices);
+        Indexed {
+            size: codec.size(),
+            indices,
+        }
+    };
+    generator.draw(&views).into_iter().map(index).collect()
 }
 
 /// A loaded image VAE and what its pictures are.
 pub(crate) struct PictureSpace<'a> {
     model: &'a OpenModel,
     pub(crate) format: &'a PictureFormat,
-    vae: ImageVae,
+    net: Model,
 }
 
 /// How the pixels of pictures are drawn from what a code says.
@@ -98,18 +124,32 @@ impl<'a> PictureSpace<'a> {
     /// Loads the model.
     ///
     /// # Errors
-    /// When it is no image VAE, or its files are missing or damaged.
+    /// When it is neither an image VAE nor a GAN, or its files are missing or damaged.
     pub(crate) fn open(model: &'a OpenModel) -> Result<Self> {
         let format = model.pictures()?;
-        match model.load(&Device::flex())? {
-            Model::ImageVae(vae) => Ok(Self { model, format, vae }),
-            _ => Err(model.no_latent_codes()),
+        if !model.has_latent_codes() {
+            return Err(model.no_latent_codes());
         }
+        let net = model.load(&Device::flex())?;
+        Ok(Self { model, format, net })
     }
 
     /// Dimensions of a latent code.
     pub(crate) fn latent(&self) -> usize {
-        LatentModel::latent(&self.vae)
+        self.model.latent_size().unwrap_or(0)
+    }
+
+    /// The model as one that encodes pictures.
+    fn encoder(&self) -> Result<&dyn LatentModel> {
+        self.net.latent().ok_or_else(|| {
+            Error::model(
+                self.model.folder.path(),
+                "it is a GAN, which makes pictures of noise and finds no codes of pictures",
+            )
+            .with_hint(
+                "give seeds instead of pictures, or train an image VAE: ensuite train image-vae",
+            )
+        })
     }
 
     /// The given labels, and others drawn from the seed.
@@ -129,8 +169,19 @@ impl<'a> PictureSpace<'a> {
 
     /// The posterior of a picture with its class vector.
     pub(crate) fn encode(&self, picture: &Indexed, classes: &[f32]) -> Result<Posteriors> {
-        let tokens = self.format.codec.encode(picture)?;
-        Ok(self.vae.encode(&[&tokens], &[classes]))
+        self.encode_many(std::slice::from_ref(picture), &[classes])
+    }
+
+    /// The posteriors of pictures, each with its class vector.
+    pub(crate) fn encode_many(
+        &self,
+        pictures: &[Indexed],
+        classes: &[&[f32]],
+    ) -> Result<Posteriors> {
+        let tokens = pictures.iter().map(|one| self.format.codec.encode(one));
+        let tokens = tokens.collect::<Result<Vec<_>>>()?;
+        let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        Ok(self.encoder()?.encode(&tokens, classes))
     }
 
     /// The posteriors of a set of pictures, each with its class vector.
@@ -141,7 +192,7 @@ impl<'a> PictureSpace<'a> {
     ) -> Result<Posteriors> {
         let members: Vec<usize> = (0..set.count()).collect();
         let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
-        encode_some(&self.vae, set, &members, &classes)
+        encode_some(self.encoder()?, set, &members, &classes)
     }
 
     /// The labels of a picture in the order of their groups: the given ones and, one group after another, the value under which
@@ -173,8 +224,9 @@ impl<'a> PictureSpace<'a> {
         let posteriors = self.encode(picture, &classes)?;
         let tokens = self.format.codec.encode(picture)?;
         let condition = [&classes[..], posteriors.means()].concat();
-        let batch = Batch::of(&[&tokens], &[&condition], self.vae.interface().alphabet);
-        let nats = nll(&self.vae, &batch, &Device::flex()).into_scalar::<f32>();
+        let decoder = self.net.require_sequence()?;
+        let batch = Batch::of(&[&tokens], &[&condition], decoder.interface().alphabet);
+        let nats = nll(decoder, &batch, &Device::flex()).into_scalar::<f32>();
         Ok(f64::from(nats) + posteriors.kl())
     }
 
@@ -184,11 +236,6 @@ impl<'a> PictureSpace<'a> {
         conditions: Vec<Vec<f32>>,
         how: PixelSampling,
     ) -> Result<Vec<Indexed>> {
-        decode(
-            &|lanes| self.vae.stepper(lanes),
-            conditions,
-            how,
-            self.format,
-        )
+        decode(&self.net, conditions, how, self.format)
     }
 }

@@ -54,6 +54,14 @@ pub(super) struct Args {
     /// Write a file for each picture, instead of one sheet
     #[arg(long, help_heading = "Pictures", conflicts_with = "gif")]
     separate: bool,
+    /// Draw the nearest picture of a folder, such as that of training, beside each generated one, and print how far it is or that it is a copy
+    #[arg(
+        long,
+        value_name = "PICTURES",
+        help_heading = "Pictures",
+        conflicts_with = "gif"
+    )]
+    nearest: Option<PathBuf>,
     /// The most tokens of a sentence [default: 200]
     #[arg(long, value_name = "N", help_heading = "Text")]
     max_length: Option<usize>,
@@ -90,6 +98,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         gif: args.gif,
         scale: args.scale,
         separate: args.separate,
+        nearest: args.nearest,
         max_length: args.max_length,
         beam: args.beam,
     };

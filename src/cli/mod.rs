@@ -80,7 +80,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Interpolate(args) => interpolate::run(args, terminal),
         Verb::Sliders(args) => sliders::run(args, terminal),
         Verb::Encode(args) => encode_decode::encode(args, terminal),
-        Verb::Decode(args) => encode_decode::decode(&args),
+        Verb::Decode(args) => encode_decode::decode(args, terminal),
         Verb::Eval(args) => eval::run(args, terminal),
         Verb::Transform(args) => transform::run(args, terminal),
         Verb::Score(args) => score::run(args, terminal),

@@ -170,6 +170,13 @@ pub(super) fn print(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").writing(Path::new("standard output"))
 }
 
+/// Prints a list as JSON, each item on a line of its own.
+pub(super) fn print_json_list(items: &[impl Serialize]) -> Result<()> {
+    let line = |item| serde_json::to_string(item).expect("our data is JSON");
+    let lines: Vec<String> = items.iter().map(line).collect();
+    print(&format!("[\n{}\n]", lines.join(",\n")))
+}
+
 /// Prints data as JSON.
 pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(data).expect("our data is JSON"))

@@ -4,6 +4,7 @@ mod baselines;
 mod interpolations;
 mod ngram;
 mod pixel_baselines;
+mod pixel_mixture;
 mod plots;
 mod text_likelihood;
 
@@ -11,5 +12,6 @@ pub use baselines::{LinearPrediction, order_zero};
 pub use interpolations::{Walk, WalkSummary, token_splice};
 pub use ngram::Ngram;
 pub use pixel_baselines::pixel_baselines;
+pub use pixel_mixture::pixel_mixture;
 pub use plots::{Line, Point, draw_curve, draw_lines};
 pub use text_likelihood::TextLikelihood;

@@ -6,7 +6,7 @@ Pictures: import, encoding as sequences, export.
 Recurrent Neural Networks", 2016, §2); the tokens are indices into a [`Palette`], as in Hung-yi Lee's course of 2016.
 [`binarize`] makes grey pictures black and white, `augment` flips, shifts and recolours those to train on, and [`PictureDataset`] is what a model is trained on.
 [`ContactSheet`] arranges pictures in rows, `gif` animates the drawing of one, and `heatmap` shows the NLL of
-each pixel.
+each pixel. [`Edits`] makes a picture's strokes longer, or adds a stray pixel.
 
 Colours are 8-bit sRGB. Pixels are in rows from the top, each row from the left.
 */
@@ -16,6 +16,7 @@ pub mod binarize;
 mod codec;
 mod contact_sheet;
 mod dataset;
+mod edits;
 mod format;
 pub(crate) mod gif;
 pub(crate) mod heatmap;
@@ -35,6 +36,7 @@ pub(crate) use codec::IndexedPictures;
 pub use codec::PixelCodec;
 pub use contact_sheet::ContactSheet;
 pub use dataset::{PictureDataset, fingerprint, label_source};
+pub use edits::Edits;
 pub use format::{Labelled, PictureFormat};
 pub use import::{ImportSettings, LabelSource};
 pub use palette::Palette;

@@ -75,6 +75,17 @@ impl Picture {
         }
     }
 
+    /// The picture with another one on its right, and a line of one pixel between them.
+    #[must_use]
+    pub fn beside(&self, right: &Picture) -> Self {
+        const LINE: Color = [255, 0, 128];
+        let height = self.height.max(right.height);
+        let mut both = Self::filled(self.width + 1 + right.width, height, LINE);
+        both.paste(self, 0, 0);
+        both.paste(right, self.width + 1, 0);
+        both
+    }
+
     /// Repeats each pixel as a square of `factor` × `factor`.
     #[must_use]
     pub fn enlarged(&self, factor: u32) -> Self {
@@ -160,6 +171,17 @@ mod tests {
             let expected = [(i % 5) as u8, (i / 5) as u8, 10].map(|v: u8| v.wrapping_sub(3));
             let expected = [expected[0], expected[1].wrapping_add(1), 7];
             assert_eq!(pixel, if covered(i) { expected } else { [9; 3] });
+        }
+    }
+
+    #[test]
+    fn a_picture_beside_another_keeps_both() {
+        let (left, right) = (gradient(3, 2), gradient(2, 2));
+        let both = left.beside(&right);
+        assert_eq!((both.width, both.height), (6, 2));
+        for (row, pixels) in both.pixels.chunks(6).enumerate() {
+            assert_eq!(pixels[..3], left.pixels[row * 3..][..3]);
+            assert_eq!(pixels[4..], right.pixels[row * 2..][..2]);
         }
     }
 

@@ -1,19 +1,20 @@
 /*!
-A mixture of Gaussians with diagonal covariances, fitted by expectation maximisation (EM; Dempster et al. 1977; Bishop 2006,
-§9.2.2): the density of the codes that a model really uses, where the prior N(0, I) is only what they were pulled towards
-(Ghosh et al. 2020, "From variational to deterministic autoencoders", §4).
+A mixture of Gaussians with diagonal covariances, fitted by expectation maximisation (Bishop 2006, §9.2.2): the density of the
+codes that a model really uses, where the prior N(0, I) is only what they were pulled towards (Ghosh et al. 2020, "From
+variational to deterministic autoencoders", §4).
 */
 
-use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::base::rng::rng_stream;
 use crate::latent::Normals;
+use crate::latent::em::{self, Family, Limits, log_sum_exp, unit};
 
-/// The most rounds of EM.
-const ROUNDS: usize = 200;
-/// EM ends when a round adds less than this to the mean log density, in nats.
-const LITTLE: f64 = 1e-4;
+/// When EM ends.
+const LIMITS: Limits = Limits {
+    rounds: 200,
+    least_gain: 1e-4,
+};
 /// The smallest variance: a part cannot collapse onto one point.
 const FLOOR: f64 = 1e-4;
 /// The numbers of parts that [`Mixture::choose`] tries.
@@ -49,82 +50,72 @@ impl Part {
     }
 }
 
-/// ln Σ exp x, without overflow.
-fn log_sum_exp(numbers: &[f64]) -> f64 {
-    let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if highest == f64::NEG_INFINITY {
-        return highest;
+/// Codes as EM fits Gaussians to them.
+struct Codes<'a> {
+    rows: Vec<&'a [f32]>,
+    dims: usize,
+    /// The variance of all codes.
+    spread: Vec<f64>,
+}
+
+impl<'a> Codes<'a> {
+    fn new(codes: &'a [f32], dims: usize) -> Self {
+        let rows: Vec<&[f32]> = codes.chunks_exact(dims).collect();
+        Self {
+            spread: moments(&rows, dims, |_| 1.0).1,
+            rows,
+            dims,
+        }
     }
-    highest
-        + numbers
-            .iter()
-            .map(|x| (x - highest).exp())
-            .sum::<f64>()
-            .ln()
+}
+
+impl Family for Codes<'_> {
+    type Part = Part;
+
+    fn items(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn squared_distance(&self, a: usize, b: usize) -> f64 {
+        let square = |(&a, &b): (&f32, &f32)| f64::from(a - b) * f64::from(a - b);
+        self.rows[a].iter().zip(self.rows[b]).map(square).sum()
+    }
+
+    fn around(&self, item: usize) -> Part {
+        Part {
+            weight: 1.0,
+            mean: self.rows[item].iter().map(|&x| f64::from(x)).collect(),
+            variance: self.spread.clone(),
+        }
+    }
+
+    fn fitted(&self, weights: &[f64]) -> Part {
+        let (mean, variance) = moments(&self.rows, self.dims, |row| weights[row]);
+        Part {
+            weight: 1.0,
+            mean,
+            variance,
+        }
+    }
+
+    fn log_densities(&self, parts: &[Part]) -> Vec<f64> {
+        let of_row = |row: &&[f32]| parts.iter().map(|part| part.log_density(row)).collect();
+        let each: Vec<Vec<f64>> = self.rows.iter().map(of_row).collect();
+        each.concat()
+    }
 }
 
 impl Mixture {
-    /// Fits `size` parts to codes `[count, dims]`: k-means++ chooses the first means (Arthur & Vassilvitskii 2007), then EM. A
-    /// part that explains less than one code moves to the code that is explained worst.
+    /// Fits `size` parts to codes `[count, dims]`, as [`em::fit`] does.
     ///
     /// # Panics
     /// Without a code, a dimension or a part.
     pub fn fit(codes: &[f32], dims: usize, size: usize, seed: u64) -> Self {
-        assert!(
-            dims > 0 && size > 0 && codes.len() >= dims,
-            "something to fit"
-        );
-        let rows: Vec<&[f32]> = codes.chunks_exact(dims).collect();
-        let spread = moments(&rows, dims, |_| 1.0).2;
-        let mut parts: Vec<Part> = first_means(&rows, size, seed)
-            .into_iter()
-            .map(|row| Part {
-                weight: 1.0 / size as f64,
-                mean: row.iter().map(|&x| f64::from(x)).collect(),
-                variance: spread.clone(),
-            })
-            .collect();
-        let mut before = f64::NEG_INFINITY;
-        for _ in 0..ROUNDS {
-            // Responsibilities, `[count, size]`, and how well each code is explained.
-            let mut shares = Vec::with_capacity(rows.len() * size);
-            let mut explained = Vec::with_capacity(rows.len());
-            for row in &rows {
-                let each: Vec<f64> = parts.iter().map(|part| part.log_density(row)).collect();
-                let total = log_sum_exp(&each);
-                shares.extend(each.iter().map(|x| (x - total).exp()));
-                explained.push(total);
-            }
-            let mean = explained.iter().sum::<f64>() / rows.len() as f64;
-            let mut moved = false;
-            let mut worst: Vec<usize> = (0..rows.len()).collect();
-            worst.sort_by(|&a, &b| explained[a].total_cmp(&explained[b]));
-            let mut worst = worst.into_iter();
-            for (index, part) in parts.iter_mut().enumerate() {
-                let share = |row: usize| shares[row * size + index];
-                let (weight, mean, variance) = moments(&rows, dims, share);
-                if weight >= 1.0 {
-                    (part.weight, part.mean, part.variance) = (weight, mean, variance);
-                } else if let Some(row) = worst.next().filter(|_| rows.len() > size) {
-                    moved = true;
-                    part.weight = 1.0;
-                    part.mean = rows[row].iter().map(|&x| f64::from(x)).collect();
-                    part.variance.clone_from(&spread);
-                } else {
-                    part.weight = weight;
-                }
-            }
-            let total: f64 = parts.iter().map(|part| part.weight).sum();
-            for part in &mut parts {
-                part.weight /= total;
-            }
-            if !moved && mean - before < LITTLE {
-                break;
-            }
-            before = mean;
+        let parts = em::fit(&Codes::new(codes, dims), size, LIMITS, seed);
+        let with_weight = |(weight, part)| Part { weight, ..part };
+        Self {
+            parts: parts.into_iter().map(with_weight).collect(),
         }
-        parts.retain(|part| part.weight > 0.0);
-        Self { parts }
     }
 
     /// The mixture whose number of parts gives codes that it was not fitted to the highest density.
@@ -138,16 +129,10 @@ impl Mixture {
             .iter()
             .filter(|&&size| size == 1 || size * 10 <= count);
         let fitted = fitted.map(|&size| Self::fit(codes, dims, size, seed));
-        fitted
-            .map(|mixture| {
-                let density = held_out
-                    .chunks_exact(dims)
-                    .map(|code| mixture.log_density(code));
-                (density.sum::<f64>(), mixture)
-            })
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .expect("one part is always tried")
-            .1
+        em::best(fitted, |mixture| {
+            let held_out = held_out.chunks_exact(dims);
+            held_out.map(|code| mixture.log_density(code)).sum()
+        })
     }
 
     /// How many parts it has.
@@ -203,17 +188,8 @@ impl Mixture {
     }
 }
 
-/// Uniform in [0, 1).
-fn unit(rng: &mut impl Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Total weight, mean and variance of weighted codes.
-fn moments(
-    rows: &[&[f32]],
-    dims: usize,
-    weight: impl Fn(usize) -> f64,
-) -> (f64, Vec<f64>, Vec<f64>) {
+/// Mean and variance of weighted codes.
+fn moments(rows: &[&[f32]], dims: usize, weight: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
     let mut total = 0.0;
     let mut mean = vec![0.0; dims];
     for (index, row) in rows.iter().enumerate() {
@@ -238,28 +214,7 @@ fn moments(
     for variance in &mut variance {
         *variance = (*variance / divisor).max(FLOOR);
     }
-    (total, mean, variance)
-}
-
-/// Codes that are far apart: each next one with a probability that grows with the square of its distance to those before.
-fn first_means<'a>(rows: &[&'a [f32]], size: usize, seed: u64) -> Vec<&'a [f32]> {
-    let mut rng = rng_stream(seed, *b"k-means ", 0);
-    let mut chosen = vec![rows[(rng.next_u64() % rows.len() as u64) as usize]];
-    let mut distances = vec![f64::INFINITY; rows.len()];
-    while chosen.len() < size {
-        let last = chosen[chosen.len() - 1];
-        for (distance, row) in distances.iter_mut().zip(rows) {
-            let square = |(&a, &b): (&f32, &f32)| f64::from(a - b) * f64::from(a - b);
-            *distance = distance.min(row.iter().zip(last).map(square).sum());
-        }
-        let mut left = unit(&mut rng) * distances.iter().sum::<f64>();
-        let next = distances.iter().position(|distance| {
-            left -= distance;
-            left < 0.0
-        });
-        chosen.push(rows[next.unwrap_or(0)]);
-    }
-    chosen
+    (mean, variance)
 }
 
 #[cfg(test)]
@@ -331,7 +286,7 @@ mod tests {
         assert!((sum - 1.0).abs() < 0.01, "{sum}");
         let drawn: Vec<f32> = (0..4000).flat_map(|item| mixture.draw(7, item)).collect();
         let rows: Vec<&[f32]> = drawn.chunks(2).collect();
-        let (_, mean, variance) = moments(&rows, 2, |_| 1.0);
+        let (mean, variance) = moments(&rows, 2, |_| 1.0);
         let part = |of: &dyn Fn(&Part) -> f64| -> f64 {
             mixture.parts.iter().map(|p| p.weight * of(p)).sum()
         };

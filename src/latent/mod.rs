@@ -3,6 +3,7 @@ Latent codes as plain numbers: posteriors, the standard normal prior, mixtures, 
 show along an interpolation. Independent of any network.
 */
 
+pub mod em;
 mod gaussian;
 mod interpolation;
 mod line_selection;

@@ -4,7 +4,7 @@ use burn::prelude::*;
 use rayon::prelude::*;
 
 use crate::models::{Interface, SequenceInput, SequenceModel};
-use crate::ops::{IGNORED, cross_entropy};
+use crate::ops::{IGNORED, cross_entropy, nll_per_row};
 use crate::sequence::{Alphabet, Forecast, Token};
 
 /// Token sequences of one training step.
@@ -80,6 +80,20 @@ pub fn nll(net: &dyn SequenceModel, batch: &Batch, device: &Device) -> Tensor<1>
 pub(crate) fn nll_of_logits(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
     let [rows, time, classes] = logits.dims();
     cross_entropy(logits.reshape([rows * time, classes]), &batch.targets)
+}
+
+/// The NLL of the scored tokens of each sequence in nats, `[rows]`, without a gradient.
+pub(crate) fn nll_per_sequence(
+    net: &dyn SequenceModel,
+    batch: &Batch,
+    device: &Device,
+) -> Vec<f64> {
+    let logits = net.logits(input(net.interface(), batch, device));
+    let [rows, time, classes] = logits.dims();
+    let losses = nll_per_row(logits.reshape([rows * time, classes]), &batch.targets);
+    let each = losses.chunks(time);
+    each.map(|row| row.iter().copied().map(f64::from).sum())
+        .collect()
 }
 
 /// What the prediction of a model says at each position of a batch, `[rows · time]`; empty without a prediction.

@@ -31,7 +31,7 @@ mod weights;
 
 pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
-pub(crate) use batch::{forecasts, input, nll_of_logits};
+pub(crate) use batch::{forecasts, input, nll_of_logits, nll_per_sequence};
 pub use elbo_settings::ElboSettings;
 pub use gan::{AdversarialSettings, Gan, GanConfig, NoiseKind, Objective};
 pub(crate) use gan::{Discriminator, Generator, Judged};
@@ -173,10 +173,11 @@ impl ModelSpec {
         }
     }
 
-    /// Dimensions of a latent code; `None` for models without a latent space.
+    /// Dimensions of a latent code, or of the noise of a GAN; `None` for models without a latent space.
     pub fn latent(&self) -> Option<usize> {
         match self {
-            Self::Sequence { .. } | Self::Gan { .. } => None,
+            Self::Sequence { .. } => None,
+            Self::Gan { network, .. } => Some(network.noise),
             Self::SentenceVae { network, .. } => Some(network.latent),
             Self::ImageVae { network, .. } => Some(network.latent),
         }

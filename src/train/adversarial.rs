@@ -10,15 +10,14 @@ use std::cell::OnceCell;
 
 use burn::prelude::*;
 use burn::tensor::activation::softplus;
-use rand_core::Rng;
 
 use crate::base::picture_features::FeatureSet;
 use crate::base::rng::rng_stream;
 use crate::error::Result;
 use crate::latent::Normals;
 use crate::models::{
-    AdversarialSettings, Batch, Discriminator, Gan, Generator, Model, NoiseKind, Objective,
-    PictureGenerator, parameters, with_values,
+    AdversarialSettings, Batch, Discriminator, Gan, Generator, Model, Objective, PictureGenerator,
+    parameters, with_values,
 };
 use crate::train::learner::Learner;
 use crate::train::{
@@ -120,13 +119,7 @@ impl<'a> AdversarialTask<'a> {
     /// What the generator reads: classes and noise, `[rows, classes + noise]`.
     fn conditions(&self, pictures: &Pictures, purpose: [u8; 8], item: u64) -> Tensor<2> {
         let width = self.gan.config().noise;
-        let noise = draw_noise(
-            self.settings.noise,
-            pictures.rows * width,
-            purpose,
-            self.seed,
-            item,
-        );
+        let noise = Normals::new(purpose, self.seed, item).code(pictures.rows * width);
         let noise = TensorData::new(noise, [pictures.rows, width]);
         let noise = Tensor::from_data(noise, &self.device);
         match &pictures.classes {
@@ -256,24 +249,6 @@ impl<'a> AdversarialTask<'a> {
     }
 }
 
-/// Noise vectors, one after another.
-pub(crate) fn draw_noise(
-    kind: NoiseKind,
-    count: usize,
-    purpose: [u8; 8],
-    seed: u64,
-    item: u64,
-) -> Vec<f32> {
-    match kind {
-        NoiseKind::Gaussian => Normals::new(purpose, seed, item).code(count),
-        NoiseKind::Uniform => {
-            let mut random = rng_stream(seed, purpose, item);
-            let mut uniform = || (random.next_u32() >> 8) as f32 / 8_388_608.0 - 1.0;
-            (0..count).map(|_| uniform()).collect()
-        }
-    }
-}
-
 impl Task for AdversarialTask<'_> {
     type Batch = Batch;
 
@@ -313,13 +288,7 @@ impl Task for AdversarialTask<'_> {
         let (real, classes) = self.real(held_out)?;
         let conditions: Vec<Vec<f32>> = (0..JUDGED)
             .map(|item| {
-                let noise = draw_noise(
-                    gan.noise(),
-                    config.noise,
-                    *b"judged  ",
-                    self.seed,
-                    item as u64,
-                );
+                let noise = Normals::new(*b"judged  ", self.seed, item as u64).code(config.noise);
                 [&classes[item % classes.len()][..], &noise].concat()
             })
             .collect();

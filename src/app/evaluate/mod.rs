@@ -3,6 +3,7 @@
 data.
 */
 
+mod edits;
 mod generated;
 mod interpolations;
 mod options;
@@ -15,9 +16,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use edits::EditCosts;
 pub use interpolations::{InterpolationEvaluation, InterpolationSummary};
 pub use options::EvaluateOptions;
-pub use pictures::{GeneratedPictures, ImageVaeMeasures, PictureEvaluation};
+pub use pictures::{GeneratedPictures, ImageVaeMeasures, MixtureBaseline, PictureEvaluation};
 pub use sentence_vae::SentenceVaeEvaluation;
 pub use sound::{GeneratedSounds, SoundEvaluation};
 pub use text::TextEvaluation;

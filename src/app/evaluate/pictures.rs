@@ -6,19 +6,21 @@ use std::fmt;
 use burn::prelude::*;
 use serde::Serialize;
 
+use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
 use super::options::EvaluateOptions;
 use crate::app::import::import_pictures;
 use crate::app::{Generated, Observer, OpenModel};
 use crate::error::{Error, Result};
-use crate::eval::{order_zero, pixel_baselines};
+use crate::eval::{order_zero, pixel_baselines, pixel_mixture};
 use crate::image::judge::{PictureComparison, PictureProfile, compare};
 use crate::image::{
     ImportSettings, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
 };
 use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_density};
-use crate::models::{Batch, ImageVae, LatentModel, Model, ModelSpec, SequenceModel, input};
-use crate::ops::nll_per_row;
+use crate::models::{
+    Batch, ImageVae, LatentModel, Model, ModelSpec, SequenceModel, nll_per_sequence,
+};
 use crate::sequence::{Likelihood, SequenceDataset, Token};
 use crate::train::{DataLoader, likelihood, measure_elbo, mutual_information};
 
@@ -41,6 +43,11 @@ pub struct PictureEvaluation {
     pub copy_above_bits: Option<f64>,
     /// Interpolated counts of the pixels on the left and above.
     pub neighbours_bits: Option<f64>,
+    /// A mixture of categoricals over pixels.
+    pub mixture: Option<MixtureBaseline>,
+    /// Of black and white pictures: what two edits cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<EditCosts>,
     /// Of an image VAE: the parts of the bound, and what its codes carry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codes: Option<ImageVaeMeasures>,
@@ -49,6 +56,19 @@ pub struct PictureEvaluation {
     pub generated: Option<GeneratedPictures>,
     #[serde(skip)]
     binarize: String,
+}
+
+/// What a mixture of categoricals over pixels reaches, fitted to pictures that trained the model.
+#[derive(Debug, Clone, Serialize)]
+pub struct MixtureBaseline {
+    /// NLL in bits a pixel.
+    pub bits_per_pixel: f64,
+    /// The same in nats a picture.
+    pub nats_per_picture: f64,
+    /// Its parts; training pictures that it was not fitted to choose their number.
+    pub parts: usize,
+    /// The pictures it was fitted to.
+    pub fitted_to: usize,
 }
 
 /// What the codes of an image VAE carry, in nats a picture.
@@ -161,8 +181,18 @@ impl fmt::Display for PictureEvaluation {
                 write!(f, "\n{bits:.3} {what}")?;
             }
         }
+        if let Some(mixture) = &self.mixture {
+            write!(
+                f,
+                "\n{:.3} a mixture of {} categoricals over pixels, fitted to {} training pictures: {:.2} nats/picture",
+                mixture.bits_per_pixel, mixture.parts, mixture.fitted_to, mixture.nats_per_picture
+            )?;
+        }
         if let Some(codes) = &self.codes {
             write!(f, "\n\n{codes}")?;
+        }
+        if let Some(edits) = &self.edits {
+            write!(f, "\n\n{edits}")?;
         }
         match &self.generated {
             Some(generated) => write!(f, "\n\n{generated}"),
@@ -267,6 +297,7 @@ pub(super) fn evaluate(
         }
         _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
     };
+    let edits = edit_costs(&net, form, &set, &conditions, &device)?;
     let known = training(
         model, options, &settings, form, &held_out, &pictures, observer,
     )?;
@@ -285,6 +316,7 @@ pub(super) fn evaluate(
         }
     };
     Ok(PictureEvaluation {
+        edits,
         codes,
         generated,
         ..measures(form, &set, known.as_deref(), &found)?
@@ -364,14 +396,7 @@ fn importance_weighted(
             views,
             vae.interface().alphabet,
         );
-        let logits = vae.logits(input(vae.interface(), &batch, device));
-        let size = vae.interface().alphabet.size;
-        let losses = nll_per_row(
-            logits.reshape([batch.rows * batch.time, size]),
-            &batch.targets,
-        );
-        for (losses, code) in losses.chunks(batch.time).zip(codes) {
-            let nats: f64 = losses.iter().copied().map(f64::from).sum();
+        for (nats, code) in nll_per_sequence(vae, &batch, device).into_iter().zip(codes) {
             let given = posterior.log_density(code) + nats;
             weights[0].push(standard_log_density(code) - given);
             weights[1].push(mixture.map_or(0.0, |m| m.log_density(code)) - given);
@@ -492,11 +517,13 @@ fn measures(
     for &index in asked.iter().flatten() {
         counts[usize::from(index)] += 1;
     }
-    let baselines = known.map(|known| {
-        let known: Vec<&[u8]> = known.iter().map(Vec::as_slice).collect();
-        let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();
-        pixel_baselines(&known, &asked, set.width(), colors)
-    });
+    let area = form.codec.size().area() as f64;
+    let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();
+    let known: Option<Vec<&[u8]>> = known.map(|k| k.iter().map(Vec::as_slice).collect());
+    let baselines = known
+        .as_ref()
+        .map(|known| pixel_baselines(known, &asked, set.width(), colors));
+    let mixture = known.and_then(|known| pixel_mixture(&known, &asked, colors));
     Ok(PictureEvaluation {
         pictures: set.count(),
         colors,
@@ -506,6 +533,13 @@ fn measures(
         copy_left_bits: baselines.as_ref().map(|b| b.copy_left),
         copy_above_bits: baselines.as_ref().map(|b| b.copy_above),
         neighbours_bits: baselines.as_ref().map(|b| b.neighbours),
+        mixture: mixture.map(|found| MixtureBaseline {
+            bits_per_pixel: found.nats / (area * std::f64::consts::LN_2),
+            nats_per_picture: found.nats,
+            parts: found.parts,
+            fitted_to: found.fitted,
+        }),
+        edits: None,
         generated: None,
         codes: None,
         binarize: form.binarize.map_or(String::new(), |how| {

@@ -1,6 +1,7 @@
 /*! `generate`: sound, pictures or sentences from a model, in memory or written as they are made. */
 
 mod maker;
+mod nearest;
 mod options;
 mod pictures;
 mod sound;

@@ -54,6 +54,8 @@ pub struct GenerateOptions {
     pub scale: Option<u32>,
     /// Pictures: a file for each, instead of one sheet.
     pub separate: bool,
+    /// Pictures in files: where to find the picture that is nearest to each generated one, to be drawn beside it.
+    pub nearest: Option<PathBuf>,
     /// Text: the most tokens of a sentence (200 where it is missing).
     pub max_length: Option<usize>,
     /// Text: beams of a search for the likeliest sentences, instead of sampling.
@@ -78,6 +80,7 @@ impl Default for GenerateOptions {
             gif: false,
             scale: None,
             separate: false,
+            nearest: None,
             max_length: None,
             beam: None,
         }
@@ -136,6 +139,7 @@ impl GenerateOptions {
             ("--gif", self.gif, PICTURES),
             ("--scale", self.scale.is_some(), PICTURES),
             ("--separate", self.separate, PICTURES),
+            ("--nearest", self.nearest.is_some(), PICTURES),
             ("--max-length", self.max_length.is_some(), TEXT),
             ("--beam", self.beam.is_some(), TEXT),
         ])?;

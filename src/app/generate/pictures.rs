@@ -7,12 +7,15 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::maker::{Maker, shown};
+use super::nearest::Known;
 use super::options::{GenerateOptions, Prior};
+use crate::app::picture_space::{PixelSampling, decode};
 use crate::app::sampling::items;
 use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
+use crate::models::ModelSpec;
 use crate::sequence::{Codec, Item, Stepper, Token, generate_many};
 
 /// The most pictures side by side in one thread.
@@ -31,7 +34,6 @@ pub(super) fn generate(
                 .with_hint("to complete a picture: ensuite complete MODEL IMAGE --keep 0.5"),
         );
     }
-    let maker = Maker::new(model, &options.device, options.precision)?;
     let (mut items, _) = items(
         model,
         options.number,
@@ -52,6 +54,18 @@ pub(super) fn generate(
             condition.extend(mixture.draw(seed, number));
         }
     }
+    if let ModelSpec::Gan { .. } = model.manifest.recipe.model {
+        let net = model.load(&options.device.resolve_one()?)?;
+        let conditions = items
+            .into_iter()
+            .map(|item| item.condition.unwrap_or_default());
+        let likeliest = PixelSampling {
+            temperature: 0.0,
+            seed,
+        };
+        return decode(&net, conditions.collect(), likeliest, format);
+    }
+    let maker = Maker::new(model, &options.device, options.precision)?;
     if maker.on_gpu {
         let mut stepper = maker.stepper(maker.side_by_side(items.len(), LANES, 1))?;
         draw_side_by_side(&mut *stepper, &mut items, format)
@@ -81,9 +95,16 @@ pub(super) fn write(
     check_scale(options.scale, size)?;
     if !options.separate && options.number > 1 {
         // Whether there is room for all is known before any is drawn.
-        let blank = Picture::filled(size.width(), size.height(), [0; 3]);
+        let mut blank = Picture::filled(size.width(), size.height(), [0; 3]);
+        if options.nearest.is_some() {
+            blank = blank.beside(&blank);
+        }
         sheet(options, vec![blank; options.number as usize]).check()?;
     }
+    let known = match &options.nearest {
+        Some(path) => Some(Known::read(path, format, observer)?),
+        None => None,
+    };
     let seed = options.seed_or_fresh();
     let begun = Instant::now();
     let made = generate(model, format, options, seed)?;
@@ -91,14 +112,15 @@ pub(super) fn write(
     let scale = options
         .scale
         .unwrap_or_else(|| comfortable(size.width(), size.height()));
+    let mut painted: Vec<Picture> = made.iter().map(|picture| codec.paint(picture)).collect();
+    let nearest = known.map(|known| known.put_beside(&made, &mut painted));
     if options.gif {
         gif::write_gif(&made[0], codec.palette(), 0, scale, &outputs[0])?;
     } else if options.separate || options.number == 1 {
-        for (path, picture) in outputs.iter().zip(&made) {
-            write_png(&codec.paint(picture).enlarged(scale), path)?;
+        for (path, picture) in outputs.iter().zip(&painted) {
+            write_png(&picture.enlarged(scale), path)?;
         }
     } else {
-        let painted = made.iter().map(|picture| codec.paint(picture)).collect();
         write_png(&sheet(options, painted).draw()?, &outputs[0])?;
     }
     observer.info(format!(
@@ -111,6 +133,9 @@ pub(super) fn write(
         },
         made.len() as f64 / seconds
     ));
+    for line in nearest.into_iter().flatten() {
+        observer.info(line);
+    }
     Ok(())
 }
 

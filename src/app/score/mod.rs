@@ -18,7 +18,7 @@ impl OpenModel {
     /// When the file cannot be read, its classes are unknown, or writing fails.
     pub fn score(&self, options: &ScoreOptions, observer: &mut dyn Observer) -> Result<String> {
         self.manifest.classes.check(&options.classes)?;
-        self.refuse_image_vae()?;
+        self.refuse_whole_pictures()?;
         match &self.manifest.medium {
             Medium::Sound(sound) => sound::score(self, sound, options, observer),
             Medium::Pictures(pictures) => pictures::score(self, pictures, options, observer),

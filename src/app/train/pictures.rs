@@ -8,7 +8,7 @@ use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::generate::draw;
 use crate::app::import::import_pictures;
-use crate::app::picture_space::{MIXTURE, PixelSampling, decode, encode_some};
+use crate::app::picture_space::{MIXTURE, PixelSampling, decode, encode_some, imagine};
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
@@ -24,7 +24,7 @@ use crate::image::{
     label_source,
 };
 use crate::latent::{Mixture, Normals};
-use crate::models::{ImageDecoder, LatentModel, Model, ModelSpec};
+use crate::models::{ImageDecoder, LatentModel, Model, ModelSpec, NoiseKind, Objective};
 use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, Token};
 use crate::train::Recipe;
 
@@ -61,6 +61,8 @@ pub struct PictureTraining {
     pub validation: Option<String>,
     /// An image VAE instead of a network that predicts pixel by pixel.
     pub vae: Option<ImageVaeTraining>,
+    /// A GAN instead of it.
+    pub gan: Option<GanTraining>,
 }
 
 /// An image VAE and its objective; the preset's where something is missing.
@@ -74,6 +76,21 @@ pub struct ImageVaeTraining {
     pub beta: Option<f64>,
     /// Whether to train a plain autoencoder.
     pub autoencoder: bool,
+}
+
+/// A GAN and its objective; the objective's usual settings where something is missing.
+#[derive(Debug, Clone, Copy)]
+pub struct GanTraining {
+    /// What both networks are trained for.
+    pub objective: Objective,
+    /// Discriminator updates for each update of the generator.
+    pub discriminator_steps: Option<usize>,
+    /// The distribution of noise.
+    pub noise: NoiseKind,
+    /// Numbers of a noise vector.
+    pub noise_size: Option<usize>,
+    /// Pictures of an update.
+    pub batch: Option<usize>,
 }
 
 /// Pictures on a sheet at a report.
@@ -107,11 +124,15 @@ pub fn train_pictures(
     };
     if let Some(model) = &resumed {
         data.refuse_changes(model.pictures()?)?;
-        if model.has_latent_codes() != data.vae.is_some() {
-            let (what, command) = match data.vae {
-                None => ("it is an image VAE", "image-vae"),
-                Some(_) => ("it predicts pixel by pixel", "pictures"),
-            };
+        let (what, command, asked) = match &model.manifest.recipe.model {
+            ModelSpec::ImageVae { .. } => ("it is an image VAE", "image-vae", data.vae.is_some()),
+            ModelSpec::Gan { .. } => ("it is a GAN", "gan", data.gan.is_some()),
+            _ => {
+                let asked = data.vae.is_none() && data.gan.is_none();
+                ("it predicts pixel by pixel", "pictures", asked)
+            }
+        };
+        if !asked {
             return Err(Error::model(model.folder.path(), what)
                 .with_hint(format!("resume it with: ensuite train {command}")));
         }
@@ -155,10 +176,36 @@ pub fn train_pictures(
     )
 }
 
+impl GanTraining {
+    /// The recipe of this name; its colours are still to come.
+    fn recipe(&self, name: &str, sides: [usize; 2]) -> Result<Recipe> {
+        let mut recipe = Recipe::gan(name, self.objective, sides, Vec::new())?;
+        if let ModelSpec::Gan {
+            network,
+            adversarial,
+        } = &mut recipe.model
+        {
+            network.noise = self.noise_size.unwrap_or(network.noise);
+            adversarial.noise = self.noise;
+            let steps = &mut adversarial.discriminator_steps;
+            let rows = self.batch.unwrap_or(recipe.batches.rows / *steps);
+            *steps = self.discriminator_steps.unwrap_or(*steps);
+            recipe.batches.rows = rows * *steps;
+        }
+        Ok(recipe)
+    }
+}
+
 impl PictureTraining {
     /// What can be refused before any picture is read.
     fn check(&self, options: &TrainOptions) -> Result<()> {
         let sides = self.size.map_or([20, 20], sides);
+        if self.gan.is_some() && (options.network.is_some() || self.no_above) {
+            return Err(
+                Error::usage("--network and --no-above do not apply to a GAN")
+                    .with_hint("omit them"),
+            );
+        }
         if self.vae.is_some() && options.network.is_some() {
             return Err(Error::usage("--network does not apply to an image VAE")
                 .with_hint("name its decoder: --decoder conv, dense, wavenet or lstm"));
@@ -211,6 +258,9 @@ impl PictureTraining {
 
     /// The recipe of this name, with the options of a VAE.
     fn recipe(&self, name: &str, network: &str, sides: [usize; 2]) -> Result<Recipe> {
+        if let Some(gan) = self.gan {
+            return gan.recipe(name, sides);
+        }
         let Some(vae) = self.vae else {
             return Recipe::pictures(name, network, sides);
         };
@@ -296,7 +346,7 @@ impl PictureTraining {
         split: Split,
     ) -> Result<ModelManifest> {
         let size = pictures.size();
-        let recipe = options.recipe(
+        let mut recipe = options.recipe(
             |name, network| self.recipe(name, network, sides(size)),
             "small",
             "lstm",
@@ -305,7 +355,11 @@ impl PictureTraining {
             Some(_) => Palette::binary(),
             None => pictures.palette(training, self.colors, recipe.seed)?,
         };
-        let suits = Augmentation::suits(training.len(), &palette);
+        if let ModelSpec::Gan { network, .. } = &mut recipe.model {
+            network.colors = palette.colors().to_vec();
+        }
+        // A GAN would learn to draw what augmentation makes.
+        let suits = self.gan.is_none() && Augmentation::suits(training.len(), &palette);
         let form = PictureFormat {
             codec: PixelCodec::new(size, palette),
             fit: settings.fit,
@@ -324,6 +378,7 @@ impl PictureTraining {
         };
         let reads_pixels = match &recipe.model {
             ModelSpec::ImageVae { network, .. } => network.decoder.is_some(),
+            ModelSpec::Gan { .. } => false,
             _ => true,
         };
         let side_inputs = if reads_pixels {
@@ -418,7 +473,7 @@ impl TrainingData for PictureTrainingData<'_> {
         let codec = &self.format.codec;
         let painted = made.iter().map(|picture| codec.paint(picture)).collect();
         ContactSheet::grid(painted, Some(8)).write_png(&base.with_extension("png"))?;
-        if self.training < self.set.count() {
+        if self.training < self.set.count() && model.sequence().is_some() {
             let (sheet, what) = match model.latent() {
                 Some(latent) => (self.reconstruct_some(model, latent)?, "reconstructions"),
                 None => (self.complete_some(model, manifest, step)?, "completions"),
@@ -454,6 +509,17 @@ impl PictureTrainingData<'_> {
     }
 
     fn draw_some(&self, net: &Model, manifest: &ModelManifest, step: u64) -> Result<Vec<Indexed>> {
+        if let Some(generator) = net.pictures() {
+            // The same noise in every report, so that one sees it learn.
+            let items =
+                (0..SHEET as u64).map(|item| Self::item(manifest, 0, item, None, Vec::new()));
+            let conditions = items.map(|item| Ok(item?.condition.unwrap_or_default()));
+            return Ok(imagine(
+                generator,
+                &conditions.collect::<Result<Vec<_>>>()?,
+                self.format,
+            ));
+        }
         let mut items = (0..SHEET as u64)
             .map(|item| Self::item(manifest, step, item, None, Vec::new()))
             .collect::<Result<Vec<_>>>()?;
@@ -511,7 +577,7 @@ impl PictureTrainingData<'_> {
             seed: 0,
         };
         let made = decode(
-            &|lanes| model.require_sequence()?.stepper(lanes),
+            model,
             conditions
                 .map(|(classes, code)| [classes, code].concat())
                 .collect(),

@@ -1,5 +1,6 @@
 /*! `ensuite train`: train a model on your own data. */
 
+mod gan;
 mod image_vae;
 mod pictures;
 mod shared;
@@ -31,6 +32,7 @@ enum What {
     /// Train a sentence VAE, to interpolate between sentences
     SentenceVae(text::Args),
     ImageVae(image_vae::Args),
+    Gan(gan::Args),
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -39,6 +41,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         What::Pictures(args) => pictures::run(args, terminal),
         What::Text(args) => text::run(args, TextTask::LanguageModel, terminal),
         What::ImageVae(args) => image_vae::run(args, terminal),
+        What::Gan(args) => gan::run(args, terminal),
         What::SentenceVae(args) => text::run(args, TextTask::SentenceVae, terminal),
     }
 }

@@ -121,6 +121,7 @@ impl Args {
             labels: args.labels,
             validation: args.validation,
             vae: None,
+            gan: None,
         };
         (data, args.train.options())
     }

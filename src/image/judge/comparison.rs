@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::base::frechet::equal_draws;
 use crate::base::picture_features::{FEATURES, FeatureSet};
 use crate::base::rng::{rng_stream, shuffle};
-use crate::image::judge::nearest::Distances;
+use crate::image::judge::nearest::nearest;
 use crate::image::{Indexed, PixelCodec};
 
 /// The most pixels whose features are computed: 4,096 pictures of 32 × 32.
@@ -95,10 +95,10 @@ pub fn compare(
         let copies = pictures.iter().filter(|p| learned.contains(p.as_slice()));
         known.then(|| copies.count() as f64 / pictures.len().max(1) as f64)
     };
-    let distances = Distances::new(codec.palette());
     let nearest = |pictures: &[&[u8]]| {
-        let nearest = || mean(&distances.nearest(pictures, &training.pictures));
-        (known && !pictures.is_empty()).then(nearest)
+        let found = nearest(codec.palette(), pictures, &training.pictures)?;
+        let distances: Vec<f64> = found.iter().map(|nearest| nearest.distance).collect();
+        (!pictures.is_empty()).then(|| mean(&distances))
     };
     let ours: Vec<&[u8]> = made.pictures.iter().map(Vec::as_slice).collect();
     // About as many held-out pictures as were made are enough.

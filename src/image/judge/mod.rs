@@ -7,3 +7,4 @@ mod comparison;
 mod nearest;
 
 pub use comparison::{PictureComparison, PictureProfile, compare};
+pub use nearest::{Nearest, nearest};

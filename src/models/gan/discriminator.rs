@@ -3,6 +3,7 @@
 use burn::module::Param;
 use burn::prelude::*;
 
+use crate::models::gan::generator::Noise;
 use crate::models::gan::{GanConfig, Generator, SLOPE};
 use crate::models::init::Init;
 use crate::models::layers::{Layer, dense, halvings, of};
@@ -56,7 +57,13 @@ impl Discriminator {
             output: Layer::down(init, last),
             classes: (classes > 0 && !reconstructs)
                 .then(|| init.dense([classes, config.hidden], config.hidden)),
-            decoder: reconstructs.then(|| Generator::new(config, config.noise + classes, init)),
+            decoder: reconstructs.then(|| {
+                let code = Noise {
+                    classes,
+                    uniform: false,
+                };
+                Generator::new(config, code, init)
+            }),
             shapes,
             last,
         }

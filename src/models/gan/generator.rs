@@ -14,15 +14,26 @@ pub(crate) struct Generator {
     second: Layer,
     convolutions: Vec<Layer>,
     #[module(skip)]
+    noise: Noise,
+    #[module(skip)]
     sizes: [ConvolutionShape; 2],
     /// From the narrowest pictures to the widest.
     #[module(skip)]
     shapes: Vec<ConvolutionShape>,
 }
 
+/// What is read beside the noise, and how it is distributed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noise {
+    pub(super) classes: usize,
+    /// Whether each normal number is mapped to a uniform one from −1 to 1.
+    pub(super) uniform: bool,
+}
+
 impl Generator {
-    /// One that reads `[rows, inputs]`.
-    pub(super) fn new(config: &GanConfig, inputs: usize, init: &mut Init) -> Self {
+    /// One that reads `[rows, classes + noise]`.
+    pub(super) fn new(config: &GanConfig, noise: Noise, init: &mut Init) -> Self {
+        let inputs = noise.classes + config.noise;
         let mut shapes = halvings(config.sides(), config.planes(), &config.channels);
         shapes.reverse();
         let narrowest = shapes[0].floats()[1];
@@ -34,6 +45,7 @@ impl Generator {
             first: Layer::down(init, sizes[0]),
             second: Layer::down(init, sizes[1]),
             convolutions: shapes.iter().map(|&shape| Layer::up(init, shape)).collect(),
+            noise,
             sizes,
             shapes,
         }
@@ -41,7 +53,16 @@ impl Generator {
 
     /// The pictures of conditions `[rows, classes + noise]`: `[rows, height · width · planes]`, −1 for dark to 1 for bright.
     pub(crate) fn pictures(&self, conditions: Tensor<2>) -> Tensor<2> {
-        let [rows, _] = conditions.dims();
+        let [rows, inputs] = conditions.dims();
+        let conditions = if self.noise.uniform {
+            let classes = self.noise.classes;
+            let normal = conditions.clone().narrow(1, classes, inputs - classes);
+            // 2 Φ(z) − 1.
+            let uniform = (normal * std::f64::consts::FRAC_1_SQRT_2).erf();
+            Tensor::cat(vec![conditions.narrow(1, 0, classes), uniform], 1)
+        } else {
+            conditions
+        };
         let hidden = self
             .first
             .convolve(conditions, of(&self.sizes[0], rows), 1.0);

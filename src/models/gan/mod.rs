@@ -11,6 +11,7 @@ mod presets;
 
 pub(crate) use discriminator::{Discriminator, Judged};
 pub(crate) use generator::Generator;
+use generator::Noise;
 pub use objective::{AdversarialSettings, NoiseKind, Objective};
 
 use burn::prelude::*;
@@ -97,8 +98,6 @@ pub struct Gan {
     #[module(skip)]
     config: GanConfig,
     #[module(skip)]
-    noise: NoiseKind,
-    #[module(skip)]
     classes: usize,
 }
 
@@ -128,7 +127,11 @@ impl Gan {
         }
         let classes = interface.condition;
         let mut init = Init::new(seed, device);
-        let generator = Generator::new(&config, classes + config.noise, &mut init);
+        let noise = Noise {
+            classes,
+            uniform: settings.noise == NoiseKind::Uniform,
+        };
+        let generator = Generator::new(&config, noise, &mut init);
         let mut init = Init::new(seed ^ DISCRIMINATOR, device);
         let discriminator = Discriminator::new(
             &config,
@@ -140,7 +143,6 @@ impl Gan {
             generator,
             discriminator,
             config,
-            noise: settings.noise,
             classes,
         })
     }
@@ -162,10 +164,6 @@ impl Gan {
 impl PictureGenerator for Gan {
     fn latent(&self) -> usize {
         self.config.noise
-    }
-
-    fn noise(&self) -> NoiseKind {
-        self.noise
     }
 
     fn draw(&self, conditions: &[&[f32]]) -> Vec<Vec<[u8; 3]>> {

@@ -1,0 +1,73 @@
+/*! `ensuite train gan`. */
+
+use crate::app::train::{GanTraining, PictureTraining, train_pictures};
+use crate::app::{NoiseKind, Objective};
+use crate::cli::terminal::Terminal;
+use crate::cli::train::pictures;
+use crate::error::Result;
+
+/// Train a GAN: a generator that makes pictures of noise, and a discriminator that judges them
+///
+/// The discriminator learns to tell real pictures from made ones, and the generator to deceive it. Reports measure the Fréchet
+/// distance of made pictures to held-out ones; the best generator is kept. samples/ in the model folder holds pictures of the
+/// same noise at each report. With classes (--label-folders and the like) pictures are made of a class.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pictures: pictures::Args,
+    /// What both networks are trained for: ns (non-saturating), mm (minimax), lsgan (least squares), wgan, wgan-gp, dragan,
+    /// began, or r3gan (relativistic, with penalties on gradients)
+    #[arg(long, value_name = "NAME", help_heading = "GAN", default_value = "r3gan",
+          value_parser = objective)]
+    objective: Objective,
+    /// Discriminator updates for each update of the generator [default: 5 for wgan and wgan-gp, else 1]
+    #[arg(long, value_name = "K", help_heading = "GAN")]
+    discriminator_steps: Option<usize>,
+    /// The distribution of noise
+    #[arg(
+        long,
+        value_name = "KIND",
+        help_heading = "GAN",
+        default_value = "gaussian"
+    )]
+    noise: NoiseArg,
+    /// Numbers of a noise vector [default: 64 in the preset small]
+    #[arg(long, value_name = "N", help_heading = "GAN")]
+    noise_size: Option<usize>,
+    /// Pictures of each update [default: 64]
+    #[arg(long, value_name = "M", help_heading = "GAN")]
+    batch: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum NoiseArg {
+    /// N(0, 1)
+    Gaussian,
+    /// From -1 to 1
+    Uniform,
+}
+
+fn objective(name: &str) -> std::result::Result<Objective, String> {
+    Objective::named(name).map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
+}
+
+pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let (pictures, options) = args.pictures.parts();
+    let data = PictureTraining {
+        gan: Some(GanTraining {
+            objective: args.objective,
+            discriminator_steps: args.discriminator_steps,
+            noise: match args.noise {
+                NoiseArg::Gaussian => NoiseKind::Gaussian,
+                NoiseArg::Uniform => NoiseKind::Uniform,
+            },
+            noise_size: args.noise_size,
+            batch: args.batch,
+        }),
+        ..pictures
+    };
+    train_pictures(&data, &options, terminal).map(drop)
+}
