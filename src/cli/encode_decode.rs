@@ -10,7 +10,7 @@ use crate::error::{IoContext, Result};
 /// Encode sentences to latent codes, as JSON
 #[derive(Debug, clap::Args)]
 pub(super) struct EncodeArgs {
-    /// The model folder, of a model trained by `train sentence-vae`
+    /// The folder or the name of a model trained by `train sentence-vae`
     model: PathBuf,
     /// Sentences [default: the lines of standard input]
     #[arg(value_name = "SENTENCE")]
@@ -23,7 +23,7 @@ pub(super) struct EncodeArgs {
 /// Decode latent codes to sentences
 #[derive(Debug, clap::Args)]
 pub(super) struct DecodeArgs {
-    /// The model folder, of a model trained by `train sentence-vae`
+    /// The folder or the name of a model trained by `train sentence-vae`
     model: PathBuf,
     /// Latent codes as JSON: what `encode` gives, or a list of lists of numbers [default: standard input]
     #[arg(value_name = "FILE")]

@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    let (pictures, options) = args.pictures.parts();
+    let (pictures, options) = args.pictures.parts()?;
     let data = PictureTraining {
         vae: Some(ImageVaeTraining {
             latent: args.latent,
