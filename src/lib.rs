@@ -78,6 +78,7 @@ mod checkpoint;
 pub mod cli;
 mod error;
 mod eval;
+mod fetch;
 mod image;
 mod kernels;
 mod latent;

@@ -60,6 +60,15 @@ pub fn kill_once_there_is<S: AsRef<std::ffi::OsStr>>(file: &Path, arguments: &[S
     running.wait().unwrap();
 }
 
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(bytes);
+    digest
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
 /// A mono 16-bit WAV file.
 pub fn write_wav(path: &Path, rate: u32, samples: impl IntoIterator<Item = f32>) {
     let spec = hound::WavSpec {

@@ -57,6 +57,8 @@ fn every_file_of_the_top_level_has_its_place() {
         "LICENSE-MIT",
         "README.md",
         "benches",
+        "corpora",
+        "deny.toml",
         "models",
         "scripts",
         "src",

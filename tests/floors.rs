@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 10] = [
     &["checkpoint"],
     &["train", "eval"],
     &["models"],
-    &["audio", "image", "text", "ops"],
+    &["audio", "image", "text", "ops", "fetch"],
     &["kernels", "latent"],
     &["sequence"],
     &["base"],
@@ -21,11 +21,12 @@ const FLOORS: [&[&str]; 10] = [
 ];
 
 /// What a room may use at most, where that is less than all floors below.
-const ONLY: [(&str, &[&str]); 4] = [
+const ONLY: [(&str, &[&str]); 5] = [
     ("cli", &["app", "error"]),
     ("audio", &["sequence", "base", "error"]),
     ("image", &["sequence", "base", "error"]),
     ("text", &["sequence", "base", "error"]),
+    ("fetch", &["base", "error"]),
 ];
 
 fn source() -> PathBuf {

@@ -1,6 +1,12 @@
-//! Every `--help` as it stands: a change shows up in the diff.
+//! Every `--help` as it stands: a change shows up in the diff. Completions and manual pages are made of the same.
 
-use crate::cli::{ensuite, outcome};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+
+use crate::cli::{ensuite, outcome, refuse, succeed};
 
 fn help(verb: &[&str]) -> String {
     let mut command = ensuite(verb);
@@ -9,26 +15,64 @@ fn help(verb: &[&str]) -> String {
     stdout
 }
 
+/// The words of each command and of each command below it.
+fn commands(command: &Command, words: &[String]) -> Vec<Vec<String>> {
+    let mut all = vec![words.to_vec()];
+    for inner in command.get_subcommands() {
+        let words = [words, &[inner.get_name().to_owned()]].concat();
+        all.extend(commands(inner, &words));
+    }
+    all
+}
+
 #[test]
 fn helps() {
-    insta::assert_snapshot!("ensuite", help(&[]));
-    insta::assert_snapshot!("train", help(&["train"]));
-    insta::assert_snapshot!("train-sound", help(&["train", "sound"]));
-    insta::assert_snapshot!("generate", help(&["generate"]));
-    insta::assert_snapshot!("train-text", help(&["train", "text"]));
-    insta::assert_snapshot!("train-sentence-vae", help(&["train", "sentence-vae"]));
-    insta::assert_snapshot!("train-image-vae", help(&["train", "image-vae"]));
-    insta::assert_snapshot!("sliders", help(&["sliders"]));
-    insta::assert_snapshot!("interpolate", help(&["interpolate"]));
-    insta::assert_snapshot!("encode", help(&["encode"]));
-    insta::assert_snapshot!("decode", help(&["decode"]));
-    insta::assert_snapshot!("train-pictures", help(&["train", "pictures"]));
-    #[cfg(feature = "play")]
-    insta::assert_snapshot!("play", help(&["play"]));
-    insta::assert_snapshot!("complete", help(&["complete"]));
-    insta::assert_snapshot!("score", help(&["score"]));
-    insta::assert_snapshot!("transform", help(&["transform"]));
-    insta::assert_snapshot!("eval", help(&["eval"]));
-    insta::assert_snapshot!("info", help(&["info"]));
-    insta::assert_snapshot!("devices", help(&["devices"]));
+    let mut names = BTreeSet::new();
+    for words in commands(&ensuite::cli::Cli::command(), &[]) {
+        // Without sound playback, its help says only that.
+        if words == ["play"] && !cfg!(feature = "play") {
+            continue;
+        }
+        let name = if words.is_empty() {
+            "ensuite".to_owned()
+        } else {
+            words.join("-")
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        insta::assert_snapshot!(name.clone(), help(&words));
+        names.insert(format!("tests__help__{name}.snap"));
+    }
+    assert!(names.len() > 20, "{names:?}");
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    for entry in fs::read_dir(snapshots).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let play = name.contains("play") && !cfg!(feature = "play");
+        assert!(
+            names.contains(&name) || play,
+            "{name} belongs to no command"
+        );
+    }
+}
+
+#[test]
+fn shells_get_completions_and_packages_manual_pages() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = succeed(&["completions", shell]);
+        for word in ["ensuite", "interpolate", "temperature", "fetch"] {
+            assert!(script.contains(word), "{shell} does not complete {word}");
+        }
+    }
+    refuse(&["completions", "tcsh"], 2, &["tcsh", "bash"]);
+    let folder = tempfile::tempdir().unwrap();
+    let man = folder.path().join("man/man1");
+    succeed(&["man", &man.display().to_string()]);
+    for words in commands(&ensuite::cli::Cli::command(), &["ensuite".to_owned()]) {
+        let page = man.join(format!("{}.1", words.join("-")));
+        // What is hidden has no page.
+        if words.last().is_some_and(|word| word == "man") {
+            continue;
+        }
+        let text = fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+        assert!(text.contains(".SH SYNOPSIS"), "{text}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::cli::succeed;
+use crate::cli::{sha256, succeed};
 
 #[test]
 fn the_classic_walk_begins_and_ends_with_what_was_typed() {
@@ -36,6 +36,9 @@ fn every_shipped_model_makes_something_and_has_a_card() {
     let mut count = 0;
     for model in fs::read_dir(models).unwrap() {
         let model = model.unwrap().path();
+        if !model.is_dir() {
+            continue;
+        }
         let name = model.file_name().unwrap().to_string_lossy().into_owned();
         let path = model.display().to_string();
         let info = succeed(&["info", &path, "--json"]);
@@ -64,4 +67,47 @@ fn every_shipped_model_makes_something_and_has_a_card() {
         count += 1;
     }
     assert!(count > 0, "no model is shipped");
+}
+
+/// What stands before the first entry of the catalogue: its comments.
+fn leading_comments(text: &str) -> String {
+    let comments = text.lines().take_while(|line| line.starts_with('#'));
+    comments.fold(String::new(), |all, line| all + line + "\n")
+}
+
+#[test]
+fn the_golden_catalogue_has_every_shipped_model_with_its_files() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let file = models.join("catalog.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut catalog: toml::Table = text.parse().unwrap();
+    let before = catalog.clone();
+    for entry in fs::read_dir(&models).unwrap() {
+        let folder = entry.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let mut files = toml::Table::new();
+        for entry in walkdir::WalkDir::new(&folder) {
+            let path = entry.unwrap().into_path();
+            let inner = path.strip_prefix(&folder).unwrap().display().to_string();
+            if path.is_file() && !inner.starts_with("training/") && !inner.starts_with("samples/") {
+                let bytes = fs::read(&path).unwrap();
+                let fact = vec![toml::Value::from(bytes.len() as i64), sha256(&bytes).into()];
+                files.insert(inner, fact.into());
+            }
+        }
+        let model = catalog
+            .get_mut(&name)
+            .and_then(toml::Value::as_table_mut)
+            .unwrap_or_else(|| panic!("models/catalog.toml has no entry for {name}"));
+        model.insert("files".into(), files.into());
+    }
+    if std::env::var_os("ENSUITE_RENEW_GOLDEN").is_some() {
+        let renewed = format!("{}\n{catalog}", leading_comments(&text));
+        fs::write(&file, renewed).unwrap();
+        return;
+    }
+    assert_eq!(before, catalog, "scripts/golden renews models/catalog.toml");
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod documentation;
+mod fetch;
 mod floors;
 mod golden;
 mod help;
@@ -11,6 +12,7 @@ mod listening;
 mod models;
 mod pictures;
 mod sentence_vae;
+mod settings;
 mod sound;
 mod text;
 mod two_tiers;

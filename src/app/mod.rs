@@ -5,6 +5,7 @@ Nothing here parses arguments, prints or exits.
 */
 
 mod complete;
+mod corpora;
 mod devices;
 mod encode_decode;
 mod evaluate;
@@ -12,6 +13,7 @@ mod generate;
 mod import;
 mod info;
 mod interpolate;
+mod model_store;
 mod observer;
 mod open_model;
 mod picture_space;
@@ -21,6 +23,7 @@ mod precision;
 mod sampling;
 mod score;
 mod sentence_space;
+mod settings;
 mod sliders;
 mod tiers;
 pub mod train;
@@ -28,6 +31,7 @@ mod transform;
 mod words;
 
 pub use complete::{CompleteOptions, Completion, check_picture_output};
+pub use corpora::{Corpora, CorpusInfo, Dataset};
 pub use devices::{AudioOutput, ComputeDevice, Devices};
 pub use encode_decode::{
     DecodePicturesOptions, DecodedPictures, EncodePicturesOptions, Encoded, EncodedItem, LatentCode,
@@ -43,11 +47,13 @@ pub use interpolate::{
     InterpolateOptions, InterpolatePicturesOptions, InterpolationPoint, PictureInterpolation,
     SentenceInterpolation,
 };
+pub use model_store::{ModelInfo, fetch_model_by_name, list_models};
 pub use observer::{Event, Observer, Silent};
 pub use open_model::OpenModel;
 pub use precision::Precision;
 pub use sampling::{SamplingOptions, fresh_seed};
 pub use score::ScoreOptions;
+pub use settings::{Making, SignedFile};
 pub use sliders::{Axes, Sliders, SlidersOptions, check_rows_output};
 pub use tiers::FrameChange;
 pub use transform::TransformOptions;

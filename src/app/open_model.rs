@@ -8,6 +8,7 @@ use crate::app::words::next_step;
 use crate::audio::SoundFormat;
 use crate::checkpoint::{Medium, ModelFolder, ModelManifest, TOKENIZER};
 use crate::error::{Error, Result};
+use crate::fetch::model_folder;
 use crate::image::PictureFormat;
 use crate::models::{Model, ModelSpec};
 use crate::text::{TextCodec, TextFormat};
@@ -22,12 +23,13 @@ pub struct OpenModel {
 }
 
 impl OpenModel {
-    /// Opens a model folder. The weights are read when they are needed.
+    /// Opens a model folder. A name without a slash is also looked for in `$ENSUITE_MODELS`, in the user's data folder and in
+    /// `/usr/share/ensuite/models`. The weights are read when they are needed.
     ///
     /// # Errors
     /// When it is no model folder, or its `model.json` is damaged or of a newer version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let (folder, manifest) = ModelFolder::open(path.as_ref())?;
+        let (folder, manifest) = ModelFolder::open(&model_folder(path.as_ref())?)?;
         Ok(Self { folder, manifest })
     }
 

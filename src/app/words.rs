@@ -6,7 +6,7 @@ use crate::checkpoint::{Medium, ModelManifest};
 
 /// The next thing to do with a trained model: a verb and the command.
 pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
-    let model = quoted(model);
+    let model = quoted(&model.display().to_string());
     let latent = manifest.recipe.model.latent().is_some();
     if latent && matches!(manifest.medium, Medium::Pictures(_)) {
         return format!("move its sliders with: ensuite sliders {model} -o sliders.png");
@@ -26,12 +26,11 @@ pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     }
 }
 
-/// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
+/// A word as a shell reads it.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
-        text
+        text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }

@@ -122,7 +122,7 @@ impl RecordingDataset {
     pub fn split(&self, rule: &SplitRule) -> Result<(Vec<ClipRange>, Split)> {
         let clips = self.corpus.clips();
         let by_tails = match rule {
-            SplitRule::Matching(_) => false,
+            SplitRule::Matching(_) | SplitRule::InFile(_) => false,
             SplitRule::OneInTen => clips.len() < FEW,
             SplitRule::Listed(split) => split.rule == TAILS,
         };

@@ -5,6 +5,7 @@ distance.
 
 pub mod allocator;
 pub mod colormap;
+pub mod embedded_text;
 pub mod files;
 pub mod frechet;
 pub mod labels;

@@ -1,10 +1,13 @@
 /*! The split of a dataset into training and validation items, by their names. */
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 
 /// The split of a dataset, as the model stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,8 @@ pub struct Split {
 pub enum SplitRule {
     /// Names that match.
     Matching(Regex),
+    /// The names in a file, one a line.
+    InFile(BTreeSet<String>),
     /// The tenth with the lowest hashes of their names: the same on every machine.
     OneInTen,
     /// The items listed in a resumed model.
@@ -31,11 +36,16 @@ pub enum SplitRule {
 }
 
 impl SplitRule {
-    /// The rule of `--validation`; without a pattern, one in ten.
+    /// The rule of `--validation`: a pattern, or `file:PATH` for a file of names; without one, one in ten.
     ///
     /// # Errors
-    /// A usage error when the pattern is not a regular expression.
+    /// A usage error when the pattern is not a regular expression; when the file cannot be read.
     pub fn new(pattern: Option<&str>) -> Result<Self> {
+        if let Some(file) = pattern.and_then(|text| text.strip_prefix("file:")) {
+            let text = std::fs::read_to_string(file).reading(Path::new(file))?;
+            let names = text.lines().map(|line| line.trim().to_owned());
+            return Ok(Self::InFile(names.collect()));
+        }
         match pattern {
             None => Ok(Self::OneInTen),
             Some(text) => Regex::new(text).map(Self::Matching).map_err(|error| {
@@ -51,6 +61,7 @@ impl SplitRule {
     pub fn choose(&self, names: &[&str]) -> Result<Vec<bool>> {
         let chosen: Vec<bool> = match self {
             Self::Matching(regex) => names.iter().map(|name| regex.is_match(name)).collect(),
+            Self::InFile(listed) => names.iter().map(|name| listed.contains(*name)).collect(),
             Self::OneInTen => lowest_tenth(names),
             Self::Listed(split) => {
                 let listed: std::collections::HashSet<&str> =
@@ -64,7 +75,7 @@ impl SplitRule {
             )
             .with_hint(example(names)));
         }
-        if matches!(self, Self::Matching(_)) && !chosen.contains(&true) {
+        if matches!(self, Self::Matching(_) | Self::InFile(_)) && !chosen.contains(&true) {
             return Err(Error::usage("--validation matches nothing").with_hint(example(names)));
         }
         Ok(chosen)
@@ -74,6 +85,7 @@ impl SplitRule {
     pub fn rule(&self) -> String {
         match self {
             Self::Matching(regex) => format!("names matching {regex}"),
+            Self::InFile(listed) => format!("the names in a list of {}", listed.len()),
             Self::OneInTen => "the tenth whose names have the lowest hashes".into(),
             Self::Listed(split) => split.rule.clone(),
         }
@@ -150,6 +162,17 @@ mod tests {
             let split = SplitRule::new(Some(pattern)).and_then(|h| h.split(&names(5), "h"));
             assert!(split.unwrap_err().is_usage(), "{pattern}");
         }
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.txt");
+        let file = format!("file:{}", list.display());
+        assert!(!SplitRule::new(Some(&file)).err().unwrap().is_usage());
+        std::fs::write(&list, "name 3\nname 4 \nname 77\n").unwrap();
+        let listed = SplitRule::new(Some(&file)).unwrap();
+        let (order, split) = listed.split(&names(5), "h").unwrap();
+        assert_eq!((order, split.training), (vec![0, 1, 2, 3, 4], 3));
+        std::fs::write(&list, "other\n").unwrap();
+        let none = SplitRule::new(Some(&file)).unwrap();
+        assert!(none.split(&names(5), "h").unwrap_err().is_usage());
         let (order, split) = SplitRule::new(Some("[34]$"))
             .unwrap()
             .split(&names(5), "h")

@@ -98,7 +98,8 @@ impl ModelFolder {
     /// When it is not a model folder, or its manifest is damaged, foreign or newer.
     pub fn open(path: &Path) -> Result<(Self, ModelManifest)> {
         if !path.is_dir() {
-            return Err(Error::model(path, "there is no model folder here"));
+            return Err(Error::model(path, "there is no model folder here")
+                .with_hint("the models that come with the program: ensuite models list"));
         }
         let file = path.join(MANIFEST);
         if !file.is_file() {

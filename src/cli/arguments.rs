@@ -90,6 +90,14 @@ impl ChangeArgs {
     }
 }
 
+/// `--no-metadata`
+#[derive(Debug, Args)]
+pub(super) struct MetadataArgs {
+    /// Keep no settings in the file: by default it says which model, seed and command made it (see `ensuite info FILE`)
+    #[arg(long)]
+    pub(super) no_metadata: bool,
+}
+
 /// `--class NAME=VALUE`
 pub(super) fn parse_label(text: &str) -> std::result::Result<Label, String> {
     match text.split_once('=') {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::app::Label;
-use crate::app::{CompleteOptions, OpenModel, check_picture_output};
-use crate::cli::arguments::{PrecisionArg, SamplingArgs, parse_label};
+use crate::app::{CompleteOptions, Making, OpenModel, check_picture_output};
+use crate::cli::arguments::{MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept exactly.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder
+    /// The model folder, or the name of a model
     model: PathBuf,
     /// The picture; what is beyond --keep is ignored
     image: PathBuf,
@@ -42,10 +42,12 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
     #[command(flatten)]
+    metadata: MetadataArgs,
+    #[command(flatten)]
     sampling: SamplingArgs,
 }
 
-pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
     let defaults = CompleteOptions::new(args.image);
     let number = if args.gif { 1 } else { defaults.number };
     let options = CompleteOptions {
@@ -68,6 +70,16 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         completion.write_gif(&args.output, args.scale)?;
     } else {
         completion.write_sheet(&args.output, args.scale)?;
+    }
+    if !args.metadata.no_metadata {
+        let making = Making {
+            command: words,
+            seed: completion.seed,
+            sampling: options.sampling,
+            classes: &options.classes,
+            one_item_each: false,
+        };
+        model.sign(std::slice::from_ref(&args.output), &making)?;
     }
     terminal.say(format!(
         "{}: {} of {} pixels given, {} continuations, seed {}",

@@ -16,7 +16,7 @@ use crate::error::{Error, IoContext, Result};
 /// code, and its classes where the model has classes. `ensuite decode` reads it.
 #[derive(Debug, clap::Args)]
 pub(super) struct EncodeArgs {
-    /// The model folder, of a model trained by `train sentence-vae` or `train image-vae`
+    /// The folder or the name of a model trained by `train sentence-vae` or `train image-vae`
     model: PathBuf,
     /// Sentences [default: the lines of standard input]; or pictures: files, folders, IDX files
     #[arg(value_name = "SENTENCE|PICTURES")]
@@ -36,7 +36,7 @@ pub(super) struct EncodeArgs {
 /// Decode latent codes to sentences or pictures
 #[derive(Debug, clap::Args)]
 pub(super) struct DecodeArgs {
-    /// The model folder, of a model trained by `train sentence-vae` or `train image-vae`
+    /// The folder or the name of a model trained by `train sentence-vae` or `train image-vae`
     model: PathBuf,
     /// Latent codes as JSON: what `encode` gives, or a list of lists of numbers [default: standard input]
     #[arg(value_name = "FILE")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::app::{EvaluateOptions, OpenModel};
+use crate::app::{Dataset, EvaluateOptions, OpenModel};
 use crate::cli::arguments::DeviceArgs;
 use crate::cli::terminal::{Terminal, print, print_json};
 use crate::error::Result;
@@ -10,9 +10,9 @@ use crate::error::Result;
 /// Evaluate a model on a dataset
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder
+    /// The model folder, or the name of a model
     model: PathBuf,
-    /// Recordings, pictures or sentences, like the model's data
+    /// Recordings, pictures or sentences, like the model's data, or the name of a corpus
     path: PathBuf,
     /// Evaluate only on what was held out when the model was trained
     #[arg(long, conflicts_with = "trained_on")]
@@ -62,7 +62,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let options = EvaluateOptions {
-        path: args.path,
+        path: Dataset::locate(&args.path)?.path,
         held_out: args.held_out,
         trained_on: args.trained_on,
         labels: args.labels,

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use crate::app::DeviceChoice;
 use crate::app::Label;
-use crate::app::{GenerateOptions, OpenModel, Prior};
-use crate::cli::arguments::{FrameArgs, PrecisionArg, SamplingArgs, parse_label};
+use crate::app::{GenerateOptions, Making, OpenModel, Prior, fresh_seed};
+use crate::cli::arguments::{FrameArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
 
 /// Generate sound, pictures or sentences
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder
+    /// The model folder, or the name of a model
     model: PathBuf,
     /// The file to write, or - for standard output; several files get numbers [default: the model's name; standard output for text]
     #[arg(short, long, value_name = "FILE")]
@@ -32,6 +32,8 @@ pub(super) struct Args {
     /// Where to compute: cpu, or cuda or cuda:N for hundreds at once
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceChoice,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
     /// The length in seconds [default: 5, or less where the model ends the sound itself]
@@ -78,8 +80,8 @@ enum PriorArg {
     Mixture,
 }
 
-pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    let options = GenerateOptions {
+pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
+    let mut options = GenerateOptions {
         number: args.number,
         prompt: args.prompt,
         classes: args.classes,
@@ -103,6 +105,20 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         beam: args.beam,
     };
     options.sampling.validate()?;
-    OpenModel::open(&args.model)?.generate_files(&options, args.output.as_deref(), terminal)?;
+    let model = OpenModel::open(&args.model)?;
+    if model.manifest.medium.name() != "text" {
+        options.seed = options.seed.or_else(|| Some(fresh_seed()));
+    }
+    let files = model.generate_files(&options, args.output.as_deref(), terminal)?;
+    if let (false, Some(seed)) = (args.metadata.no_metadata, options.seed) {
+        let making = Making {
+            command: words,
+            seed,
+            sampling: options.sampling,
+            classes: &options.classes,
+            one_item_each: files.len() as u64 == options.number,
+        };
+        model.sign(&files, &making)?;
+    }
     terminal.finish()
 }

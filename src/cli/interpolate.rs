@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use crate::app::Interpolation;
 use crate::app::{
-    InterpolateOptions, InterpolatePicturesOptions, Label, OpenModel, check_rows_output, fresh_seed,
+    InterpolateOptions, InterpolatePicturesOptions, Label, Making, OpenModel, SamplingOptions,
+    check_rows_output, fresh_seed,
 };
-use crate::cli::arguments::parse_label;
+use crate::cli::arguments::{MetadataArgs, parse_label};
 use crate::cli::terminal::{Terminal, print, print_json};
 use crate::error::{Error, Result};
 
 /// Interpolate between two sentences or pictures in the latent space
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder, of a model trained by `train sentence-vae` or `train image-vae`
+    /// The folder or the name of a model trained by `train sentence-vae` or `train image-vae`
     model: PathBuf,
     /// The first sentence, or the file of the first picture
     #[arg(value_name = "A")]
@@ -51,9 +52,11 @@ pub(super) struct Args {
     /// Pictures: how many times to enlarge each pixel
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
     scale: Option<u32>,
+    #[command(flatten)]
+    metadata: MetadataArgs,
 }
 
-pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
     let model = OpenModel::open(&args.model)?;
     let (pictures_only, text_only) = (&["pictures"], &["text"]);
     model.refuse_options(&[
@@ -67,7 +70,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         ("--json", args.json, text_only),
     ])?;
     if model.is_of_pictures() {
-        return pictures(args, &model, terminal);
+        return pictures(args, &model, words, terminal);
     }
     let options = InterpolateOptions {
         from: args.from,
@@ -84,7 +87,12 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     found.points.iter().try_for_each(|point| print(&point.line))
 }
 
-fn pictures(args: Args, model: &OpenModel, terminal: &mut Terminal) -> Result<()> {
+fn pictures(
+    args: Args,
+    model: &OpenModel,
+    words: &[String],
+    terminal: &mut Terminal,
+) -> Result<()> {
     let Some(output) = args.output else {
         return Err(Error::usage("the pictures need a file to be written to")
             .with_hint("give one, as in -o walk.png or -o walk.gif"));
@@ -101,6 +109,20 @@ fn pictures(args: Args, model: &OpenModel, terminal: &mut Terminal) -> Result<()
     };
     let found = model.interpolate_pictures(&options, terminal)?;
     found.write(&output, args.scale)?;
+    if !args.metadata.no_metadata {
+        let making = Making {
+            command: words,
+            seed: options.seed,
+            sampling: SamplingOptions {
+                temperature: Some(options.temperature),
+                min_p: Some(0.0),
+                ..SamplingOptions::default()
+            },
+            classes: &options.classes,
+            one_item_each: false,
+        };
+        model.sign(std::slice::from_ref(&output), &making)?;
+    }
     terminal.say(format!(
         "{}: {} pictures, seed {}",
         output.display(),

@@ -5,7 +5,9 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 d
 */
 
 mod arguments;
+mod command_line;
 mod complete;
+mod corpus;
 mod devices;
 mod encode_decode;
 mod eval;
@@ -13,15 +15,19 @@ mod exit;
 mod generate;
 mod info;
 mod interpolate;
+mod models;
+#[cfg(not(feature = "play"))]
+mod no_play;
 #[cfg(feature = "play")]
 mod play;
 mod score;
+mod shell;
 mod sliders;
 mod terminal;
 mod train;
 mod transform;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use terminal::Terminal;
@@ -45,6 +51,20 @@ pub struct Cli {
     quiet: bool,
     #[command(subcommand)]
     verb: Verb,
+    /// The words of the command, for what it makes.
+    #[arg(skip)]
+    words: Vec<String>,
+}
+
+impl Cli {
+    /// The command line of this process. Prints help and wrong usage, and exits.
+    pub fn read() -> Self {
+        let command = Self::command();
+        let matches = command.clone().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        cli.words = command_line::words(&command, &matches);
+        cli
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +73,8 @@ enum Verb {
     Generate(generate::Args),
     #[cfg(feature = "play")]
     Play(play::Args),
+    #[cfg(not(feature = "play"))]
+    Play(no_play::Args),
     Complete(complete::Args),
     Interpolate(interpolate::Args),
     Sliders(sliders::Args),
@@ -62,7 +84,12 @@ enum Verb {
     Transform(transform::Args),
     Score(score::Args),
     Info(info::Args),
+    Corpus(corpus::Args),
+    Models(models::Args),
     Devices(devices::Args),
+    Completions(shell::CompletionsArgs),
+    #[command(hide = true)]
+    Man(shell::ManArgs),
 }
 
 /// Runs one verb.
@@ -71,21 +98,28 @@ enum Verb {
 /// Whatever the verb failed with; see [`Error::hint`] and [`Error::is_usage`].
 pub fn run(cli: Cli) -> Result<()> {
     let terminal = &mut Terminal::new(cli.quiet);
+    let words = &cli.words;
     match cli.verb {
         Verb::Train(args) => train::run(args, terminal),
-        Verb::Generate(args) => generate::run(args, terminal),
+        Verb::Generate(args) => generate::run(args, words, terminal),
         #[cfg(feature = "play")]
         Verb::Play(args) => play::run(args, terminal),
-        Verb::Complete(args) => complete::run(args, terminal),
-        Verb::Interpolate(args) => interpolate::run(args, terminal),
-        Verb::Sliders(args) => sliders::run(args, terminal),
+        #[cfg(not(feature = "play"))]
+        Verb::Play(args) => no_play::run(&args),
+        Verb::Complete(args) => complete::run(args, words, terminal),
+        Verb::Interpolate(args) => interpolate::run(args, words, terminal),
+        Verb::Sliders(args) => sliders::run(args, words, terminal),
         Verb::Encode(args) => encode_decode::encode(args, terminal),
         Verb::Decode(args) => encode_decode::decode(args, terminal),
         Verb::Eval(args) => eval::run(args, terminal),
-        Verb::Transform(args) => transform::run(args, terminal),
+        Verb::Transform(args) => transform::run(args, words, terminal),
         Verb::Score(args) => score::run(args, terminal),
         Verb::Info(args) => info::run(&args),
+        Verb::Corpus(args) => corpus::run(args, terminal),
+        Verb::Models(args) => models::run(args, terminal),
         Verb::Devices(args) => devices::run(&args),
+        Verb::Completions(args) => shell::completions(&args, Cli::command()),
+        Verb::Man(args) => shell::man(&args, Cli::command()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Show how surprising each part of a recording, a picture or a text is
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder
+    /// The model folder, or the name of a model
     model: PathBuf,
     /// A recording, a picture or a text file, like the model's data
     file: PathBuf,

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use crate::app::Label;
-use crate::app::{Axes, OpenModel, SlidersOptions, check_rows_output, fresh_seed};
-use crate::cli::arguments::parse_label;
+use crate::app::{
+    Axes, Making, OpenModel, SamplingOptions, SlidersOptions, check_rows_output, fresh_seed,
+};
+use crate::cli::arguments::{MetadataArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
 
@@ -14,7 +16,7 @@ use crate::error::Result;
 /// them. With --class NAME=all it draws one code with every value of a class, such as all ten digits in one handwriting.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder, of a model trained by `train image-vae`
+    /// The folder or the name of a model trained by `train image-vae`
     model: PathBuf,
     /// The file to write: .png, or .gif for one value after another; - for standard output
     #[arg(short, long, value_name = "FILE")]
@@ -49,6 +51,8 @@ pub(super) struct Args {
     /// How many times to enlarge each pixel
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
     scale: Option<u32>,
+    #[command(flatten)]
+    metadata: MetadataArgs,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -59,7 +63,7 @@ enum AxesArg {
     Pca,
 }
 
-pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
     let model = OpenModel::open(&args.model)?;
     check_rows_output(&model, &args.output, args.scale)?;
     let options = SlidersOptions {
@@ -78,6 +82,20 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     };
     let sliders = model.sliders(&options, terminal)?;
     sliders.write(&args.output, args.scale)?;
+    if !args.metadata.no_metadata {
+        let making = Making {
+            command: words,
+            seed: options.seed,
+            sampling: SamplingOptions {
+                temperature: Some(options.temperature),
+                min_p: Some(0.0),
+                ..SamplingOptions::default()
+            },
+            classes: &options.classes,
+            one_item_each: false,
+        };
+        model.sign(std::slice::from_ref(&args.output), &making)?;
+    }
     for title in &sliders.titles {
         terminal.say(title);
     }

@@ -7,7 +7,7 @@ mod pictures;
 mod sound;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use options::{GenerateOptions, Generated, Prior};
 pub(crate) use pictures::{check_extension, check_scale, comfortable, draw, write_png};
@@ -37,7 +37,7 @@ impl OpenModel {
 
     /// Generates and writes files while items are made: to `output`, to numbered files beside it, or (without one) to
     /// files with the model's name. `-` is standard output. Sentences come as [`Event::Text`](crate::app::Event::Text)
-    /// where no file is named.
+    /// where no file is named. Gives the files; those of sentences are not among them.
     ///
     /// # Errors
     /// When the options do not fit the model, its files are missing or damaged, or writing fails.
@@ -46,13 +46,16 @@ impl OpenModel {
         options: &GenerateOptions,
         output: Option<&Path>,
         observer: &mut dyn Observer,
-    ) -> Result<()> {
+    ) -> Result<Vec<PathBuf>> {
         options.check(self)?;
         match &self.manifest.medium {
             Medium::Sound(sound) => sound::write(self, sound, options, output, observer),
             Medium::Pictures(format) => pictures::write(self, format, options, output, observer),
             Medium::Frames(_) => Err(self.frame_tier_alone()),
-            Medium::Text(_) => text::write(self, options, output, observer),
+            Medium::Text(_) => {
+                text::write(self, options, output, observer)?;
+                Ok(Vec::new())
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 /*! Generating pictures: one sheet, single files, or a GIF of one being drawn. */
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -81,7 +81,7 @@ pub(super) fn write(
     options: &GenerateOptions,
     output: Option<&Path>,
     observer: &mut dyn Observer,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     if options.gif && options.number > 1 {
         return Err(Error::usage("--gif shows one picture being drawn")
             .with_hint("omit -n, or make each with its own seed"));
@@ -136,7 +136,7 @@ pub(super) fn write(
     for line in nearest.into_iter().flatten() {
         observer.info(line);
     }
-    Ok(())
+    Ok(outputs)
 }
 
 /// All pictures on one sheet.

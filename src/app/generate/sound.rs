@@ -1,6 +1,6 @@
 /*! Generating sound: tokens to samples, in memory or into WAV files while they grow. */
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::maker::{Maker, shown};
@@ -106,7 +106,7 @@ pub(super) fn write(
     options: &GenerateOptions,
     output: Option<&Path>,
     observer: &mut dyn Observer,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     check_seconds(options.seconds.unwrap_or(5.0))?;
     let outputs = model.outputs(output, options.number, "wav")?;
     let mut job = Job::new(model, sound, options)?;
@@ -161,7 +161,7 @@ pub(super) fn write(
         "{made:.1} s of sound in {took:.1} s: {:.1} times real time",
         made / took
     ));
-    Ok(())
+    Ok(outputs)
 }
 
 /// A WAV file while it grows.

@@ -22,7 +22,7 @@ use status::Screen;
 /// Play live and endlessly, controlled from the keyboard
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The model folder
+    /// The model folder, or the name of a model
     model: PathBuf,
     /// Stop after this many seconds [default: play until stopped]
     #[arg(long, allow_negative_numbers = true)]

@@ -55,7 +55,7 @@ fn objective(name: &str) -> std::result::Result<Objective, String> {
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    let (pictures, options) = args.pictures.parts();
+    let (pictures, options) = args.pictures.parts()?;
     let data = PictureTraining {
         gan: Some(GanTraining {
             objective: args.objective,

@@ -44,7 +44,7 @@ enum DecoderArg {
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    let (pictures, options) = args.pictures.parts();
+    let (pictures, options) = args.pictures.parts()?;
     let data = PictureTraining {
         vae: Some(ImageVaeTraining {
             decoder: args.decoder.map(|decoder| match decoder {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::app::Binarize;
+use crate::app::Dataset;
 use crate::app::train::{PictureTraining, TrainOptions, train_pictures};
 use crate::app::{Color, Fit, Size, parse_color};
 use crate::cli::terminal::Terminal;
@@ -17,7 +18,7 @@ use crate::error::Result;
 /// model draws at each report, and how it completes held-out pictures.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder of pictures, with subfolders; an IDX file; or a text file with a row of colour indices a picture
+    /// A folder of pictures, with subfolders; an IDX file; a text file with a row of colour indices a picture; or the name of a corpus
     pictures: PathBuf,
     #[command(flatten)]
     train: TrainArgs,
@@ -62,8 +63,8 @@ pub(super) struct Args {
         conflicts_with = "label_folders"
     )]
     labels: Option<PathBuf>,
-    /// Hold out the pictures whose path or number matches [default: one in ten]
-    #[arg(long, value_name = "REGEX", help_heading = "Pictures")]
+    /// Hold out the pictures whose path or number matches, or file:PATH for a list of them [default: the corpus's own, or one in ten]
+    #[arg(long, value_name = "REGEX|file:PATH", help_heading = "Pictures")]
     validation: Option<String>,
 }
 
@@ -97,10 +98,11 @@ fn color(text: &str) -> std::result::Result<Color, String> {
 
 impl Args {
     /// The data, and how to train on it.
-    pub(super) fn parts(self) -> (PictureTraining, TrainOptions) {
+    pub(super) fn parts(self) -> Result<(PictureTraining, TrainOptions)> {
         let args = self;
+        let corpus = Dataset::locate(&args.pictures)?;
         let data = PictureTraining {
-            pictures: args.pictures,
+            pictures: corpus.path,
             size: args.size,
             fit: args.fit.map(|fit| match fit {
                 FitArg::Crop => Fit::Crop,
@@ -119,15 +121,15 @@ impl Args {
             label_folders: args.label_folders,
             label_pattern: args.label_pattern,
             labels: args.labels,
-            validation: args.validation,
+            validation: args.train.held_out(args.validation, corpus.validation),
             vae: None,
             gan: None,
         };
-        (data, args.train.options())
+        Ok((data, args.train.options()))
     }
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    let (data, options) = args.parts();
+    let (data, options) = args.parts()?;
     train_pictures(&data, &options, terminal).map(drop)
 }

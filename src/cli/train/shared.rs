@@ -53,6 +53,15 @@ pub(super) struct TrainArgs {
 }
 
 impl TrainArgs {
+    /// What to hold out: what was asked for, else what the corpus says of itself. A resumed model keeps its own.
+    pub(super) fn held_out(
+        &self,
+        asked: Option<String>,
+        of_corpus: Option<String>,
+    ) -> Option<String> {
+        asked.or(of_corpus.filter(|_| !self.resume))
+    }
+
     /// The options, with a stop flag that Ctrl-C sets.
     pub(super) fn options(self) -> TrainOptions {
         TrainOptions {

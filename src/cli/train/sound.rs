@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::app::Dataset;
 use crate::app::train::{SoundTraining, train_sound};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::shared::TrainArgs;
@@ -13,7 +14,7 @@ use crate::error::Result;
 /// --resume continues.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder of recordings, with subfolders, or one recording
+    /// A folder of recordings, with subfolders, one recording, or the name of a corpus
     recordings: PathBuf,
     #[command(flatten)]
     train: TrainArgs,
@@ -32,8 +33,8 @@ pub(super) struct Args {
     /// Find classes in the recordings' paths by the named groups of a regular expression
     #[arg(long, value_name = "REGEX", help_heading = "Recordings")]
     label_pattern: Option<String>,
-    /// Hold out the recordings whose path matches [default: one in ten]
-    #[arg(long, value_name = "REGEX", help_heading = "Recordings")]
+    /// Hold out the recordings whose path matches, or file:PATH for a list of paths [default: the corpus's own, or one in ten]
+    #[arg(long, value_name = "REGEX|file:PATH", help_heading = "Recordings")]
     validation: Option<String>,
     /// 2: a network of frames of 10 ms, which keep pitch and words, and one of the samples made from them; 1: samples alone
     /// [default: 2]
@@ -42,14 +43,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
+    let corpus = Dataset::locate(&args.recordings)?;
     let data = SoundTraining {
-        recordings: args.recordings,
+        recordings: corpus.path,
         sample_rate: args.sample_rate,
         keep_loudness: args.keep_loudness,
         trim_silence: args.trim_silence,
         label_folders: args.label_folders,
         label_pattern: args.label_pattern,
-        validation: args.validation,
+        validation: args.train.held_out(args.validation, corpus.validation),
         tiers: args.tiers,
     };
     train_sound(&data, &args.train.options(), terminal).map(drop)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::train::{TextTask, TextTraining, train_text};
-use crate::app::{HeldOut, TokenizerKind};
+use crate::app::{Dataset, HeldOut, TokenizerKind};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::shared::TrainArgs;
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::error::Result;
 /// The tokenizer is trained on the same sentences. samples/ in the model folder holds lines generated at each report.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A text file with one sentence a line, or a folder of such files
+    /// A text file with one sentence a line, a folder of such files, or the name of a corpus
     text: PathBuf,
     #[command(flatten)]
     train: TrainArgs,
@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, task: TextTask, terminal: &mut Terminal) -> Result<()> {
     let data = TextTraining {
-        text: args.text,
+        text: Dataset::locate(&args.text)?.path,
         tokenizer: args.tokenizer,
         vocabulary: args.vocabulary,
         field: args.field,
