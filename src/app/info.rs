@@ -13,7 +13,7 @@ use crate::audio::frames::{FRAMES_A_SECOND, SLOTS};
 use crate::base::labels::Group;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::Result;
-use crate::models::parameters;
+use crate::models::{PictureGenerator, parameters};
 use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// What a model is. Displays as a table.
@@ -72,7 +72,11 @@ impl OpenModel {
             classes: manifest.classes.groups().to_vec(),
             receptive_field_tokens: spec.receptive_field(),
             parameters: parameters(&model).iter().map(|p| p.values.len()).sum(),
-            multiply_adds_per_token: model.require_sequence()?.multiply_adds_per_step(),
+            multiply_adds_per_token: match (model.pictures(), model.sequence()) {
+                (Some(generator), _) => generator.multiply_adds_per_pixel(),
+                (None, Some(net)) => net.multiply_adds_per_step(),
+                (None, None) => 0,
+            },
             megabytes: self.folder.size() as f64 / 1e6,
             step: manifest.step,
             validation_bits: manifest.validation.as_ref().map(|metric| metric.value),
@@ -80,7 +84,10 @@ impl OpenModel {
                 .int8
                 .as_ref()
                 .map(|int8| int8.int8_bits - int8.f32_bits),
-            tokens_per_second: speed(precision::stepper(&model, manifest, None, 1)?)?,
+            tokens_per_second: match model.pictures() {
+                Some(generator) => speed_of_pictures(generator, manifest),
+                None => speed(precision::stepper(&model, manifest, None, 1)?)?,
+            },
             facts: facts(manifest).into_iter().collect(),
             rows: Vec::new(),
         };
@@ -90,7 +97,7 @@ impl OpenModel {
 }
 
 fn rows(info: &Info, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
-    let (unit, token) = (manifest.medium.unit(), manifest.medium.token_name());
+    let (unit, token) = (manifest.unit(), manifest.medium.token_name());
     let classes: Vec<String> = info
         .classes
         .iter()
@@ -225,7 +232,7 @@ fn describe_speed(medium: &Medium, tokens_per_second: f64) -> String {
         }
         Medium::Pictures(pictures) => {
             let pictures = tokens_per_second / pictures.codec.size().area() as f64;
-            format!("{pictures:.2} pictures/s one after the other")
+            format!("{pictures:.2} pictures/s")
         }
         Medium::Frames(_) => {
             let times = tokens_per_second / (SLOTS * FRAMES_A_SECOND) as f64;
@@ -233,6 +240,17 @@ fn describe_speed(medium: &Medium, tokens_per_second: f64) -> String {
         }
         Medium::Text(_) => "one sentence after the other".into(),
     }
+}
+
+/// Pixels a second of pictures that are made together.
+fn speed_of_pictures(generator: &dyn PictureGenerator, manifest: &ModelManifest) -> f64 {
+    const TOGETHER: usize = 64;
+    let width = manifest.classes.width() + generator.latent();
+    let conditions = vec![vec![0.0; width]; TOGETHER];
+    let conditions: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
+    let begun = Instant::now();
+    let pixels: usize = generator.draw(&conditions).iter().map(Vec::len).sum();
+    pixels as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// Tokens a second of one stream on this machine, sampling included.

@@ -118,6 +118,12 @@ impl OpenModel {
         let space = PictureSpace::open(self)?;
         let (mut codes, mut classes) = (Vec::new(), Vec::new());
         for path in [&options.from, &options.to] {
+            if space.generates() {
+                let (labels, code) = space.of_seed(path, &options.classes)?;
+                classes.push(space.classes(&labels)?);
+                codes.push(code);
+                continue;
+            }
             let picture = space.read(path, observer)?;
             let labels = space.name(&picture, &options.classes)?;
             classes.push(space.classes(&labels)?);

@@ -11,7 +11,7 @@ use crate::app::{Observer, OpenModel};
 use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{Indexed, PictureDataset, PictureFormat};
-use crate::latent::{Mixture, Posteriors};
+use crate::latent::{Mixture, Posteriors, draw_from_prior};
 use crate::models::{Batch, LatentModel, Model, PictureGenerator, nll};
 use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
 
@@ -137,6 +137,22 @@ impl<'a> PictureSpace<'a> {
     /// Dimensions of a latent code.
     pub(crate) fn latent(&self) -> usize {
         self.model.latent_size().unwrap_or(0)
+    }
+
+    /// Whether it is a GAN.
+    pub(crate) fn generates(&self) -> bool {
+        self.net.pictures().is_some()
+    }
+
+    /// The labels and the noise of the picture that `generate` makes of a seed; `seed` is what the user gave for a picture.
+    pub(crate) fn of_seed(&self, seed: &Path, given: &[Label]) -> Result<(Vec<Label>, Vec<f32>)> {
+        let number = seed.to_str().and_then(|text| text.parse::<u64>().ok());
+        let number = number.ok_or_else(|| {
+            Error::usage(format!("{} is no seed", seed.display()))
+                .with_hint("a GAN finds no codes of pictures: give two whole numbers, such as 1 2")
+        })?;
+        let code = draw_from_prior(self.latent(), number, 0);
+        Ok((self.labels(given, number), code))
     }
 
     /// The model as one that encodes pictures.

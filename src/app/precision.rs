@@ -48,12 +48,15 @@ pub(crate) fn measure(
     held_out: &[usize],
     conditions: &dyn ConditionSource,
 ) -> Result<Option<Int8>> {
+    let Some(net) = net.sequence() else {
+        return Ok(None);
+    };
     let known = some(sequences, training, conditions)?;
     let views: Vec<_> = known
         .iter()
         .map(|sample| (sample.tokens.as_slice(), sample.conditions()))
         .collect();
-    let Some(calibration) = net.require_sequence()?.calibrate(&views)? else {
+    let Some(calibration) = net.calibrate(&views)? else {
         return Ok(None);
     };
     let asked = if held_out.is_empty() {
@@ -70,8 +73,8 @@ pub(crate) fn measure(
         }
         total.bits_per_token()
     };
-    let f32_bits = bits(net.require_sequence()?.stepper(1)?);
-    let int8_bits = bits(net.require_sequence()?.int8_stepper(&calibration, 1)?);
+    let f32_bits = bits(net.stepper(1)?);
+    let int8_bits = bits(net.int8_stepper(&calibration, 1)?);
     Ok(Some(Int8 {
         calibration,
         f32_bits,

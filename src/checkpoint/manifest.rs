@@ -11,7 +11,7 @@ use crate::base::split::Split;
 use crate::checkpoint::Medium;
 use crate::error::{Error, Result};
 use crate::models::wavenet::Calibration;
-use crate::models::{Interface, Model};
+use crate::models::{Interface, Model, ModelSpec};
 use crate::sequence::{Clock, SideInputs};
 use crate::train::{Metric, Recipe};
 
@@ -78,6 +78,14 @@ impl Int8 {
 }
 
 impl ModelManifest {
+    /// The unit of its losses and of its validation: bits a token, or the Fréchet distance of a GAN.
+    pub fn unit(&self) -> String {
+        match self.recipe.model {
+            ModelSpec::Gan { .. } => "Fréchet distance".into(),
+            _ => self.medium.unit(),
+        }
+    }
+
     /// What a sequence network for this model reads and predicts.
     pub fn interface(&self) -> Interface {
         let frames = match &self.medium {

@@ -93,9 +93,9 @@ impl Terminal {
         });
         let validation = validation.map_or(String::new(), |bits| format!("  validation {bits:.3}"));
         self.draw(format!(
-            "step {}{total}  {:.3} bits/{token}{validation}  {} {token}s/s{left}",
+            "step {}{total}  {}{validation}  {} {token}s/s{left}",
             step.step,
-            step.losses.shown(),
+            loss(step.losses.shown(), step.losses.unit, token),
             short_count(step.read_per_second),
         ));
     }
@@ -110,9 +110,9 @@ impl Terminal {
             String::new()
         };
         self.say(format!(
-            "step {}: {:.3} bits/{token}{validation}, {} {token}s/s, {}{waited}; {}",
+            "step {}: {}{validation}, {} {token}s/s, {}{waited}; {}",
             report.step,
-            report.loss(),
+            loss(report.loss(), &report.unit, token),
             short_count(report.read_per_second),
             short_duration(report.seconds),
             report.remark
@@ -180,4 +180,13 @@ pub(super) fn print_json_list(items: &[impl Serialize]) -> Result<()> {
 /// Prints data as JSON.
 pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(data).expect("our data is JSON"))
+}
+
+/// The loss of a step in bits a token; of a network that predicts no token, its bare number.
+fn loss(value: f64, unit: &str, token: &str) -> String {
+    if unit.is_empty() {
+        format!("loss {value:.3}")
+    } else {
+        format!("{value:.3} bits/{token}")
+    }
 }

@@ -36,6 +36,8 @@ pub enum Evaluation {
     Sound(SoundEvaluation),
     /// Of a picture model.
     Pictures(PictureEvaluation),
+    /// Of a GAN, which has no likelihood.
+    Gan(GeneratedPictures),
     /// Of a language model.
     Text(TextEvaluation),
     /// Of a sentence VAE.
@@ -47,6 +49,7 @@ impl fmt::Display for Evaluation {
         match self {
             Self::Sound(found) => found.fmt(f),
             Self::Pictures(found) => found.fmt(f),
+            Self::Gan(found) => found.fmt(f),
             Self::Text(found) => found.fmt(f),
             Self::SentenceVae(found) => found.fmt(f),
         }
@@ -83,9 +86,7 @@ impl OpenModel {
             Medium::Sound(sound) => {
                 sound::evaluate(self, sound, options, observer).map(Evaluation::Sound)
             }
-            Medium::Pictures(pictures) => {
-                pictures::evaluate(self, pictures, options, observer).map(Evaluation::Pictures)
-            }
+            Medium::Pictures(pictures) => pictures::evaluate(self, pictures, options, observer),
             Medium::Frames(_) => Err(self.frame_tier_alone()),
             Medium::Text(_) if self.has_latent_codes() => {
                 sentence_vae::evaluate(self, options, observer).map(Evaluation::SentenceVae)

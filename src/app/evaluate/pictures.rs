@@ -10,7 +10,7 @@ use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
 use super::options::EvaluateOptions;
 use crate::app::import::import_pictures;
-use crate::app::{Generated, Observer, OpenModel};
+use crate::app::{Evaluation, Generated, Observer, OpenModel};
 use crate::error::{Error, Result};
 use crate::eval::{order_zero, pixel_baselines, pixel_mixture};
 use crate::image::judge::{PictureComparison, PictureProfile, compare};
@@ -240,7 +240,7 @@ pub(super) fn evaluate(
     form: &PictureFormat,
     options: &EvaluateOptions,
     observer: &mut dyn Observer,
-) -> Result<PictureEvaluation> {
+) -> Result<Evaluation> {
     let device = options.device.resolve_one()?;
     let manifest = &model.manifest;
     if options.labels.is_some() && manifest.classes.width() == 0 {
@@ -278,6 +278,22 @@ pub(super) fn evaluate(
         );
     }
     let net = model.load(&device)?;
+    let known = training(
+        model, options, &settings, form, &held_out, &pictures, observer,
+    )?;
+    let generated = |number, observer: &mut dyn Observer| {
+        let corpus = Corpus {
+            pictures: &pictures,
+            whole,
+            held_out: &held_out,
+        };
+        let known = known.clone().unwrap_or_default();
+        judge(model, form, &corpus, known, number, options, observer)
+    };
+    if net.pictures().is_some() {
+        let number = options.generated.unwrap_or(GENERATED);
+        return generated(number, observer).map(Evaluation::Gan);
+    }
     let seed = manifest.recipe.seed;
     let set = PictureDataset::new(&pictures, form, members, seed)?;
     let conditions = set.conditions(&manifest.classes)?;
@@ -298,31 +314,20 @@ pub(super) fn evaluate(
         _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
     };
     let edits = edit_costs(&net, form, &set, &conditions, &device)?;
-    let known = training(
-        model, options, &settings, form, &held_out, &pictures, observer,
-    )?;
     let generated = match options.generated {
         None => None,
-        Some(number) => {
-            let corpus = Corpus {
-                pictures: &pictures,
-                whole,
-                held_out: &held_out,
-            };
-            let known = known.clone().unwrap_or_default();
-            Some(judge(
-                model, form, &corpus, known, number, options, observer,
-            )?)
-        }
+        Some(number) => Some(generated(number, observer)?),
     };
-    Ok(PictureEvaluation {
+    Ok(Evaluation::Pictures(PictureEvaluation {
         edits,
         codes,
         generated,
         ..measures(form, &set, known.as_deref(), &found)?
-    })
+    }))
 }
 
+/// Pictures that a GAN makes to be judged, unless another number is asked for.
+const GENERATED: u64 = 1000;
 /// Latent codes drawn for each picture of the importance-weighted bound.
 const SAMPLES: usize = 500;
 /// Pictures of that bound.

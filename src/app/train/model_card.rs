@@ -14,7 +14,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
         .validation
         .as_ref()
         .map_or("not measured".into(), |metric| {
-            format!("{:.3} {}", metric.value, medium.unit())
+            format!("{:.3} {}", metric.value, manifest.unit())
         });
     let classes: Vec<String> = manifest
         .classes

@@ -210,7 +210,7 @@ pub(super) fn train_model(
         folder.write_text(name, &text)?;
     }
     folder.write_text("README.md", &model_card(&trained, source, &state))?;
-    observer.info(describe_end(end, &state, &trained.medium.unit()));
+    observer.info(describe_end(end, &state, &trained.unit()));
     observer.info(next_step(&trained, folder.path()));
     Ok(OpenModel {
         folder,
@@ -356,7 +356,7 @@ impl TrainingObserver for ModelReporter<'_> {
                 validation: r.validation.as_ref().map(|metric| metric.value),
             })
             .collect();
-        let unit = self.manifest.medium.unit();
+        let unit = self.manifest.unit();
         draw_curve(&points, &unit, &self.folder.samples().join("curve.png"))?;
         self.observer.event(Event::Report {
             report,

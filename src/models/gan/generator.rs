@@ -51,6 +51,15 @@ impl Generator {
         }
     }
 
+    /// Multiply-adds of a picture.
+    pub(super) fn multiply_adds(&self) -> usize {
+        let of = |shape: &ConvolutionShape| {
+            let [rows, columns] = shape.narrow();
+            rows * columns * shape.depth() * shape.channels[1]
+        };
+        self.sizes.iter().chain(&self.shapes).map(of).sum()
+    }
+
     /// The pictures of conditions `[rows, classes + noise]`: `[rows, height · width · planes]`, −1 for dark to 1 for bright.
     pub(crate) fn pictures(&self, conditions: Tensor<2>) -> Tensor<2> {
         let [rows, inputs] = conditions.dims();

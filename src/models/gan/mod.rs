@@ -166,6 +166,11 @@ impl PictureGenerator for Gan {
         self.config.noise
     }
 
+    fn multiply_adds_per_pixel(&self) -> usize {
+        let pixels = self.config.width * self.config.height;
+        self.generator.multiply_adds().div_ceil(pixels)
+    }
+
     fn draw(&self, conditions: &[&[f32]]) -> Vec<Vec<[u8; 3]>> {
         /// Pictures at once.
         const TOGETHER: usize = 64;
