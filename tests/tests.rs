@@ -4,6 +4,7 @@ mod cli;
 mod documentation;
 mod fetch;
 mod floors;
+mod gan;
 mod golden;
 mod help;
 mod image_vae;

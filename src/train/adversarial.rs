@@ -253,7 +253,8 @@ impl Task for AdversarialTask<'_> {
     type Batch = Batch;
 
     fn step(&mut self, batch: Batch, at: StepContext) -> Result<Losses> {
-        let rounds = self.settings.discriminator_steps;
+        // The last batch of an epoch may be small.
+        let rounds = self.settings.discriminator_steps.min(batch.rows).max(1);
         let mut sums = [0.0; 4];
         for round in 0..rounds {
             let real = self.part(&batch, round, rounds);

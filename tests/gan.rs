@@ -1,0 +1,131 @@
+//! A GAN from end to end: learn, draw, walk between seeds, judge.
+
+use std::fs;
+use std::sync::OnceLock;
+
+use crate::cli::{refuse, succeed};
+use crate::pictures::{SIDE, World, like_above, read};
+
+/// Settings under which a GAN learns stripes in seconds.
+const SMALL: &str = "[network]\nnoise = 8\nhidden = 64\nchannels = [16, 32]\n[batches]\nrows = 16\n\
+    [training]\nlearning_rate = 0.001\nreport_every = 300\n[training.optimizer]\naverage_decay = 0.99\n";
+
+fn train(world: &World, model: &str, more: &[&str]) {
+    let (pictures, out) = (world.text("pictures"), world.text(model));
+    let config = world.text("gan.toml");
+    let common = ["train", "gan", &pictures, "--out", &out, "--config", &config];
+    succeed(&[&common[..], more].concat());
+}
+
+fn world() -> World {
+    let world = World::new();
+    fs::write(world.path("gan.toml"), SMALL).unwrap();
+    world
+}
+
+/// A world with a conditional GAN, trained once for all tests.
+fn trained() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let world = world();
+        train(&world, "model", &["--steps", "900", "--label-folders"]);
+        world
+    })
+}
+
+#[test]
+fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
+    let world = trained();
+    let model = world.text("model");
+    assert!(world.path("model/samples/step-0000900.png").is_file());
+    let log = fs::read_to_string(world.path("model/log.jsonl")).unwrap();
+    for name in ["discriminator", "generator", "score_of_real", "frechet"] {
+        assert!(log.contains(name), "{log}");
+    }
+    let draw = |name: &str, class: &str, seed: &str| {
+        let (out, class) = (world.text(name), format!("class={class}"));
+        let common = ["generate", &model, "-o", &out, "-n", "12", "--separate"];
+        let more = ["--scale", "1", "--seed", seed, "--class", &class];
+        succeed(&[&common[..], &more].concat());
+        (1..=12).map(|number| world.path(&format!("{}-{number:02}.png", &name[..name.len() - 4])))
+    };
+    let upright = like_above(draw("upright.png", "upright", "3").into_iter());
+    let across = like_above(draw("across.png", "across", "3").into_iter());
+    assert!(upright > 0.85 && across < 0.8, "{upright}, {across}");
+    draw("again.png", "upright", "3");
+    draw("other.png", "upright", "4");
+    let bytes = |name: &str| fs::read(world.path(name)).unwrap();
+    assert_eq!(bytes("upright-01.png"), bytes("again-01.png"));
+    assert_ne!(bytes("upright-01.png"), bytes("other-01.png"));
+}
+
+#[test]
+fn a_walk_between_seeds_begins_with_the_picture_of_the_first_seed() {
+    let world = trained();
+    let (model, walk, one) = (world.text("model"), world.text("walk.png"), world.text("one.png"));
+    let class = ["--class", "class=upright", "--scale", "1"];
+    let walked = ["interpolate", &model, "5", "6", "--points", "3", "-o", &walk];
+    succeed(&[&walked[..], &class].concat());
+    let drawn = ["generate", &model, "--seed", "5", "-o", &one];
+    succeed(&[&drawn[..], &class].concat());
+    let sheet = read(&world.path("walk.png"));
+    let first = image::imageops::crop_imm(&sheet, 4, 4, SIDE, SIDE).to_image();
+    assert_eq!(first, read(&world.path("one.png")));
+}
+
+#[test]
+fn evaluation_judges_what_is_made_and_sliders_move_the_noise() {
+    let world = trained();
+    let (model, pictures) = (world.text("model"), world.text("pictures"));
+    let json = succeed(&["eval", &model, &pictures, "--generated", "64", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found["pictures"], 64);
+    assert!(found["frechet"].as_f64().unwrap().is_finite(), "{found}");
+    assert!(found.get("bits_per_pixel").is_none(), "{found}");
+    let out = world.text("sliders.png");
+    let dims = ["--dims", "0,1", "--steps", "3", "--scale", "1"];
+    succeed(&[&["sliders", &model, "-o", &out][..], &dims].concat());
+    assert_eq!(read(&world.path("sliders.png")).width(), 4 + 3 * (SIDE + 4));
+}
+
+#[test]
+fn a_resumed_run_is_the_run_that_was_never_interrupted() {
+    let world = world();
+    let began = ["--objective", "began", "--discriminator-steps", "2"];
+    train(&world, "whole", &[&["--steps", "8"][..], &began].concat());
+    train(&world, "halves", &[&["--steps", "4"][..], &began].concat());
+    train(&world, "halves", &["--resume", "--steps", "8"]);
+    let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
+    assert_eq!(weights("whole"), weights("halves"));
+}
+
+#[test]
+fn every_objective_trains() {
+    let world = world();
+    for objective in ["ns", "mm", "lsgan", "wgan", "wgan-gp", "dragan", "began", "r3gan"] {
+        let uniform = ["--objective", objective, "--noise", "uniform", "--steps", "3"];
+        train(&world, objective, &uniform);
+        let log = fs::read_to_string(world.path(objective).join("log.jsonl")).unwrap();
+        let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        assert!(last["losses"]["generator"].as_f64().is_some(), "{last}");
+    }
+}
+
+#[test]
+fn what_a_gan_cannot_do_is_refused() {
+    let world = trained();
+    let (model, pictures) = (world.text("model"), world.text("pictures"));
+    let (out, picture) = (world.text("no.png"), world.text("pictures/across/03.png"));
+    refuse(&["score", &model, &picture], 1, &["it is a GAN"]);
+    let complete = ["complete", &model, &picture, "-o", &out];
+    refuse(&complete, 1, &["it is a GAN"]);
+    let from = ["sliders", &model, "--from", &picture, "-o", &out];
+    refuse(&from, 1, &["finds no codes of pictures"]);
+    let walk = ["interpolate", &model, &picture, &picture, "-o", &out];
+    refuse(&walk, 2, &["is no seed", "two whole numbers"]);
+    let unknown = ["train", "gan", &pictures, "--out", &out, "--objective", "magic"];
+    refuse(&unknown, 2, &["magic", "r3gan", "wgan-gp"]);
+    let resume = ["train", "pictures", &pictures, "--out", &model, "--resume"];
+    refuse(&resume, 1, &["it is a GAN", "ensuite train gan"]);
+    assert!(!world.path("no.png").exists());
+}
