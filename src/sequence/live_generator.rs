@@ -41,7 +41,7 @@ impl LiveGenerator {
     }
 
     /// Begins anew and takes its conditions from a stream. Where the stream ends, a new sequence begins.
-    #[cfg(any(test, feature = "play"))]
+    #[cfg(feature = "play")]
     #[must_use]
     pub fn steered_by(mut self, stream: Box<dyn ConditionStream>) -> Self {
         self.stream = None;
