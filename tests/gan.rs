@@ -13,7 +13,9 @@ const SMALL: &str = "[network]\nnoise = 8\nhidden = 64\nchannels = [16, 32]\n[ba
 fn train(world: &World, model: &str, more: &[&str]) {
     let (pictures, out) = (world.text("pictures"), world.text(model));
     let config = world.text("gan.toml");
-    let common = ["train", "gan", &pictures, "--out", &out, "--config", &config];
+    let common = [
+        "train", "gan", &pictures, "--out", &out, "--config", &config,
+    ];
     succeed(&[&common[..], more].concat());
 }
 
@@ -47,7 +49,9 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
         let common = ["generate", &model, "-o", &out, "-n", "12", "--separate"];
         let more = ["--scale", "1", "--seed", seed, "--class", &class];
         succeed(&[&common[..], &more].concat());
-        (1..=12).map(|number| world.path(&format!("{}-{number:02}.png", &name[..name.len() - 4])))
+        let name = &name[..name.len() - 4];
+        let path = |number: u32| world.path(&format!("{name}-{number:02}.png"));
+        (1..=12).map(path).collect::<Vec<_>>()
     };
     let upright = like_above(draw("upright.png", "upright", "3").into_iter());
     let across = like_above(draw("across.png", "across", "3").into_iter());
@@ -62,9 +66,22 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
 #[test]
 fn a_walk_between_seeds_begins_with_the_picture_of_the_first_seed() {
     let world = trained();
-    let (model, walk, one) = (world.text("model"), world.text("walk.png"), world.text("one.png"));
+    let (model, walk, one) = (
+        world.text("model"),
+        world.text("walk.png"),
+        world.text("one.png"),
+    );
     let class = ["--class", "class=upright", "--scale", "1"];
-    let walked = ["interpolate", &model, "5", "6", "--points", "3", "-o", &walk];
+    let walked = [
+        "interpolate",
+        &model,
+        "5",
+        "6",
+        "--points",
+        "3",
+        "-o",
+        &walk,
+    ];
     succeed(&[&walked[..], &class].concat());
     let drawn = ["generate", &model, "--seed", "5", "-o", &one];
     succeed(&[&drawn[..], &class].concat());
@@ -102,8 +119,17 @@ fn a_resumed_run_is_the_run_that_was_never_interrupted() {
 #[test]
 fn every_objective_trains() {
     let world = world();
-    for objective in ["ns", "mm", "lsgan", "wgan", "wgan-gp", "dragan", "began", "r3gan"] {
-        let uniform = ["--objective", objective, "--noise", "uniform", "--steps", "3"];
+    for objective in [
+        "ns", "mm", "lsgan", "wgan", "wgan-gp", "dragan", "began", "r3gan",
+    ] {
+        let uniform = [
+            "--objective",
+            objective,
+            "--noise",
+            "uniform",
+            "--steps",
+            "3",
+        ];
         train(&world, objective, &uniform);
         let log = fs::read_to_string(world.path(objective).join("log.jsonl")).unwrap();
         let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
@@ -123,7 +149,15 @@ fn what_a_gan_cannot_do_is_refused() {
     refuse(&from, 1, &["finds no codes of pictures"]);
     let walk = ["interpolate", &model, &picture, &picture, "-o", &out];
     refuse(&walk, 2, &["is no seed", "two whole numbers"]);
-    let unknown = ["train", "gan", &pictures, "--out", &out, "--objective", "magic"];
+    let unknown = [
+        "train",
+        "gan",
+        &pictures,
+        "--out",
+        &out,
+        "--objective",
+        "magic",
+    ];
     refuse(&unknown, 2, &["magic", "r3gan", "wgan-gp"]);
     let resume = ["train", "pictures", &pictures, "--out", &model, "--resume"];
     refuse(&resume, 1, &["it is a GAN", "ensuite train gan"]);

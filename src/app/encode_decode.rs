@@ -137,23 +137,22 @@ impl OpenModel {
     ) -> Result<Vec<Encoded>> {
         self.manifest.classes.check(&options.classes)?;
         let space = PictureSpace::open(self)?;
-        let (mut items, mut pictures) = (Vec::new(), Vec::new());
+        let (mut names, mut given, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
         for path in paths {
             for (name, picture) in read_pictures(path, space.format, options.adapt, observer)? {
-                let given = self.classes_of_path(path, &name, &options.classes)?;
-                let labels = space.name(&picture, &given)?;
-                items.push((EncodedItem::Picture(picture_path(path, &name)), labels));
+                given.push(self.classes_of_path(path, &name, &options.classes)?);
+                names.push(EncodedItem::Picture(picture_path(path, &name)));
                 pictures.push(picture);
             }
         }
-        let classes = items
-            .iter()
-            .map(|(_, labels)| space.classes(labels))
-            .collect::<Result<Vec<_>>>()?;
+        let labels = space.name_many(&pictures, &given)?;
+        let classes = labels.iter().map(|labels| space.classes(labels));
+        let classes = classes.collect::<Result<Vec<_>>>()?;
         let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
         let posteriors = space.encode_many(&pictures, &classes)?;
         let codes = posteriors.means().chunks(space.latent());
         let codes = codes.map(<[f32]>::to_vec).collect();
+        let items = names.into_iter().zip(labels).collect();
         Ok(encoded(items, codes, &posteriors))
     }
 

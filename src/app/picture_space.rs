@@ -12,9 +12,11 @@ use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{Indexed, PictureDataset, PictureFormat};
 use crate::latent::{Mixture, Posteriors, draw_from_prior};
-use crate::models::{Batch, LatentModel, Model, PictureGenerator, nll};
+use crate::models::{Batch, LatentModel, Model, PictureGenerator, nll_per_sequence};
 use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
 
+/// Pictures whose classes are found together.
+const TOGETHER: usize = 64;
 /// The file of the mixture that was fitted to a model's codes.
 pub(crate) const MIXTURE: &str = "mixture.json";
 
@@ -214,36 +216,62 @@ impl<'a> PictureSpace<'a> {
     /// The labels of a picture in the order of their groups: the given ones and, one group after another, the value under which
     /// the picture and its code are likeliest.
     pub(crate) fn name(&self, picture: &Indexed, given: &[Label]) -> Result<Vec<Label>> {
-        let mut best = given.to_vec();
-        for group in self.model.manifest.classes.groups() {
-            if given.iter().any(|(name, _)| *name == group.name) {
-                continue;
-            }
-            let mut least = f64::INFINITY;
-            let mut likeliest = best.clone();
-            for value in &group.values {
-                let mut labels = best.clone();
-                labels.push((group.name.clone(), value.clone()));
-                let cost = self.cost(picture, &self.labels(&labels, 0))?;
-                if cost < least {
-                    (least, likeliest) = (cost, labels);
-                }
-            }
-            best = likeliest;
-        }
-        Ok(self.labels(&best, 0))
+        let mut named = self.name_many(std::slice::from_ref(picture), &[given.to_vec()])?;
+        Ok(named.remove(0))
     }
 
-    /// −ELBO at the mean of the posterior, in nats.
-    fn cost(&self, picture: &Indexed, labels: &[Label]) -> Result<f64> {
-        let classes = self.classes(labels)?;
-        let posteriors = self.encode(picture, &classes)?;
-        let tokens = self.format.codec.encode(picture)?;
-        let condition = [&classes[..], posteriors.means()].concat();
+    /// The same of many pictures, each with the labels that are given for it.
+    pub(crate) fn name_many(
+        &self,
+        pictures: &[Indexed],
+        given: &[Vec<Label>],
+    ) -> Result<Vec<Vec<Label>>> {
+        let mut best = given.to_vec();
+        for group in self.model.manifest.classes.groups() {
+            let is_open = |&at: &usize| given[at].iter().all(|(name, _)| *name != group.name);
+            let open: Vec<usize> = (0..pictures.len()).filter(is_open).collect();
+            for open in open.chunks(TOGETHER) {
+                let some: Vec<Indexed> = open.iter().map(|&at| pictures[at].clone()).collect();
+                let mut found = vec![(f64::INFINITY, 0); open.len()];
+                for (number, value) in group.values.iter().enumerate() {
+                    let with = |&at: &usize| {
+                        let mut labels = best[at].clone();
+                        labels.push((group.name.clone(), value.clone()));
+                        self.labels(&labels, 0)
+                    };
+                    let labels: Vec<Vec<Label>> = open.iter().map(with).collect();
+                    for (found, cost) in found.iter_mut().zip(self.costs(&some, &labels)?) {
+                        if cost < found.0 {
+                            *found = (cost, number);
+                        }
+                    }
+                }
+                for (&at, (_, number)) in open.iter().zip(found) {
+                    best[at].push((group.name.clone(), group.values[number].clone()));
+                }
+            }
+        }
+        Ok(best.iter().map(|labels| self.labels(labels, 0)).collect())
+    }
+
+    /// −ELBO of pictures at the means of their posteriors, in nats.
+    fn costs(&self, pictures: &[Indexed], labels: &[Vec<Label>]) -> Result<Vec<f64>> {
+        let classes = labels.iter().map(|labels| self.classes(labels));
+        let classes = classes.collect::<Result<Vec<_>>>()?;
+        let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
+        let posteriors = self.encode_many(pictures, &classes)?;
+        let tokens = pictures.iter().map(|one| self.format.codec.encode(one));
+        let tokens = tokens.collect::<Result<Vec<_>>>()?;
+        let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        let codes = posteriors.means().chunks(self.latent());
+        let conditions = classes.iter().zip(codes);
+        let conditions: Vec<_> = conditions.map(|(own, code)| [own, code].concat()).collect();
+        let conditions: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
         let decoder = self.net.require_sequence()?;
-        let batch = Batch::of(&[&tokens], &[&condition], decoder.interface().alphabet);
-        let nats = nll(decoder, &batch, &Device::flex()).into_scalar::<f32>();
-        Ok(f64::from(nats) + posteriors.kl())
+        let batch = Batch::of(&tokens, &conditions, decoder.interface().alphabet);
+        let nats = nll_per_sequence(decoder, &batch, &Device::flex()).into_iter();
+        let with_kl = |(index, nats)| nats + posteriors.posterior(index).kl();
+        Ok(nats.enumerate().map(with_kl).collect())
     }
 
     /// The pictures of conditions, each a class vector and then a code.

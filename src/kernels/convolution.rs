@@ -310,11 +310,7 @@ fn write_phase(
     } else {
         block(depth) * channels
     });
-    let of_picture = if pictures == 0 {
-        0
-    } else {
-        output.len() / pictures
-    };
+    let of_picture = output.len().checked_div(pictures).unwrap_or(0);
     for rows in blocks(pictures * phase.pixels(), depth) {
         let count = rows.len();
         phase.gather(

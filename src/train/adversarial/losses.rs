@@ -60,6 +60,10 @@ mod tests {
         x.exp().ln_1p()
     }
 
+    fn mean(a: f32, b: f32) -> f32 {
+        f32::midpoint(a, b)
+    }
+
     fn sigmoid(x: f32) -> f32 {
         1.0 / (1.0 + (-x).exp())
     }
@@ -80,36 +84,30 @@ mod tests {
         let (r, f) = ([2.0, -1.0], [0.5, -3.0]);
         let half = |a: f32, b: f32| [a / 2.0, b / 2.0];
         let logistic = (
-            (sp(-2.0) + sp(1.0) + sp(0.5) + sp(-3.0)) / 2.0,
+            mean(sp(-2.0) + sp(0.5), sp(1.0) + sp(-3.0)),
             half(-sigmoid(-2.0), -sigmoid(1.0)),
             half(sigmoid(0.5), sigmoid(-3.0)),
         );
-        let wasserstein = (((0.5 - 2.0) + (-3.0 + 1.0)) / 2.0, [-0.5, -0.5], [0.5, 0.5]);
+        let wasserstein = (mean(0.5 - 2.0, -3.0 + 1.0), [-0.5, -0.5], [0.5, 0.5]);
         let least = (
-            (0.5 * (1.0 + 4.0) + 0.5 * (0.25 + 9.0)) / 2.0,
+            mean(0.5 * (1.0 + 4.0), 0.5 * (0.25 + 9.0)),
             half(1.0, -2.0),
             half(0.5, -3.0),
         );
         let began = (0.25 * -1.25 - 0.5, [-0.5, -0.5], [0.125, 0.125]);
         let relative = (
-            (sp(-1.5) + sp(-2.0)) / 2.0,
+            mean(sp(-1.5), sp(-2.0)),
             half(-sigmoid(-1.5), -sigmoid(-2.0)),
             half(sigmoid(-1.5), sigmoid(-2.0)),
         );
-        let generator_ns = (
-            (sp(-0.5) + sp(3.0)) / 2.0,
-            half(-sigmoid(-0.5), -sigmoid(3.0)),
-        );
+        let generator_ns = (mean(sp(-0.5), sp(3.0)), half(-sigmoid(-0.5), -sigmoid(3.0)));
         let generator_mm = (
-            -(sp(0.5) + sp(-3.0)) / 2.0,
+            -mean(sp(0.5), sp(-3.0)),
             half(-sigmoid(0.5), -sigmoid(-3.0)),
         );
         let generator_least = (0.5 * (0.25 + 16.0) / 2.0, half(-0.5, -4.0));
         let generator_score = (1.25, [-0.5, -0.5]);
-        let generator_relative = (
-            (sp(1.5) + sp(2.0)) / 2.0,
-            half(-sigmoid(1.5), -sigmoid(2.0)),
-        );
+        let generator_relative = (mean(sp(1.5), sp(2.0)), half(-sigmoid(1.5), -sigmoid(2.0)));
         for (objective, (loss, of_real, of_made), (generator, slope)) in [
             (Objective::Ns, logistic, generator_ns),
             (Objective::Mm, logistic, generator_mm),
