@@ -8,7 +8,7 @@ use crate::pictures::{SIDE, World, like_above, read};
 
 /// Settings under which a GAN learns stripes in seconds.
 const SMALL: &str = "[network]\nnoise = 8\nhidden = 64\nchannels = [16, 32]\n[batches]\nrows = 16\n\
-    [training]\nlearning_rate = 0.001\nreport_every = 300\n[training.optimizer]\naverage_decay = 0.99\n";
+    [training]\nlearning_rate = 0.001\nreport_every = 900\n[training.optimizer]\naverage_decay = 0.99\n";
 
 fn train(world: &World, model: &str, more: &[&str]) {
     let (pictures, out) = (world.text("pictures"), world.text(model));
@@ -30,7 +30,11 @@ fn trained() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let world = world();
-        train(&world, "model", &["--steps", "900", "--label-folders"]);
+        train(
+            &world,
+            "model",
+            &["--steps", "900", "--label-folders", "--objective", "ns"],
+        );
         world
     })
 }
@@ -55,7 +59,10 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
     };
     let upright = like_above(draw("upright.png", "upright", "3").into_iter());
     let across = like_above(draw("across.png", "across", "3").into_iter());
-    assert!(upright > 0.85 && across < 0.8, "{upright}, {across}");
+    assert!(
+        upright > 0.7 && upright > across + 0.2,
+        "{upright}, {across}"
+    );
     draw("again.png", "upright", "3");
     draw("other.png", "upright", "4");
     let bytes = |name: &str| fs::read(world.path(name)).unwrap();
@@ -111,7 +118,9 @@ fn a_resumed_run_is_the_run_that_was_never_interrupted() {
     let began = ["--objective", "began", "--discriminator-steps", "2"];
     train(&world, "whole", &[&["--steps", "8"][..], &began].concat());
     train(&world, "halves", &[&["--steps", "4"][..], &began].concat());
-    train(&world, "halves", &["--resume", "--steps", "8"]);
+    let (pictures, halves) = (world.text("pictures"), world.text("halves"));
+    let resume = ["train", "gan", &pictures, "--out", &halves, "--resume"];
+    succeed(&[&resume[..], &["--steps", "8"]].concat());
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("halves"));
 }
@@ -142,7 +151,11 @@ fn what_a_gan_cannot_do_is_refused() {
     let world = trained();
     let (model, pictures) = (world.text("model"), world.text("pictures"));
     let (out, picture) = (world.text("no.png"), world.text("pictures/across/03.png"));
-    refuse(&["score", &model, &picture], 1, &["it is a GAN"]);
+    refuse(
+        &["score", &model, &picture, "-o", &out],
+        1,
+        &["it is a GAN"],
+    );
     let complete = ["complete", &model, &picture, "-o", &out];
     refuse(&complete, 1, &["it is a GAN"]);
     let from = ["sliders", &model, "--from", &picture, "-o", &out];

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use burn::prelude::*;
 
-use crate::app::generate::{check_extension, check_scale, comfortable, draw, write_png};
+use crate::app::drawing::draw;
+use crate::app::generate::{check_extension, check_scale, comfortable, write_png};
 use crate::app::import::import_picture;
 use crate::app::precision::{self, Precision};
 use crate::app::sampling::{SamplingOptions, fresh_seed, items};

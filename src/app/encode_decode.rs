@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use serde::Serialize;
 
+use crate::app::drawing::PixelSampling;
 use crate::app::import::{import_pictures, picture_path};
-use crate::app::picture_space::{PictureSpace, PixelSampling};
+use crate::app::picture_space::PictureSpace;
 use crate::app::sentence_space::SentenceSpace;
 use crate::app::sliders::{is_gif, write_rows};
 use crate::app::{Observer, OpenModel};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use serde::Serialize;
 
-use crate::app::picture_space::{PictureSpace, PixelSampling};
+use crate::app::drawing::PixelSampling;
+use crate::app::picture_space::PictureSpace;
 use crate::app::sentence_space::SentenceSpace;
 use crate::app::sliders::write_rows;
 use crate::app::{Observer, OpenModel};

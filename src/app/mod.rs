@@ -7,6 +7,7 @@ Nothing here parses arguments, prints or exits.
 mod complete;
 mod corpora;
 mod devices;
+mod drawing;
 mod encode_decode;
 mod evaluate;
 mod generate;

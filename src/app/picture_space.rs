@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 
-use crate::app::generate::draw;
+use crate::app::drawing::{PixelSampling, decode};
 use crate::app::import::import_picture;
 use crate::app::sampling::{class_vector, labels_of_item};
 use crate::app::{Observer, OpenModel};
@@ -12,8 +12,8 @@ use crate::base::labels::Label;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{Indexed, PictureDataset, PictureFormat};
 use crate::latent::{Mixture, Posteriors, draw_from_prior};
-use crate::models::{Batch, LatentModel, Model, PictureGenerator, nll_per_sequence};
-use crate::sequence::{Codec, Item, Sampler, Sampling, SequenceDataset, Token};
+use crate::models::{Batch, LatentModel, Model, nll_per_sequence};
+use crate::sequence::{Codec, SequenceDataset, Token};
 
 /// Pictures whose classes are found together.
 const TOGETHER: usize = 64;
@@ -55,71 +55,11 @@ pub(crate) fn encode_some(
     Ok(latent.encode(&views, classes))
 }
 
-/// The pictures of conditions, each a class vector and then a code.
-pub(crate) fn decode(
-    model: &Model,
-    conditions: Vec<Vec<f32>>,
-    how: PixelSampling,
-    format: &PictureFormat,
-) -> Result<Vec<Indexed>> {
-    if let Some(generator) = model.pictures() {
-        return Ok(imagine(generator, &conditions, format));
-    }
-    let sampling = Sampling {
-        temperature: how.temperature,
-        ..Sampling::default()
-    };
-    let mut items = conditions
-        .into_iter()
-        .map(|condition| {
-            Ok(Item {
-                stream: None,
-                sampler: Sampler::new(sampling, how.seed, 0)?,
-                condition: Some(condition),
-                prompt: Vec::new(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    draw(
-        &|lanes| model.require_sequence()?.stepper(lanes),
-        &mut items,
-        format,
-    )
-}
-
-/// The pictures of conditions, each a class vector and then noise, in the nearest colours of the palette.
-pub(crate) fn imagine(
-    generator: &dyn PictureGenerator,
-    conditions: &[Vec<f32>],
-    format: &PictureFormat,
-) -> Vec<Indexed> {
-    let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
-    let codec = &format.codec;
-    let index = |pixels: Vec<[u8; 3]>| {
-        let mut indices = vec![0; pixels.len()];
-        codec.palette().nearest_all(&pixels, &mut indices);
-        Indexed {
-            size: codec.size(),
-            indices,
-        }
-    };
-    generator.draw(&views).into_iter().map(index).collect()
-}
-
 /// A loaded image VAE and what its pictures are.
 pub(crate) struct PictureSpace<'a> {
     model: &'a OpenModel,
     pub(crate) format: &'a PictureFormat,
     net: Model,
-}
-
-/// How the pixels of pictures are drawn from what a code says.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PixelSampling {
-    /// 0 takes the likeliest colour of each pixel.
-    pub(crate) temperature: f32,
-    /// The same random numbers for every picture, so that only codes differ.
-    pub(crate) seed: u64,
 }
 
 impl<'a> PictureSpace<'a> {

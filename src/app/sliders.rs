@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::complete::check_picture_output;
+use crate::app::drawing::PixelSampling;
 use crate::app::generate::{comfortable, write_png};
 use crate::app::import::import_pictures;
-use crate::app::picture_space::{PictureSpace, PixelSampling};
+use crate::app::picture_space::PictureSpace;
 use crate::app::{Observer, OpenModel};
 use crate::base::frechet::Moments;
 use crate::base::labels::{Label, describe};

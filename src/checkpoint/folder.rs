@@ -685,6 +685,10 @@ mod tests {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
         for model in fs::read_dir(models).unwrap() {
             let path = model.unwrap().path();
+            // Beside the folders lies their catalogue.
+            if !path.is_dir() {
+                continue;
+            }
             let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(value["format"], FORMAT);

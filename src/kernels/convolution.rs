@@ -8,6 +8,7 @@ without zeros between the pixels.
 */
 
 mod patches;
+mod shape;
 
 use crate::base::simd::{InstructionSet, multiversion};
 use crate::kernels::buffer::{Buffer, unwritten};
@@ -15,27 +16,11 @@ use crate::kernels::linear::add_columns;
 use crate::kernels::matmul::{Packed, Start, View, add_outer, product};
 use crate::kernels::parallel::{add_in_order, carve, each, part, parts};
 use patches::Phase;
+pub use shape::Shape;
 use std::ops::Range;
 
 /// Floats of the gathered pixels of a block: half of a usual second-level cache.
 const BLOCK: usize = 1 << 16;
-
-/// Sizes of a convolution, or of its transpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// How many pictures there are.
-    pub pictures: usize,
-    /// Height and width of the wide pictures.
-    pub sides: [usize; 2],
-    /// Channels of the wide and of the narrow pictures.
-    pub channels: [usize; 2],
-    /// Height and width of the kernel.
-    pub kernel: usize,
-    /// Pixels from one place of the kernel to the next.
-    pub stride: usize,
-    /// Pixels of zeros round the wide pictures.
-    pub padding: usize,
-}
 
 /// The gradients of an operation; one that was not asked for is empty.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,37 +31,6 @@ pub struct Gradients {
     pub weight: Vec<f32>,
     /// One for each channel of the output.
     pub bias: Vec<f32>,
-}
-
-impl Shape {
-    /// Height and width of the narrow pictures.
-    ///
-    /// # Panics
-    /// If the kernel is larger than a picture with its padding.
-    pub fn narrow(self) -> [usize; 2] {
-        self.sides.map(|side| {
-            let room = (side + 2 * self.padding).checked_sub(self.kernel);
-            room.expect("the kernel fits into the picture") / self.stride + 1
-        })
-    }
-
-    /// Floats of a wide and of a narrow picture.
-    pub fn floats(self) -> [usize; 2] {
-        let ([a, b], [c, d]) = (self.sides, self.narrow());
-        [a * b * self.channels[0], c * d * self.channels[1]]
-    }
-
-    /// Rows of the weight: the pixels under the kernel, each with its channels.
-    pub fn depth(self) -> usize {
-        self.kernel * self.kernel * self.channels[0]
-    }
-
-    fn check(self, wide: &[f32], narrow: &[f32], weight: &[f32]) {
-        let [of_wide, of_narrow] = self.floats();
-        assert_eq!(wide.len(), self.pictures * of_wide, "wide pictures");
-        assert_eq!(narrow.len(), self.pictures * of_narrow, "narrow pictures");
-        assert_eq!(weight.len(), self.depth() * self.channels[1], "weight");
-    }
 }
 
 /// Writes `f(input) ∗ weight + bias` to `output`, where f is the leaky ReLU with this slope; 1 leaves the input as it is.

@@ -86,7 +86,12 @@ impl OpenModel {
             Medium::Sound(sound) => {
                 sound::evaluate(self, sound, options, observer).map(Evaluation::Sound)
             }
-            Medium::Pictures(pictures) => pictures::evaluate(self, pictures, options, observer),
+            Medium::Pictures(pictures) => {
+                match pictures::evaluate(self, pictures, options, observer)? {
+                    pictures::Found::Likelihood(found) => Ok(Evaluation::Pictures(found)),
+                    pictures::Found::Generated(found) => Ok(Evaluation::Gan(found)),
+                }
+            }
             Medium::Frames(_) => Err(self.frame_tier_alone()),
             Medium::Text(_) if self.has_latent_codes() => {
                 sentence_vae::evaluate(self, options, observer).map(Evaluation::SentenceVae)

@@ -10,7 +10,7 @@ use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
 use super::options::EvaluateOptions;
 use crate::app::import::import_pictures;
-use crate::app::{Evaluation, Generated, Observer, OpenModel};
+use crate::app::{Generated, Observer, OpenModel};
 use crate::error::{Error, Result};
 use crate::eval::{order_zero, pixel_baselines, pixel_mixture};
 use crate::image::judge::{PictureComparison, PictureProfile, compare};
@@ -235,12 +235,20 @@ impl fmt::Display for GeneratedPictures {
     }
 }
 
+/// What is found of a model.
+pub(super) enum Found {
+    /// Of one that predicts pixels.
+    Likelihood(PictureEvaluation),
+    /// Of a generator.
+    Generated(GeneratedPictures),
+}
+
 pub(super) fn evaluate(
     model: &OpenModel,
     form: &PictureFormat,
     options: &EvaluateOptions,
     observer: &mut dyn Observer,
-) -> Result<Evaluation> {
+) -> Result<Found> {
     let device = options.device.resolve_one()?;
     let manifest = &model.manifest;
     if options.labels.is_some() && manifest.classes.width() == 0 {
@@ -292,7 +300,7 @@ pub(super) fn evaluate(
     };
     if net.pictures().is_some() {
         let number = options.generated.unwrap_or(GENERATED);
-        return generated(number, observer).map(Evaluation::Gan);
+        return generated(number, observer).map(Found::Generated);
     }
     let seed = manifest.recipe.seed;
     let set = PictureDataset::new(&pictures, form, members, seed)?;
@@ -318,7 +326,7 @@ pub(super) fn evaluate(
         None => None,
         Some(number) => Some(generated(number, observer)?),
     };
-    Ok(Evaluation::Pictures(PictureEvaluation {
+    Ok(Found::Likelihood(PictureEvaluation {
         edits,
         codes,
         generated,

@@ -10,7 +10,7 @@ mod text;
 use std::path::{Path, PathBuf};
 
 pub use options::{GenerateOptions, Generated, Prior};
-pub(crate) use pictures::{check_extension, check_scale, comfortable, draw, write_png};
+pub(crate) use pictures::{check_extension, check_scale, comfortable, write_png};
 
 use crate::app::{Observer, OpenModel, Silent};
 use crate::checkpoint::Medium;

@@ -4,22 +4,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use super::maker::{Maker, shown};
 use super::nearest::Known;
 use super::options::{GenerateOptions, Prior};
-use crate::app::picture_space::{PixelSampling, decode};
+use crate::app::drawing::{LANES, PixelSampling, decode, draw, draw_side_by_side};
 use crate::app::sampling::items;
 use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
 use crate::models::ModelSpec;
-use crate::sequence::{Codec, Item, Stepper, Token, generate_many};
-
-/// The most pictures side by side in one thread.
-const LANES: usize = 64;
 
 /// Draws pictures in palette indices.
 pub(super) fn generate(
@@ -144,43 +138,6 @@ fn sheet(options: &GenerateOptions, pictures: Vec<Picture>) -> ContactSheet {
     let mut sheet = ContactSheet::grid(pictures, None);
     sheet.scale = options.scale.unwrap_or(sheet.scale);
     sheet
-}
-
-/// Fewer pictures than this are not worth a thread of their own.
-const WORTH_A_THREAD: usize = 4;
-
-/// Draws whole pictures: each item's prompt, then what the model makes of it. `stepper` makes one of so many lanes; each
-/// thread gets its own, which changes no pixel.
-pub(crate) fn draw(
-    stepper: &(dyn Fn(usize) -> Result<Box<dyn Stepper>> + Sync),
-    items: &mut [Item],
-    format: &PictureFormat,
-) -> Result<Vec<Indexed>> {
-    let threads = rayon::current_num_threads().min(items.len() / WORTH_A_THREAD);
-    let share = items.len().div_ceil(threads.max(1)).max(1);
-    let parts = items
-        .par_chunks_mut(share)
-        .map(|items| draw_side_by_side(&mut *stepper(items.len().min(LANES))?, items, format))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(parts.concat())
-}
-
-fn draw_side_by_side(
-    stepper: &mut dyn Stepper,
-    items: &mut [Item],
-    format: &PictureFormat,
-) -> Result<Vec<Indexed>> {
-    let area = format.codec.size().area();
-    let mut tokens: Vec<Vec<Token>> = items.iter().map(|item| item.prompt.clone()).collect();
-    let missing = area - tokens.iter().map(Vec::len).min().unwrap_or(0);
-    generate_many(stepper, items, missing, &mut |item, token| {
-        tokens[item].push(token);
-        Ok(())
-    })?;
-    tokens
-        .iter()
-        .map(|tokens| format.codec.decode(tokens))
-        .collect()
 }
 
 /// How much a pixel is enlarged so that a picture is comfortable to look at.

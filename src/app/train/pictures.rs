@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
-use crate::app::generate::draw;
+use crate::app::drawing::{PixelSampling, decode, draw, imagine};
 use crate::app::import::import_pictures;
-use crate::app::picture_space::{MIXTURE, PixelSampling, decode, encode_some, imagine};
+use crate::app::picture_space::{MIXTURE, encode_some};
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};

@@ -2,7 +2,7 @@
 
 use crate::base::simd::{InstructionSet, multiversion};
 use crate::kernels::buffer::Buffer;
-use crate::kernels::convolution::Shape;
+use crate::kernels::convolution::shape::Shape;
 use crate::kernels::matmul::{Packed, View};
 use std::ops::Range;
 

@@ -3,8 +3,8 @@
 use burn::module::Param;
 use burn::prelude::*;
 
-use crate::models::gan::generator::Noise;
-use crate::models::gan::{GanConfig, Generator, SLOPE};
+use crate::models::gan::config::{GanConfig, SLOPE};
+use crate::models::gan::generator::{Generator, Noise};
 use crate::models::init::Init;
 use crate::models::layers::{Layer, dense, halvings, of};
 use crate::ops::ConvolutionShape;

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use crate::models::gan::{GanConfig, SLOPE};
+use crate::models::gan::config::{GanConfig, SLOPE};
 use crate::models::init::Init;
 use crate::models::layers::{Layer, dense, halvings, of};
 use crate::ops::ConvolutionShape;
@@ -68,7 +68,11 @@ impl Generator {
             let normal = conditions.clone().narrow(1, classes, inputs - classes);
             // 2 Φ(z) − 1.
             let uniform = (normal * std::f64::consts::FRAC_1_SQRT_2).erf();
-            Tensor::cat(vec![conditions.narrow(1, 0, classes), uniform], 1)
+            if classes == 0 {
+                uniform
+            } else {
+                Tensor::cat(vec![conditions.narrow(1, 0, classes), uniform], 1)
+            }
         } else {
             conditions
         };

@@ -1,4 +1,4 @@
-use crate::models::gan::GanConfig;
+use crate::models::gan::config::GanConfig;
 use crate::models::preset::Size;
 
 impl GanConfig {

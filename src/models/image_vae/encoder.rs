@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::prelude::*;
 
 use crate::models::Batch;
-use crate::models::image_vae::ImageVaeConfig;
+use crate::models::image_vae::config::ImageVaeConfig;
 use crate::models::init::Init;
 use crate::models::layers::{Layer, halvings, of};
 use crate::models::vae::GaussianTensors;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::prelude::*;
 
 use crate::error::Result;
-use crate::models::image_vae::ImageVaeConfig;
+use crate::models::image_vae::config::ImageVaeConfig;
 use crate::models::init::Init;
 use crate::models::layers::{Layer, halvings, of};
 use crate::models::weights::check_lanes;

@@ -1,4 +1,4 @@
-use crate::models::image_vae::{ImageDecoder, ImageVaeConfig};
+use crate::models::image_vae::config::{ImageDecoder, ImageVaeConfig};
 use crate::models::preset::Size;
 use crate::models::{RecurrentConfig, SequenceConfig, WaveNetConfig};
 
