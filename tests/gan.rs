@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use crate::cli::{refuse, succeed};
+use crate::cli::{kill_once_there_is, refuse, succeed};
 use crate::pictures::{SIDE, World, like_above, read};
 
 /// Settings under which a GAN learns stripes in seconds.
@@ -113,16 +113,21 @@ fn evaluation_judges_what_is_made_and_sliders_move_the_noise() {
 }
 
 #[test]
-fn a_resumed_run_is_the_run_that_was_never_interrupted() {
+fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     let world = world();
+    let often = SMALL.replace("report_every = 900", "report_every = 20");
+    fs::write(world.path("gan.toml"), often).unwrap();
     let began = ["--objective", "began", "--discriminator-steps", "2"];
-    train(&world, "whole", &[&["--steps", "8"][..], &began].concat());
-    train(&world, "halves", &[&["--steps", "4"][..], &began].concat());
-    let (pictures, halves) = (world.text("pictures"), world.text("halves"));
-    let resume = ["train", "gan", &pictures, "--out", &halves, "--resume"];
-    succeed(&[&resume[..], &["--steps", "8"]].concat());
+    let began = [&["--steps", "60"][..], &began].concat();
+    train(&world, "whole", &began);
+    let (pictures, killed) = (world.text("pictures"), world.text("killed"));
+    let config = world.text("gan.toml");
+    let common = ["train", "gan", &pictures, "--out", &killed];
+    let first = [&common[..], &["--config", &config], &began].concat();
+    kill_once_there_is(&world.path("killed/samples/step-0000020.png"), &first);
+    succeed(&[&common[..], &["--resume"]].concat());
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
-    assert_eq!(weights("whole"), weights("halves"));
+    assert!(weights("whole") == weights("killed"));
 }
 
 #[test]
