@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::kernels::RecurrentCell;
-use crate::ops::convolution::testing::{composed_down, composed_up};
+use crate::ops::convolution::{Direction, composed as composed_convolution};
 use crate::ops::form::testing;
 use crate::ops::*;
 
@@ -197,7 +197,14 @@ fn convolutions_agree_with_their_composed_forms() {
             agree!(
                 "convolution",
                 convolution(wide.clone(), weight.clone(), of_down.clone(), shape, slope),
-                composed_down(wide.clone(), weight.clone(), of_down.clone(), shape, slope),
+                composed_convolution(
+                    Direction::Down,
+                    wide.clone(),
+                    weight.clone(),
+                    of_down.clone(),
+                    shape,
+                    slope
+                ),
                 wide,
                 weight,
                 of_down
@@ -205,7 +212,14 @@ fn convolutions_agree_with_their_composed_forms() {
             agree!(
                 "transposed convolution",
                 transposed_convolution(narrow.clone(), weight.clone(), of_up.clone(), shape, slope),
-                composed_up(narrow.clone(), weight.clone(), of_up.clone(), shape, slope),
+                composed_convolution(
+                    Direction::Up,
+                    narrow.clone(),
+                    weight.clone(),
+                    of_up.clone(),
+                    shape,
+                    slope
+                ),
                 narrow,
                 weight,
                 of_up

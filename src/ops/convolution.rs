@@ -14,7 +14,7 @@ use crate::ops::fused::FusedOp;
 
 /// Which way an operation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(crate) enum Direction {
     /// From wide pictures to narrow ones.
     Down,
     /// From narrow pictures to wide ones.
@@ -69,7 +69,7 @@ fn apply(
 }
 
 /// The composed form.
-fn composed(
+pub(crate) fn composed(
     direction: Direction,
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -155,32 +155,5 @@ impl FusedOp<3> for Convolution {
         let wanted = [wanted[0], wanted[1] || wanted[2]];
         let g = backward(self.shape, x, weight, self.slope, gradient, wanted);
         [g.input, g.weight, g.bias]
-    }
-}
-
-#[cfg(test)]
-pub(super) mod testing {
-    use super::*;
-
-    /// The composed form of [`convolution`].
-    pub(in crate::ops) fn composed_down(
-        x: Tensor<2>,
-        weight: Tensor<2>,
-        bias: Tensor<1>,
-        shape: ConvolutionShape,
-        slope: f32,
-    ) -> Tensor<2> {
-        composed(Direction::Down, x, weight, bias, shape, slope)
-    }
-
-    /// The composed form of [`transposed_convolution`].
-    pub(in crate::ops) fn composed_up(
-        x: Tensor<2>,
-        weight: Tensor<2>,
-        bias: Tensor<1>,
-        shape: ConvolutionShape,
-        slope: f32,
-    ) -> Tensor<2> {
-        composed(Direction::Up, x, weight, bias, shape, slope)
     }
 }

@@ -16,8 +16,8 @@ use crate::base::rng::rng_stream;
 use crate::error::Result;
 use crate::latent::Normals;
 use crate::models::{
-    AdversarialSettings, Batch, Discriminator, Gan, Generator, Model, Objective, PictureGenerator,
-    parameters, with_values,
+    AdversarialSettings, Batch, Discriminator, Gan, Generator, Judged, Model, Objective,
+    PictureGenerator, parameters, with_values,
 };
 use crate::train::learner::Learner;
 use crate::train::{
@@ -141,7 +141,7 @@ impl<'a> AdversarialTask<'a> {
         let scores = [&judged_real, &judged_made].map(|judged| judged.scores.clone());
         let [of_real, of_made] = scores.clone();
         let mut loss = losses::of_discriminator(objective, of_real, of_made, self.balance);
-        if let Some(wrong) = self.wrongly_labelled(real) {
+        if let Some(wrong) = self.wrongly_labelled(real, &judged_real) {
             loss = loss + wrong;
         }
         let penalty = Penalty {
@@ -175,7 +175,7 @@ impl<'a> AdversarialTask<'a> {
 
     /// What real pictures with the classes of another picture add to the loss, as made ones (Reed et al. 2016, "Generative
     /// adversarial text to image synthesis", algorithm 1).
-    fn wrongly_labelled(&self, real: &Pictures) -> Option<Tensor<1>> {
+    fn wrongly_labelled(&self, real: &Pictures, judged: &Judged) -> Option<Tensor<1>> {
         let classes = real.classes.as_ref()?;
         match self.settings.objective {
             Objective::Ns | Objective::Mm | Objective::Dragan => {}
@@ -190,11 +190,7 @@ impl<'a> AdversarialTask<'a> {
             .abs()
             .sum_dim(1)
             .clamp(0.0, 1.0);
-        let scores = self
-            .discriminator
-            .net
-            .judge(&real.pixels, Some(&others))
-            .scores;
+        let scores = self.discriminator.net.scores_as(judged, &others);
         let losses = softplus(scores, 1.0);
         Some((losses * differs.reshape([real.rows])).mean() * 0.5)
     }

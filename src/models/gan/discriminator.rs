@@ -33,6 +33,8 @@ pub(crate) struct Judged {
     pub(crate) scores: Tensor<1>,
     /// The outputs of the layers before their leaky ReLUs, `[rows, width]` each.
     trace: Vec<Tensor<2>>,
+    /// Of the last layer: the score without classes, `[rows, 1]`, or an autoencoder's code.
+    output: Tensor<2>,
 }
 
 impl Discriminator {
@@ -83,20 +85,38 @@ impl Discriminator {
         let scores = match &self.decoder {
             Some(decoder) => {
                 let code = match classes {
-                    Some(classes) => Tensor::cat(vec![classes.clone(), output], 1),
-                    None => output,
+                    Some(classes) => Tensor::cat(vec![classes.clone(), output.clone()], 1),
+                    None => output.clone(),
                 };
                 let error = (pictures.clone() - decoder.pictures(code)).abs();
                 error.mean_dim(1).neg()
             }
-            None => match self.vectors(classes) {
-                Some(vectors) => output + (leaky(x) * vectors).sum_dim(1),
-                None => output,
-            },
+            None => self.projected(&x, &output, classes),
         };
         Judged {
             scores: scores.reshape([rows]),
             trace,
+            output,
+        }
+    }
+
+    /// The scores that the same pictures have with other classes, `[rows]`.
+    pub(crate) fn scores_as(&self, judged: &Judged, classes: &Tensor<2>) -> Tensor<1> {
+        let features = judged.trace.last().expect("a dense layer");
+        let scores = self.projected(features, &judged.output, Some(classes));
+        scores.reshape([judged.output.dims()[0]])
+    }
+
+    /// The score without classes, and the product of the classes' vector with the features, `[rows, 1]`.
+    fn projected(
+        &self,
+        features: &Tensor<2>,
+        output: &Tensor<2>,
+        classes: Option<&Tensor<2>>,
+    ) -> Tensor<2> {
+        match self.vectors(classes) {
+            Some(vectors) => output.clone() + (leaky(features.clone()) * vectors).sum_dim(1),
+            None => output.clone(),
         }
     }
 
