@@ -1,4 +1,4 @@
-//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of four
+//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of seven
 //! networks, in milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
 //!
 //! `cargo bench --bench steps -- a 5` runs step (a) five times after two warm-up steps and prints one line of JSON.
@@ -12,12 +12,12 @@ use std::time::Instant;
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::prelude::*;
-use ensuite::ImageDecoder;
 use ensuite::internals::{
     AdamW, Alphabet, Batch, DeviceChoice, GateInput, Interface, ModelSpec, OptimizerSettings,
     Recipe, Recurrence, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, SideInputs,
     StepContext, WaveNet, WaveNetConfig, cross_entropy, linear, mean_nll, recurrent,
 };
+use ensuite::{ImageDecoder, Objective};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     ensuite::keep_memory();
     let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
-    let chosen = arguments.get(1).map_or("abcd", String::as_str);
+    let chosen = arguments.get(1).map_or("abcdefg", String::as_str);
     let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
     if let Some(name) = arguments.get(3) {
         let choice: DeviceChoice = name.parse().expect("a device");
@@ -38,7 +38,10 @@ fn main() {
             'b' => lstm(repeats),
             'c' => sentence_vae(repeats),
             'd' => image_vae(repeats),
-            other => panic!("there is no step {other}: a, b, c or d"),
+            'e' => gan(Objective::Ns, repeats),
+            'f' => gan(Objective::WganGp, repeats),
+            'g' => gan(Objective::R3gan, repeats),
+            other => panic!("there is no step {other}: a to g"),
         };
         let times: Vec<String> = times.iter().map(|ms| format!("{ms:.1}")).collect();
         println!(
@@ -213,14 +216,32 @@ fn image_vae(repeats: usize) -> Vec<f64> {
     if let ModelSpec::ImageVae { network, .. } = &mut recipe.model {
         network.latent = 32;
     }
-    let model = recipe.model.build(interface(2), 1, &device());
+    whole_task(&recipe, 2, repeats)
+}
+
+/// 64 grey pictures of 28×28 of no class; both networks with convolutions of 64 and 128 channels and a dense layer of 1,024 (Lucic
+/// et al. 2018, table 5); one update of the discriminator and one of the generator. Everything that a step of `train gan` does.
+fn gan(objective: Objective, repeats: usize) -> Vec<f64> {
+    let greys = (0..=255).map(|grey| [grey; 3]).collect();
+    let mut recipe = Recipe::gan("medium", objective, [28, 28], greys).expect("medium");
+    if let ModelSpec::Gan { adversarial, .. } = &mut recipe.model {
+        recipe.batches.rows /= adversarial.discriminator_steps;
+        adversarial.discriminator_steps = 1;
+    }
+    whole_task(&recipe, 256, repeats)
+}
+
+/// Times whole steps of a recipe on pictures of 28×28 in random colours.
+fn whole_task(recipe: &Recipe, colors: usize, repeats: usize) -> Vec<f64> {
+    const PIXELS: usize = 28 * 28;
+    let model = recipe.model.build(interface(colors), 1, &device());
     let mut task = recipe
         .task(model.expect("a network"), None)
         .expect("a task");
     let rows = recipe.batches.rows;
-    let pictures = tokens(rows * SIDE * SIDE, 2);
-    let pictures: Vec<&[u32]> = pictures.chunks(SIDE * SIDE).collect();
-    let batch = Batch::of(&pictures, &vec![&[][..]; rows], interface(2).alphabet);
+    let pictures = tokens(rows * PIXELS, colors);
+    let pictures: Vec<&[u32]> = pictures.chunks(PIXELS).collect();
+    let batch = Batch::of(&pictures, &vec![&[][..]; rows], interface(colors).alphabet);
     let mut times = Vec::new();
     for step in 0..repeats as u64 + 2 {
         let begun = Instant::now();

@@ -387,6 +387,7 @@ fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &
             learning_rate: 3e-3,
             warmup: 0,
             report_every: 1,
+            first_report: 0,
             patience: 0,
             word_dropout: 0.0,
             optimizer: OptimizerSettings::default(),

@@ -91,8 +91,8 @@ mod train;
 #[cfg(feature = "play")]
 pub use app::play::{Command, Meters, PlayEvent, PlayOptions, Playback};
 pub use app::train::{
-    GanTraining, ImageVaeTraining, PictureTraining, SoundTraining, TextTask, TextTraining,
-    TrainOptions, train_pictures, train_sound, train_text,
+    GanTraining, ImageVaeTraining, PictureFamily, PictureTraining, SoundTraining, TextTask,
+    TextTraining, TrainOptions, train_pictures, train_sound, train_text,
 };
 pub use app::{
     AudioOutput, Axes, Binarize, Budget, Classes, Color, CompleteOptions, Completion,
@@ -101,10 +101,10 @@ pub use app::{
     GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, ImageDecoder,
     ImageVaeMeasures, Info, InterpolateOptions, InterpolatePicturesOptions, Interpolation,
     InterpolationEvaluation, InterpolationPoint, InterpolationSummary, Label, LatentCode,
-    MixtureBaseline, Observer, OpenModel as Model, PictureEvaluation, PictureInterpolation,
-    Precision, Prior, Report, Sampling, SamplingOptions, ScoreOptions, SentenceInterpolation,
-    SentenceVaeEvaluation, Silent, Size, Sliders, SlidersOptions, SoundEvaluation, StepReport,
-    TextEvaluation, TokenizerKind, fresh_seed,
+    MixtureBaseline, NoiseKind, Objective, Observer, OpenModel as Model, PictureEvaluation,
+    PictureInterpolation, Precision, Prior, Report, Sampling, SamplingOptions, ScoreOptions,
+    SentenceInterpolation, SentenceVaeEvaluation, Silent, Size, Sliders, SlidersOptions,
+    SoundEvaluation, StepReport, TextEvaluation, TokenizerKind, fresh_seed,
 };
 pub use base::allocator::keep as keep_memory;
 pub use error::{Error, Result};
@@ -117,6 +117,7 @@ pub mod internals {
     pub use crate::base::simd::InstructionSet;
     pub use crate::image::{ContactSheet, ImportSettings, Picture, Pictures};
     pub use crate::kernels::matmul::{Packed, Start, View, product};
+    pub use crate::latent::Normals;
     pub use crate::models::{
         Batch, ElboSettings, Interface, Model, ModelSpec, Recurrent, RecurrentCell,
         RecurrentConfig, SentenceVaeConfig, SequenceConfig, SequenceModel, WaveNet, WaveNetConfig,
@@ -132,6 +133,7 @@ pub mod internals {
         Token, generate_many,
     };
     pub use crate::train::{
-        AdamW, BatchSettings, OptimizerSettings, Recipe, StepContext, TrainerSettings, mean_nll,
+        AdamW, BatchSettings, OptimizerSettings, Recipe, StepContext, TrainerSettings,
+        loss_of_discriminator, loss_of_generator, mean_nll,
     };
 }

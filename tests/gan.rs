@@ -45,7 +45,15 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
     let model = world.text("model");
     assert!(world.path("model/samples/step-0000900.png").is_file());
     let log = fs::read_to_string(world.path("model/log.jsonl")).unwrap();
-    for name in ["discriminator", "generator", "score_of_real", "frechet"] {
+    assert!(world.path("model/samples/film.gif").is_file());
+    for name in [
+        "discriminator",
+        "generator",
+        "score_of_real",
+        "frechet",
+        "coverage",
+        "by_heart",
+    ] {
         assert!(log.contains(name), "{log}");
     }
     let draw = |name: &str, class: &str, seed: &str| {
@@ -64,6 +72,22 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
         "{upright}, {across}"
     );
     draw("again.png", "upright", "3");
+    let near = world.text("near.png");
+    let common = [
+        "generate",
+        &model,
+        "-o",
+        &near,
+        "--seed",
+        "3",
+        "--truncation",
+    ];
+    succeed(&[&common[..], &["0.3"]].concat());
+    refuse(
+        &[&common[..], &["0"]].concat(),
+        2,
+        &["--truncation", "0.01"],
+    );
     draw("other.png", "upright", "4");
     let bytes = |name: &str| fs::read(world.path(name)).unwrap();
     assert_eq!(bytes("upright-01.png"), bytes("again-01.png"));
@@ -117,7 +141,14 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     let world = world();
     let often = SMALL.replace("report_every = 900", "report_every = 20");
     fs::write(world.path("gan.toml"), often).unwrap();
-    let began = ["--objective", "began", "--discriminator-steps", "2"];
+    let began = [
+        "--objective",
+        "began",
+        "--discriminator-steps",
+        "2",
+        "--augment",
+        "on",
+    ];
     let began = [&["--steps", "60"][..], &began].concat();
     train(&world, "whole", &began);
     let (pictures, killed) = (world.text("pictures"), world.text("killed"));
@@ -178,6 +209,53 @@ fn what_a_gan_cannot_do_is_refused() {
     ];
     refuse(&unknown, 2, &["magic", "r3gan", "wgan-gp"]);
     let resume = ["train", "pictures", &pictures, "--out", &model, "--resume"];
-    refuse(&resume, 1, &["it is a GAN", "ensuite train gan"]);
+    refuse(&resume, 1, &["it was trained by: ensuite train gan"]);
     assert!(!world.path("no.png").exists());
+}
+
+#[test]
+fn a_classifier_names_classes_and_judges_what_is_made() {
+    let world = trained();
+    let (model, pictures) = (world.text("model"), world.text("pictures"));
+    let judge = world.text("judge");
+    let train = ["train", "classifier", &pictures, "--out", &judge];
+    refuse(&train, 2, &["needs the classes", "--label-folders"]);
+    succeed(&[&train[..], &["--label-folders", "--steps", "200"]].concat());
+    let found = succeed(&["eval", &judge, &pictures]);
+    assert!(
+        found.contains("class=across") && found.contains("class=upright"),
+        "{found}"
+    );
+    let judged = [
+        "eval",
+        &model,
+        &pictures,
+        "--generated",
+        "64",
+        "--judge",
+        &judge,
+    ];
+    let json = succeed(&[&judged[..], &["--json"]].concat());
+    let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let judged = &found["judged"];
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    assert!(number(&judged["as_labelled"]) > 0.95, "{found}");
+    assert!(number(&judged["as_asked"]) > 0.7, "{found}");
+    for figure in [
+        "frechet",
+        "kernel_distance",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+    ] {
+        assert!(number(&judged["made"][figure]).is_finite(), "{found}");
+        assert!(number(&judged["floor"][figure]).is_finite(), "{found}");
+    }
+    assert!(succeed(&["info", &judge]).contains("classifier"));
+    let out = world.text("none.png");
+    refuse(&["generate", &judge, "-o", &out], 2, &["does not predict"]);
+    let wrong = ["eval", &model, &pictures, "--judge", &model];
+    refuse(&wrong, 1, &["is not a classifier", "train classifier"]);
+    assert!(!world.path("none.png").exists());
 }

@@ -89,22 +89,18 @@ impl Golden {
         .unwrap();
         let config = self.text("config.toml");
         let arguments = [
-            "train",
-            kind,
-            &data,
-            "--out",
-            &out,
-            "--force",
-            "--network",
-            network,
-            "--steps",
-            "20",
-            "--seed",
-            "3",
-            "--config",
-            &config,
+            "train", kind, &data, "--out", &out, "--force", "--steps", "20", "--seed", "3",
+            "--config", &config,
         ];
-        succeed(&[&arguments, more].concat());
+        // Models of whole pictures have no network to choose.
+        let chosen = ["--network", network];
+        let network: &[&str] = if network.is_empty() {
+            &[]
+        } else {
+            &chosen[1..]
+        };
+        let flag = &chosen[..network.len()];
+        succeed(&[&arguments, flag, network, more].concat());
         let log = fs::read_to_string(self.path("model/log.jsonl")).unwrap();
         let losses: Vec<String> = log
             .lines()
@@ -115,10 +111,7 @@ impl Golden {
             })
             .collect();
         assert_eq!(losses.len(), 20);
-        let name = ["training", kind, network]
-            .into_iter()
-            .chain(more.iter().copied());
-        let name: Vec<&str> = name.collect();
+        let name = [&["training", kind][..], network, more].concat();
         self.note(&name.join(" "), &losses.join(" "));
     }
 }
@@ -243,6 +236,11 @@ fn trainings(golden: &mut Golden) {
         &pictures,
         &["--augment=on"],
     );
+    let whole = "[network]\nhidden = 16\nchannels = [8]\n[batches]\nrows = 8";
+    golden.training(["image-vae", ""], "pictures", whole, &["--augment=off"]);
+    for objective in ["--objective=ns", "--objective=r3gan"] {
+        golden.training(["gan", ""], "pictures", whole, &[objective]);
+    }
     for network in ["lstm", "gru"] {
         golden.training(["sentence-vae", network], "lines.txt", vae, &[]);
     }

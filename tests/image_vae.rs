@@ -530,7 +530,7 @@ fn a_plain_autoencoder_has_no_bound_and_resuming_is_exact() {
     refuse(
         &["train", "pictures", &pictures, "--out", &whole, "--resume"],
         1,
-        &["it is an image VAE", "train image-vae"],
+        &["it was trained by: ensuite train image-vae"],
     );
 }
 

@@ -94,9 +94,85 @@ class ImageVae(nn.Module):
         return (nll + divergence) / pictures.shape[0]
 
 
+class Gan(nn.Module):
+    """Generator and discriminator of the study of Lucic et al., without batch norm; losses of both updates."""
+
+    def __init__(self, objective):
+        super().__init__()
+        self.objective = objective
+        self.generator = nn.Sequential(
+            nn.Linear(64, 1024), nn.LeakyReLU(0.2), nn.Linear(1024, 128 * 49), nn.LeakyReLU(0.2), nn.Unflatten(1, (128, 7, 7)),
+            nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.LeakyReLU(0.2), nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh(),
+        )
+        self.discriminator = nn.Sequential(
+            nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(64, 128, 4, 2, 1), nn.LeakyReLU(0.2), nn.Flatten(),
+            nn.Linear(128 * 49, 1024), nn.LeakyReLU(0.2), nn.Linear(1024, 1),
+        )
+
+    def judged(self, pictures):
+        """Scores, and the squared norms of their gradients by the pictures."""
+        pictures = pictures.detach().requires_grad_()
+        scores = self.discriminator(pictures)
+        (gradient,) = torch.autograd.grad(scores.sum(), pictures, create_graph=True)
+        return scores, gradient.flatten(1).pow(2).sum(1)
+
+    def discriminator_loss(self, real):
+        made = self.generator(torch.randn(len(real), 64)).detach()
+        if self.objective == "r3gan":
+            (r, of_real), (f, of_made) = self.judged(real), self.judged(made)
+            return F.softplus(f - r).mean() + 0.25 * (of_real + of_made).mean()
+        r, f = self.discriminator(real), self.discriminator(made)
+        if self.objective == "ns":
+            return F.softplus(-r).mean() + F.softplus(f).mean()
+        share = torch.rand(len(real), 1, 1, 1)
+        _, squares = self.judged(made + (real - made) * share)
+        return (f - r).mean() + 10 * ((squares + 1e-12).sqrt() - 1).pow(2).mean()
+
+    def generator_loss(self, real):
+        f = self.discriminator(self.generator(torch.randn(len(real), 64)))
+        if self.objective == "ns":
+            return F.softplus(-f).mean()
+        if self.objective == "wgan-gp":
+            return -f.mean()
+        return F.softplus(self.discriminator(real) - f).mean()
+
+
+def gan_updates(objective):
+    net = Gan(objective)
+    real = torch.rand(64, 1, 28, 28) * 2 - 1
+    halves = [(net.discriminator, net.discriminator_loss), (net.generator, net.generator_loss)]
+    optimizers = [torch.optim.Adam(half.parameters(), lr=1e-4, betas=(0.5, 0.9)) for half, _ in halves]
+
+    def update():
+        for (half, loss), optimizer in zip(halves, optimizers):
+            net.requires_grad_(False)
+            half.requires_grad_(True)
+            optimizer.zero_grad(set_to_none=True)
+            loss(real).backward()
+            optimizer.step()
+
+    return update
+
+
 def likelihood(net, classes, rows, length):
     tokens = torch.randint(classes, (rows, length))
     return lambda: F.cross_entropy(net(tokens).flatten(0, 1), tokens.flatten())
+
+
+def update_of(name):
+    objectives = {"e": "ns", "f": "wgan-gp", "g": "r3gan"}
+    if name in objectives:
+        return gan_updates(objectives[name])
+    net, loss = step(name)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.0)
+
+    def update():
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+
+    return update
 
 
 def step(name):
@@ -124,15 +200,11 @@ def main():
         torch.backends.cudnn.allow_tf32 = True
     else:
         torch.backends.cudnn.allow_tf32 = False
-    net, loss = step(name)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.0)
+    update = update_of(name)
     times = []
     for i in range(repeats + 2):
         begun = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        loss().backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
+        update()
         if device != "cpu":
             torch.cuda.synchronize(device)
         if i >= 2:

@@ -13,7 +13,7 @@ use crate::audio::frames::{FRAMES_A_SECOND, SLOTS};
 use crate::base::labels::Group;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::Result;
-use crate::models::{PictureGenerator, parameters};
+use crate::models::{Classifier, Model, PictureGenerator, parameters};
 use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// What a model is. Displays as a table.
@@ -72,11 +72,7 @@ impl OpenModel {
             classes: manifest.classes.groups().to_vec(),
             receptive_field_tokens: spec.receptive_field(),
             parameters: parameters(&model).iter().map(|p| p.values.len()).sum(),
-            multiply_adds_per_token: match (model.pictures(), model.sequence()) {
-                (Some(generator), _) => generator.multiply_adds_per_pixel(),
-                (None, Some(net)) => net.multiply_adds_per_step(),
-                (None, None) => 0,
-            },
+            multiply_adds_per_token: model.multiply_adds_per_token(),
             megabytes: self.folder.size() as f64 / 1e6,
             step: manifest.step,
             validation_bits: manifest.validation.as_ref().map(|metric| metric.value),
@@ -84,9 +80,10 @@ impl OpenModel {
                 .int8
                 .as_ref()
                 .map(|int8| int8.int8_bits - int8.f32_bits),
-            tokens_per_second: match model.pictures() {
-                Some(generator) => speed_of_pictures(generator, manifest),
-                None => speed(precision::stepper(&model, manifest, None, 1)?)?,
+            tokens_per_second: match (&model, model.pictures()) {
+                (Model::Classifier(net), _) => speed_of_classifier(net),
+                (_, Some(generator)) => speed_of_pictures(generator, manifest),
+                _ => speed(precision::stepper(&model, manifest, None, 1)?)?,
             },
             facts: facts(manifest).into_iter().collect(),
             rows: Vec::new(),
@@ -131,7 +128,7 @@ fn rows(info: &Info, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
             "receptive field",
             match info.receptive_field_tokens {
                 None => "all earlier tokens".into(),
-                Some(0) => "none: only the latent code and the class".into(),
+                Some(0) => "none: pictures are read or made whole".into(),
                 Some(tokens) => describe_context(&manifest.medium, tokens),
             },
         ),
@@ -240,6 +237,15 @@ fn describe_speed(medium: &Medium, tokens_per_second: f64) -> String {
         }
         Medium::Text(_) => "one sentence after the other".into(),
     }
+}
+
+/// Pixels a second of pictures that are classified together.
+fn speed_of_classifier(net: &Classifier) -> f64 {
+    const TOGETHER: usize = 64;
+    let picture = vec![[0; 3]; net.pixels()];
+    let begun = Instant::now();
+    let found = net.classify(&vec![picture; TOGETHER]);
+    (found.classes.len() * net.pixels()) as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// Pixels a second of pictures that are made together.

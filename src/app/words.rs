@@ -3,10 +3,16 @@
 use std::path::Path;
 
 use crate::checkpoint::{Medium, ModelManifest};
+use crate::models::ModelSpec;
 
 /// The next thing to do with a trained model: a verb and the command.
 pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     let model = quoted(&model.display().to_string());
+    if let ModelSpec::Classifier { .. } = manifest.recipe.model {
+        return format!(
+            "judge a model's pictures with: ensuite eval MODEL DATA --judge {model} --generated 1000"
+        );
+    }
     let latent = manifest.recipe.model.latent().is_some();
     if latent && matches!(manifest.medium, Medium::Pictures(_)) {
         return format!("move its sliders with: ensuite sliders {model} -o sliders.png");

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// A label: the name of its group and its value, as in `digit=7`.
 pub type Label = (String, String);
 
-/// The rule for the labels of a file; stored as text: `none`, `folders` or `pattern REGEX`.
+/// The rule for the labels of a file; stored as text: `none`, `folders`, `pattern REGEX` or `names GROUP=NAME,NAME`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum LabelRule {
@@ -22,7 +22,12 @@ pub enum LabelRule {
     Folders,
     /// Each named group of the pattern is a group of labels.
     Pattern(Regex),
+    /// Labels are numbers from 0, and these are the name of their group and of each.
+    Names(String, Vec<String>),
 }
+
+/// The group of labels that come without a group name.
+pub const GROUP: &str = "class";
 
 impl LabelRule {
     /// A pattern with named groups, matched against the path relative to the corpus folder.
@@ -43,6 +48,43 @@ impl LabelRule {
         Ok(Self::Pattern(regex))
     }
 
+    /// Names for the labels 0, 1 and so on: `GROUP=NAME,NAME…`.
+    ///
+    /// # Errors
+    /// When the group or a name is missing, or a name occurs twice.
+    pub fn names(text: &str) -> Result<Self> {
+        let fault = |what: &str| {
+            Error::usage(format!("--label-names {text}: {what}"))
+                .with_hint("give the group and a name for each number from 0: --label-names item=shirt,coat,bag")
+        };
+        let (group, names) = text.split_once('=').ok_or_else(|| fault("it has no '='"))?;
+        let names: Vec<String> = names.split(',').map(|name| name.trim().into()).collect();
+        if group.trim().is_empty() || names.iter().any(String::is_empty) {
+            return Err(fault("a name is missing"));
+        }
+        if let Some(at) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+            return Err(fault(&format!("'{}' occurs twice", names[at])));
+        }
+        Ok(Self::Names(group.trim().into(), names))
+    }
+
+    /// The label of this number in a list of numbers.
+    ///
+    /// # Errors
+    /// The reason why it has no label.
+    pub fn numbered(&self, number: u8) -> std::result::Result<Label, String> {
+        match self {
+            Self::Names(group, names) => match names.get(usize::from(number)) {
+                Some(name) => Ok((group.clone(), name.clone())),
+                None => Err(format!(
+                    "holds the label {number}, and --label-names gives {} names",
+                    names.len()
+                )),
+            },
+            _ => Ok((GROUP.into(), number.to_string())),
+        }
+    }
+
     /// True if files have labels.
     pub fn is_some(&self) -> bool {
         !matches!(self, Self::None)
@@ -55,8 +97,9 @@ impl LabelRule {
     pub fn labels(&self, path: &str) -> std::result::Result<Vec<Label>, String> {
         match self {
             Self::None => Ok(Vec::new()),
+            Self::Names(..) => Err("--label-names is for the numbers of an IDX label file".into()),
             Self::Folders => match path.split_once('/') {
-                Some((folder, _)) => Ok(vec![("class".into(), folder.into())]),
+                Some((folder, _)) => Ok(vec![(GROUP.into(), folder.into())]),
                 None => Err("it is not in a subfolder, so that it has no class".into()),
             },
             Self::Pattern(regex) => {
@@ -84,6 +127,7 @@ impl From<LabelRule> for String {
             LabelRule::None => "none".into(),
             LabelRule::Folders => "folders".into(),
             LabelRule::Pattern(regex) => format!("pattern {regex}"),
+            LabelRule::Names(group, names) => format!("names {group}={}", names.join(",")),
         }
     }
 }
@@ -92,10 +136,11 @@ impl TryFrom<String> for LabelRule {
     type Error = Error;
 
     fn try_from(text: String) -> Result<Self> {
-        match (text.as_str(), text.strip_prefix("pattern ")) {
-            ("none", _) => Ok(Self::None),
-            ("folders", _) => Ok(Self::Folders),
-            (_, Some(pattern)) => Self::pattern(pattern),
+        match text.split_once(' ') {
+            None if text == "none" => Ok(Self::None),
+            None if text == "folders" => Ok(Self::Folders),
+            Some(("pattern", pattern)) => Self::pattern(pattern),
+            Some(("names", names)) => Self::names(names),
             _ => Err(Error::usage(format!("invalid label rule '{text}'"))),
         }
     }
@@ -305,5 +350,21 @@ mod tests {
         assert!(LabelRule::pattern("(").unwrap_err().is_usage());
         let rule = LabelRule::pattern("(?<digit>[0-9])").unwrap();
         assert!(rule.labels("none.wav").is_err());
+    }
+
+    #[test]
+    fn numbers_have_names_and_rules_are_read_as_they_are_written() {
+        let names = LabelRule::names("item=coat, bag").unwrap();
+        assert_eq!(names.numbered(1), Ok(label("item", "bag")));
+        assert!(names.numbered(2).unwrap_err().contains("2 names"));
+        assert_eq!(LabelRule::None.numbered(7), Ok(label("class", "7")));
+        for text in ["coat,bag", "=coat", "item=coat,,bag", "item=coat,coat"] {
+            assert!(LabelRule::names(text).unwrap_err().is_usage(), "{text}");
+        }
+        let pattern = LabelRule::pattern("(?<a>x y)").unwrap();
+        for rule in [LabelRule::None, LabelRule::Folders, names, pattern] {
+            let written = String::from(rule.clone());
+            assert_eq!(LabelRule::try_from(written).unwrap(), rule);
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod files;
 pub mod frechet;
 pub mod labels;
 pub mod math;
+pub mod neighbours;
 pub mod picture_features;
 pub mod rng;
 pub mod simd;

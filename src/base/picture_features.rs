@@ -11,6 +11,7 @@ use rand_core::Rng;
 use rayon::prelude::*;
 
 use crate::base::frechet::Moments;
+use crate::base::neighbours::Neighbours;
 use crate::base::rng::rng_stream;
 
 /// How many features.
@@ -55,6 +56,24 @@ impl FeatureSet {
         let reference = gaussian(&mut self.0.iter());
         let mut others = others;
         gaussian(&mut others).distance(&reference)
+    }
+
+    /// How other pictures lie among these, each feature in units of its standard deviation among these.
+    pub fn neighbours(&self, others: &Self) -> Neighbours {
+        let scales = self.scales();
+        let scaled = |set: &Self| -> Vec<Vec<f32>> {
+            let all = set.0.iter();
+            all.map(|features| {
+                (0..FEATURES)
+                    .map(|at| (features[at] / scales[at]) as f32)
+                    .collect()
+            })
+            .collect()
+        };
+        let [ours, theirs] = [scaled(self), scaled(others)];
+        let [ours, theirs] =
+            [&ours, &theirs].map(|set| set.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        Neighbours::of(&ours, &theirs)
     }
 
     /// The standard deviation of each feature, with an offset for those that never change.

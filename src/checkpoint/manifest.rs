@@ -78,10 +78,11 @@ impl Int8 {
 }
 
 impl ModelManifest {
-    /// The unit of its losses and of its validation: bits a token, or the Fréchet distance of a GAN.
+    /// The unit of its losses and of its validation: bits a token; of a GAN and a classifier what they are judged by.
     pub fn unit(&self) -> String {
         match self.recipe.model {
             ModelSpec::Gan { .. } => "Fréchet distance".into(),
+            ModelSpec::Classifier { .. } => "% right".into(),
             _ => self.medium.unit(),
         }
     }

@@ -47,6 +47,14 @@ pub(super) struct Args {
     /// Image VAE: draw latent codes from N(0, I), or from the mixture of Gaussians that was fitted to the codes of training pictures [default: normal]
     #[arg(long, value_enum, help_heading = "Pictures")]
     prior: Option<PriorArg>,
+    /// GAN and image VAE: draw again each number of the noise or code that is farther than T from 0, for typical pictures; try 1
+    #[arg(
+        long,
+        value_name = "T",
+        allow_negative_numbers = true,
+        help_heading = "Pictures"
+    )]
+    truncation: Option<f64>,
     /// Show a picture being drawn, as a GIF
     #[arg(long, help_heading = "Pictures")]
     gif: bool,
@@ -92,6 +100,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
             PriorArg::Normal => Prior::Normal,
             PriorArg::Mixture => Prior::Mixture,
         }),
+        truncation: args.truncation,
         device: args.device,
         seconds: args.seconds,
         frame_temperature: args.frames.frame_temperature,

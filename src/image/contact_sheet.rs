@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::image::{Color, Picture};
+use crate::image::{Color, Picture, Size};
 
 /// The longest side of a sheet, in pixels.
 const MAX_SIDE: u64 = 32_768;
+/// Pixels between pictures.
+const MARGIN: u32 = 4;
 /// The most pixels of a sheet.
 const MAX_PIXELS: u64 = 1 << 27;
 
@@ -57,7 +59,7 @@ impl ContactSheet {
         Self {
             rows,
             scale,
-            margin: 4,
+            margin: MARGIN,
             background: [144; 3],
             frame: [255, 0, 128],
         }
@@ -76,6 +78,26 @@ impl ContactSheet {
             }
         }
         Self::new(rows)
+    }
+
+    /// The pictures of a drawn [`grid`](Self::grid) without the margins between them, each pixel once; `None` where it is no
+    /// grid of `columns` pictures of this size.
+    pub(crate) fn tiles(sheet: &Picture, size: Size, columns: u32) -> Option<Picture> {
+        let (width, height) = (size.width(), size.height());
+        let scale = (sheet.width.checked_sub(MARGIN)? / columns).checked_sub(MARGIN)? / width;
+        let [cell, row] = [width, height].map(|side| scale * side + MARGIN);
+        if scale == 0 || columns * cell + MARGIN != sheet.width {
+            return None;
+        }
+        let rows = sheet.height.checked_sub(MARGIN)? / row;
+        let mut tiles = Picture::filled(columns * width, rows * height, [0; 3]);
+        let place = |at: u32, side: u32, cell: u32| MARGIN + at / side * cell + at % side * scale;
+        for (pixel, at) in tiles.pixels.iter_mut().zip(0..) {
+            let (x, y) = (at % (columns * width), at / (columns * width));
+            let from = place(y, height, row) * sheet.width + place(x, width, cell);
+            *pixel = *sheet.pixels.get(from as usize)?;
+        }
+        Some(tiles)
     }
 
     /// One row for each picture: its given pixels, its continuations, and the original. The first `given` pixels are
@@ -237,6 +259,20 @@ mod tests {
 
     fn pixel(sheet: &Picture, x: u32, y: u32) -> Color {
         sheet.pixels[(y * sheet.width + x) as usize]
+    }
+
+    #[test]
+    fn tiles_are_the_pictures_of_a_sheet() {
+        let size = Size::new(3, 2).unwrap();
+        let sheet = ContactSheet::grid((0..4).map(picture).collect(), Some(2));
+        let drawn = sheet.draw().unwrap();
+        let tiles = ContactSheet::tiles(&drawn, size, 2).unwrap();
+        assert_eq!((tiles.width, tiles.height), (6, 4));
+        let row = |y: u32| (0..6).map(|x| pixel(&tiles, x, y)).collect::<Vec<_>>();
+        let second = |value: u8| (3..6).map(move |i| [value, i, 0]);
+        assert_eq!(row(3), second(2).chain(second(3)).collect::<Vec<_>>());
+        assert_eq!(ContactSheet::tiles(&drawn, size, 3), None);
+        assert_eq!(ContactSheet::tiles(&picture(0), size, 1), None);
     }
 
     #[test]

@@ -154,12 +154,9 @@ pub fn label_source(
         (Labelled::ByPath, None) => Ok(LabelSource::Paths(rule.clone())),
         (_, Some(path)) => Ok(LabelSource::File {
             path: path.into(),
-            pattern: match rule {
-                LabelRule::Pattern(regex) => Some(regex.clone()),
-                _ => None,
-            },
+            rule: rule.clone(),
         }),
-        (Labelled::Beside, None) => Ok(LabelSource::Beside),
+        (Labelled::Beside, None) => Ok(LabelSource::Beside(rule.clone())),
         (Labelled::ByFile, None) => Err(Error::usage(
             "this model learned its classes from a file of labels",
         )
@@ -267,7 +264,7 @@ mod tests {
             let error = label_source(Labelled::ByFile, &rule, file).unwrap_err();
             assert!(error.is_usage() && error.hint().unwrap().contains("--labels"));
             let beside = label_source(Labelled::Beside, &rule, file).unwrap();
-            assert!(matches!(beside, LabelSource::Beside));
+            assert!(matches!(beside, LabelSource::Beside(LabelRule::None)));
         }
         let named = label_source(Labelled::Beside, &rule, Some(Path::new("a.csv"))).unwrap();
         assert!(matches!(named, LabelSource::File { path, .. } if path == Path::new("a.csv")));

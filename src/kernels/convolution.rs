@@ -7,8 +7,10 @@ of results is computed from are gathered, so that each is one product of matrice
 without zeros between the pixels.
 */
 
+mod dense;
 mod patches;
 mod shape;
+mod taps;
 
 use crate::base::simd::{InstructionSet, multiversion};
 use crate::kernels::buffer::{Buffer, unwritten};
@@ -18,6 +20,7 @@ use crate::kernels::parallel::{add_in_order, carve, each, part, parts};
 use patches::Phase;
 pub use shape::Shape;
 use std::ops::Range;
+use taps::{Taps, leaky};
 
 /// Floats of the gathered pixels of a block: half of a usual second-level cache.
 const BLOCK: usize = 1 << 16;
@@ -50,6 +53,15 @@ pub fn forward(
 ) {
     shape.check(input, output, weight);
     let level = InstructionSet::detect();
+    let [wide, narrow] = shape.channels;
+    if shape.is_dense() {
+        let right = View::rows(weight, narrow);
+        let sizes = [shape.pictures, wide, narrow];
+        let active = active(level, input, slope);
+        let input = active.as_deref().unwrap_or(input);
+        dense::product(level, input, right, sizes, Some(bias), output);
+        return;
+    }
     let phases = [convolution(level, shape, weight)];
     write(
         level,
@@ -77,8 +89,16 @@ pub fn backward(
 ) -> Gradients {
     shape.check(input, gradient, weight);
     let level = InstructionSet::detect();
+    let [wide, narrow] = shape.channels;
+    let sizes = [shape.pictures, wide, narrow];
     let mut gradients = if want_weight {
-        let sums = weight_gradient(level, shape, input, slope, gradient, 1.0, None);
+        let sums = if shape.is_dense() {
+            let active = active(level, input, slope);
+            let input = active.as_deref().unwrap_or(input);
+            dense::weight_gradient(level, input, gradient, sizes)
+        } else {
+            weight_gradient(level, shape, input, slope, gradient, 1.0, None)
+        };
         let bias = column_sums(level, gradient, shape.channels[1]);
         Gradients {
             weight: sums,
@@ -90,16 +110,13 @@ pub fn backward(
     };
     if want_input {
         let mut of_input = unwritten(input.len());
-        let phases = Phase::of_transpose(level, shape, weight);
-        write(
-            level,
-            shape.pictures,
-            &phases,
-            gradient,
-            1.0,
-            Start::Zero,
-            &mut of_input,
-        );
+        if shape.is_dense() {
+            let right = View::rows(weight, narrow).transposed();
+            let sizes = [shape.pictures, narrow, wide];
+            dense::product(level, gradient, right, sizes, None, &mut of_input);
+        } else {
+            write_transpose(level, shape, weight, gradient, 1.0, None, &mut of_input);
+        }
         slope_of(level, input, slope, &mut of_input);
         gradients.input = of_input;
     }
@@ -120,16 +137,16 @@ pub fn transposed_forward(
 ) {
     shape.check(output, input, weight);
     let level = InstructionSet::detect();
-    let phases = Phase::of_transpose(level, shape, weight);
-    write(
-        level,
-        shape.pictures,
-        &phases,
-        input,
-        slope,
-        Start::Row(bias),
-        output,
-    );
+    let [wide, narrow] = shape.channels;
+    if shape.is_dense() {
+        let right = View::rows(weight, narrow).transposed();
+        let sizes = [shape.pictures, narrow, wide];
+        let active = active(level, input, slope);
+        let input = active.as_deref().unwrap_or(input);
+        dense::product(level, input, right, sizes, Some(bias), output);
+        return;
+    }
+    write_transpose(level, shape, weight, input, slope, Some(bias), output);
 }
 
 /// The gradients of all arguments of [`transposed_forward`], as [`backward`].
@@ -152,7 +169,20 @@ pub fn transposed_backward(
         Vec::new()
     };
     let mut gradients = Gradients::default();
-    if want_weight {
+    let [wide, narrow] = shape.channels;
+    let sizes = [shape.pictures, wide, narrow];
+    if shape.is_dense() {
+        if want_weight {
+            let active = active(level, input, slope);
+            let input = active.as_deref().unwrap_or(input);
+            gradients.weight = dense::weight_gradient(level, gradient, input, sizes);
+            gradients.bias = column_sums(level, gradient, wide);
+        }
+        if want_input {
+            let right = View::rows(weight, narrow);
+            dense::product(level, gradient, right, sizes, None, &mut of_input);
+        }
+    } else if want_weight {
         let also = want_input.then_some((weight, &mut of_input[..]));
         gradients.weight = weight_gradient(level, shape, gradient, 1.0, input, slope, also);
         gradients.bias = column_sums(level, gradient, shape.channels[0]);
@@ -173,10 +203,44 @@ pub fn transposed_backward(
     gradients
 }
 
+/// Writes the wide pictures of narrow ones.
+fn write_transpose(
+    level: InstructionSet,
+    shape: Shape,
+    weight: &[f32],
+    narrow: &[f32],
+    slope: f32,
+    bias: Option<&[f32]>,
+    wide: &mut [f32],
+) {
+    let Some(taps) = Taps::of_transpose(level, shape, weight) else {
+        let phases = Phase::of_transpose(level, shape, weight);
+        let start = bias.map_or(Start::Zero, Start::Row);
+        write(level, shape.pictures, &phases, narrow, slope, start, wide);
+        return;
+    };
+    let [of_wide, of_narrow] = shape.floats();
+    let shares = shares(shape.pictures);
+    each(pieces(wide, &shares, of_wide), |index, wide| {
+        let own = &shares[index];
+        let narrow = &narrow[own.start * of_narrow..own.end * of_narrow];
+        taps.write(level, narrow, slope, bias, wide);
+    });
+}
+
 fn convolution(level: InstructionSet, shape: Shape, weight: &[f32]) -> (Phase, Packed) {
     let columns = shape.channels[1];
     let packed = Packed::new(level, View::rows(weight, columns), shape.depth(), columns);
     (Phase::of_convolution(shape), packed)
+}
+
+/// The input after the leaky ReLU; `None` where that leaves it as it is.
+fn active(level: InstructionSet, input: &[f32], slope: f32) -> Option<Buffer> {
+    (slope != 1.0).then(|| {
+        let mut active = Buffer::any(input.len());
+        leaky(level, input, slope, &mut active);
+        active
+    })
 }
 
 /// The pictures of each thread.
@@ -257,8 +321,8 @@ fn write_phase(
     start: Start,
     output: &mut [f32],
 ) {
-    let (depth, channels) = (phase.depth(), weights.columns());
-    let mut patches = Buffer::any(block(depth) * depth);
+    let (depth, stride, channels) = (phase.depth(), phase.stride(), weights.columns());
+    let mut patches = Buffer::any(block(depth) * stride);
     let mut results = Buffer::any(if phase.step == 1 {
         0
     } else {
@@ -272,9 +336,9 @@ fn write_phase(
             input,
             rows.clone(),
             slope,
-            &mut patches[..count * depth],
+            &mut patches[..count * stride],
         );
-        let left = View::rows(&patches, depth);
+        let left = View::rows(&patches, stride);
         if phase.step == 1 {
             let output = &mut output[rows.start * channels..rows.end * channels];
             product(left, count, weights, output, channels, start);
@@ -322,7 +386,8 @@ fn weight_gradient(
             let own = &shares[index];
             let wide = &wide[own.start * of_wide..own.end * of_wide];
             let narrow = &narrow[own.start * of_narrow..own.end * of_narrow];
-            let mut patches = Buffer::any(block(depth) * depth);
+            let stride = phase.stride();
+            let mut patches = Buffer::any(block(depth) * stride);
             let mut active = Buffer::any(if narrow_slope == 1.0 {
                 0
             } else {
@@ -331,8 +396,14 @@ fn weight_gradient(
             for rows in blocks(own.len() * phase.pixels(), depth) {
                 let count = rows.len();
                 let range = rows.start * columns..rows.end * columns;
-                phase.gather(level, wide, rows, wide_slope, &mut patches[..count * depth]);
-                let left = View::rows(&patches, depth);
+                phase.gather(
+                    level,
+                    wide,
+                    rows,
+                    wide_slope,
+                    &mut patches[..count * stride],
+                );
+                let left = View::rows(&patches, stride);
                 if let (Some(packed), Some(output)) = (&packed, &mut output) {
                     product(
                         left,
@@ -386,15 +457,6 @@ fn column_sums(level: InstructionSet, rows: &[f32], channels: usize) -> Vec<f32>
         &sums.iter().map(Vec::as_slice).collect::<Vec<_>>(),
     );
     total
-}
-
-multiversion! {
-    /// The leaky ReLU.
-    fn leaky(from: &[f32], slope: f32, to: &mut [f32]) {
-        for (to, &x) in to.iter_mut().zip(from) {
-            *to = if x > 0.0 { x } else { slope * x };
-        }
-    }
 }
 
 /// Multiplies a gradient by the slope of the leaky ReLU at the input.

@@ -220,6 +220,23 @@ pub fn add_outer(
     out: &mut [f32],
     out_row: usize,
 ) {
+    let sizes = [depth, rows, columns];
+    outer(level, left, right, sizes, out, out_row, Start::Add);
+}
+
+/// As [`add_outer`] for `[depth, rows, columns]`, with other initial values.
+///
+/// # Panics
+/// If a slice is too short for the dimensions.
+pub fn outer(
+    level: InstructionSet,
+    left: View,
+    right: View,
+    [depth, rows, columns]: [usize; 3],
+    out: &mut [f32],
+    out_row: usize,
+    start: Start,
+) {
     let level = level.min(InstructionSet::detect());
     if depth == 0 || rows == 0 {
         return;
@@ -239,7 +256,12 @@ pub fn add_outer(
                 out_row,
                 ahead: false,
             };
-            job.run(level, packed, &mut out[column..], Start::Add);
+            let start = match start {
+                _ if first > 0 => Start::Add,
+                Start::Row(row) => Start::Row(&row[column..]),
+                other => other,
+            };
+            job.run(level, packed, &mut out[column..], start);
         }
     }
     PANEL.set(Some(packed));

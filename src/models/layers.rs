@@ -3,8 +3,14 @@
 use burn::module::Param;
 use burn::prelude::*;
 
+use crate::error::{Error, Result};
+use crate::models::Size;
 use crate::models::init::Init;
+use crate::models::weights::check_sizes;
 use crate::ops::{ConvolutionShape, convolution, linear, transposed_convolution};
+
+/// The slope of every leaky ReLU below zero.
+pub(crate) const SLOPE: f32 = 0.2;
 
 /// A matrix and a bias: a dense layer, a convolution or its transpose.
 #[derive(Module, Debug)]
@@ -33,11 +39,21 @@ impl Layer {
 
     /// A transposed convolution to wider pictures.
     pub(crate) fn up(init: &mut Init, shape: ConvolutionShape) -> Self {
+        Self::up_scaled(init, shape, 1)
+    }
+
+    /// The same with a tenth of the weights' size.
+    pub(crate) fn up_small(init: &mut Init, shape: ConvolutionShape) -> Self {
+        Self::up_scaled(init, shape, 100)
+    }
+
+    /// As [`up`](Self::up), as if each output had `times` as many inputs.
+    fn up_scaled(init: &mut Init, shape: ConvolutionShape, times: usize) -> Self {
         let [outputs, inputs] = shape.channels;
         // A pixel is reached from every stride-th place of the kernel.
         let reached = shape.kernel.div_ceil(shape.stride);
         Self {
-            weight: init.rectified([shape.depth(), inputs], reached * reached * inputs),
+            weight: init.rectified([shape.depth(), inputs], times * reached * reached * inputs),
             bias: init.zeros([outputs]),
         }
     }
@@ -63,6 +79,35 @@ impl Layer {
         let zeros = Tensor::zeros([shape.channels[0]], &gradient.device());
         transposed_convolution(gradient, self.weight.val(), zeros, shape, 1.0)
     }
+}
+
+/// Refuses channels that cannot be those of [`halvings`].
+pub(crate) fn check_halvings(network: &str, channels: &[usize], sides: [usize; 2]) -> Result<()> {
+    check_sizes(
+        network,
+        &[("the number of layers of channels", channels.len(), 12)],
+    )?;
+    for &channels in channels {
+        check_sizes(network, &[("channels", channels, 4096)])?;
+    }
+    let shortest = sides[0].min(sides[1]);
+    if shortest >> channels.len() == 0 {
+        return Err(Error::usage(format!(
+            "{} convolutions cannot halve a side of {shortest} pixels so often",
+            channels.len()
+        ))
+        .with_hint("give fewer channels, or larger pictures"));
+    }
+    Ok(())
+}
+
+/// The channels of [`halvings`] for a size: the narrowest pictures have sides of four to seven pixels.
+pub(crate) fn channels_of(size: Size, sides: [usize; 2]) -> Vec<usize> {
+    let narrowest = size.of([16, 32, 64, 128]);
+    let halvings = sides[0].min(sides[1]).max(1).ilog2().saturating_sub(2);
+    (0..halvings.clamp(1, 4))
+        .map(|at| narrowest << at)
+        .collect()
 }
 
 /// Convolutions of 4×4 pixels, each of which halves the sides; the first one reads the widest pictures.

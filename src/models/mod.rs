@@ -5,6 +5,7 @@ variant in both, a preset in [`crate::train::Recipe`].
 
 mod batch;
 mod batched_stepper;
+pub mod classifier;
 mod cpu_stepper;
 mod dropout;
 mod elbo_settings;
@@ -17,6 +18,8 @@ mod latent_model;
 pub(crate) mod layers;
 mod parameters;
 mod picture_generator;
+pub(crate) mod picture_numbers;
+mod picture_reader;
 mod preset;
 pub mod rnn;
 pub mod sentence_vae;
@@ -32,6 +35,8 @@ mod weights;
 pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
 pub(crate) use batch::{forecasts, input, nll_of_logits, nll_per_sequence};
+pub(crate) use classifier::likeliest;
+pub use classifier::{Classified, Classifier, ClassifierConfig};
 pub use elbo_settings::ElboSettings;
 pub use gan::{AdversarialSettings, Gan, GanConfig, NoiseKind, Objective};
 pub(crate) use gan::{Discriminator, Generator, Judged};
@@ -83,6 +88,11 @@ pub enum ModelSpec {
         /// How they are trained.
         adversarial: AdversarialSettings,
     },
+    /// A classifier of pictures.
+    Classifier {
+        /// Its sizes.
+        network: ClassifierConfig,
+    },
 }
 
 /// An autoregressive network and its sizes.
@@ -116,6 +126,9 @@ impl ModelSpec {
                 network,
                 adversarial,
             } => Gan::new(network.clone(), adversarial, &interface, seed, device).map(Model::Gan),
+            Self::Classifier { network } => {
+                Classifier::new(network.clone(), &interface, seed, device).map(Model::Classifier)
+            }
         }
     }
 
@@ -141,6 +154,7 @@ impl ModelSpec {
                 network.validate()?;
                 adversarial.validate()
             }
+            Self::Classifier { network } => network.validate(),
         }
     }
 
@@ -151,6 +165,7 @@ impl ModelSpec {
             Self::SentenceVae { .. } => "sentence-vae",
             Self::ImageVae { .. } => "image-vae",
             Self::Gan { .. } => "gan",
+            Self::Classifier { .. } => "classifier",
         }
     }
 
@@ -159,7 +174,7 @@ impl ModelSpec {
         match self {
             Self::Sequence { network } => network.receptive_field(),
             Self::SentenceVae { .. } => None,
-            Self::ImageVae { .. } | Self::Gan { .. } => Some(0),
+            Self::ImageVae { .. } | Self::Gan { .. } | Self::Classifier { .. } => Some(0),
         }
     }
 
@@ -176,7 +191,7 @@ impl ModelSpec {
     /// Dimensions of a latent code, or of the noise of a GAN; `None` for models without a latent space.
     pub fn latent(&self) -> Option<usize> {
         match self {
-            Self::Sequence { .. } => None,
+            Self::Sequence { .. } | Self::Classifier { .. } => None,
             Self::Gan { network, .. } => Some(network.noise),
             Self::SentenceVae { network, .. } => Some(network.latent),
             Self::ImageVae { network, .. } => Some(network.latent),
@@ -238,6 +253,8 @@ pub enum Model {
     ImageVae(ImageVae),
     /// A generator of pictures and a discriminator.
     Gan(Gan),
+    /// A classifier of pictures.
+    Classifier(Classifier),
 }
 
 impl Model {
@@ -249,7 +266,7 @@ impl Model {
             Self::Recurrent(net) => net,
             Self::SentenceVae(net) => net,
             Self::ImageVae(net) => net,
-            Self::Gan(_) => return None,
+            Self::Gan(_) | Self::Classifier(_) => return None,
         })
     }
 
@@ -258,16 +275,29 @@ impl Model {
     /// # Errors
     /// When it is not a sequence model.
     pub fn require_sequence(&self) -> Result<&dyn SequenceModel> {
-        self.sequence()
-            .ok_or_else(|| Error::usage("this model does not predict sequences token by token"))
+        self.sequence().ok_or_else(|| {
+            Error::usage("this model does not predict sequences token by token")
+                .with_hint("show what a model is: ensuite info MODEL")
+        })
     }
 
     /// The model as one with a latent space, if it has one.
     pub fn latent(&self) -> Option<&dyn LatentModel> {
         match self {
-            Self::WaveNet(_) | Self::Recurrent(_) | Self::Gan(_) => None,
+            Self::WaveNet(_) | Self::Recurrent(_) | Self::Gan(_) | Self::Classifier(_) => None,
             Self::SentenceVae(vae) => Some(vae),
             Self::ImageVae(vae) => Some(vae),
+        }
+    }
+
+    /// Multiply-adds of a token.
+    pub fn multiply_adds_per_token(&self) -> usize {
+        match self {
+            Self::Classifier(net) => net.multiply_adds().div_ceil(net.pixels()),
+            Self::Gan(gan) => gan.multiply_adds_per_pixel(),
+            _ => self
+                .sequence()
+                .map_or(0, SequenceModel::multiply_adds_per_step),
         }
     }
 

@@ -3,6 +3,7 @@ Adversarial training, the task of a GAN (Goodfellow et al. 2014, algorithm 1): s
 generator fixed, then one of the generator with the discriminator fixed.
 */
 
+mod augment;
 mod losses;
 mod penalty;
 
@@ -17,22 +18,29 @@ use crate::error::Result;
 use crate::latent::Normals;
 use crate::models::{
     AdversarialSettings, Batch, Discriminator, Gan, Generator, Judged, Model, Objective,
-    PictureGenerator, parameters, with_values,
+    PictureGenerator, device_of, parameters, with_values,
 };
 use crate::train::learner::Learner;
+use crate::train::picture_batch::{PictureBatch, PictureNumbers};
 use crate::train::{
     DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
+use augment::Augment;
+pub use losses::{of_discriminator as loss_of_discriminator, of_generator as loss_of_generator};
 use penalty::Penalty;
 
+/// With fewer held-out pictures than this their Fréchet distance is mostly chance, and does not decide what is kept.
+const ENOUGH: usize = 64;
 /// Pictures that are made for an evaluation.
 const JUDGED: usize = 1000;
 /// The equilibrium of BEGAN: the error of made pictures over that of real ones (Berthelot et al. 2017, §3.3).
 const EQUILIBRIUM: f64 = 0.75;
 /// How fast its balance follows.
 const FOLLOW: f64 = 1e-3;
-/// The counter that keeps its balance, in 2⁻⁵² of one.
+/// Counters in 2⁻⁵² of one: the balance, the probability of augmentation and the largest coverage so far.
 const BALANCE: &str = "balance";
+const AUGMENTATION: &str = "augmentation";
+const COVERAGE: &str = "coverage";
 const UNIT: f64 = (1_u64 << 52) as f64;
 
 /// Trains a GAN. A batch has the pictures of all updates of the discriminator, one after another.
@@ -43,23 +51,30 @@ pub struct AdversarialTask<'a> {
     settings: AdversarialSettings,
     /// κ of BEGAN.
     balance: f64,
+    augment: Augment,
+    /// The probability of each change.
+    augmentation: f64,
+    /// The largest share of held-out pictures that had a made one near them.
+    coverage: f64,
     seed: u64,
     held_out: Option<&'a DataLoader<'a>>,
-    /// Of held-out pictures, with the classes of each.
-    real: OnceCell<(FeatureSet, Vec<Vec<f32>>)>,
-    /// The numbers of each token, `[tokens, planes]`.
-    brightness: Vec<f32>,
-    device: Device,
+    real: OnceCell<Real>,
+    /// Training pictures of the last step.
+    last: Option<PictureBatch>,
+    numbers: PictureNumbers,
 }
 
-/// One batch on the device.
-struct Pictures {
-    /// `[rows, height · width · planes]`.
-    pixels: Tensor<2>,
-    /// `[rows, classes]`; `None` without classes.
-    classes: Option<Tensor<2>>,
-    rows: usize,
+/// Held-out pictures.
+struct Real {
+    features: FeatureSet,
+    /// The classes of each.
+    classes: Vec<Vec<f32>>,
+    /// Some of them, on a plain device.
+    some: PictureBatch,
 }
+
+/// Coverage below this share of the largest so far is a collapse.
+const COLLAPSE: f64 = 0.5;
 
 impl<'a> AdversarialTask<'a> {
     /// Trains `gan`, which is on a plain device. `seed` is the seed of everything random in training.
@@ -73,8 +88,15 @@ impl<'a> AdversarialTask<'a> {
         let generator = Learner::new(gan.generator.clone(), optimizer, "generator.");
         let discriminator = Learner::new(gan.discriminator.clone(), optimizer, "discriminator.");
         Self {
-            device: generator.device(),
-            brightness: gan.config().brightness(),
+            numbers: PictureNumbers::new(&gan.config().colors, generator.device()),
+            augment: Augment {
+                sides: gan.config().sides(),
+                planes: gan.config().planes(),
+                brightness: !gan.has_classes(),
+            },
+            augmentation: 0.0,
+            coverage: 0.0,
+            last: None,
             gan,
             generator,
             discriminator,
@@ -87,41 +109,27 @@ impl<'a> AdversarialTask<'a> {
     }
 
     /// The `index`-th of `parts` parts of a batch.
-    fn part(&self, batch: &Batch, index: usize, parts: usize) -> Pictures {
+    fn part(&self, batch: &Batch, index: usize, parts: usize) -> PictureBatch {
         let rows = batch.rows / parts;
-        let first = index * rows;
-        let planes = self.gan.config().planes();
-        let targets = &batch.targets[first * batch.time..(first + rows) * batch.time];
-        let pixels: Vec<f32> = targets
-            .iter()
-            .flat_map(|&token| {
-                let token = usize::try_from(token).unwrap_or(0);
-                self.brightness[token * planes..(token + 1) * planes]
-                    .iter()
-                    .copied()
-            })
-            .collect();
-        let tensor = |values: Vec<f32>| {
-            let width = values.len() / rows;
-            Tensor::from_data(TensorData::new(values, [rows, width]), &self.device)
-        };
-        let classes = batch.condition.as_ref().map(|classes| {
-            let width = classes.len() / batch.rows;
-            tensor(classes[first * width..(first + rows) * width].to_vec())
-        });
-        Pictures {
-            pixels: tensor(pixels),
-            classes,
-            rows,
-        }
+        self.numbers.of(batch, index * rows..(index + 1) * rows)
     }
 
     /// What the generator reads: classes and noise, `[rows, classes + noise]`.
-    fn conditions(&self, pictures: &Pictures, purpose: [u8; 8], item: u64) -> Tensor<2> {
+    fn conditions(&self, pictures: &PictureBatch, purpose: [u8; 8], item: u64) -> Tensor<2> {
+        self.conditions_on(pictures, purpose, item, self.numbers.device())
+    }
+
+    fn conditions_on(
+        &self,
+        pictures: &PictureBatch,
+        purpose: [u8; 8],
+        item: u64,
+        device: &Device,
+    ) -> Tensor<2> {
         let width = self.gan.config().noise;
         let noise = Normals::new(purpose, self.seed, item).code(pictures.rows * width);
         let noise = TensorData::new(noise, [pictures.rows, width]);
-        let noise = Tensor::from_data(noise, &self.device);
+        let noise = Tensor::from_data(noise, device);
         match &pictures.classes {
             Some(classes) => Tensor::cat(vec![classes.clone(), noise], 1),
             None => noise,
@@ -129,19 +137,30 @@ impl<'a> AdversarialTask<'a> {
     }
 
     /// One update of the discriminator; returns its loss, the scores of real and of made pictures, and the gradient's norm.
-    fn update_discriminator(&mut self, real: &Pictures, item: u64, at: StepContext) -> [f64; 4] {
+    fn update_discriminator(
+        &mut self,
+        real: &PictureBatch,
+        item: u64,
+        at: StepContext,
+    ) -> [f64; 4] {
         let objective = self.settings.objective;
         let generator = self.generator.net.clone().no_grad();
         let made = generator.pictures(self.conditions(real, *b"noise  D", item));
         let made = made.detach();
         let net = &self.discriminator.net;
-        let classes = real.classes.as_ref();
-        let judged_real = net.judge(&real.pixels, classes);
-        let judged_made = net.judge(&made, classes);
-        let scores = [&judged_real, &judged_made].map(|judged| judged.scores.clone());
+        // Real pictures and made ones are judged together: larger products, and each weight has one gradient.
+        let mut random = rng_stream(self.seed, *b"augmentD", item);
+        let both = Tensor::cat(vec![real.pixels.clone(), made], 0);
+        let both = self.augment.of(both, self.augmentation, &mut random);
+        let [shown, made] = [0, 1].map(|half| both.clone().narrow(0, half * real.rows, real.rows));
+        let twice = |classes: &Tensor<2>| Tensor::cat(vec![classes.clone(), classes.clone()], 0);
+        let classes = real.classes.as_ref().map(twice);
+        let judged = net.judge(&both, classes.as_ref());
+        let scores =
+            [0, 1].map(|half| judged.scores.clone().narrow(0, half * real.rows, real.rows));
         let [of_real, of_made] = scores.clone();
         let mut loss = losses::of_discriminator(objective, of_real, of_made, self.balance);
-        if let Some(wrong) = self.wrongly_labelled(real, &judged_real) {
+        if let Some(wrong) = self.wrongly_labelled(real, &judged) {
             loss = loss + wrong;
         }
         let penalty = Penalty {
@@ -152,8 +171,11 @@ impl<'a> AdversarialTask<'a> {
                 .map_or(0.0, |planned| at.step as f64 / planned.max(1) as f64),
         };
         let mut random = rng_stream(self.seed, *b"penalty ", item);
-        let pairs = [(&real.pixels, &judged_real), (&made, &judged_made)];
-        if let Some(penalty) = penalty.of(net, pairs, classes, &mut random) {
+        let pictures = [&shown, &made];
+        let of_both = (&judged, classes.as_ref());
+        if let Some(penalty) =
+            penalty.of(net, pictures, of_both, real.classes.as_ref(), &mut random)
+        {
             loss = loss + penalty;
         }
         let norm = self.discriminator.step(&loss, at.learning_rate);
@@ -175,7 +197,7 @@ impl<'a> AdversarialTask<'a> {
 
     /// What real pictures with the classes of another picture add to the loss, as made ones (Reed et al. 2016, "Generative
     /// adversarial text to image synthesis", algorithm 1).
-    fn wrongly_labelled(&self, real: &Pictures, judged: &Judged) -> Option<Tensor<1>> {
+    fn wrongly_labelled(&self, real: &PictureBatch, judged: &Judged) -> Option<Tensor<1>> {
         let classes = real.classes.as_ref()?;
         match self.settings.objective {
             Objective::Ns | Objective::Mm | Objective::Dragan => {}
@@ -183,7 +205,7 @@ impl<'a> AdversarialTask<'a> {
         }
         let rows = real.rows as i32;
         let next: Vec<i32> = (0..rows).map(|row| (row + 1) % rows).collect();
-        let next = Tensor::from_data(TensorData::new(next, [real.rows]), &self.device);
+        let next = Tensor::from_data(TensorData::new(next, [real.rows]), self.numbers.device());
         let others = classes.clone().select(0, next);
         // 1 where the classes differ, 0 where they are the same.
         let differs = (others.clone() - classes.clone())
@@ -196,7 +218,7 @@ impl<'a> AdversarialTask<'a> {
     }
 
     /// One update of the generator; returns its loss and the gradient's norm.
-    fn update_generator(&mut self, real: &Pictures, item: u64, at: StepContext) -> [f64; 2] {
+    fn update_generator(&mut self, real: &PictureBatch, item: u64, at: StepContext) -> [f64; 2] {
         let objective = self.settings.objective;
         let discriminator = self.discriminator.net.clone().no_grad();
         let made = self
@@ -204,9 +226,13 @@ impl<'a> AdversarialTask<'a> {
             .net
             .pictures(self.conditions(real, *b"noise  G", item));
         let classes = real.classes.as_ref();
-        let of_made = discriminator.judge(&made, classes).scores;
-        let of_real = (objective == Objective::R3gan)
-            .then(|| discriminator.judge(&real.pixels, classes).scores);
+        let mut random = rng_stream(self.seed, *b"augmentG", item);
+        let mut score = |pictures| {
+            let shown = self.augment.of(pictures, self.augmentation, &mut random);
+            discriminator.judge(&shown, classes).scores
+        };
+        let of_made = score(made);
+        let of_real = (objective == Objective::R3gan).then(|| score(real.pixels.clone()));
         let loss = losses::of_generator(objective, of_real, of_made);
         let norm = self.generator.step(&loss, at.learning_rate);
         [f64::from(loss.into_scalar::<f32>()), norm]
@@ -217,19 +243,20 @@ impl<'a> AdversarialTask<'a> {
             .with(self.generator.averaged(), self.discriminator.averaged())
     }
 
-    /// The features of held-out pictures, and their classes.
-    fn real(&self, held_out: &DataLoader) -> Result<&(FeatureSet, Vec<Vec<f32>>)> {
+    fn real(&self, held_out: &DataLoader) -> Result<&Real> {
         if let Some(real) = self.real.get() {
             return Ok(real);
         }
-        let colors = &self.gan.config().colors;
-        let (mut pictures, mut classes) = (Vec::new(), Vec::new());
+        let config = self.gan.config();
+        let numbers = PictureNumbers::new(&config.colors, device_of(&self.gan));
+        let (mut pictures, mut classes, mut first) = (Vec::new(), Vec::new(), None);
         for batch in held_out.pass() {
             let batch = batch?;
             for targets in batch.targets.chunks(batch.time) {
-                let color = |&token: &i32| colors[usize::try_from(token).unwrap_or(0)];
+                let color = |&token: &i32| config.colors[usize::try_from(token).unwrap_or(0)];
                 pictures.push(targets.iter().map(color).collect());
             }
+            first = first.or_else(|| Some(numbers.of(&batch, 0..batch.rows)));
             let condition = batch.condition.unwrap_or_default();
             let width = condition.len() / batch.rows.max(1);
             classes.extend(
@@ -238,10 +265,38 @@ impl<'a> AdversarialTask<'a> {
         }
         let every = pictures.len().div_ceil(JUDGED).max(1);
         let some: Vec<_> = pictures.into_iter().step_by(every).collect();
-        let classes = classes.into_iter().step_by(every).collect();
-        let config = self.gan.config();
-        let features = FeatureSet::new(&some, [config.width, config.height]);
-        Ok(self.real.get_or_init(|| (features, classes)))
+        Ok(self.real.get_or_init(|| Real {
+            features: FeatureSet::new(&some, [config.width, config.height]),
+            classes: classes.into_iter().step_by(every).collect(),
+            some: first.expect("held-out pictures"),
+        }))
+    }
+
+    /// How far held-out pictures are on the discriminator's way from training pictures to made ones: 0 where it takes them for
+    /// training pictures, 1 where it takes them for made ones (Karras et al. 2020, eq. 1).
+    fn by_heart(&self, real: &Real, gan: &Gan) -> f64 {
+        let Some(last) = &self.last else { return 0.0 };
+        let device = device_of(&self.gan);
+        let mean = |pixels: &Tensor<2>, classes: Option<&Tensor<2>>| {
+            let classes = classes.map(|classes| classes.clone().to_device(&device));
+            let pixels = pixels.clone().to_device(&device);
+            let scores = gan.discriminator.judge(&pixels, classes.as_ref()).scores;
+            f64::from(scores.mean().into_scalar::<f32>())
+        };
+        let plain = PictureBatch {
+            pixels: last.pixels.clone().inner(),
+            classes: last.classes.clone().map(Tensor::inner),
+            rows: last.rows,
+        };
+        let conditions = self.conditions_on(&plain, *b"by heart", 0, &device);
+        let made = gan.generator.pictures(conditions);
+        let trained = mean(&plain.pixels, plain.classes.as_ref());
+        let held_out = mean(&real.some.pixels, real.some.classes.as_ref());
+        let made = mean(&made, plain.classes.as_ref());
+        if trained <= made {
+            return 0.0;
+        }
+        ((trained - held_out) / (trained - made)).clamp(0.0, 1.0)
     }
 }
 
@@ -260,6 +315,7 @@ impl Task for AdversarialTask<'_> {
         }
         let last = self.part(&batch, rounds - 1, rounds);
         let [generator, norm] = self.update_generator(&last, at.batch, at);
+        self.last = Some(last);
         let [discriminator, real, made, largest] = sums;
         let tokens = (batch.rows * batch.time) as u64;
         Ok(Losses {
@@ -282,24 +338,54 @@ impl Task for AdversarialTask<'_> {
         };
         let gan = self.averaged();
         let config = gan.config();
-        let (real, classes) = self.real(held_out)?;
+        let real = self.real(held_out)?;
         let conditions: Vec<Vec<f32>> = (0..JUDGED)
             .map(|item| {
                 let noise = Normals::new(*b"judged  ", self.seed, item as u64).code(config.noise);
-                [&classes[item % classes.len()][..], &noise].concat()
+                [&real.classes[item % real.classes.len()][..], &noise].concat()
             })
             .collect();
         let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
         let made = FeatureSet::new(&gan.draw(&views), [config.width, config.height]);
-        let value = real.frechet(made.0.iter());
+        let value = real.features.frechet(made.0.iter());
+        let near = real.features.neighbours(&made);
+        let by_heart = self.by_heart(real, &gan);
+        let mut remark = format!("coverage {:.2}", near.coverage);
+        if near.coverage < COLLAPSE * self.coverage {
+            remark = format!(
+                "{remark}, which was {:.2}: it draws fewer kinds of pictures (the best are kept; try --objective r3gan, a smaller --learning-rate or a larger --batch)",
+                self.coverage
+            );
+        }
+        if by_heart > 0.5 {
+            remark.push_str(", the discriminator knows training pictures by heart");
+            if !self.settings.augment {
+                remark.push_str(" (add pictures, or --augment on)");
+            }
+        }
+        let enough = real.features.0.len() >= ENOUGH;
+        let parts = [
+            ("frechet", value),
+            ("precision", near.precision),
+            ("recall", near.recall),
+            ("density", near.density),
+            ("coverage", near.coverage),
+            ("by_heart", by_heart),
+            ("augmentation", self.augmentation),
+        ];
+        self.coverage = self.coverage.max(near.coverage);
+        if self.settings.augment {
+            self.augmentation = augment::adapted(self.augmentation, by_heart);
+        }
         Ok(Metrics {
-            headline: Some(Metric {
+            headline: enough.then(|| Metric {
                 name: "frechet".into(),
                 value,
                 unit: String::new(),
                 direction: Direction::Lower,
             }),
-            ..Metrics::default()
+            parts: parts.map(|(name, value)| (name.to_owned(), value)).into(),
+            remark,
         })
     }
 
@@ -307,15 +393,23 @@ impl Task for AdversarialTask<'_> {
         let mut state = StateDict::default();
         self.generator.save(&mut state);
         self.discriminator.save(&mut state);
-        let balance = (self.balance * UNIT) as u64;
-        state.counters.insert(BALANCE.into(), balance);
+        for (name, value) in [
+            (BALANCE, self.balance),
+            (AUGMENTATION, self.augmentation),
+            (COVERAGE, self.coverage),
+        ] {
+            state.counters.insert(name.into(), (value * UNIT) as u64);
+        }
         state
     }
 
     fn load_state(&mut self, mut state: StateDict) -> Result<()> {
         self.generator.load(&mut state)?;
         self.discriminator.load(&mut state)?;
-        self.balance = state.take_counter(BALANCE) as f64 / UNIT;
+        let mut counter = |name| state.take_counter(name) as f64 / UNIT;
+        self.balance = counter(BALANCE);
+        self.augmentation = counter(AUGMENTATION);
+        self.coverage = counter(COVERAGE);
         state.expect_empty()
     }
 

@@ -8,6 +8,7 @@ The [`Trainer`] runs a [`Task`]; nothing here knows a medium or a file. A medium
 mod adamw_gpu;
 mod adversarial;
 mod all_reduce;
+mod classification;
 mod data_parallel;
 mod elbo;
 mod learner;
@@ -15,6 +16,7 @@ mod likelihood;
 mod loader;
 mod optimizer;
 mod optimizer_state;
+mod picture_batch;
 mod prefetch;
 mod recipe;
 mod schedule;
@@ -22,7 +24,8 @@ mod state_dict;
 mod task;
 mod trainer;
 
-pub use adversarial::AdversarialTask;
+pub use adversarial::{AdversarialTask, loss_of_discriminator, loss_of_generator};
+pub use classification::ClassificationTask;
 pub use data_parallel::data_parallel;
 pub use elbo::ElboTask;
 pub(crate) use elbo::{measure_elbo, mutual_information};

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::audio::frames::SLOTS;
 use crate::error::{Error, Result};
 use crate::models::{
-    Batch, ElboSettings, GanConfig, ImageDecoder, ImageVaeConfig, Model, ModelSpec, Objective,
-    RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
+    Batch, ClassifierConfig, ElboSettings, GanConfig, ImageDecoder, ImageVaeConfig, Model,
+    ModelSpec, Objective, RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceConfig, Size,
+    WaveNetConfig,
 };
 use crate::train::{
-    AdversarialTask, BoxedTask, DataLoader, ElboTask, LikelihoodTask, OptimizerSettings,
-    TrainerSettings, WindowConfig,
+    AdversarialTask, BoxedTask, ClassificationTask, DataLoader, ElboTask, LikelihoodTask,
+    OptimizerSettings, TrainerSettings, WindowConfig,
 };
 
 /// Everything besides the data that the result of a run depends on.
@@ -264,6 +265,7 @@ impl Recipe {
         );
         recipe.training.patience = 0;
         recipe.training.warmup = 0;
+        recipe.training.first_report = 100;
         recipe.training.optimizer = OptimizerSettings {
             beta1,
             beta2,
@@ -271,6 +273,22 @@ impl Recipe {
             clip_norm: 1e6,
             ..recipe.training.optimizer
         };
+        Ok(recipe)
+    }
+
+    /// The preset `name` for a classifier of pictures of this width and height; colours and classes are still to come.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn classifier(name: &str, sides: [usize; 2]) -> Result<Self> {
+        let network = ClassifierConfig::preset(size_of(name)?, sides);
+        // A row is a whole picture.
+        let batches = BatchSettings {
+            rows: 64,
+            window: (sides[0] * sides[1]).max(16),
+        };
+        let mut recipe = Self::new(ModelSpec::Classifier { network }, batches, 1e-3);
+        recipe.training.optimizer.weight_decay = 0.05;
         Ok(recipe)
     }
 
@@ -299,8 +317,14 @@ impl Recipe {
             (ModelSpec::Gan { adversarial, .. }, Model::Gan(gan)) => Ok(Box::new(
                 AdversarialTask::new(gan, *adversarial, optimizer, seed, held_out),
             )),
+            (ModelSpec::Classifier { .. }, Model::Classifier(net)) => Ok(Box::new(
+                ClassificationTask::new(net, optimizer, seed, held_out),
+            )),
             (
-                ModelSpec::SentenceVae { .. } | ModelSpec::ImageVae { .. } | ModelSpec::Gan { .. },
+                ModelSpec::SentenceVae { .. }
+                | ModelSpec::ImageVae { .. }
+                | ModelSpec::Gan { .. }
+                | ModelSpec::Classifier { .. },
                 _,
             ) => Err(Error::usage(
                 "the model and its recipe are of different families",
@@ -315,6 +339,7 @@ impl Recipe {
                 learning_rate,
                 warmup: 200,
                 report_every: 500,
+                first_report: 0,
                 patience: 10,
                 word_dropout: 0.0,
                 optimizer: OptimizerSettings::default(),

@@ -25,6 +25,9 @@ pub struct TrainerSettings {
     pub warmup: u64,
     /// Steps between reports.
     pub report_every: u64,
+    /// The step of a report before the first regular one; 0 for none.
+    #[serde(default)]
+    pub first_report: u64,
     /// Reports without a better validation until training stops early; 0: never.
     pub patience: u32,
     /// The share of the tokens read that are hidden from a sequence network in training.
@@ -354,7 +357,9 @@ impl<B: Send> Run<'_, '_, B> {
             }
             let learning_rate = self.step()?;
             let last = self.state.total == Some(self.state.step);
-            if last || self.state.step.is_multiple_of(settings.report_every) {
+            let due = self.state.step.is_multiple_of(settings.report_every)
+                || self.state.step == settings.first_report;
+            if last || due {
                 self.report(learning_rate)?;
                 let patience = settings.patience;
                 if patience > 0 && self.state.stale >= patience && !last {

@@ -25,12 +25,12 @@ pub(super) struct Wanted<'a> {
     pub(super) device: &'a DeviceChoice,
 }
 
-/// Generates with the defaults of `generate`, in batches of one class each.
+/// Generates with the defaults of `generate`, in batches of one class each, which stands before the batch.
 pub(super) fn generate(
     model: &OpenModel,
     wanted: &Wanted<'_>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Generated>> {
+) -> Result<Vec<(Vec<Label>, Generated)>> {
     let mut made = Vec::new();
     let mut done = 0;
     for (classes, mut left) in numbers(wanted) {
@@ -42,14 +42,15 @@ pub(super) fn generate(
                 unit: "items",
             });
             let number = left.min(BATCH);
-            made.push(model.generate(&GenerateOptions {
+            let batch = model.generate(&GenerateOptions {
                 number,
                 classes: classes.to_vec(),
                 seed: Some(SEED + made.len() as u64),
                 device: wanted.device.clone(),
                 seconds: wanted.seconds,
                 ..GenerateOptions::default()
-            })?);
+            })?;
+            made.push((classes.to_vec(), batch));
             left -= number;
             done += number as usize;
         }

@@ -3,6 +3,7 @@
 data.
 */
 
+mod classifier;
 mod edits;
 mod generated;
 mod interpolations;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use classifier::ClassifierEvaluation;
 pub use edits::EditCosts;
 pub use interpolations::{InterpolationEvaluation, InterpolationSummary};
 pub use options::EvaluateOptions;
@@ -26,7 +28,8 @@ pub use text::TextEvaluation;
 
 use crate::app::{Observer, OpenModel};
 use crate::checkpoint::Medium;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::models::ModelSpec;
 
 /// What was found. Displays as lines for people.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +41,8 @@ pub enum Evaluation {
     Pictures(PictureEvaluation),
     /// Of a GAN, which has no likelihood.
     Gan(GeneratedPictures),
+    /// Of a classifier.
+    Classifier(ClassifierEvaluation),
     /// Of a language model.
     Text(TextEvaluation),
     /// Of a sentence VAE.
@@ -50,6 +55,7 @@ impl fmt::Display for Evaluation {
             Self::Sound(found) => found.fmt(f),
             Self::Pictures(found) => found.fmt(f),
             Self::Gan(found) => found.fmt(f),
+            Self::Classifier(found) => found.fmt(f),
             Self::Text(found) => found.fmt(f),
             Self::SentenceVae(found) => found.fmt(f),
         }
@@ -77,11 +83,23 @@ impl OpenModel {
                 options.generated.is_some(),
                 &["sound", "pictures"],
             ),
+            ("--judge", options.judge.is_some(), &["pictures", "text"]),
             ("--walks", options.walks.is_some(), &["text"]),
             ("--whole", options.whole, &["text"]),
             ("--labels", options.labels.is_some(), &["pictures"]),
             ("--colormap", options.colormap.is_some(), &["pictures"]),
         ])?;
+        let makes = match (&self.manifest.medium, &self.manifest.recipe.model) {
+            (Medium::Text(_), _) => ("--walks", options.walks.is_some()),
+            (_, ModelSpec::Gan { .. }) => ("", true),
+            _ => ("--generated", options.generated.is_some()),
+        };
+        if let (Some(_), (option, false)) = (&options.judge, makes) {
+            return Err(
+                Error::usage("--judge judges what the model makes, and it makes nothing")
+                    .with_hint(format!("also give {option} N")),
+            );
+        }
         match &self.manifest.medium {
             Medium::Sound(sound) => {
                 sound::evaluate(self, sound, options, observer).map(Evaluation::Sound)
@@ -90,6 +108,7 @@ impl OpenModel {
                 match pictures::evaluate(self, pictures, options, observer)? {
                     pictures::Found::Likelihood(found) => Ok(Evaluation::Pictures(found)),
                     pictures::Found::Generated(found) => Ok(Evaluation::Gan(found)),
+                    pictures::Found::Classified(found) => Ok(Evaluation::Classifier(found)),
                 }
             }
             Medium::Frames(_) => Err(self.frame_tier_alone()),

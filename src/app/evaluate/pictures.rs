@@ -6,6 +6,7 @@ use std::fmt;
 use burn::prelude::*;
 use serde::Serialize;
 
+use super::classifier::{ClassifierEvaluation, Judge, JudgedPictures};
 use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
 use super::options::EvaluateOptions;
@@ -156,6 +157,9 @@ pub struct GeneratedPictures {
     pub figures: PictureComparison,
     /// What follows from them.
     pub remark: String,
+    /// With `--judge`: what a classifier says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<JudgedPictures>,
 }
 
 impl fmt::Display for PictureEvaluation {
@@ -231,7 +235,11 @@ impl fmt::Display for GeneratedPictures {
         ] {
             write!(f, "\n{name:<36} {ours:>10} {floor:>10}")?;
         }
-        write!(f, "\n{}", self.remark)
+        write!(f, "\n{}", self.remark)?;
+        match &self.judged {
+            Some(judged) => write!(f, "\n\n{judged}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -241,6 +249,8 @@ pub(super) enum Found {
     Likelihood(PictureEvaluation),
     /// Of a generator.
     Generated(GeneratedPictures),
+    /// Of a classifier.
+    Classified(ClassifierEvaluation),
 }
 
 pub(super) fn evaluate(
@@ -298,6 +308,17 @@ pub(super) fn evaluate(
         let known = known.clone().unwrap_or_default();
         judge(model, form, &corpus, known, number, options, observer)
     };
+    if let Model::Classifier(_) = net {
+        let set = PictureDataset::new(&pictures, form, members.clone(), manifest.recipe.seed)?;
+        let indices = (0..set.count()).map(|index| set.indices(index));
+        let indices = indices.collect::<Result<Vec<_>>>()?;
+        let labels = members
+            .iter()
+            .map(|&index| pictures.labels()[index].as_slice());
+        let labelled: Vec<_> = indices.iter().map(Vec::as_slice).zip(labels).collect();
+        let found = Judge::open(model.folder.path())?.evaluate(form, &labelled);
+        return Ok(Found::Classified(found));
+    }
     if net.pictures().is_some() {
         let number = options.generated.unwrap_or(GENERATED);
         return generated(number, observer).map(Found::Generated);
@@ -457,17 +478,38 @@ fn judge(
         seconds: None,
         device: &options.device,
     };
-    let mut made = Vec::new();
-    for batch in generated::generate(model, &wanted, observer)? {
+    let judge = options.judge.as_deref().map(Judge::open).transpose()?;
+    if let Some(judge) = &judge {
+        judge.check(model.folder.path(), &form.codec)?;
+    }
+    let (mut made, mut asked) = (Vec::new(), Vec::new());
+    for (classes, batch) in generated::generate(model, &wanted, observer)? {
         if let Generated::Pictures(batch) = batch {
             for picture in batch {
                 made.push(form.codec.index(&picture)?.indices);
+                asked.push(classes.clone());
             }
         }
     }
     let learned = if corpus.whole { read(learned)? } else { known };
     let real = read(real)?;
     let held_out = real.len();
+    let judged = judge.map(|judge| {
+        let made = made
+            .iter()
+            .zip(&asked)
+            .map(|(p, labels)| (&p[..], &labels[..]));
+        let held_out = real
+            .iter()
+            .zip(&labels)
+            .map(|(p, labels)| (&p[..], *labels));
+        let learned = learned.iter().map(|p| (&p[..], &[][..]));
+        let (made, held_out): (Vec<_>, Vec<_>) = (made.collect(), held_out.collect());
+        judge.judge(
+            &form.codec,
+            [&made, &held_out, &learned.collect::<Vec<_>>()],
+        )
+    });
     let profile = |pictures| PictureProfile::new(&form.codec, pictures);
     let figures = compare(
         &form.codec,
@@ -481,6 +523,7 @@ fn judge(
         held_out,
         remark: figures.remark(),
         figures,
+        judged,
     })
 }
 

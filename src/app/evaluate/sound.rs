@@ -289,7 +289,7 @@ fn judge(
         device: &options.device,
     };
     let mut made = SoundProfile::new(rate);
-    for batch in generated::generate(model, &wanted, observer)? {
+    for (_, batch) in generated::generate(model, &wanted, observer)? {
         if let Generated::Sound { sounds, .. } = batch {
             for sound in sounds {
                 made.add(&sound);

@@ -48,6 +48,9 @@ pub struct GenerateOptions {
     pub with_prompt: bool,
     /// Image VAE: where latent codes are drawn from (the standard normal prior where it is missing).
     pub prior: Option<Prior>,
+    /// GAN and image VAE: the largest number of a noise vector or code; larger ones are drawn again (Brock et al. 2019, "BigGAN",
+    /// §3.1).
+    pub truncation: Option<f64>,
     /// Pictures: whether to show one being drawn, as a GIF.
     pub gif: bool,
     /// Pictures: how many times to enlarge each pixel.
@@ -77,6 +80,7 @@ impl Default for GenerateOptions {
             change: FrameChange::default(),
             with_prompt: false,
             prior: None,
+            truncation: None,
             gif: false,
             scale: None,
             separate: false,
@@ -143,8 +147,26 @@ impl GenerateOptions {
             ("--max-length", self.max_length.is_some(), TEXT),
             ("--beam", self.beam.is_some(), TEXT),
         ])?;
-        if self.prior.is_some() && !(model.is_of_pictures() && model.has_latent_codes()) {
-            return Err(Error::usage("--prior applies to an image VAE only").with_hint("omit it"));
+        let coded = model.is_of_pictures() && model.has_latent_codes();
+        for (option, given, what) in [
+            ("--prior", self.prior.is_some(), "an image VAE only"),
+            (
+                "--truncation",
+                self.truncation.is_some(),
+                "a GAN and to an image VAE",
+            ),
+        ] {
+            if given && !coded {
+                let message = format!("{option} applies to {what}");
+                return Err(Error::usage(message).with_hint("omit it"));
+            }
+        }
+        if self
+            .truncation
+            .is_some_and(|most| !(0.01..=100.0).contains(&most))
+        {
+            return Err(Error::usage("this --truncation cannot work")
+                .with_hint("it is from 0.01 to 100; try 1"));
         }
         model.manifest.classes.check(&self.classes)
     }

@@ -13,6 +13,7 @@ use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
+use crate::latent::Normals;
 use crate::models::ModelSpec;
 
 /// Draws pictures in palette indices.
@@ -46,6 +47,18 @@ pub(super) fn generate(
             let classes = condition.len().saturating_sub(mixture.dims());
             condition.truncate(classes);
             condition.extend(mixture.draw(seed, number));
+        }
+    }
+    if let (Some(most), Some(latent)) = (options.truncation, model.latent_size()) {
+        for (item, number) in items.iter_mut().zip(0..) {
+            let condition = item.condition.get_or_insert_default();
+            let classes = condition.len().saturating_sub(latent);
+            let mut normals = Normals::new(*b"truncate", seed, number);
+            for number in &mut condition[classes..] {
+                while f64::from(number.abs()) > most {
+                    *number = normals.code(1)[0];
+                }
+            }
         }
     }
     if let ModelSpec::Gan { .. } = model.manifest.recipe.model {

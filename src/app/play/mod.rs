@@ -7,6 +7,7 @@ guard, what is played is what `generate` writes for the same seed and settings.
 
 mod command;
 mod guarded_stream;
+mod listening;
 mod live_frames;
 mod producer;
 
@@ -33,6 +34,7 @@ use crate::sequence::{Codec, Guard, LiveGenerator, Sampler, Sampling, Stepper, T
 
 pub use command::Command;
 use guarded_stream::GuardedStream;
+pub use listening::Listening;
 use producer::Producer;
 pub use producer::{Meters, PlayEvent};
 

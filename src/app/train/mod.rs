@@ -9,6 +9,6 @@ mod sound;
 mod text;
 
 pub use options::TrainOptions;
-pub use pictures::{GanTraining, ImageVaeTraining, PictureTraining, train_pictures};
+pub use pictures::{GanTraining, ImageVaeTraining, PictureFamily, PictureTraining, train_pictures};
 pub use sound::{SoundTraining, train_sound};
 pub use text::{TextTask, TextTraining, train_text};

@@ -19,8 +19,8 @@ use crate::image::binarize::Binarize;
 use crate::image::judge::PictureProfile;
 use crate::image::statistics::{mean_smoothness, smoothness, verdict};
 use crate::image::{
-    Augmentation, Color, ContactSheet, Fit, ImportSettings, Indexed, Labelled, Palette,
-    PictureDataset, PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint,
+    Augmentation, Color, ContactSheet, Fit, ImportSettings, Indexed, Labelled, Palette, Picture,
+    PictureDataset, PictureFormat, Pictures, PixelCodec, PixelFormat, Size, fingerprint, gif,
     label_source,
 };
 use crate::latent::{Mixture, Normals};
@@ -57,12 +57,48 @@ pub struct PictureTraining {
     pub label_pattern: Option<String>,
     /// The pictures' classes: an IDX or CSV file, or `beside` for the IDX file beside the pictures'.
     pub labels: Option<PathBuf>,
+    /// The group and the names of the numbers in an IDX label file: `GROUP=NAME,NAME`.
+    pub label_names: Option<String>,
     /// A regular expression for the paths or numbers to hold out; one in ten where it is missing.
     pub validation: Option<String>,
-    /// An image VAE instead of a network that predicts pixel by pixel.
-    pub vae: Option<ImageVaeTraining>,
-    /// A GAN instead of it.
-    pub gan: Option<GanTraining>,
+    /// What is trained on them.
+    pub family: PictureFamily,
+}
+
+/// What is trained on pictures.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum PictureFamily {
+    /// A network that predicts pixel by pixel.
+    #[default]
+    Pixels,
+    /// An image VAE.
+    Vae(ImageVaeTraining),
+    /// A GAN.
+    Gan(GanTraining),
+    /// A classifier.
+    Classifier,
+}
+
+impl PictureFamily {
+    /// The family of a model.
+    fn of(model: &ModelSpec) -> &'static str {
+        match model {
+            ModelSpec::ImageVae { .. } => "image-vae",
+            ModelSpec::Gan { .. } => "gan",
+            ModelSpec::Classifier { .. } => "classifier",
+            _ => "pictures",
+        }
+    }
+
+    /// Its name as a command.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pixels => "pictures",
+            Self::Vae(_) => "image-vae",
+            Self::Gan(_) => "gan",
+            Self::Classifier => "classifier",
+        }
+    }
 }
 
 /// An image VAE and its objective; the preset's where something is missing.
@@ -95,12 +131,20 @@ pub struct GanTraining {
 
 /// Pictures on a sheet at a report.
 const SHEET: usize = 32;
+/// Pictures of a row of it.
+const COLUMNS: usize = 8;
+/// The width of a film in pixels.
+const FILM: u32 = 896;
 /// Completed pictures at a report.
 const COMPLETED: usize = 6;
 /// Reconstructed pictures at a report of a VAE.
 const RECONSTRUCTED: usize = 10;
 /// Codes that a mixture is fitted to.
 const FITTED: usize = 2000;
+/// A GAN augments by itself what it sees of fewer pictures.
+const FEW: usize = 5000;
+/// The steps of which a film of a generator's training consists, times powers of ten.
+const SHOWN: [u64; 3] = [1, 2, 5];
 /// Completions of each.
 const WAYS: usize = 4;
 /// Pictures that are measured for reports.
@@ -124,17 +168,11 @@ pub fn train_pictures(
     };
     if let Some(model) = &resumed {
         data.refuse_changes(model.pictures()?)?;
-        let (what, command, asked) = match &model.manifest.recipe.model {
-            ModelSpec::ImageVae { .. } => ("it is an image VAE", "image-vae", data.vae.is_some()),
-            ModelSpec::Gan { .. } => ("it is a GAN", "gan", data.gan.is_some()),
-            _ => {
-                let asked = data.vae.is_none() && data.gan.is_none();
-                ("it predicts pixel by pixel", "pictures", asked)
-            }
-        };
-        if !asked {
+        let trained = PictureFamily::of(&model.manifest.recipe.model);
+        if trained != data.family.name() {
+            let what = format!("it was trained by: ensuite train {trained}");
             return Err(Error::model(model.folder.path(), what)
-                .with_hint(format!("resume it with: ensuite train {command}")));
+                .with_hint("resume it with the same command"));
         }
     }
     let pictures = import_pictures(&data.pictures, &settings, observer)?;
@@ -200,15 +238,34 @@ impl PictureTraining {
     /// What can be refused before any picture is read.
     fn check(&self, options: &TrainOptions) -> Result<()> {
         let sides = self.size.map_or([20, 20], sides);
-        if self.gan.is_some() && (options.network.is_some() || self.no_above) {
+        let what = match self.family {
+            PictureFamily::Pixels => "",
+            PictureFamily::Vae(_) => "an image VAE",
+            PictureFamily::Gan(_) => "a GAN",
+            PictureFamily::Classifier => "a classifier",
+        };
+        if !what.is_empty() && options.network.is_some() {
+            let hint = match self.family {
+                PictureFamily::Vae(_) => "name its decoder: --decoder conv, dense, wavenet or lstm",
+                _ => "omit it",
+            };
+            return Err(Error::usage(format!("--network does not apply to {what}")).with_hint(hint));
+        }
+        if matches!(
+            self.family,
+            PictureFamily::Gan(_) | PictureFamily::Classifier
+        ) && self.no_above
+        {
             return Err(
-                Error::usage("--network and --no-above do not apply to a GAN")
-                    .with_hint("omit them"),
+                Error::usage(format!("--no-above does not apply to {what}")).with_hint("omit it")
             );
         }
-        if self.vae.is_some() && options.network.is_some() {
-            return Err(Error::usage("--network does not apply to an image VAE")
-                .with_hint("name its decoder: --decoder conv, dense, wavenet or lstm"));
+        let labelled = self.label_folders || self.label_pattern.is_some() || self.labels.is_some();
+        if matches!(self.family, PictureFamily::Classifier) && !options.resume && !labelled {
+            return Err(
+                Error::usage("a classifier needs the classes of the pictures")
+                    .with_hint("give --label-folders, --label-pattern or --labels"),
+            );
         }
         options.check(
             |name, network| self.recipe(name, network, sides),
@@ -226,6 +283,11 @@ impl PictureTraining {
                 "--label-pattern",
                 "--labels beside",
                 self.label_pattern.is_some() && beside,
+            ),
+            (
+                "--label-names",
+                "--label-pattern",
+                self.label_names.is_some() && self.label_pattern.is_some(),
             ),
         ] {
             if clash {
@@ -258,11 +320,11 @@ impl PictureTraining {
 
     /// The recipe of this name, with the options of a VAE.
     fn recipe(&self, name: &str, network: &str, sides: [usize; 2]) -> Result<Recipe> {
-        if let Some(gan) = self.gan {
-            return gan.recipe(name, sides);
-        }
-        let Some(vae) = self.vae else {
-            return Recipe::pictures(name, network, sides);
+        let vae = match self.family {
+            PictureFamily::Pixels => return Recipe::pictures(name, network, sides),
+            PictureFamily::Gan(gan) => return gan.recipe(name, sides),
+            PictureFamily::Classifier => return Recipe::classifier(name, sides),
+            PictureFamily::Vae(vae) => vae,
         };
         let mut recipe = Recipe::image_vae(name, vae.decoder.unwrap_or_default(), sides)?;
         if let ModelSpec::ImageVae { network, elbo } = &mut recipe.model {
@@ -284,10 +346,11 @@ impl PictureTraining {
     }
 
     fn rule(&self) -> Result<LabelRule> {
-        match &self.label_pattern {
-            Some(pattern) => LabelRule::pattern(pattern),
-            None if self.label_folders => Ok(LabelRule::Folders),
-            None => Ok(LabelRule::None),
+        match (&self.label_pattern, &self.label_names) {
+            (Some(pattern), _) => LabelRule::pattern(pattern),
+            (None, Some(names)) => LabelRule::names(names),
+            (None, None) if self.label_folders => Ok(LabelRule::Folders),
+            (None, None) => Ok(LabelRule::None),
         }
     }
 
@@ -314,6 +377,10 @@ impl PictureTraining {
 
     fn refuse_changes(&self, format: &PictureFormat) -> Result<()> {
         let by_file = format.labelled == Labelled::ByFile;
+        let vae = match self.family {
+            PictureFamily::Vae(vae) => vae,
+            _ => ImageVaeTraining::default(),
+        };
         refuse_changes(&[
             ("--size", self.size.is_some()),
             ("--fit", self.fit.is_some()),
@@ -325,15 +392,13 @@ impl PictureTraining {
             ("--augment", self.augment.is_some()),
             ("--label-folders", self.label_folders),
             ("--label-pattern", self.label_pattern.is_some()),
+            ("--label-names", self.label_names.is_some()),
             ("--labels", self.labels.is_some() && !by_file),
             ("--validation", self.validation.is_some()),
-            (
-                "--decoder",
-                self.vae.is_some_and(|vae| vae.decoder.is_some()),
-            ),
-            ("--latent", self.vae.is_some_and(|vae| vae.latent.is_some())),
-            ("--beta", self.vae.is_some_and(|vae| vae.beta.is_some())),
-            ("--autoencoder", self.vae.is_some_and(|vae| vae.autoencoder)),
+            ("--decoder", vae.decoder.is_some()),
+            ("--latent", vae.latent.is_some()),
+            ("--beta", vae.beta.is_some()),
+            ("--autoencoder", vae.autoencoder),
         ])
     }
 
@@ -355,20 +420,6 @@ impl PictureTraining {
             Some(_) => Palette::binary(),
             None => pictures.palette(training, self.colors, recipe.seed)?,
         };
-        if let ModelSpec::Gan { network, .. } = &mut recipe.model {
-            network.colors = palette.colors().to_vec();
-        }
-        // A GAN would learn to draw what augmentation makes.
-        let suits = self.gan.is_none() && Augmentation::suits(training.len(), &palette);
-        let form = PictureFormat {
-            codec: PixelCodec::new(size, palette),
-            fit: settings.fit,
-            background: settings.background,
-            grey: settings.grey,
-            binarize: self.binarize,
-            labelled: self.labelled(),
-            augment: self.augment.unwrap_or(suits),
-        };
         let rule = self.rule()?;
         let labelled = rule.is_some() || self.labels.is_some();
         let classes = if labelled {
@@ -376,9 +427,36 @@ impl PictureTraining {
         } else {
             Classes::default()
         };
+        match &mut recipe.model {
+            ModelSpec::Gan {
+                network,
+                adversarial,
+            } => {
+                network.colors = palette.colors().to_vec();
+                adversarial.augment = self.augment.unwrap_or(training.len() < FEW);
+            }
+            ModelSpec::Classifier { network } => {
+                network.colors = palette.colors().to_vec();
+                let groups = classes.groups().iter();
+                network.groups = groups.map(|group| group.values.len()).collect();
+            }
+            _ => {}
+        }
+        // A GAN augments what its discriminator sees; only networks that are told what was done learn from changed pictures.
+        let told = matches!(self.family, PictureFamily::Pixels | PictureFamily::Vae(_));
+        let suits = Augmentation::suits(training.len(), &palette);
+        let form = PictureFormat {
+            codec: PixelCodec::new(size, palette),
+            fit: settings.fit,
+            background: settings.background,
+            grey: settings.grey,
+            binarize: self.binarize,
+            labelled: self.labelled(),
+            augment: told && self.augment.unwrap_or(suits),
+        };
         let reads_pixels = match &recipe.model {
             ModelSpec::ImageVae { network, .. } => network.decoder.is_some(),
-            ModelSpec::Gan { .. } => false,
+            ModelSpec::Gan { .. } | ModelSpec::Classifier { .. } => false,
             _ => true,
         };
         let side_inputs = if reads_pixels {
@@ -469,10 +547,16 @@ impl TrainingData for PictureTrainingData<'_> {
         base: &Path,
         step: u64,
     ) -> Result<String> {
+        if model.pictures().is_none() && model.sequence().is_none() {
+            return Ok(String::new());
+        }
         let made = self.draw_some(model, manifest, step)?;
         let codec = &self.format.codec;
         let painted = made.iter().map(|picture| codec.paint(picture)).collect();
-        ContactSheet::grid(painted, Some(8)).write_png(&base.with_extension("png"))?;
+        ContactSheet::grid(painted, Some(COLUMNS)).write_png(&base.with_extension("png"))?;
+        if model.pictures().is_some() {
+            self.write_growth(base.parent().unwrap_or(base), step)?;
+        }
         if self.training < self.set.count() && model.sequence().is_some() {
             let (sheet, what) = match model.latent() {
                 Some(latent) => (self.reconstruct_some(model, latent)?, "reconstructions"),
@@ -481,7 +565,7 @@ impl TrainingData for PictureTrainingData<'_> {
             let base_name = base.file_name().unwrap_or_default().to_string_lossy();
             sheet.write_png(&base.with_file_name(format!("{base_name}-{what}.png")))?;
         }
-        self.remark(made)
+        self.remark(made, model.pictures().is_none())
     }
 }
 
@@ -632,8 +716,36 @@ impl PictureTrainingData<'_> {
         Ok(ContactSheet::completions(rows.collect(), given))
     }
 
-    /// One sentence about generated pictures.
-    fn remark(&self, made: Vec<Indexed>) -> Result<String> {
+    /// A film of the sheets at steps 100, 200, 500, 1000 and so on, and of the last one.
+    fn write_growth(&self, samples: &Path, last: u64) -> Result<()> {
+        let powers = (2..).map(|power| 10_u64.pow(power));
+        let steps = powers.flat_map(|power| SHOWN.map(|times| times * power));
+        let steps = steps.take_while(|&step| step < last).chain([last]);
+        let sheets = steps.map(|step| samples.join(format!("step-{step:07}.png")));
+        let codec = &self.format.codec;
+        let mut frames = Vec::new();
+        for sheet in sheets.filter(|sheet| sheet.exists()) {
+            let sheet = Picture::read(&sheet, self.format.background)?;
+            let Some(tiles) = ContactSheet::tiles(&sheet, codec.size(), COLUMNS as u32) else {
+                continue;
+            };
+            let mut indices = vec![0; tiles.pixels.len()];
+            codec.palette().nearest_all(&tiles.pixels, &mut indices);
+            // Pictures too large to stand side by side make no film.
+            if let Ok(size) = Size::new(tiles.width, tiles.height) {
+                frames.push(Indexed { size, indices });
+            }
+        }
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let scale = (FILM / frames[0].size.width()).max(1);
+        let frames: Vec<Vec<&Indexed>> = frames.iter().map(|frame| vec![frame]).collect();
+        gif::write_film(&frames, codec.palette(), scale, &samples.join("film.gif"))
+    }
+
+    /// One sentence about generated pictures. Neighbouring pixels agree only where colours are `drawn` from a palette.
+    fn remark(&self, made: Vec<Indexed>, drawn: bool) -> Result<String> {
         let width = self.format.codec.size().width() as usize;
         let ours = made
             .iter()
@@ -656,9 +768,13 @@ impl PictureTrainingData<'_> {
         let [learned, held_out] = &self.profiles;
         let (distance, floor) = held_out.frechet(&made, learned);
         let floor = floor.map_or(String::new(), |floor| format!(" (floor {floor:.1})"));
+        let smooth = if drawn {
+            format!("{}, ", verdict(ours, self.smoothness))
+        } else {
+            String::new()
+        };
         Ok(format!(
-            "{}, Fréchet distance {distance:.1}{floor}, {copies} of {count} equal a training picture",
-            verdict(ours, self.smoothness)
+            "{smooth}Fréchet distance {distance:.1}{floor}, {copies} of {count} equal a training picture"
         ))
     }
 }

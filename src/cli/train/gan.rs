@@ -1,6 +1,6 @@
 /*! `ensuite train gan`. */
 
-use crate::app::train::{GanTraining, PictureTraining, train_pictures};
+use crate::app::train::{GanTraining, PictureFamily, PictureTraining, train_pictures};
 use crate::app::{NoiseKind, Objective};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
@@ -57,7 +57,7 @@ fn objective(name: &str) -> std::result::Result<Objective, String> {
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let (pictures, options) = args.pictures.parts()?;
     let data = PictureTraining {
-        gan: Some(GanTraining {
+        family: PictureFamily::Gan(GanTraining {
             objective: args.objective,
             discriminator_steps: args.discriminator_steps,
             noise: match args.noise {

@@ -1,7 +1,7 @@
 /*! `ensuite train image-vae`. */
 
 use crate::app::ImageDecoder;
-use crate::app::train::{ImageVaeTraining, PictureTraining, train_pictures};
+use crate::app::train::{ImageVaeTraining, PictureFamily, PictureTraining, train_pictures};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
 use crate::error::Result;
@@ -46,7 +46,7 @@ enum DecoderArg {
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let (pictures, options) = args.pictures.parts()?;
     let data = PictureTraining {
-        vae: Some(ImageVaeTraining {
+        family: PictureFamily::Vae(ImageVaeTraining {
             decoder: args.decoder.map(|decoder| match decoder {
                 DecoderArg::Conv => ImageDecoder::Conv,
                 DecoderArg::Dense => ImageDecoder::Dense,

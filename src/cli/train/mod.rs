@@ -1,7 +1,10 @@
 /*! `ensuite train`: train a model on your own data. */
 
+mod classifier;
 mod gan;
 mod image_vae;
+#[cfg(feature = "play")]
+mod listen;
 mod pictures;
 mod shared;
 mod sound;
@@ -33,6 +36,7 @@ enum What {
     SentenceVae(text::Args),
     ImageVae(image_vae::Args),
     Gan(gan::Args),
+    Classifier(classifier::Args),
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -41,6 +45,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         What::Pictures(args) => pictures::run(args, terminal),
         What::Text(args) => text::run(args, TextTask::LanguageModel, terminal),
         What::ImageVae(args) => image_vae::run(args, terminal),
+        What::Classifier(args) => classifier::run(args, terminal),
         What::Gan(args) => gan::run(args, terminal),
         What::SentenceVae(args) => text::run(args, TextTask::SentenceVae, terminal),
     }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::app::Binarize;
 use crate::app::Dataset;
-use crate::app::train::{PictureTraining, TrainOptions, train_pictures};
+use crate::app::train::{PictureFamily, PictureTraining, TrainOptions, train_pictures};
 use crate::app::{Color, Fit, Size, parse_color};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::shared::TrainArgs;
@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Hide the pixels above the predicted one from the network
     #[arg(long, help_heading = "Pictures")]
     no_above: bool,
-    /// Flip, shift and recolour half of the pictures in each epoch and tell the network so; it draws none of these [default: on for fewer than 2000 pictures in colour]
+    /// Flip, shift and recolour half of the pictures in each epoch and tell the network so; it draws none of these; a GAN's discriminator sees changed pictures instead [default: on for fewer than 2000 pictures in colour, for a GAN for fewer than 5000]
     #[arg(long, value_enum, value_name = "ON|OFF", help_heading = "Pictures")]
     augment: Option<AugmentArg>,
     /// Make the first folder of each picture's path its class
@@ -63,6 +63,14 @@ pub(super) struct Args {
         conflicts_with = "label_folders"
     )]
     labels: Option<PathBuf>,
+    /// The group and the names of the numbers 0, 1 and so on in an IDX label file, as in item=shirt,coat,bag
+    #[arg(
+        long,
+        value_name = "GROUP=NAME,NAME",
+        help_heading = "Pictures",
+        requires = "labels"
+    )]
+    label_names: Option<String>,
     /// Hold out the pictures whose path or number matches, or file:PATH for a list of them [default: the corpus's own, or one in ten]
     #[arg(long, value_name = "REGEX|file:PATH", help_heading = "Pictures")]
     validation: Option<String>,
@@ -121,9 +129,9 @@ impl Args {
             label_folders: args.label_folders,
             label_pattern: args.label_pattern,
             labels: args.labels,
+            label_names: args.label_names,
             validation: args.train.held_out(args.validation, corpus.validation),
-            vae: None,
-            gan: None,
+            family: PictureFamily::Pixels,
         };
         Ok((data, args.train.options()))
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use crate::app::Dataset;
 use crate::app::train::{SoundTraining, train_sound};
 use crate::cli::terminal::Terminal;
+#[cfg(feature = "play")]
+use crate::cli::train::listen::{ListenArgs, Listener};
 use crate::cli::train::shared::TrainArgs;
 use crate::error::Result;
 
@@ -40,6 +42,9 @@ pub(super) struct Args {
     /// [default: 2]
     #[arg(long, value_name = "N", help_heading = "Recordings")]
     tiers: Option<u8>,
+    #[cfg(feature = "play")]
+    #[command(flatten)]
+    listen: ListenArgs,
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -54,5 +59,12 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         validation: args.train.held_out(args.validation, corpus.validation),
         tiers: args.tiers,
     };
-    train_sound(&data, &args.train.options(), terminal).map(drop)
+    let options = args.train.options();
+    #[cfg(feature = "play")]
+    if args.listen.listen {
+        let mut listener = Listener::new(terminal, &options.out)?;
+        train_sound(&data, &options, &mut listener)?;
+        return listener.finish();
+    }
+    train_sound(&data, &options, terminal).map(drop)
 }

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::base::labels::{Label, LabelRule};
+use crate::base::labels::{GROUP, Label, LabelRule};
 use crate::error::{Error, Result};
 use crate::image::import::{idx, stream};
 
-/// The group of labels that come without a group name.
-const GROUP: &str = "class";
 /// The largest table that is read, in rows.
 const MAX_ROWS: usize = 10_000_000;
 
@@ -21,9 +19,10 @@ pub enum LabelSource {
     None,
     /// The path of each picture file.
     Paths(LabelRule),
-    /// The IDX label file beside an IDX file of pictures, by the usual naming, in the group `class`.
-    Beside,
-    /// An IDX label file (group `class`) or a table of comma-separated values. The first column of a table is the
+    /// The IDX label file beside an IDX file of pictures, by the usual naming, in the group `class` or with the names of a
+    /// rule.
+    Beside(LabelRule),
+    /// An IDX label file (as above) or a table of comma-separated values. The first column of a table is the
     /// path of a picture, its file name with or without extension, or its number from 0 in a file of many; every other
     /// column is a group. A header row, which begins with a word such as `file`, `image_id` or `number`, names the
     /// groups; without one they are `class`, or `class1`, `class2` and so on. With a pattern, the groups are its named
@@ -31,8 +30,8 @@ pub enum LabelSource {
     File {
         /// The file.
         path: PathBuf,
-        /// The pattern that finds groups in the rows of a table.
-        pattern: Option<Regex>,
+        /// The pattern that finds groups in the rows of a table, or the names of numbers.
+        rule: LabelRule,
     },
 }
 
@@ -43,6 +42,7 @@ pub(super) enum Labels {
     Numbers {
         path: PathBuf,
         values: Vec<u8>,
+        rule: LabelRule,
     },
     Table {
         path: PathBuf,
@@ -63,15 +63,22 @@ impl Labels {
                 "its pictures have no paths to take labels from",
             )
             .with_hint("a file of many pictures needs a label file: --labels FILE")),
-            LabelSource::Beside => match idx::labels_beside(pictures) {
-                Some(path) => Self::numbers(path),
+            LabelSource::Beside(rule) => match idx::labels_beside(pictures) {
+                Some(path) => Self::numbers(path, rule),
                 None => Err(Error::input(pictures, "there is no label file beside it")
                     .with_hint("name one with --labels FILE")),
             },
-            LabelSource::File { path, pattern } => {
+            LabelSource::File { path, rule } => {
                 let mut file = stream::open(path)?;
                 if !idx::is_idx(stream::peek(path, &mut file)?) {
-                    return Self::table(path, pattern.as_ref());
+                    return match rule {
+                        LabelRule::Pattern(regex) => Self::table(path, Some(regex)),
+                        LabelRule::Names(..) => {
+                            Err(Error::input(path, "it is not an IDX label file")
+                                .with_hint("omit --label-names: a table has names"))
+                        }
+                        _ => Self::table(path, None),
+                    };
                 }
                 if of_files {
                     return Err(Error::input(
@@ -80,14 +87,19 @@ impl Labels {
                     )
                     .with_hint("use a table instead, with FILE NAME,LABEL in each row"));
                 }
-                Self::numbers(path.clone())
+                Self::numbers(path.clone(), rule)
             }
         }
     }
 
-    fn numbers(path: PathBuf) -> Result<Self> {
+    fn numbers(path: PathBuf, rule: &LabelRule) -> Result<Self> {
         let values = idx::read_labels(&path)?;
-        Ok(Self::Numbers { path, values })
+        let rule = rule.clone();
+        let largest = values.iter().copied().max().unwrap_or(0);
+        if let Err(reason) = rule.numbered(largest) {
+            return Err(Error::input(path, reason));
+        }
+        Ok(Self::Numbers { path, values, rule })
     }
 
     fn table(path: &Path, pattern: Option<&Regex>) -> Result<Self> {
@@ -144,10 +156,12 @@ impl Labels {
     pub(super) fn of_number(&self, number: usize) -> Result<Vec<Label>> {
         match self {
             Self::None | Self::Paths(_) => Ok(Vec::new()),
-            Self::Numbers { path, values } => values
+            Self::Numbers { path, values, rule } => values
                 .get(number)
-                .map(|value| vec![(GROUP.into(), value.to_string())])
-                .ok_or_else(|| Error::input(path, format!("holds no label for picture {number}"))),
+                .ok_or_else(|| format!("holds no label for picture {number}"))
+                .and_then(|&value| rule.numbered(value))
+                .map(|label| vec![label])
+                .map_err(|reason| Error::input(path, reason)),
             Self::Table { path, rows } => rows
                 .get(number.to_string().as_str())
                 .cloned()
@@ -158,7 +172,7 @@ impl Labels {
     /// Refuses an IDX label file that does not have one label for each picture.
     pub(super) fn check_count(&self, pictures: &Path, count: usize) -> Result<()> {
         match self {
-            Self::Numbers { path, values } if values.len() != count => Err(Error::input(
+            Self::Numbers { path, values, .. } if values.len() != count => Err(Error::input(
                 path,
                 format!(
                     "has {} labels for the {count} pictures of {}",

@@ -350,7 +350,7 @@ fn idx_files_give_their_pictures_and_labels_packed_or_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = idx_pair(&folder, packed);
         let settings = ImportSettings {
-            labels: LabelSource::Beside,
+            labels: LabelSource::Beside(LabelRule::None),
             ..plain()
         };
         let pictures = import(&path, &settings).unwrap();
@@ -365,8 +365,15 @@ fn idx_files_give_their_pictures_and_labels_packed_or_not() {
         let class = |value: &str| ("class".to_owned(), value.to_owned());
         assert_eq!(classes, [class("7"), class("0"), class("7")]);
         assert!(import(&path, &plain()).unwrap().labels()[0].is_empty());
+        let names = LabelRule::names("item=a,b,c,d,e,f,g,h").unwrap();
+        let settings = ImportSettings {
+            labels: LabelSource::Beside(names),
+            ..plain()
+        };
+        let named = import(&path, &settings).unwrap();
+        assert_eq!(named.labels()[0], [("item".to_owned(), "h".to_owned())]);
         let kept = Pictures::import(&path, &settings, &|_, _| {}, &|name| name == "1").unwrap();
-        assert_eq!((kept.len(), kept.labels()[0][0].1.as_str()), (1, "0"));
+        assert_eq!((kept.len(), kept.labels()[0][0].1.as_str()), (1, "a"));
         assert_eq!(kept.bytes(0), pictures.bytes(1));
         let resized = import(&path, &sized("2x1")).unwrap();
         assert_eq!((resized.len(), resized.size().area()), (3, 2));
@@ -428,7 +435,7 @@ fn faulty_label_files_are_named() {
     let path = idx_pair(&folder, false);
     let labels = folder.path().join("t-labels.idx1-ubyte");
     let beside = ImportSettings {
-        labels: LabelSource::Beside,
+        labels: LabelSource::Beside(LabelRule::None),
         ..plain()
     };
     let good = idx_file(&[3], &[7, 0, 7]);
@@ -451,6 +458,16 @@ fn faulty_label_files_are_named() {
             "{reason:?}: {message}"
         );
     }
+    fs::write(&labels, good).unwrap();
+    let few = ImportSettings {
+        labels: LabelSource::Beside(LabelRule::names("item=a,b").unwrap()),
+        ..plain()
+    };
+    let message = fault(import(&path, &few));
+    assert!(
+        message.contains("the label 7") && message.contains("2 names"),
+        "{message}"
+    );
     fs::remove_file(&labels).unwrap();
     let message = fault(import(&path, &beside));
     assert!(
@@ -537,10 +554,10 @@ fn faulty_rows_are_named_by_file_row_and_column() {
 }
 
 fn table(folder: &TempDir, text: &str, pattern: Option<&str>) -> ImportSettings {
-    let pattern = pattern.map(|pattern| regex::Regex::new(pattern).unwrap());
+    let rule = pattern.map_or(LabelRule::None, |text| LabelRule::pattern(text).unwrap());
     let path = write(folder, "labels.csv", text.as_bytes());
     ImportSettings {
-        labels: LabelSource::File { path, pattern },
+        labels: LabelSource::File { path, rule },
         ..plain()
     }
 }
@@ -610,7 +627,7 @@ fn faulty_tables_are_named_by_row() {
     let settings = ImportSettings {
         labels: LabelSource::File {
             path: labels,
-            pattern: None,
+            rule: LabelRule::None,
         },
         ..plain()
     };

@@ -125,6 +125,9 @@ fn mean(values: &[f64]) -> f64 {
 impl PictureComparison {
     /// One sentence: what is wrong, the figures that show it, and what to do.
     pub fn remark(&self) -> String {
+        if self.frechet_floor.is_none() {
+            return "without training pictures there is no floor to compare with: give them with --trained-on".into();
+        }
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         let (copies, usual) = (self.copies.unwrap_or(0.0), self.copies_floor.unwrap_or(0.0));
         if copies > 0.05 + 2.0 * usual {

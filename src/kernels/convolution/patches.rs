@@ -101,12 +101,18 @@ impl Phase {
         self.taps[0] * self.taps[1] * self.channels
     }
 
+    /// Floats from one row of gathered pixels to the next: rows a power of two apart would share a few lines of the
+    /// first-level cache.
+    pub(super) fn stride(&self) -> usize {
+        self.depth().next_multiple_of(16) + 16
+    }
+
     /// Pixels of this phase in a picture.
     pub(super) fn pixels(&self) -> usize {
         self.count[0] * self.count[1]
     }
 
-    /// Writes what the pixels `rows` of the result are computed from, `[rows, depth]`: the source after a leaky ReLU with
+    /// Writes what the pixels `rows` of the result are computed from, `depth` floats every `stride`: the source after a leaky ReLU with
     /// this slope, and zeros outside of it. The rows count through all pictures of the source.
     pub(super) fn gather(
         &self,
@@ -142,8 +148,9 @@ multiversion! {
     fn gather(phase: &Phase, source: &[f32], rows: Range<usize>, slope: f32, patches: &mut [f32]) {
         let ([height, width], channels) = (phase.sides, phase.channels);
         let run = phase.taps[1] * channels;
-        let mut runs = patches.chunks_exact_mut(run.max(1));
-        for row in rows {
+        let depth = phase.depth();
+        for (row, patch) in rows.zip(patches.chunks_exact_mut(phase.stride())) {
+            let mut runs = patch[..depth].chunks_exact_mut(run.max(1));
             let (picture, pixel) = (row / phase.pixels(), row % phase.pixels());
             let picture = &source[picture * height * width * channels..][..height * width * channels];
             let [i, j] = [pixel / phase.count[1], pixel % phase.count[1]];

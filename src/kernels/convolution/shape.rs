@@ -40,6 +40,17 @@ impl Shape {
         self.kernel * self.kernel * self.channels[0]
     }
 
+    /// Whether it is a dense layer: pictures of one pixel.
+    pub(super) fn is_dense(self) -> bool {
+        self.sides == [1, 1] && self.kernel == 1 && self.padding == 0
+    }
+
+    /// Multiply-adds of a picture.
+    pub fn multiply_adds(&self) -> usize {
+        let [rows, columns] = self.narrow();
+        rows * columns * self.depth() * self.channels[1]
+    }
+
     /// Panics if a slice does not have the size of its pictures or weights.
     pub(super) fn check(self, wide: &[f32], narrow: &[f32], weight: &[f32]) {
         let [of_wide, of_narrow] = self.floats();

@@ -1,8 +1,9 @@
 use super::*;
 use crate::kernels::testing::{close, noise};
 
-/// Odd and even sides, kernels, strides and paddings; a kernel smaller than its stride; one channel and many.
-const SHAPES: [Shape; 7] = [
+/// Odd and even sides, kernels, strides and paddings; a kernel smaller than its stride; one channel and many; dense
+/// layers.
+const SHAPES: [Shape; 9] = [
     shape(2, [7, 5], [3, 4], 3, 1, 1),
     shape(3, [8, 8], [1, 17], 4, 2, 1),
     shape(1, [7, 9], [5, 1], 4, 2, 1),
@@ -10,6 +11,8 @@ const SHAPES: [Shape; 7] = [
     shape(1, [5, 5], [2, 2], 1, 2, 0),
     shape(5, [28, 28], [8, 32], 4, 2, 1),
     shape(2, [4, 4], [64, 33], 4, 1, 0),
+    shape(70, [1, 1], [130, 41], 1, 1, 0),
+    shape(3, [1, 1], [3, 150], 1, 1, 0),
 ];
 
 const fn shape(

@@ -32,7 +32,8 @@ impl<'a> View<'a> {
     }
 
     /// The part that begins at a row and a column.
-    pub(super) fn from(self, row: usize, column: usize) -> Self {
+    #[must_use]
+    pub fn from(self, row: usize, column: usize) -> Self {
         let at = row * self.row + column * self.column;
         Self {
             data: &self.data[at.min(self.data.len())..],

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::models::weights::{check_sizes, check_width};
-
-/// The slope of every leaky ReLU below zero.
-pub(crate) const SLOPE: f32 = 0.2;
+use crate::error::Result;
+use crate::models::layers::check_halvings;
+use crate::models::picture_numbers::planes;
+use crate::models::weights::check_sizes;
 
 /// The size of a GAN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,33 +38,12 @@ impl GanConfig {
             ("hidden", self.hidden, 8192),
         ];
         check_sizes("a GAN", &sizes)?;
-        check_width("the number of layers of channels", self.channels.len())?;
-        for &channels in &self.channels {
-            check_sizes("a GAN", &[("channels", channels, 4096)])?;
-        }
-        let shortest = self.width.min(self.height);
-        if shortest >> self.channels.len() == 0 {
-            return Err(Error::usage(format!(
-                "{} convolutions cannot halve a side of {shortest} pixels so often",
-                self.channels.len()
-            ))
-            .with_hint("give fewer channels, or larger pictures"));
-        }
-        Ok(())
+        check_halvings("a GAN", &self.channels, self.sides())
     }
 
-    /// Numbers of a pixel: one where all colours are grey, else three.
+    /// Numbers of a pixel.
     pub(crate) fn planes(&self) -> usize {
-        let grey = |color: &[u8; 3]| color[0] == color[1] && color[1] == color[2];
-        if self.colors.iter().all(grey) { 1 } else { 3 }
-    }
-
-    /// The numbers of each token, −1 for dark to 1 for bright, `[tokens, planes]`.
-    pub(crate) fn brightness(&self) -> Vec<f32> {
-        let planes = self.planes();
-        let of = |color: &[u8; 3]| color[..planes].to_vec();
-        let all = self.colors.iter().flat_map(of);
-        all.map(|value| f32::from(value) / 127.5 - 1.0).collect()
+        planes(&self.colors)
     }
 
     /// Height and width.

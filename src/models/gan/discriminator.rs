@@ -3,26 +3,24 @@
 use burn::module::Param;
 use burn::prelude::*;
 
-use crate::models::gan::config::{GanConfig, SLOPE};
+use crate::models::gan::config::GanConfig;
 use crate::models::gan::generator::{Generator, Noise};
 use crate::models::init::Init;
-use crate::models::layers::{Layer, dense, halvings, of};
+use crate::models::layers::{Layer, SLOPE, dense, of};
+use crate::models::picture_reader::PictureReader;
 use crate::ops::ConvolutionShape;
 
 /// Convolutions, then a dense layer, then a score; with leaky ReLUs between them. The score of a picture of a class adds
 /// the product of the class's vector with the features (Miyato & Koyama 2018, "cGANs with projection discriminator").
 #[derive(Module, Debug)]
 pub(crate) struct Discriminator {
-    /// The convolutions, then the dense layer.
-    layers: Vec<Layer>,
+    reader: PictureReader,
     /// `[hidden, 1]`; in an autoencoder `[hidden, noise]`.
     output: Layer,
     /// `[classes, hidden]`.
     classes: Option<Param<Tensor<2>>>,
     /// Of an autoencoder, from the code back to the picture.
     decoder: Option<Generator>,
-    #[module(skip)]
-    shapes: Vec<ConvolutionShape>,
     #[module(skip)]
     last: ConvolutionShape,
 }
@@ -31,7 +29,7 @@ pub(crate) struct Discriminator {
 pub(crate) struct Judged {
     /// The score of each picture, `[rows]`; of an autoencoder minus its mean absolute error.
     pub(crate) scores: Tensor<1>,
-    /// The outputs of the layers before their leaky ReLUs, `[rows, width]` each.
+    /// What the reader put out.
     trace: Vec<Tensor<2>>,
     /// Of the last layer: the score without classes, `[rows, 1]`, or an autoencoder's code.
     output: Tensor<2>,
@@ -46,16 +44,16 @@ impl Discriminator {
         reconstructs: bool,
         init: &mut Init,
     ) -> Self {
-        let mut shapes = halvings(config.sides(), config.planes(), &config.channels);
-        let narrowest = shapes[shapes.len() - 1].floats()[1];
-        shapes.push(dense(narrowest, config.hidden));
         let outputs = if reconstructs { config.noise } else { 1 };
         let last = dense(config.hidden, outputs);
         Self {
-            layers: shapes
-                .iter()
-                .map(|&shape| Layer::down(init, shape))
-                .collect(),
+            reader: PictureReader::new(
+                config.sides(),
+                config.planes(),
+                &config.channels,
+                config.hidden,
+                init,
+            ),
             output: Layer::down(init, last),
             classes: (classes > 0 && !reconstructs)
                 .then(|| init.dense([classes, config.hidden], config.hidden)),
@@ -66,7 +64,6 @@ impl Discriminator {
                 };
                 Generator::new(config, code, init)
             }),
-            shapes,
             last,
         }
     }
@@ -74,13 +71,8 @@ impl Discriminator {
     /// Judges pictures `[rows, height · width · planes]`, each of its classes `[rows, classes]`.
     pub(crate) fn judge(&self, pictures: &Tensor<2>, classes: Option<&Tensor<2>>) -> Judged {
         let [rows, _] = pictures.dims();
-        let mut x = pictures.clone();
-        let mut trace = Vec::with_capacity(self.layers.len());
-        for (index, (layer, shape)) in self.layers.iter().zip(&self.shapes).enumerate() {
-            let slope = if index == 0 { 1.0 } else { SLOPE };
-            x = layer.convolve(x, of(shape, rows), slope);
-            trace.push(x.clone());
-        }
+        let trace = self.reader.read(pictures);
+        let x = trace.last().expect("a dense layer");
         let output = self.output.convolve(x.clone(), of(&self.last, rows), SLOPE);
         let scores = match &self.decoder {
             Some(decoder) => {
@@ -91,7 +83,7 @@ impl Discriminator {
                 let error = (pictures.clone() - decoder.pictures(code)).abs();
                 error.mean_dim(1).neg()
             }
-            None => self.projected(&x, &output, classes),
+            None => self.projected(x, &output, classes),
         };
         Judged {
             scores: scores.reshape([rows]),
@@ -100,11 +92,13 @@ impl Discriminator {
         }
     }
 
-    /// The scores that the same pictures have with other classes, `[rows]`.
+    /// The scores that the first pictures have with other classes, `[rows]`; `classes` has a row for each of them.
     pub(crate) fn scores_as(&self, judged: &Judged, classes: &Tensor<2>) -> Tensor<1> {
+        let [rows, _] = classes.dims();
         let features = judged.trace.last().expect("a dense layer");
-        let scores = self.projected(features, &judged.output, Some(classes));
-        scores.reshape([judged.output.dims()[0]])
+        let [features, output] = [features, &judged.output].map(|x| x.clone().narrow(0, 0, rows));
+        let scores = self.projected(&features, &output, Some(classes));
+        scores.reshape([rows])
     }
 
     /// The score without classes, and the product of the classes' vector with the features, `[rows, 1]`.
@@ -126,8 +120,8 @@ impl Discriminator {
         Some(classes?.clone().matmul(table.val()))
     }
 
-    /// ∇ₓ of each picture's score, `[rows, height · width · planes]`, in first-order operations, so that a loss may depend on it:
-    /// from the last layer to the first, δ ← (δ Wᵀ) ⊙ φ′, where the slopes φ′ are constants.
+    /// ∇ₓ of each picture's score, `[rows, height · width · planes]`, in first-order operations, so that a loss may depend on
+    /// it.
     ///
     /// # Panics
     /// For an autoencoder, which no objective penalises.
@@ -139,20 +133,10 @@ impl Discriminator {
         if let Some(vectors) = self.vectors(classes) {
             delta = delta + vectors;
         }
-        let layers = self.layers.iter().zip(&self.shapes).zip(&judged.trace);
-        for ((layer, shape), output) in layers.rev() {
-            delta = layer.input_gradient(delta * slopes(output), of(shape, rows));
-        }
-        delta
+        self.reader.input_gradient(&judged.trace, delta)
     }
 }
 
 fn leaky(x: Tensor<2>) -> Tensor<2> {
     burn::tensor::activation::leaky_relu(x, f64::from(SLOPE))
-}
-
-/// The derivative of the leaky ReLU at `x`, as a constant.
-fn slopes(x: &Tensor<2>) -> Tensor<2> {
-    let above = x.clone().detach().greater_elem(0.0).float();
-    above * (1.0 - SLOPE) + SLOPE
 }

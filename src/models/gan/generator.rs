@@ -2,9 +2,9 @@
 
 use burn::prelude::*;
 
-use crate::models::gan::config::{GanConfig, SLOPE};
+use crate::models::gan::config::GanConfig;
 use crate::models::init::Init;
-use crate::models::layers::{Layer, dense, halvings, of};
+use crate::models::layers::{Layer, SLOPE, dense, halvings, of};
 use crate::ops::ConvolutionShape;
 
 /// Two dense layers, then transposed convolutions, with leaky ReLUs between them and tanh at the end.
@@ -44,7 +44,13 @@ impl Generator {
         Self {
             first: Layer::down(init, sizes[0]),
             second: Layer::down(init, sizes[1]),
-            convolutions: shapes.iter().map(|&shape| Layer::up(init, shape)).collect(),
+            convolutions: (1..=shapes.len())
+                .map(|nth| match shapes.len() - nth {
+                    // Pictures are grey at first, not noise that has to be unlearned.
+                    0 => Layer::up_small(init, shapes[nth - 1]),
+                    _ => Layer::up(init, shapes[nth - 1]),
+                })
+                .collect(),
             noise,
             sizes,
             shapes,
@@ -53,11 +59,8 @@ impl Generator {
 
     /// Multiply-adds of a picture.
     pub(super) fn multiply_adds(&self) -> usize {
-        let of = |shape: &ConvolutionShape| {
-            let [rows, columns] = shape.narrow();
-            rows * columns * shape.depth() * shape.channels[1]
-        };
-        self.sizes.iter().chain(&self.shapes).map(of).sum()
+        let shapes = self.sizes.iter().chain(&self.shapes);
+        shapes.map(ConvolutionShape::multiply_adds).sum()
     }
 
     /// The pictures of conditions `[rows, classes + noise]`: `[rows, height · width · planes]`, −1 for dark to 1 for bright.

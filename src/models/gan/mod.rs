@@ -83,6 +83,10 @@ impl Gan {
         &self.config
     }
 
+    pub(crate) fn has_classes(&self) -> bool {
+        self.classes > 0
+    }
+
     /// The same with other networks.
     pub(crate) fn with(&self, generator: Generator, discriminator: Discriminator) -> Self {
         Self {

@@ -64,6 +64,9 @@ pub struct AdversarialSettings {
     pub clip: f64,
     /// The distribution of noise.
     pub noise: NoiseKind,
+    /// Whether what the discriminator sees is shifted, flipped and brightened, as often as it knows training pictures by heart.
+    #[serde(default)]
+    pub augment: bool,
 }
 
 impl Objective {
@@ -101,6 +104,7 @@ impl Objective {
             },
             clip: if self == Self::Wgan { 0.01 } else { 0.0 },
             noise: NoiseKind::default(),
+            augment: false,
         }
     }
 

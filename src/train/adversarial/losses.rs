@@ -6,7 +6,7 @@ use burn::tensor::activation::softplus;
 use crate::models::Objective;
 
 /// What the discriminator minimises, `[1]`, without penalties. `real` and `made` are `[rows]`; `balance` is κ of BEGAN.
-pub(super) fn of_discriminator(
+pub fn of_discriminator(
     objective: Objective,
     real: Tensor<1>,
     made: Tensor<1>,
@@ -25,11 +25,7 @@ pub(super) fn of_discriminator(
 }
 
 /// What the generator minimises, `[1]`; `real` is used by `r3gan` alone.
-pub(super) fn of_generator(
-    objective: Objective,
-    real: Option<Tensor<1>>,
-    made: Tensor<1>,
-) -> Tensor<1> {
+pub fn of_generator(objective: Objective, real: Option<Tensor<1>>, made: Tensor<1>) -> Tensor<1> {
     match objective {
         Objective::Ns | Objective::Dragan => softplus(made.neg(), 1.0).mean(),
         Objective::Mm => softplus(made, 1.0).mean().neg(),

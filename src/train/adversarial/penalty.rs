@@ -19,12 +19,15 @@ pub(super) struct Penalty {
 }
 
 impl Penalty {
-    /// What is added to the loss of the discriminator, `[1]`, given real and made pictures as they were judged; `None` where
-    /// the objective has no penalty.
+    /// What is added to the loss of the discriminator, `[1]`; `None` where the objective has no penalty.
+    ///
+    /// * `pictures`: real and made ones; `judged`: both one after the other, and their classes.
+    /// * `classes`: of the real pictures, and of the made ones.
     pub(super) fn of(
         &self,
         net: &Discriminator,
-        [(real, judged_real), (made, judged_made)]: [(&Tensor<2>, &Judged); 2],
+        [real, made]: [&Tensor<2>; 2],
+        (judged, of_both): (&Judged, Option<&Tensor<2>>),
         classes: Option<&Tensor<2>>,
         random: &mut ChaCha8Rng,
     ) -> Option<Tensor<1>> {
@@ -33,10 +36,11 @@ impl Penalty {
         }
         match self.objective {
             Objective::R3gan => {
-                let squares = |judged| squared_norms(net.input_gradient(judged, classes)).mean();
+                let squares = squared_norms(net.input_gradient(judged, of_both));
                 // γ falls to a tenth over the run (Huang et al. 2024, appendix D).
                 let gamma = self.weight * 0.1_f64.powf(self.progress.clamp(0.0, 1.0));
-                Some((squares(judged_real) + squares(judged_made)) * (gamma / 2.0))
+                // γ/2 of the mean over real pictures and of that over made ones.
+                Some(squares.mean() * gamma)
             }
             Objective::WganGp => {
                 // Between a real and a made picture (Gulrajani et al. 2017, algorithm 1).
@@ -161,10 +165,15 @@ mod tests {
                     weight,
                     progress: 0.5,
                 };
-                let judged = [&real, &made].map(|pictures| net.judge(pictures, Some(&classes)));
-                let pairs = [(&real, &judged[0]), (&made, &judged[1])];
+                let both = Tensor::cat(vec![real.clone(), made.clone()], 0);
+                let twice = Tensor::cat(vec![classes.clone(), classes.clone()], 0);
+                let judged = net.judge(&both, Some(&twice));
                 let mut random = crate::base::rng::rng_stream(5, *b"penalty ", 0);
-                penalty.of(net, pairs, Some(&classes), &mut random).unwrap()
+                let of_both = (&judged, Some(&twice));
+                let pictures = [&real, &made];
+                penalty
+                    .of(net, pictures, of_both, Some(&classes), &mut random)
+                    .unwrap()
             };
             let gradients = of(&net).backward();
             let gradients = burn::optim::GradientsParams::from_grads(gradients, &net);

@@ -189,6 +189,7 @@ fn settings(report_every: u64, patience: u32) -> TrainerSettings {
         learning_rate: 0.01,
         warmup: 5,
         report_every,
+        first_report: 0,
         patience,
         word_dropout: 0.0,
         optimizer: OptimizerSettings::default(),

@@ -1,0 +1,64 @@
+/*! A batch of pictures as numbers on a device. */
+
+use std::ops::Range;
+
+use burn::prelude::*;
+
+use crate::models::Batch;
+use crate::models::picture_numbers::{brightness, planes};
+
+/// The numbers of each token, and where batches are put.
+pub(super) struct PictureNumbers {
+    planes: usize,
+    /// `[tokens, planes]`.
+    brightness: Vec<f32>,
+    device: Device,
+}
+
+/// Some pictures of a batch.
+pub(super) struct PictureBatch {
+    /// `[rows, height · width · planes]`, −1 for dark to 1 for bright.
+    pub(super) pixels: Tensor<2>,
+    /// `[rows, classes]`; `None` without classes.
+    pub(super) classes: Option<Tensor<2>>,
+    pub(super) rows: usize,
+}
+
+impl PictureNumbers {
+    /// For tokens of these colours.
+    pub(super) fn new(colors: &[[u8; 3]], device: Device) -> Self {
+        let planes = planes(colors);
+        Self {
+            planes,
+            brightness: brightness(colors, planes),
+            device,
+        }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The rows `rows` of a batch.
+    pub(super) fn of(&self, batch: &Batch, rows: Range<usize>) -> PictureBatch {
+        let count = rows.len();
+        let targets = &batch.targets[rows.start * batch.time..rows.end * batch.time];
+        let numbers = |&token: &i32| {
+            let token = usize::try_from(token).unwrap_or(0);
+            &self.brightness[token * self.planes..(token + 1) * self.planes]
+        };
+        let tensor = |values: Vec<f32>| {
+            let width = values.len() / count;
+            Tensor::from_data(TensorData::new(values, [count, width]), &self.device)
+        };
+        let classes = batch.condition.as_ref().map(|classes| {
+            let width = classes.len() / batch.rows;
+            tensor(classes[rows.start * width..rows.end * width].to_vec())
+        });
+        PictureBatch {
+            pixels: tensor(targets.iter().flat_map(numbers).copied().collect()),
+            classes,
+            rows: count,
+        }
+    }
+}
