@@ -55,6 +55,7 @@ fn stripes_are_learned_and_both_terms_of_the_bound_are_told() {
     for file in [
         "samples/step-0000600.png",
         "samples/step-0000600-reconstructions.png",
+        "samples/traversal.gif",
     ] {
         assert!(world.path("model").join(file).is_file(), "{file}");
     }
@@ -77,6 +78,15 @@ fn stripes_are_learned_and_both_terms_of_the_bound_are_told() {
     );
     assert!(number(&codes["importance_weighted_nll"]) < bound, "{found}");
     assert!(number(&codes["cost_of_another_code"]) > 1.0, "{found}");
+    let hand = &found["hand"];
+    for figure in ["slant", "thickness", "width"] {
+        assert!(number(&hand[figure]).abs() <= 1.0, "{found}");
+    }
+    let probed = number(&hand["class_from_code"]);
+    assert!(
+        (0.0..=1.0).contains(&probed) && number(&hand["chance"]) >= 0.5,
+        "{found}"
+    );
     let each = codes["kl_per_dimension"].as_array().unwrap();
     assert_eq!(each.len(), 4);
     let sum: f64 = each.iter().map(number).sum();

@@ -6,7 +6,7 @@ Pictures: import, encoding as sequences, export.
 Recurrent Neural Networks", 2016, §2); the tokens are indices into a [`Palette`], as in Hung-yi Lee's course of 2016.
 [`binarize`] makes grey pictures black and white, `augment` flips, shifts and recolours those to train on, and [`PictureDataset`] is what a model is trained on.
 [`ContactSheet`] arranges pictures in rows, `gif` animates the drawing of one, and `heatmap` shows the NLL of
-each pixel. [`Edits`] makes a picture's strokes longer, or adds a stray pixel.
+each pixel. [`Edits`] makes a picture's strokes longer, or adds a stray pixel; [`Strokes`] measures them.
 
 Colours are 8-bit sRGB. Pixels are in rows from the top, each row from the left.
 */
@@ -29,6 +29,7 @@ mod pixel_format;
 mod resize;
 mod size;
 pub mod statistics;
+mod strokes;
 mod summary;
 
 pub(crate) use augment::Augmentation;
@@ -45,4 +46,5 @@ pub use pictures::Pictures;
 pub use pixel_format::PixelFormat;
 pub use resize::Fit;
 pub use size::Size;
+pub use strokes::Strokes;
 pub use summary::Summary;

@@ -9,9 +9,11 @@ mod interpolation;
 mod line_selection;
 mod mixture;
 mod posteriors;
+mod probe;
 
 pub use gaussian::{Gaussian, Normals, draw_from_prior, standard_log_density};
 pub use interpolation::{Interpolation, interpolate, norm};
 pub use line_selection::{Choice, LineSelectionSettings, select_lines};
 pub use mixture::Mixture;
 pub use posteriors::{Posteriors, importance_weighted_nll, nearest_code};
+pub use probe::probe;

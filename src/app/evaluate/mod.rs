@@ -6,6 +6,7 @@ data.
 mod classifier;
 mod edits;
 mod generated;
+mod hand;
 mod interpolations;
 mod options;
 mod pictures;

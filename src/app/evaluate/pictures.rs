@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::classifier::{ClassifierEvaluation, Judge, JudgedPictures};
 use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
+use super::hand::{HandMeasures, hand};
 use super::options::EvaluateOptions;
 use crate::app::import::import_pictures;
 use crate::app::{Generated, Observer, OpenModel};
@@ -52,6 +53,9 @@ pub struct PictureEvaluation {
     /// Of an image VAE: the parts of the bound, and what its codes carry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codes: Option<ImageVaeMeasures>,
+    /// Of an image VAE with classes: what its codes say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hand: Option<HandMeasures>,
     /// With `--generated`: what the model generates, beside held-out pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated: Option<GeneratedPictures>,
@@ -194,6 +198,9 @@ impl fmt::Display for PictureEvaluation {
         }
         if let Some(codes) = &self.codes {
             write!(f, "\n\n{codes}")?;
+        }
+        if let Some(hand) = &self.hand {
+            write!(f, "\n{hand}")?;
         }
         if let Some(edits) = &self.edits {
             write!(f, "\n\n{edits}")?;
@@ -342,6 +349,7 @@ pub(super) fn evaluate(
         }
         _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
     };
+    let hand = hand(&net, form, &set, &conditions, &manifest.classes)?;
     let edits = edit_costs(&net, form, &set, &conditions, &device)?;
     let generated = match options.generated {
         None => None,
@@ -350,6 +358,7 @@ pub(super) fn evaluate(
     Ok(Found::Likelihood(PictureEvaluation {
         edits,
         codes,
+        hand,
         generated,
         ..measures(form, &set, known.as_deref(), &found)?
     }))
@@ -596,6 +605,7 @@ fn measures(
             fitted_to: found.fitted,
         }),
         edits: None,
+        hand: None,
         generated: None,
         codes: None,
         binarize: form.binarize.map_or(String::new(), |how| {

@@ -133,8 +133,11 @@ pub struct GanTraining {
 const SHEET: usize = 32;
 /// Pictures of a row of it.
 const COLUMNS: usize = 8;
-/// The width of a film in pixels.
+/// The longer side of a film in pixels.
 const FILM: u32 = 896;
+/// Numbers of a code that a report's film moves, and its frames.
+const TRAVERSED: usize = 8;
+const FRAMES: usize = 13;
 /// Completed pictures at a report.
 const COMPLETED: usize = 6;
 /// Reconstructed pictures at a report of a VAE.
@@ -557,6 +560,9 @@ impl TrainingData for PictureTrainingData<'_> {
         if model.pictures().is_some() {
             self.write_growth(base.parent().unwrap_or(base), step)?;
         }
+        if let Some(latent) = model.latent() {
+            self.write_traversal(model, latent, &base.with_file_name("traversal.gif"))?;
+        }
         if self.training < self.set.count() && model.sequence().is_some() {
             let (sheet, what) = match model.latent() {
                 Some(latent) => (self.reconstruct_some(model, latent)?, "reconstructions"),
@@ -714,6 +720,29 @@ impl PictureTrainingData<'_> {
         let rows = truths.into_iter().zip(made.chunks(WAYS));
         let rows = rows.map(|(truth, made)| (truth, made.iter().map(|m| codec.paint(m)).collect()));
         Ok(ContactSheet::completions(rows.collect(), given))
+    }
+
+    /// A film of the first numbers of a code, a row each, which move from −2 to 2 while the others are 0.
+    fn write_traversal(&self, model: &Model, latent: &dyn LatentModel, path: &Path) -> Result<()> {
+        let rows = latent.latent().min(TRAVERSED);
+        let classes = &self.conditions[0];
+        let code = |frame: usize, row: usize| {
+            let mut code = vec![0.0; latent.latent()];
+            code[row] = 4.0 * frame as f32 / (FRAMES - 1) as f32 - 2.0;
+            [&classes[..], &code].concat()
+        };
+        let conditions = (0..FRAMES).flat_map(|frame| (0..rows).map(move |row| (frame, row)));
+        let conditions = conditions.map(|(frame, row)| code(frame, row)).collect();
+        let likeliest = PixelSampling {
+            temperature: 0.0,
+            seed: 0,
+        };
+        let made = decode(model, conditions, likeliest, self.format)?;
+        let codec = &self.format.codec;
+        let frames: Vec<Vec<&Indexed>> =
+            made.chunks(rows).map(|row| row.iter().collect()).collect();
+        let scale = (FILM / codec.size().height() / rows as u32).max(1);
+        gif::write_film(&frames, codec.palette(), scale, path)
     }
 
     /// A film of the sheets at steps 100, 200, 500, 1000 and so on, and of the last one.
