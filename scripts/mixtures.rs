@@ -2,7 +2,7 @@
 //! it deep and structured, 2018): a VAE puts points between the modes, a GAN may lose modes. Prints how many modes are found
 //! and how many points are near one (Lin et al. 2018, "PacGAN", §4.1), and draws both.
 //!
-//! usage: mixtures SHEET.png [OBJECTIVE] [RUNS] [STEPS]     (default: r3gan 10 6000)
+//! usage: mixtures SHEET.png [OBJECTIVE] [RUNS] [STEPS]     (default: r3gan 10 10000)
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
@@ -23,9 +23,9 @@ use ensuite::internals::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SLOPE: f64 = 0.2;
-const HIDDEN: usize = 128;
+const HIDDEN: usize = 64;
 const NOISE: usize = 2;
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 /// Points that are judged.
 const POINTS: usize = 2500;
 /// γ of r3gan at the start, which falls to a tenth.
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let objective = Objective::named(arguments.get(1).map_or("r3gan", String::as_str))?;
     let number = |at: usize, usual: u64| arguments.get(at).map_or(Ok(usual), |text| text.parse());
-    let (runs, steps) = (number(2, 10)?, number(3, 6000)?);
+    let (runs, steps) = (number(2, 10)?, number(3, 10_000)?);
     let ring = (0..8).map(|mode| TAU * f64::from(mode) / 8.0);
     let grid = (0..25).map(|mode| [mode / 5, mode % 5].map(|at| 2.0 * f64::from(at) - 4.0));
     let mixtures = [
@@ -129,7 +129,7 @@ impl std::fmt::Display for Found {
 }
 
 impl Mixture {
-    /// Points of the mixture, in units in which most are within −1 and 1.
+    /// Points of the mixture, in units in which a network learns them fast: most are within −6 and 6.
     fn points(&self, count: usize, purpose: [u8; 8], item: u64) -> Vec<f32> {
         let mut normals = Normals::new(purpose, 1, item);
         let numbers = normals.code(3 * count);
@@ -146,7 +146,7 @@ impl Mixture {
     }
 
     fn scale(&self) -> f64 {
-        0.7 * self.reach
+        0.15 * self.reach
     }
 
     fn judge(&self, points: &[f32]) -> Found {
@@ -183,7 +183,7 @@ impl Mixture {
             |purpose, step| tensor(Normals::new(purpose, seed, step).code(BATCH * NOISE), NOISE);
         for step in 0..steps {
             let progress = step as f64 / steps as f64;
-            let rate = 1e-3 * (1.0 - progress).max(0.01);
+            let rate = 2e-3 * (1.0 - progress).max(0.01);
             let real = tensor(self.points(BATCH, *b"batch   ", seed << 32 | step), 2);
             let made = generator.of(&noise(*b"noise  D", step)).output.detach();
             let both = Tensor::cat(vec![real.clone(), made], 0);
@@ -221,7 +221,8 @@ impl Mixture {
         let mut vae = Vae {
             encoder: Mlp::new(&[2, HIDDEN, HIDDEN, HIDDEN, 2 * NOISE], &mut random),
             decoder: Mlp::new(&[NOISE, HIDDEN, HIDDEN, HIDDEN, 2], &mut random),
-            log_deviation: Param::from_tensor(Tensor::zeros([1], &device())),
+            // From 1 on, the code would never be used.
+            log_deviation: Param::from_tensor(Tensor::full([1], -2.5, &device())),
         };
         let mut optimizer = AdamW::new(&vae);
         let settings = OptimizerSettings::default();

@@ -8,6 +8,7 @@ use crate::base::rng::rng_stream;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::{Error, Result};
 use crate::latent::draw_from_prior;
+use crate::models::ModelSpec;
 use crate::sequence::{Item, Sampler, Sampling, Token};
 
 /// A new seed, short enough to type.
@@ -32,7 +33,7 @@ pub(crate) fn labels_of_item(
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SamplingOptions {
     /// Divides the logits: below 1 prefers likely tokens, 0 always takes the likeliest. 0.8 for the samples of a sound model
-    /// of two tiers where it is missing, else 1.
+    /// of two tiers where it is missing, 0 for an image VAE whose pixels are independent given the code, else 1.
     pub temperature: Option<f32>,
     /// Keeps the k likeliest tokens.
     pub top_k: Option<usize>,
@@ -50,8 +51,19 @@ const MIN_P_OF_COLORS: f32 = 0.002;
 const SAMPLE_TEMPERATURE: f32 = 0.8;
 
 impl SamplingOptions {
-    /// The settings for a medium.
-    pub(crate) fn settings(&self, medium: &Medium) -> Sampling {
+    /// The settings for a model.
+    pub(crate) fn settings(&self, manifest: &ModelManifest) -> Sampling {
+        let mut settings = self.of_medium(&manifest.medium);
+        let independent = matches!(&manifest.recipe.model,
+            ModelSpec::ImageVae { network, .. } if network.decoder.is_none());
+        if independent && self.temperature.is_none() {
+            // Drawn one by one, pixels that are independent given the code are noise on the picture.
+            settings.temperature = 0.0;
+        }
+        settings
+    }
+
+    fn of_medium(&self, medium: &Medium) -> Sampling {
         let filtered = self.top_k.is_some() || self.top_p.is_some() || self.min_p.is_some();
         let (temperature, min_p) = match medium {
             Medium::Sound(sound) if sound.frames.is_some() => (SAMPLE_TEMPERATURE, None),
@@ -94,7 +106,7 @@ pub(crate) fn items(
     prompt: &[Token],
 ) -> Result<(Vec<Item>, Vec<String>)> {
     let classes = &model.manifest.classes;
-    let sampling = sampling.settings(&model.manifest.medium);
+    let sampling = sampling.settings(&model.manifest);
     (0..number)
         .map(|item| {
             let labels = labels_of_item(classes, given, seed, item);
@@ -165,12 +177,12 @@ mod tests {
         let colors = pictures(Palette::new(vec![[0; 3], [200, 0, 0]]).expect("two colours"));
         let plain = SamplingOptions::default();
         let greys = pictures(Palette::binary());
-        assert_eq!(plain.settings(&greys), Sampling::default());
+        assert_eq!(plain.of_medium(&greys), Sampling::default());
         let cool = SamplingOptions {
             temperature: Some(0.7),
             ..plain
         };
-        let settings = cool.settings(&colors);
+        let settings = cool.of_medium(&colors);
         assert_eq!(
             (settings.temperature, settings.min_p),
             (0.7, Some(MIN_P_OF_COLORS))
@@ -189,7 +201,7 @@ mod tests {
                 ..plain
             },
         ] {
-            assert_eq!(asked.settings(&colors).min_p, asked.min_p);
+            assert_eq!(asked.of_medium(&colors).min_p, asked.min_p);
         }
     }
 }

@@ -72,7 +72,7 @@ impl OpenModel {
     }
 
     fn settings(&self, making: &Making<'_>, item: Option<usize>) -> Settings {
-        let sampling = making.sampling.settings(&self.manifest.medium);
+        let sampling = making.sampling.settings(&self.manifest);
         let filters = [
             ("top-k", sampling.top_k.map(|k| k.to_string())),
             ("top-p", sampling.top_p.map(|p| p.to_string())),

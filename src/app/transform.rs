@@ -56,7 +56,7 @@ impl OpenModel {
         let seed = options.seed.unwrap_or_else(fresh_seed);
         let labels = labels_of_item(classes, &options.classes, seed, 0);
         let condition = self.manifest.condition(&labels)?;
-        let sampling = options.sampling.settings(&self.manifest.medium);
+        let sampling = options.sampling.settings(&self.manifest);
         let mut item = Item {
             sampler: Sampler::new(sampling, seed, 0)?,
             stream: Some(tiers.stream_of(&tokens, options.change, condition.as_deref())),

@@ -20,7 +20,7 @@ pub(super) struct DeviceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub(super) struct SamplingArgs {
-    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest [default: 1, and 0.8 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch]
+    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest [default: 1; 0.8 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch; 0 for an image VAE whose pixels are independent]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Draw from the K likeliest tokens only

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::eval::{order_zero, pixel_baselines, pixel_mixture};
 use crate::image::judge::{PictureComparison, PictureProfile, compare};
 use crate::image::{
-    ImportSettings, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
+    ImportSettings, Labelled, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
 };
 use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_density};
 use crate::models::{
@@ -554,7 +554,17 @@ fn training(
     };
     match &options.trained_on {
         Some(path) => {
-            let known = import_pictures(path, settings, observer)?;
+            // A file of labels that was given is that of the other pictures.
+            let beside = form.labelled == Labelled::Beside;
+            let labels = match beside {
+                true => label_source(form.labelled, &model.manifest.labels, None)?,
+                false => settings.labels.clone(),
+            };
+            let settings = ImportSettings {
+                labels,
+                ..settings.clone()
+            };
+            let known = import_pictures(path, &settings, observer)?;
             if fingerprint(&known) != model.manifest.split.hash {
                 return Err(Error::input(
                     path,

@@ -214,7 +214,7 @@ impl Ready {
         let condition = model.manifest.condition(&labels)?;
         model.check_frame_options(options.frame_temperature, options.change)?;
         let tiers = model.tiers()?;
-        let sampling = options.sampling.settings(&model.manifest.medium);
+        let sampling = options.sampling.settings(&model.manifest);
         let sampler = Sampler::new(sampling, seed, 0)?;
         let net = model.load(&Device::flex())?;
         let mut stepper = precision::stepper(&net, &model.manifest, options.precision, 1)?;

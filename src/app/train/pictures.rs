@@ -589,7 +589,7 @@ impl PictureTrainingData<'_> {
             condition_of(manifest, &labels, seed, step * 1000 + item)
         };
         let condition = condition.cloned().map(Some).map_or_else(drawn, Ok)?;
-        let sampling = SamplingOptions::default().settings(&manifest.medium);
+        let sampling = SamplingOptions::default().settings(manifest);
         Ok(Item {
             stream: None,
             sampler: Sampler::new(sampling, seed, step * 1000 + item)?,

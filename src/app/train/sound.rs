@@ -333,7 +333,7 @@ impl TrainingData for SoundTrainingData<'_> {
         let seed = manifest.recipe.seed;
         let labels = labels_of_item(&manifest.classes, &[], seed, step);
         let condition = manifest.condition(&labels)?;
-        let sampling = SamplingOptions::default().settings(&manifest.medium);
+        let sampling = SamplingOptions::default().settings(manifest);
         let mut item = Item {
             sampler: Sampler::new(sampling, seed, step)?,
             condition,
