@@ -654,7 +654,7 @@ fn models_are_fetched_and_found_by_name() {
 }
 
 /// An IDX file: its sizes, and its bytes.
-fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, sizes.len() as u8];
     for size in sizes {
         file.extend(size.to_be_bytes());

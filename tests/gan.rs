@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::OnceLock;
 
 use crate::cli::{kill_once_there_is, refuse, succeed};
+use crate::fetch::idx;
 use crate::pictures::{SIDE, World, like_above, read};
 
 /// Settings under which a GAN learns stripes in seconds.
@@ -258,4 +259,52 @@ fn a_classifier_names_classes_and_judges_what_is_made() {
     let wrong = ["eval", &model, &pictures, "--judge", &model];
     refuse(&wrong, 1, &["is not a classifier", "train classifier"]);
     assert!(!world.path("none.png").exists());
+}
+
+#[test]
+fn labels_of_an_idx_file_have_names_and_a_test_set_its_own_labels() {
+    let world = world();
+    let labels: Vec<u8> = (0..40).map(|number| number % 2).collect();
+    let pixels: Vec<u8> = labels.iter().flat_map(|label| [label * 255; 64]).collect();
+    for (part, count) in [("train", 40_u32), ("test", 20)] {
+        let pictures = idx(&[count, 8, 8], &pixels[..count as usize * 64]);
+        let path = |kind: &str| world.path(&format!("{part}-{kind}-ubyte.gz"));
+        fs::write(path("images-idx3"), pictures).unwrap();
+        fs::write(
+            path("labels-idx1"),
+            idx(&[count], &labels[..count as usize]),
+        )
+        .unwrap();
+    }
+    let (train, model) = (
+        world.text("train-images-idx3-ubyte.gz"),
+        world.text("named"),
+    );
+    let common = [
+        "train",
+        "classifier",
+        &train,
+        "--out",
+        &model,
+        "--labels",
+        "beside",
+    ];
+    let few = [&common[..], &["--label-names", "item=dark"]].concat();
+    refuse(&few, 1, &["the label 1", "gives 1 names"]);
+    let both = ["--label-names", "item=dark,bright", "--steps", "60"];
+    succeed(&[&common[..], &both].concat());
+    let (test, its) = (
+        world.text("test-images-idx3-ubyte.gz"),
+        world.text("test-labels-idx1-ubyte.gz"),
+    );
+    let eval = [
+        "eval",
+        &model,
+        &test,
+        "--labels",
+        &its,
+        "--trained-on",
+        &train,
+    ];
+    assert!(succeed(&eval).contains("item=bright"));
 }

@@ -556,9 +556,10 @@ fn training(
         Some(path) => {
             // A file of labels that was given is that of the other pictures.
             let beside = form.labelled == Labelled::Beside;
-            let labels = match beside {
-                true => label_source(form.labelled, &model.manifest.labels, None)?,
-                false => settings.labels.clone(),
+            let labels = if beside {
+                label_source(form.labelled, &model.manifest.labels, None)?
+            } else {
+                settings.labels.clone()
             };
             let settings = ImportSettings {
                 labels,
