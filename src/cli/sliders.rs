@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::app::Label;
 use crate::app::{
-    Axes, Making, OpenModel, SamplingOptions, SlidersOptions, check_rows_output, fresh_seed,
+    Axes, Dataset, Making, OpenModel, SamplingOptions, SlidersOptions, check_rows_output,
+    fresh_seed,
 };
 use crate::cli::arguments::{MetadataArgs, parse_label};
 use crate::cli::terminal::Terminal;
@@ -75,7 +76,10 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
         range: args.range,
         steps: args.steps as usize,
         from: args.from,
-        data: args.data,
+        data: args
+            .data
+            .map(|data| Ok(Dataset::locate(&data)?.path))
+            .transpose()?,
         classes: args.classes,
         temperature: args.temperature,
         seed: args.seed.unwrap_or_else(fresh_seed),
