@@ -316,6 +316,37 @@ fn the_device_plays_what_generate_writes() {
 }
 
 #[test]
+fn training_plays_each_reports_sample() {
+    if !can_listen() {
+        return;
+    }
+    let world = World::new();
+    let more = [
+        "--steps",
+        "2",
+        "--sample-rate",
+        "48000",
+        "--force",
+        "--listen",
+    ];
+    let arguments = world.training("listened", &more);
+    let hear = || {
+        let server = Server::start();
+        let mut command = ensuite(&arguments);
+        let (code, _, said) = outcome(server.home.inside(&mut command));
+        assert_eq!(code, 0, "{said}");
+        if !server.catches_up() {
+            return 0.0;
+        }
+        let made = samples(&world.path("listened/samples/step-0000002.wav"));
+        heard_as(&server.heard(), &made).0
+    };
+    // On a busy machine the server or its listener loses samples now and then.
+    let heard = (0..4).map(|_| hear()).find(|&whole| whole > 0.9);
+    assert!(heard.is_some(), "the sample was not heard");
+}
+
+#[test]
 fn with_two_tiers_the_device_plays_what_generate_writes() {
     if !can_listen() {
         return;

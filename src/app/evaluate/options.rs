@@ -25,7 +25,8 @@ pub struct EvaluateOptions {
     pub generated: Option<u64>,
     /// Sentence VAE: how many interpolations to evaluate too.
     pub walks: Option<u64>,
-    /// Sentence VAE: a language model that measures how natural interpolated lines are.
+    /// What judges what is made. Pictures: a classifier. Sentence VAE: a language model that measures how natural interpolated
+    /// lines are.
     pub judge: Option<PathBuf>,
     /// Sentence VAE: whether the importance-weighted likelihood counts all sentences.
     pub whole: bool,
