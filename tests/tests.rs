@@ -1,6 +1,7 @@
 //! Everything that is tested from outside; what a single file promises is tested beside it in `src`.
 
 mod cli;
+mod colorizer;
 mod documentation;
 mod fetch;
 mod floors;

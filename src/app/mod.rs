@@ -4,6 +4,7 @@ The use cases, one file each: plain option structs in, events through an [`Obser
 Nothing here parses arguments, prints or exits.
 */
 
+mod colorize;
 mod complete;
 mod corpora;
 mod devices;

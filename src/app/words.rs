@@ -13,6 +13,9 @@ pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
             "judge a model's pictures with: ensuite eval MODEL DATA --judge {model} --generated 1000"
         );
     }
+    if let ModelSpec::Colorizer { .. } = manifest.recipe.model {
+        return format!("colour a picture with: ensuite complete {model} grey.png -o colour.png");
+    }
     let latent = manifest.recipe.model.latent().is_some();
     if latent && matches!(manifest.medium, Medium::Pictures(_)) {
         return format!("move its sliders with: ensuite sliders {model} -o sliders.png");

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use crate::app::Label;
-use crate::app::{CompleteOptions, Making, OpenModel, check_picture_output};
+use crate::app::{CompleteOptions, Making, OpenModel, SamplingOptions, check_picture_output};
 use crate::cli::arguments::{MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 
 /// Complete a picture of which a part is given
 ///
-/// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept exactly.
+/// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept exactly. A model that was
+/// trained with --to color is given the grey of a picture, and completes it with colours: one picture, of any size.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model folder, or the name of a model
@@ -20,9 +21,9 @@ pub(super) struct Args {
     /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The share of its pixels, from the top, that is given
-    #[arg(long, default_value_t = 0.5, allow_negative_numbers = true)]
-    keep: f64,
+    /// The share of its pixels, from the top, that is given [default: 0.5]
+    #[arg(long, allow_negative_numbers = true)]
+    keep: Option<f64>,
     /// How many continuations [default: 5; 1 with --gif]
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     number: Option<u64>,
@@ -47,11 +48,55 @@ pub(super) struct Args {
     sampling: SamplingArgs,
 }
 
+/// Colours the picture.
+fn color(args: &Args, model: &OpenModel, words: &[String], terminal: &mut Terminal) -> Result<()> {
+    let sampling = args.sampling.sampling();
+    for (option, given) in [
+        ("--keep", args.keep.is_some()),
+        ("-n", args.number.is_some()),
+        ("--class", !args.classes.is_empty()),
+        ("--strict", args.strict),
+        ("--gif", args.gif),
+        ("--precision", args.precision.is_some()),
+        ("--seed", args.sampling.seed.is_some()),
+        (
+            "--temperature and the like",
+            sampling != SamplingOptions::default(),
+        ),
+    ] {
+        if given {
+            let what = format!("{option} does not apply to a model that colours pictures");
+            return Err(Error::usage(what).with_hint("omit it"));
+        }
+    }
+    model.color_file(&args.image, &args.output, args.scale)?;
+    if !args.metadata.no_metadata {
+        let making = Making {
+            command: words,
+            seed: 0,
+            sampling,
+            classes: &[],
+            one_item_each: false,
+        };
+        model.sign(std::slice::from_ref(&args.output), &making)?;
+    }
+    terminal.say(format!(
+        "{}: the grey is that of {}",
+        args.output.display(),
+        args.image.display()
+    ));
+    Ok(())
+}
+
 pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
+    let model = OpenModel::open(&args.model)?;
+    if model.colors_pictures() {
+        return color(&args, &model, words, terminal);
+    }
     let defaults = CompleteOptions::new(args.image);
     let number = if args.gif { 1 } else { defaults.number };
     let options = CompleteOptions {
-        keep: args.keep,
+        keep: args.keep.unwrap_or(defaults.keep),
         number: args.number.unwrap_or(number),
         classes: args.classes,
         strict: args.strict,
@@ -63,7 +108,6 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
     if args.gif && options.number > 1 {
         return Err(Error::usage("--gif shows one picture being drawn").with_hint("omit -n"));
     }
-    let model = OpenModel::open(&args.model)?;
     check_picture_output(&model, &args.output, args.gif, args.scale)?;
     let completion = model.complete(&options, terminal)?;
     if args.gif {

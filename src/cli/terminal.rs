@@ -182,11 +182,11 @@ pub(super) fn print_json(data: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(data).expect("our data is JSON"))
 }
 
-/// The loss of a step in bits a token; of a network that predicts no token in nats, or as a bare number.
+/// The loss of a step in bits a token; of a network that predicts no token in its own unit, or as a bare number.
 fn loss(value: f64, unit: &str, token: &str) -> String {
     match unit {
         "" => format!("loss {value:.3}"),
-        "nats" => format!("{value:.3} nats"),
+        "nats" | "of 255" => format!("{value:.3} {unit}"),
         _ => format!("{value:.3} bits/{token}"),
     }
 }

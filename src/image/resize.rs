@@ -24,6 +24,12 @@ pub enum Fit {
 }
 
 impl Picture {
+    /// The whole picture resized to this size, whatever its shape.
+    #[must_use]
+    pub fn stretched(&self, width: u32, height: u32) -> Self {
+        resample(self, width, height)
+    }
+
     /// The picture resized to this size, which is a copy when it has that size or no pixels.
     #[must_use]
     pub fn fitted(&self, size: Size, fit: Fit, background: Color) -> Self {

@@ -6,6 +6,7 @@ variant in both, a preset in [`crate::train::Recipe`].
 mod batch;
 mod batched_stepper;
 pub mod classifier;
+pub mod colorizer;
 mod cpu_stepper;
 mod dropout;
 mod elbo_settings;
@@ -37,6 +38,8 @@ pub use batch::{Batch, nll};
 pub(crate) use batch::{forecasts, input, nll_of_logits, nll_per_sequence};
 pub(crate) use classifier::likeliest;
 pub use classifier::{Classified, Classifier, ClassifierConfig};
+pub use colorizer::{Colorizer, ColorizerConfig, ColorizerSettings, color_of, grey_of_color};
+pub(crate) use colorizer::{PatchDiscriminator, UNet, coloured, grey_of};
 pub use elbo_settings::ElboSettings;
 pub use gan::{AdversarialSettings, Gan, GanConfig, NoiseKind, Objective};
 pub(crate) use gan::{Discriminator, Generator, Judged};
@@ -93,6 +96,13 @@ pub enum ModelSpec {
         /// Its sizes.
         network: ClassifierConfig,
     },
+    /// A network that colours grey pictures, and a discriminator.
+    Colorizer {
+        /// The sizes of both.
+        network: ColorizerConfig,
+        /// How they are trained.
+        adversarial: ColorizerSettings,
+    },
 }
 
 /// An autoregressive network and its sizes.
@@ -129,6 +139,9 @@ impl ModelSpec {
             Self::Classifier { network } => {
                 Classifier::new(network.clone(), &interface, seed, device).map(Model::Classifier)
             }
+            Self::Colorizer { network, .. } => {
+                Colorizer::new(network.clone(), seed, device).map(Model::Colorizer)
+            }
         }
     }
 
@@ -155,6 +168,13 @@ impl ModelSpec {
                 adversarial.validate()
             }
             Self::Classifier { network } => network.validate(),
+            Self::Colorizer {
+                network,
+                adversarial,
+            } => {
+                network.validate()?;
+                adversarial.validate()
+            }
         }
     }
 
@@ -166,6 +186,7 @@ impl ModelSpec {
             Self::ImageVae { .. } => "image-vae",
             Self::Gan { .. } => "gan",
             Self::Classifier { .. } => "classifier",
+            Self::Colorizer { .. } => "colorizer",
         }
     }
 
@@ -174,7 +195,10 @@ impl ModelSpec {
         match self {
             Self::Sequence { network } => network.receptive_field(),
             Self::SentenceVae { .. } => None,
-            Self::ImageVae { .. } | Self::Gan { .. } | Self::Classifier { .. } => Some(0),
+            Self::ImageVae { .. }
+            | Self::Gan { .. }
+            | Self::Classifier { .. }
+            | Self::Colorizer { .. } => Some(0),
         }
     }
 
@@ -191,7 +215,7 @@ impl ModelSpec {
     /// Dimensions of a latent code, or of the noise of a GAN; `None` for models without a latent space.
     pub fn latent(&self) -> Option<usize> {
         match self {
-            Self::Sequence { .. } | Self::Classifier { .. } => None,
+            Self::Sequence { .. } | Self::Classifier { .. } | Self::Colorizer { .. } => None,
             Self::Gan { network, .. } => Some(network.noise),
             Self::SentenceVae { network, .. } => Some(network.latent),
             Self::ImageVae { network, .. } => Some(network.latent),
@@ -255,6 +279,8 @@ pub enum Model {
     Gan(Gan),
     /// A classifier of pictures.
     Classifier(Classifier),
+    /// A network that colours grey pictures, and a discriminator.
+    Colorizer(Colorizer),
 }
 
 impl Model {
@@ -266,7 +292,7 @@ impl Model {
             Self::Recurrent(net) => net,
             Self::SentenceVae(net) => net,
             Self::ImageVae(net) => net,
-            Self::Gan(_) | Self::Classifier(_) => return None,
+            Self::Gan(_) | Self::Classifier(_) | Self::Colorizer(_) => return None,
         })
     }
 
@@ -284,9 +310,9 @@ impl Model {
     /// The model as one with a latent space, if it has one.
     pub fn latent(&self) -> Option<&dyn LatentModel> {
         match self {
-            Self::WaveNet(_) | Self::Recurrent(_) | Self::Gan(_) | Self::Classifier(_) => None,
             Self::SentenceVae(vae) => Some(vae),
             Self::ImageVae(vae) => Some(vae),
+            _ => None,
         }
     }
 
@@ -294,6 +320,7 @@ impl Model {
     pub fn multiply_adds_per_token(&self) -> usize {
         match self {
             Self::Classifier(net) => net.multiply_adds().div_ceil(net.pixels()),
+            Self::Colorizer(net) => net.multiply_adds().div_ceil(net.pixels()),
             Self::Gan(gan) => gan.multiply_adds_per_pixel(),
             _ => self
                 .sequence()

@@ -3,7 +3,6 @@ Adversarial training, the task of a GAN (Goodfellow et al. 2014, algorithm 1): s
 generator fixed, then one of the generator with the discriminator fixed.
 */
 
-mod augment;
 mod losses;
 mod penalty;
 
@@ -20,12 +19,12 @@ use crate::models::{
     AdversarialSettings, Batch, Discriminator, Gan, Generator, Judged, Model, Objective,
     PictureGenerator, device_of, parameters, with_values,
 };
+use crate::train::augment::{self, Augment};
 use crate::train::learner::Learner;
-use crate::train::picture_batch::{PictureBatch, PictureNumbers};
+use crate::train::picture_batch::{self, PictureBatch, PictureNumbers};
 use crate::train::{
     DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
-use augment::Augment;
 pub use losses::{of_discriminator as loss_of_discriminator, of_generator as loss_of_generator};
 use penalty::Penalty;
 
@@ -252,10 +251,7 @@ impl<'a> AdversarialTask<'a> {
         let (mut pictures, mut classes, mut first) = (Vec::new(), Vec::new(), None);
         for batch in held_out.pass() {
             let batch = batch?;
-            for targets in batch.targets.chunks(batch.time) {
-                let color = |&token: &i32| config.colors[usize::try_from(token).unwrap_or(0)];
-                pictures.push(targets.iter().map(color).collect());
-            }
+            pictures.extend(picture_batch::pictures(&batch, &config.colors));
             first = first.or_else(|| Some(numbers.of(&batch, 0..batch.rows)));
             let condition = batch.condition.unwrap_or_default();
             let width = condition.len() / batch.rows.max(1);

@@ -8,7 +8,9 @@ The [`Trainer`] runs a [`Task`]; nothing here knows a medium or a file. A medium
 mod adamw_gpu;
 mod adversarial;
 mod all_reduce;
+mod augment;
 mod classification;
+mod colorization;
 mod data_parallel;
 mod elbo;
 mod learner;
@@ -26,6 +28,7 @@ mod trainer;
 
 pub use adversarial::{AdversarialTask, loss_of_discriminator, loss_of_generator};
 pub use classification::ClassificationTask;
+pub use colorization::{ColorizationTask, mean_difference};
 pub use data_parallel::data_parallel;
 pub use elbo::ElboTask;
 pub(crate) use elbo::{measure_elbo, mutual_information};

@@ -24,6 +24,13 @@ pub(super) struct PictureBatch {
     pub(super) rows: usize,
 }
 
+/// The pictures of a batch whose tokens have these colours: red, green and blue of each pixel, row by row.
+pub(super) fn pictures(batch: &Batch, colors: &[[u8; 3]]) -> impl Iterator<Item = Vec<[u8; 3]>> {
+    let color = |&token: &i32| colors[usize::try_from(token).unwrap_or(0)];
+    let rows = batch.targets.chunks(batch.time);
+    rows.map(move |targets| targets.iter().map(color).collect())
+}
+
 impl PictureNumbers {
     /// For tokens of these colours.
     pub(super) fn new(colors: &[[u8; 3]], device: Device) -> Self {

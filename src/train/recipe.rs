@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::audio::frames::SLOTS;
 use crate::error::{Error, Result};
 use crate::models::{
-    Batch, ClassifierConfig, ElboSettings, GanConfig, ImageDecoder, ImageVaeConfig, Model,
-    ModelSpec, Objective, RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceConfig, Size,
-    WaveNetConfig,
+    Batch, ClassifierConfig, ColorizerConfig, ColorizerSettings, ElboSettings, GanConfig,
+    ImageDecoder, ImageVaeConfig, Model, ModelSpec, Objective, RecurrentCell, RecurrentConfig,
+    SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
 };
 use crate::train::{
-    AdversarialTask, BoxedTask, ClassificationTask, DataLoader, ElboTask, LikelihoodTask,
-    OptimizerSettings, TrainerSettings, WindowConfig,
+    AdversarialTask, BoxedTask, ClassificationTask, ColorizationTask, DataLoader, ElboTask,
+    LikelihoodTask, OptimizerSettings, TrainerSettings, WindowConfig,
 };
 
 /// Everything besides the data that the result of a run depends on.
@@ -292,6 +292,28 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The preset `name` for a colorizer of pictures of this width and height; their colours are still to come.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn colorizer(name: &str, sides: [usize; 2]) -> Result<Self> {
+        let model = ModelSpec::Colorizer {
+            network: ColorizerConfig::preset(size_of(name)?, sides),
+            adversarial: ColorizerSettings::default(),
+        };
+        // A row is a whole picture.
+        let batches = BatchSettings {
+            rows: 16,
+            window: (sides[0] * sides[1]).max(16),
+        };
+        let mut recipe = Self::new(model, batches, 2e-4);
+        recipe.training.patience = 0;
+        recipe.training.optimizer.beta1 = 0.5;
+        // Two networks that answer each other: neither is held back.
+        recipe.training.optimizer.clip_norm = 1e6;
+        Ok(recipe)
+    }
+
     /// The task that trains `model`, which is on a plain device and was built by this recipe. `held_out` is what it is
     /// evaluated on.
     ///
@@ -320,11 +342,15 @@ impl Recipe {
             (ModelSpec::Classifier { .. }, Model::Classifier(net)) => Ok(Box::new(
                 ClassificationTask::new(net, optimizer, seed, held_out),
             )),
+            (ModelSpec::Colorizer { adversarial, .. }, Model::Colorizer(net)) => Ok(Box::new(
+                ColorizationTask::new(net, *adversarial, optimizer, seed, held_out),
+            )),
             (
                 ModelSpec::SentenceVae { .. }
                 | ModelSpec::ImageVae { .. }
                 | ModelSpec::Gan { .. }
-                | ModelSpec::Classifier { .. },
+                | ModelSpec::Classifier { .. }
+                | ModelSpec::Colorizer { .. },
                 _,
             ) => Err(Error::usage(
                 "the model and its recipe are of different families",

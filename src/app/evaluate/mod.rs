@@ -4,6 +4,7 @@ data.
 */
 
 mod classifier;
+mod colorizer;
 mod edits;
 mod generated;
 mod hand;
@@ -19,6 +20,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use classifier::ClassifierEvaluation;
+pub use colorizer::ColorizerEvaluation;
 pub use edits::EditCosts;
 pub use interpolations::{InterpolationEvaluation, InterpolationSummary};
 pub use options::EvaluateOptions;
@@ -44,6 +46,8 @@ pub enum Evaluation {
     Gan(GeneratedPictures),
     /// Of a classifier.
     Classifier(ClassifierEvaluation),
+    /// Of a model that colours grey pictures.
+    Colorizer(ColorizerEvaluation),
     /// Of a language model.
     Text(TextEvaluation),
     /// Of a sentence VAE.
@@ -57,6 +61,7 @@ impl fmt::Display for Evaluation {
             Self::Pictures(found) => found.fmt(f),
             Self::Gan(found) => found.fmt(f),
             Self::Classifier(found) => found.fmt(f),
+            Self::Colorizer(found) => found.fmt(f),
             Self::Text(found) => found.fmt(f),
             Self::SentenceVae(found) => found.fmt(f),
         }
@@ -110,6 +115,7 @@ impl OpenModel {
                     pictures::Found::Likelihood(found) => Ok(Evaluation::Pictures(found)),
                     pictures::Found::Generated(found) => Ok(Evaluation::Gan(found)),
                     pictures::Found::Classified(found) => Ok(Evaluation::Classifier(found)),
+                    pictures::Found::Colored(found) => Ok(Evaluation::Colorizer(found)),
                 }
             }
             Medium::Frames(_) => Err(self.frame_tier_alone()),

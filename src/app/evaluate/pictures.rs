@@ -7,6 +7,7 @@ use burn::prelude::*;
 use serde::Serialize;
 
 use super::classifier::{ClassifierEvaluation, Judge, JudgedPictures};
+use super::colorizer::{self, ColorizerEvaluation};
 use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
 use super::hand::{HandMeasures, hand};
@@ -258,6 +259,8 @@ pub(super) enum Found {
     Generated(GeneratedPictures),
     /// Of a classifier.
     Classified(ClassifierEvaluation),
+    /// Of a colorizer.
+    Colored(ColorizerEvaluation),
 }
 
 pub(super) fn evaluate(
@@ -315,16 +318,8 @@ pub(super) fn evaluate(
         let known = known.clone().unwrap_or_default();
         judge(model, form, &corpus, known, number, options, observer)
     };
-    if let Model::Classifier(_) = net {
-        let set = PictureDataset::new(&pictures, form, members.clone(), manifest.recipe.seed)?;
-        let indices = (0..set.count()).map(|index| set.indices(index));
-        let indices = indices.collect::<Result<Vec<_>>>()?;
-        let labels = members
-            .iter()
-            .map(|&index| pictures.labels()[index].as_slice());
-        let labelled: Vec<_> = indices.iter().map(Vec::as_slice).zip(labels).collect();
-        let found = Judge::open(model.folder.path())?.evaluate(form, &labelled);
-        return Ok(Found::Classified(found));
+    if let Model::Classifier(_) | Model::Colorizer(_) = net {
+        return of_whole_pictures(&net, model, form, &pictures, members);
     }
     if net.pictures().is_some() {
         let number = options.generated.unwrap_or(GENERATED);
@@ -362,6 +357,37 @@ pub(super) fn evaluate(
         generated,
         ..measures(form, &set, known.as_deref(), &found)?
     }))
+}
+
+/// What is found of a model that reads whole pictures.
+fn of_whole_pictures(
+    net: &Model,
+    model: &OpenModel,
+    form: &PictureFormat,
+    pictures: &Pictures,
+    members: Vec<usize>,
+) -> Result<Found> {
+    let labels = members
+        .iter()
+        .map(|&index| pictures.labels()[index].as_slice());
+    let labels: Vec<_> = labels.collect();
+    let set = PictureDataset::new(pictures, form, members, model.manifest.recipe.seed)?;
+    let indices = (0..set.count()).map(|index| set.indices(index));
+    let indices = indices.collect::<Result<Vec<_>>>()?;
+    if let Model::Colorizer(net) = net {
+        let colors = form.codec.palette().colors();
+        let color = |&index: &u8| colors[usize::from(index)];
+        let real = indices
+            .iter()
+            .map(|picture| picture.iter().map(color).collect());
+        let size = form.codec.size();
+        let sides = [size.width() as usize, size.height() as usize];
+        let found = colorizer::evaluate(net, &real.collect::<Vec<_>>(), sides);
+        return Ok(Found::Colored(found));
+    }
+    let labelled: Vec<_> = indices.iter().map(Vec::as_slice).zip(labels).collect();
+    let found = Judge::open(model.folder.path())?.evaluate(form, &labelled);
+    Ok(Found::Classified(found))
 }
 
 /// Pictures that a GAN makes to be judged, unless another number is asked for.

@@ -9,6 +9,9 @@ mod sound;
 mod text;
 
 pub use options::TrainOptions;
-pub use pictures::{GanTraining, ImageVaeTraining, PictureFamily, PictureTraining, train_pictures};
+pub use pictures::{
+    ColorizerTraining, GanTraining, ImageVaeTraining, PictureFamily, PictureTraining,
+    train_pictures,
+};
 pub use sound::{SoundTraining, train_sound};
 pub use text::{TextTask, TextTraining, train_text};

@@ -24,7 +24,9 @@ use crate::image::{
     label_source,
 };
 use crate::latent::{Mixture, Normals};
-use crate::models::{ImageDecoder, LatentModel, Model, ModelSpec, NoiseKind, Objective};
+use crate::models::{
+    Colorizer, ImageDecoder, LatentModel, Model, ModelSpec, NoiseKind, Objective, grey_of_color,
+};
 use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, Token};
 use crate::train::Recipe;
 
@@ -77,6 +79,8 @@ pub enum PictureFamily {
     Gan(GanTraining),
     /// A classifier.
     Classifier,
+    /// A model that colours grey pictures.
+    Colorizer(ColorizerTraining),
 }
 
 impl PictureFamily {
@@ -85,6 +89,7 @@ impl PictureFamily {
         match model {
             ModelSpec::ImageVae { .. } => "image-vae",
             ModelSpec::Gan { .. } => "gan",
+            ModelSpec::Colorizer { .. } => "gan --to color",
             ModelSpec::Classifier { .. } => "classifier",
             _ => "pictures",
         }
@@ -96,6 +101,7 @@ impl PictureFamily {
             Self::Pixels => "pictures",
             Self::Vae(_) => "image-vae",
             Self::Gan(_) => "gan",
+            Self::Colorizer(_) => "gan --to color",
             Self::Classifier => "classifier",
         }
     }
@@ -126,6 +132,15 @@ pub struct GanTraining {
     /// Numbers of a noise vector.
     pub noise_size: Option<usize>,
     /// Pictures of an update.
+    pub batch: Option<usize>,
+}
+
+/// A model that colours grey pictures, and its objective.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ColorizerTraining {
+    /// Whether it is trained by the absolute error alone, without a discriminator.
+    pub error_alone: bool,
+    /// Pictures of an update; the preset's where it is missing.
     pub batch: Option<usize>,
 }
 
@@ -195,6 +210,7 @@ pub fn train_pictures(
         }
     };
     let (folder, manifest) = model;
+    check_batch(&data.pictures, training, &manifest.recipe)?;
     let Medium::Pictures(format) = manifest.medium.clone() else {
         unreachable!("a manifest of pictures");
     };
@@ -217,6 +233,22 @@ pub fn train_pictures(
     )
 }
 
+/// Refuses fewer pictures than an update of two networks sees.
+fn check_batch(path: &Path, pictures: usize, recipe: &Recipe) -> Result<()> {
+    let rows = match &recipe.model {
+        ModelSpec::Gan { adversarial, .. } => {
+            recipe.batches.rows / adversarial.discriminator_steps.max(1)
+        }
+        ModelSpec::Colorizer { .. } => recipe.batches.rows,
+        _ => return Ok(()),
+    };
+    if pictures >= rows {
+        return Ok(());
+    }
+    let what = format!("{pictures} pictures to train on are fewer than the {rows} of an update");
+    Err(Error::input(path, what).with_hint("add pictures, or give a smaller --batch"))
+}
+
 impl GanTraining {
     /// The recipe of this name; its colours are still to come.
     fn recipe(&self, name: &str, sides: [usize; 2]) -> Result<Recipe> {
@@ -237,6 +269,17 @@ impl GanTraining {
     }
 }
 
+impl ColorizerTraining {
+    fn recipe(&self, name: &str, sides: [usize; 2]) -> Result<Recipe> {
+        let mut recipe = Recipe::colorizer(name, sides)?;
+        if let ModelSpec::Colorizer { adversarial, .. } = &mut recipe.model {
+            adversarial.discriminator = !self.error_alone;
+        }
+        recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
+        Ok(recipe)
+    }
+}
+
 impl PictureTraining {
     /// What can be refused before any picture is read.
     fn check(&self, options: &TrainOptions) -> Result<()> {
@@ -246,6 +289,7 @@ impl PictureTraining {
             PictureFamily::Vae(_) => "an image VAE",
             PictureFamily::Gan(_) => "a GAN",
             PictureFamily::Classifier => "a classifier",
+            PictureFamily::Colorizer(_) => "a model that colours pictures",
         };
         if !what.is_empty() && options.network.is_some() {
             let hint = match self.family {
@@ -254,16 +298,28 @@ impl PictureTraining {
             };
             return Err(Error::usage(format!("--network does not apply to {what}")).with_hint(hint));
         }
-        if matches!(
+        let whole = matches!(
             self.family,
-            PictureFamily::Gan(_) | PictureFamily::Classifier
-        ) && self.no_above
-        {
+            PictureFamily::Gan(_) | PictureFamily::Classifier | PictureFamily::Colorizer(_)
+        );
+        if whole && self.no_above {
             return Err(
                 Error::usage(format!("--no-above does not apply to {what}")).with_hint("omit it")
             );
         }
         let labelled = self.label_folders || self.label_pattern.is_some() || self.labels.is_some();
+        if matches!(self.family, PictureFamily::Colorizer(_)) {
+            if labelled {
+                return Err(
+                    Error::usage("a model that colours pictures learns no classes")
+                        .with_hint("omit --label-folders, --label-pattern and --labels"),
+                );
+            }
+            if self.grey || self.binarize.is_some() {
+                return Err(Error::usage("--to color learns from colours")
+                    .with_hint("omit --grey and --binarize"));
+            }
+        }
         if matches!(self.family, PictureFamily::Classifier) && !options.resume && !labelled {
             return Err(
                 Error::usage("a classifier needs the classes of the pictures")
@@ -327,6 +383,7 @@ impl PictureTraining {
             PictureFamily::Pixels => return Recipe::pictures(name, network, sides),
             PictureFamily::Gan(gan) => return gan.recipe(name, sides),
             PictureFamily::Classifier => return Recipe::classifier(name, sides),
+            PictureFamily::Colorizer(colorizer) => return colorizer.recipe(name, sides),
             PictureFamily::Vae(vae) => vae,
         };
         let mut recipe = Recipe::image_vae(name, vae.decoder.unwrap_or_default(), sides)?;
@@ -443,6 +500,14 @@ impl PictureTraining {
                 let groups = classes.groups().iter();
                 network.groups = groups.map(|group| group.values.len()).collect();
             }
+            ModelSpec::Colorizer {
+                network,
+                adversarial,
+            } => {
+                network.colors = palette.colors().to_vec();
+                network.validate()?;
+                adversarial.augment = self.augment.unwrap_or(training.len() < FEW);
+            }
             _ => {}
         }
         // A GAN augments what its discriminator sees; only networks that are told what was done learn from changed pictures.
@@ -459,7 +524,9 @@ impl PictureTraining {
         };
         let reads_pixels = match &recipe.model {
             ModelSpec::ImageVae { network, .. } => network.decoder.is_some(),
-            ModelSpec::Gan { .. } | ModelSpec::Classifier { .. } => false,
+            ModelSpec::Gan { .. } | ModelSpec::Classifier { .. } | ModelSpec::Colorizer { .. } => {
+                false
+            }
             _ => true,
         };
         let side_inputs = if reads_pixels {
@@ -550,6 +617,11 @@ impl TrainingData for PictureTrainingData<'_> {
         base: &Path,
         step: u64,
     ) -> Result<String> {
+        if let Model::Colorizer(net) = model {
+            let sheet = self.color_some(net)?;
+            sheet.write_png(&base.with_extension("png"))?;
+            return Ok(String::new());
+        }
         if model.pictures().is_none() && model.sequence().is_none() {
             return Ok(String::new());
         }
@@ -639,6 +711,40 @@ impl PictureTrainingData<'_> {
             posteriors.posterior(item).sample(&mut normals)
         });
         Ok(codes.collect())
+    }
+
+    /// Held-out pictures in grey, above them what the model makes of these, and above that the pictures themselves.
+    fn color_some(&self, net: &Colorizer) -> Result<ContactSheet> {
+        let size = self.format.codec.size();
+        let all = self.training..self.set.count();
+        let all = if all.is_empty() {
+            0..self.training
+        } else {
+            all
+        };
+        let some = all.clone().step_by(all.len().div_ceil(RECONSTRUCTED));
+        let truths = some.map(|index| {
+            let indices = self.set.indices(index)?;
+            Ok(self.format.codec.paint(&Indexed { size, indices }).pixels)
+        });
+        let truths = truths.collect::<Result<Vec<Vec<Color>>>>()?;
+        let grey = |&color: &Color| [grey_of_color(color).round() as u8; 3];
+        let greys = truths
+            .iter()
+            .map(|p| p.iter().map(grey).collect())
+            .collect();
+        let rows = [truths.clone(), net.color(&truths), greys].map(|row: Vec<Vec<Color>>| {
+            let cell = |pixels| {
+                let picture = Picture {
+                    width: size.width(),
+                    height: size.height(),
+                    pixels,
+                };
+                picture.into()
+            };
+            row.into_iter().map(cell).collect()
+        });
+        Ok(ContactSheet::new(rows.into()))
     }
 
     /// Held-out pictures above what the likeliest colours of their codes' means give.

@@ -1,7 +1,7 @@
 /*!
-Changes of what the discriminator sees, of real pictures and made ones alike, so that it cannot learn a small set by heart (Zhao et
-al. 2020, "Differentiable augmentation for data-efficient GAN training"; Karras et al. 2020, "Training generative adversarial networks
-with limited data").
+Changes of pictures in training. A discriminator sees real pictures and made ones with changes of the same kinds, so that it
+cannot learn a small set by heart (Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training"; Karras et al.
+2020, "Training generative adversarial networks with limited data").
 */
 
 use burn::prelude::*;
