@@ -114,7 +114,9 @@ pub use error::{Error, Result};
 pub mod internals {
     pub use crate::audio::import::read as read_recording;
     pub use crate::audio::stream::resample;
+    pub use crate::base::rng::rng_stream;
     pub use crate::base::simd::InstructionSet;
+    pub use crate::eval::draw_boxes;
     pub use crate::image::{ContactSheet, ImportSettings, Picture, Pictures};
     pub use crate::kernels::matmul::{Packed, Start, View, product};
     pub use crate::latent::Normals;

@@ -8,6 +8,8 @@ neighbours do.
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::base::simd::{InstructionSet, multiversion};
+
 /// Neighbours of precision and recall (Kynkäänniemi et al. 2019, §3).
 const PRECISION_NEIGHBOURS: usize = 3;
 /// Neighbours of density and coverage (Naeem et al. 2020, §5.1).
@@ -26,67 +28,136 @@ pub struct Neighbours {
     pub coverage: f64,
 }
 
+/// What the vectors made tell of some real ones.
+#[derive(Default)]
+struct Found {
+    /// Pairs of a made vector and a real one whose fifth neighbour is farther.
+    within: usize,
+    /// Real vectors of at least one such pair.
+    covered: usize,
+    /// Real vectors that are as near to a made one as its third neighbour.
+    recalled: usize,
+    /// Whether each made vector is as near to one of the real ones as its third neighbour.
+    precise: Vec<bool>,
+}
+
 impl Neighbours {
     /// Compares `made` with `real`, which are not empty; all vectors of one length.
     pub fn of(real: &[&[f32]], made: &[&[f32]]) -> Self {
-        let real_radii = radii(real, DENSITY_NEIGHBOURS);
-        let within = |(vector, radius): (&&[f32], &f32)| {
-            let near = |other: &&&[f32]| squared_distance(vector, other) < *radius;
-            made.iter().filter(near).count()
+        let [of_real, of_made] = [real, made].map(radii);
+        let add = |mut found: Found, (vector, radii): (&&[f32], &Radii)| {
+            found.precise.resize(made.len(), false);
+            let mut within = 0;
+            let mut recalled = false;
+            let distances = distances(vector, made);
+            for ((&distance, precise), other) in
+                distances.iter().zip(&mut found.precise).zip(&of_made)
+            {
+                within += usize::from(distance < radii.density);
+                recalled |= distance <= other.precision;
+                *precise |= distance <= radii.precision;
+            }
+            found.within += within;
+            found.covered += usize::from(within > 0);
+            found.recalled += usize::from(recalled);
+            found
         };
-        let within: Vec<usize> = real.par_iter().zip(&real_radii).map(within).collect();
-        let total: usize = within.iter().sum();
+        let both = |mut a: Found, b: Found| {
+            a.precise.resize(made.len(), false);
+            for (a, b) in a.precise.iter_mut().zip(&b.precise) {
+                *a |= b;
+            }
+            Found {
+                within: a.within + b.within,
+                covered: a.covered + b.covered,
+                recalled: a.recalled + b.recalled,
+                precise: a.precise,
+            }
+        };
+        let pairs = real.par_iter().zip(&of_real);
+        let found = pairs.fold(Found::default, add).reduce(Found::default, both);
+        let precise = found.precise.iter().filter(|&&precise| precise).count();
+        let share = |count: usize, of: &[&[f32]]| count as f64 / of.len() as f64;
         Self {
-            precision: share(made, real, &radii(real, PRECISION_NEIGHBOURS)),
-            recall: share(real, made, &radii(made, PRECISION_NEIGHBOURS)),
-            density: total as f64 / (DENSITY_NEIGHBOURS * made.len()) as f64,
-            coverage: within.iter().filter(|&&count| count > 0).count() as f64 / real.len() as f64,
+            precision: share(precise, made),
+            recall: share(found.recalled, real),
+            density: share(found.within, made) / DENSITY_NEIGHBOURS as f64,
+            coverage: share(found.covered, real),
         }
     }
 }
 
-/// The squared distance of each vector to its `count`-th neighbour.
-fn radii(set: &[&[f32]], count: usize) -> Vec<f32> {
+/// Squared distances of a vector to its neighbours.
+struct Radii {
+    precision: f32,
+    density: f32,
+}
+
+/// Those of each vector of a set, itself not counted.
+fn radii(set: &[&[f32]]) -> Vec<Radii> {
     let radius = |at: usize| {
-        let others = (0..set.len()).filter(|&other| other != at);
-        let mut squares: Vec<f32> = others.map(|o| squared_distance(set[at], set[o])).collect();
-        if squares.is_empty() {
-            return 0.0;
+        let mut squares = distances(set[at], set);
+        squares.remove(at);
+        let mut nth = |count: usize| match squares.len() {
+            0 => 0.0,
+            others => {
+                *squares
+                    .select_nth_unstable_by(count.min(others) - 1, f32::total_cmp)
+                    .1
+            }
+        };
+        Radii {
+            precision: nth(PRECISION_NEIGHBOURS),
+            density: nth(DENSITY_NEIGHBOURS),
         }
-        let place = count.min(squares.len()) - 1;
-        *squares.select_nth_unstable_by(place, f32::total_cmp).1
     };
     (0..set.len()).into_par_iter().map(radius).collect()
 }
 
-/// The share of vectors that are within the radius of any of a set.
-fn share(vectors: &[&[f32]], set: &[&[f32]], radii: &[f32]) -> f64 {
-    let covered = |vector: &&&[f32]| {
-        let near = |(other, radius): (&&[f32], &f32)| squared_distance(vector, other) <= *radius;
-        set.iter().zip(radii).any(near)
-    };
-    vectors.par_iter().filter(covered).count() as f64 / vectors.len() as f64
+/// The squared distance of a vector to each of a set.
+fn distances(vector: &[f32], set: &[&[f32]]) -> Vec<f32> {
+    let mut found = vec![0.0; set.len()];
+    all_distances(InstructionSet::detect(), vector, set, &mut found);
+    found
 }
 
-fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    lanes(a, b, |x, y| (x - y) * (x - y))
+/// The product of a vector with each of a set.
+pub fn products(vector: &[f32], set: &[&[f32]]) -> Vec<f32> {
+    let mut found = vec![0.0; set.len()];
+    all_products(InstructionSet::detect(), vector, set, &mut found);
+    found
 }
 
-/// The product of two vectors.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    lanes(a, b, |x, y| x * y)
-}
-
-/// A sum over pairs in eight lanes, which compile to vector instructions.
-fn lanes(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut sums = [0.0; 8];
-    let (a, b) = (a.chunks(8), b.chunks(8));
-    for (a, b) in a.zip(b) {
-        for ((sum, &x), &y) in sums.iter_mut().zip(a).zip(b) {
-            *sum += of(x, y);
+multiversion! {
+    fn all_distances(vector: &[f32], set: &[&[f32]], found: &mut [f32]) {
+        for (found, other) in found.iter_mut().zip(set) {
+            *found = sum_over_pairs(vector, other, |x, y| (x - y) * (x - y));
         }
     }
-    sums.iter().sum()
+}
+
+multiversion! {
+    fn all_products(vector: &[f32], set: &[&[f32]], found: &mut [f32]) {
+        for (found, other) in found.iter_mut().zip(set) {
+            *found = sum_over_pairs(vector, other, |x, y| x * y);
+        }
+    }
+}
+
+/// A sum over pairs of numbers. Its lanes keep several vector instructions busy, and are the same at any width.
+#[inline(always)]
+fn sum_over_pairs(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
+    const LANES: usize = 32;
+    let mut sums = [0.0; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += of(a[lane], b[lane]);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(&x, &y)| of(x, y)).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -139,5 +210,36 @@ mod tests {
             strange.recall > 0.99 && strange.precision < 0.6,
             "{strange:?}"
         );
+    }
+
+    #[test]
+    fn every_width_gives_the_sums_of_the_definition_in_the_same_bits() {
+        for length in [1, 31, 32, 100] {
+            let mut random = Lcg(length as u64);
+            let vectors: Vec<Vec<f32>> = (0..5).map(|_| random.values(length, 1.0)).collect();
+            let set: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
+            let of = |level| {
+                let mut found = [[0.0; 5]; 2];
+                all_distances(level, set[0], &set, &mut found[0]);
+                all_products(level, set[0], &set, &mut found[1]);
+                found
+            };
+            let found = of(InstructionSet::Scalar);
+            for (at, other) in set.iter().enumerate() {
+                let pairs = || {
+                    set[0]
+                        .iter()
+                        .zip(*other)
+                        .map(|(&x, &y)| [x, y].map(f64::from))
+                };
+                let distance: f64 = pairs().map(|[x, y]| (x - y).powi(2)).sum();
+                let product: f64 = pairs().map(|[x, y]| x * y).sum();
+                assert!((f64::from(found[0][at]) - distance).abs() < 1e-4);
+                assert!((f64::from(found[1][at]) - product).abs() < 1e-4);
+            }
+            for level in InstructionSet::available() {
+                assert_eq!(of(level), found, "{level:?}");
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::base::frechet::Moments;
 use crate::base::neighbours::Neighbours;
 use crate::base::rng::rng_stream;
+use crate::base::simd::{InstructionSet, multiversion};
 
 /// How many features.
 pub const FEATURES: usize = CHANNELS[3] + CHANNELS[0];
@@ -90,7 +91,7 @@ impl FeatureSet {
 
 struct Layer {
     outputs: usize,
-    /// `[3 · 3 · inputs, outputs]`
+    /// `[blocks of outputs, 3 · 3 · inputs, BLOCK]`; the last block ends with zeros.
     weights: Vec<f32>,
 }
 
@@ -152,30 +153,58 @@ impl Layer {
             let mean = column().map(|at| weights[at]).sum::<f32>() / fan_in as f32;
             column().for_each(|at| weights[at] -= mean);
         }
-        Self { outputs, weights }
+        let blocks = (0..outputs).step_by(BLOCK).flat_map(|first| {
+            let rows = weights.chunks_exact(outputs);
+            rows.flat_map(move |row| {
+                let block = (first..first + BLOCK).map(|at| row.get(at).copied());
+                block.map(Option::unwrap_or_default)
+            })
+        });
+        Self {
+            outputs,
+            weights: blocks.collect(),
+        }
     }
 
     fn apply(&self, plane: &Plane) -> Plane {
         let mut values = vec![0.0; plane.width * plane.height * self.outputs];
         let mut pixels = values.chunks_exact_mut(self.outputs);
+        let mut near = Vec::with_capacity(9 * plane.channels);
         for y in 0..plane.height {
             for x in 0..plane.width {
                 let Some(sums) = pixels.next() else { break };
-                let near = (0..9).flat_map(|at| plane.near(x + at % 3, y + at / 3));
-                for (value, weights) in near.zip(self.weights.chunks_exact(self.outputs)) {
-                    for (sum, weight) in sums.iter_mut().zip(weights) {
-                        *sum += value * weight;
-                    }
+                near.clear();
+                for at in 0..9 {
+                    near.extend_from_slice(plane.near(x + at % 3, y + at / 3));
                 }
-                for sum in sums {
-                    *sum = sum.max(0.0);
-                }
+                rectified_sums(InstructionSet::detect(), &near, &self.weights, sums);
             }
         }
         Plane {
             channels: self.outputs,
             values,
             ..*plane
+        }
+    }
+}
+
+/// Outputs that are computed together.
+const BLOCK: usize = 32;
+
+multiversion! {
+    /// The sums of `inputs` times `weights`, a block of outputs after another, where they are above zero.
+    fn rectified_sums(inputs: &[f32], weights: &[f32], outputs: &mut [f32]) {
+        let blocks = weights.chunks_exact(BLOCK * inputs.len());
+        for (weights, outputs) in blocks.zip(outputs.chunks_mut(BLOCK)) {
+            let mut sums = [0.0; BLOCK];
+            for (&input, weights) in inputs.iter().zip(weights.chunks_exact(BLOCK)) {
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += input * weight;
+                }
+            }
+            for (output, sum) in outputs.iter_mut().zip(sums) {
+                *output = sum.max(0.0);
+            }
         }
     }
 }
@@ -259,5 +288,29 @@ mod tests {
         assert!(difference(&plain, &red) > 1.0);
         let single = features.of(&[[255, 0, 0]], 1, 1);
         assert!(single.iter().all(|value| value.is_finite()));
+    }
+
+    #[test]
+    fn a_layer_has_the_sums_of_its_definition_in_the_same_bits_at_every_width() {
+        let layer = Layer::new(2, CHANNELS[2], CHANNELS[3]);
+        let inputs = crate::base::rng::testing::Lcg(1).values(9 * CHANNELS[2], 1.0);
+        let of = |level| {
+            let mut found = vec![0.0; CHANNELS[3]];
+            rectified_sums(level, &inputs, &layer.weights, &mut found);
+            found
+        };
+        let found = of(InstructionSet::Scalar);
+        for (output, &found) in found.iter().enumerate() {
+            let (block, lane) = (output / BLOCK, output % BLOCK);
+            let weight =
+                |input: usize| layer.weights[(block * inputs.len() + input) * BLOCK + lane];
+            let sum: f32 = (0..inputs.len())
+                .map(|input| inputs[input] * weight(input))
+                .sum();
+            assert!((found - sum.max(0.0)).abs() < 1e-5, "{output}");
+        }
+        for level in InstructionSet::available() {
+            assert_eq!(of(level), found, "{level:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::base::frechet::Moments;
-use crate::base::neighbours::{Neighbours, dot};
+use crate::base::neighbours::{Neighbours, products};
 use crate::base::rng::{rng_stream, shuffle};
 
 /// The most vectors of a set whose neighbours are looked for.
@@ -80,7 +80,12 @@ fn kernel_distance(real: &[&[f32]], made: &[&[f32]]) -> f64 {
     let [subsets, size] = SUBSETS;
     let size = size.min(real.len()).min(made.len());
     let width = real[0].len() as f64;
-    let kernel = |a: &[f32], b: &[f32]| (f64::from(dot(a, b)) / width + 1.0).powi(3);
+    // The sum over a set of the kernels with one vector.
+    let kernels = |vector: &[f32], set: &[&[f32]]| -> f64 {
+        let products = products(vector, set).into_iter();
+        let kernel = |product| (f64::from(product) / width + 1.0).powi(3);
+        products.map(kernel).sum()
+    };
     let some = |set: &[&[f32]], purpose: [u8; 8], index: usize| {
         let mut order: Vec<usize> = (0..set.len()).collect();
         shuffle(&mut order, &mut rng_stream(1, purpose, index as u64));
@@ -97,14 +102,10 @@ fn kernel_distance(real: &[&[f32]], made: &[&[f32]]) -> f64 {
             .map(|&i| made[i])
             .collect();
         let within = |set: &[&[f32]]| {
-            let pairs = (0..size).flat_map(|i| (0..i).map(move |j| (i, j)));
-            let sum: f64 = pairs.map(|(i, j)| kernel(set[i], set[j])).sum();
+            let sum: f64 = (0..size).map(|i| kernels(set[i], &set[..i])).sum();
             2.0 * sum / (size * (size - 1)).max(1) as f64
         };
-        let between: f64 = real
-            .iter()
-            .flat_map(|a| made.iter().map(|b| kernel(a, b)))
-            .sum();
+        let between: f64 = real.iter().map(|vector| kernels(vector, &made)).sum();
         within(&real) + within(&made) - 2.0 * between / (size * size) as f64
     };
     let all: Vec<f64> = (0..subsets).into_par_iter().map(of_subset).collect();

@@ -1,4 +1,4 @@
-/*! Line plots: loss curves, and the NLL of a recording over time. */
+/*! Plots: loss curves, the NLL of a recording over time, and how results spread. */
 
 use std::path::Path;
 use std::sync::Once;
@@ -62,13 +62,31 @@ pub fn draw_lines(lines: &[Line<'_>], x_name: &str, y_name: &str, path: &Path) -
     if lines.first().is_none_or(|line| line.points.len() < 2) {
         return Ok(());
     }
+    write_png(path, |pixels| draw(lines, x_name, y_name, pixels))
+}
+
+/// Draws how some groups of results spread to a PNG file: a dot for each, a box from the first quartile to the third, and a line
+/// at the median. The axis is logarithmic; groups without results are left empty.
+///
+/// # Errors
+/// A usage error when there is no result or one is not above 0; when the file cannot be written.
+pub fn draw_boxes(groups: &[(String, Vec<f64>)], name: &str, path: &Path) -> Result<()> {
+    let mut all = groups.iter().flat_map(|(_, results)| results);
+    if all.clone().next().is_none() || !all.all(|result| result.is_finite() && *result > 0.0) {
+        return Err(Error::usage("boxes need results above 0"));
+    }
+    write_png(path, |pixels| boxes(groups, name, pixels))
+}
+
+/// Writes a PNG file of what `draw` draws.
+fn write_png(path: &Path, draw: impl FnOnce(&mut [u8]) -> Drawn) -> Result<()> {
     register();
     let mut pixels = vec![0; (WIDTH * HEIGHT * 3) as usize];
     let failed = |reason: String| Error::Write {
         path: path.into(),
         source: std::io::Error::other(reason),
     };
-    draw(lines, x_name, y_name, &mut pixels).map_err(|error| failed(error.to_string()))?;
+    draw(&mut pixels).map_err(|error| failed(error.to_string()))?;
     let picture = image::RgbImage::from_raw(WIDTH, HEIGHT, pixels).expect("three bytes a pixel");
     picture
         .save(path)
@@ -138,6 +156,65 @@ fn draw(lines: &[Line<'_>], x_name: &str, y_name: &str, pixels: &mut [u8]) -> Dr
     Ok(())
 }
 
+fn boxes(groups: &[(String, Vec<f64>)], name: &str, pixels: &mut [u8]) -> Drawn {
+    let all = || {
+        groups
+            .iter()
+            .flat_map(|(_, results)| results.iter().copied())
+    };
+    let low = all().fold(f64::INFINITY, f64::min) / 1.3;
+    let high = all().fold(0.0, f64::max) * 1.3;
+    let area = BitMapBackend::with_buffer(pixels, (WIDTH, HEIGHT)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .x_label_area_size(36)
+        .y_label_area_size(56)
+        .build_cartesian_2d(-0.5..groups.len() as f64 - 0.5, (low..high).log_scale())?;
+    chart
+        .configure_mesh()
+        .y_desc(name)
+        .disable_x_mesh()
+        .light_line_style(WHITE)
+        .x_labels(2 * groups.len())
+        .x_label_formatter(&|x| {
+            let group = (x.fract().abs() < 1e-6).then(|| groups.get(x.round() as usize));
+            group
+                .flatten()
+                .map_or(String::new(), |(name, _)| name.clone())
+        })
+        .draw()?;
+    for (at, (_, results)) in groups.iter().enumerate() {
+        let at = at as f64;
+        let mut sorted = results.clone();
+        sorted.sort_by(f64::total_cmp);
+        if let [Some(first), Some(median), Some(third)] =
+            [0.25, 0.5, 0.75].map(|share| quantile(&sorted, share))
+        {
+            let corners = [(at - 0.3, first), (at + 0.3, third)];
+            let line = [(at - 0.3, median), (at + 0.3, median)];
+            let elements = [
+                Rectangle::new(corners, COLORS[0].mix(0.3).filled()).into_dyn(),
+                PathElement::new(line, COLORS[0].stroke_width(3)).into_dyn(),
+            ];
+            chart.draw_series(elements)?;
+        }
+        let dot = |&result: &f64| Circle::new((at, result), 3, COLORS[1].filled());
+        chart.draw_series(results.iter().map(dot))?;
+    }
+    drop(chart);
+    area.present()?;
+    Ok(())
+}
+
+/// The number below which this share of ascending numbers lies, with a straight line between neighbours.
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (place.floor(), place.ceil());
+    let part = place - below;
+    Some(sorted[below as usize] * (1.0 - part) + sorted[above as usize] * part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,5 +244,24 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn boxes_stand_from_quartile_to_quartile() {
+        let sorted = [1.0, 2.0, 4.0, 8.0, 16.0];
+        let found = [0.0, 0.25, 0.5, 0.625, 1.0].map(|share| quantile(&sorted, share).unwrap());
+        assert_eq!(found, [1.0, 2.0, 4.0, 6.0, 16.0]);
+        assert_eq!(quantile(&[], 0.5), None);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("boxes.png");
+        let groups = [
+            ("ns".to_owned(), sorted.to_vec()),
+            ("none".to_owned(), Vec::new()),
+        ];
+        draw_boxes(&groups, "distance", &path).unwrap();
+        let picture = image::open(&path).unwrap().to_rgb8();
+        assert!(picture.pixels().any(|p| p.0 == [210, 90, 40]));
+        let bad = [("ns".to_owned(), vec![0.0])];
+        assert!(draw_boxes(&bad, "distance", &path).unwrap_err().is_usage());
     }
 }
