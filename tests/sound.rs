@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::{World, ensuite, outcome, sine, succeed, write_wav};
+use crate::cli::{World, ensuite, outcome, refuse, sine, succeed, write_wav};
 
 pub fn read_wav(path: &Path) -> (u32, Vec<f32>) {
     let mut reader = hound::WavReader::open(path).unwrap();
@@ -66,6 +66,18 @@ fn an_overfitted_sine_is_generated_at_its_pitch() {
         assert!(generated[figure].as_f64().unwrap() > 0.9, "{json}");
     }
     assert!(generated["frechet_floor"].is_number(), "{json}");
+    let eval = ["eval", &model, &data, "--json"];
+    let hot = ["--generated", "2", "--temperature", "50"];
+    let hot: serde_json::Value =
+        serde_json::from_str(&succeed(&[&eval[..], &hot].concat())).unwrap();
+    assert!(hot["generated"]["tonal"].as_f64().unwrap() < 0.5, "{hot}");
+    refuse(
+        &[&eval[..], &["--temperature", "50"]].concat(),
+        2,
+        &["--generated"],
+    );
+    let frames = ["--generated", "2", "--frame-temperature", "1"];
+    refuse(&[&eval[..], &frames].concat(), 2, &["two tiers"]);
     assert!(measures["order_zero_bits"].as_f64().unwrap() > 3.0);
     let out = world.path("out.wav");
     succeed(&[

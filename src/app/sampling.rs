@@ -32,7 +32,7 @@ pub(crate) fn labels_of_item(
 /// How tokens are to be drawn; what is missing is chosen for the medium.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SamplingOptions {
-    /// Divides the logits: below 1 prefers likely tokens, 0 always takes the likeliest. 0.8 for the samples of a sound model
+    /// Divides the logits: below 1 prefers likely tokens, 0 always takes the likeliest. 0.7 for the samples of a sound model
     /// of two tiers where it is missing, 0 for an image VAE whose pixels are independent given the code, else 1.
     pub temperature: Option<f32>,
     /// Keeps the k likeliest tokens.
@@ -48,7 +48,7 @@ pub struct SamplingOptions {
 /// leaves many pictures empty, because each colour is unlikely on the background, also where a figure begins.
 const MIN_P_OF_COLORS: f32 = 0.002;
 /// The temperature of samples that frames steer.
-const SAMPLE_TEMPERATURE: f32 = 0.8;
+const SAMPLE_TEMPERATURE: f32 = 0.7;
 
 impl SamplingOptions {
     /// The settings for a model.

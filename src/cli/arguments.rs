@@ -20,7 +20,24 @@ pub(super) struct DeviceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub(super) struct SamplingArgs {
-    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest [default: 1; 0.8 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch; 0 for an image VAE whose pixels are independent]
+    #[command(flatten)]
+    draw: DrawArgs,
+    /// The same seed gives the same result [default: drawn, and printed]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    pub(super) fn sampling(&self) -> SamplingOptions {
+        self.draw.sampling()
+    }
+}
+
+/// How tokens are drawn, without the seed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub(super) struct DrawArgs {
+    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest [default: 1; 0.7 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch; 0 for an image VAE whose pixels are independent]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Draw from the K likeliest tokens only
@@ -32,12 +49,9 @@ pub(super) struct SamplingArgs {
     /// Draw from the tokens at least P times as likely as the likeliest [default: 0.002 for pictures in colour without --top-k or --top-p, against stray pixels]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     min_p: Option<f32>,
-    /// The same seed gives the same result [default: drawn, and printed]
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
 }
 
-impl SamplingArgs {
+impl DrawArgs {
     pub(super) fn sampling(&self) -> SamplingOptions {
         SamplingOptions {
             temperature: self.temperature,

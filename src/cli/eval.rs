@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{Dataset, EvaluateOptions, OpenModel};
-use crate::cli::arguments::DeviceArgs;
+use crate::cli::arguments::{DeviceArgs, DrawArgs};
 use crate::cli::terminal::{Terminal, print, print_json};
 use crate::error::Result;
 
@@ -23,8 +23,7 @@ pub(super) struct Args {
     /// The data that trained the model, for the trivial baselines to learn from (pictures, text)
     #[arg(long, value_name = "PATH")]
     trained_on: Option<PathBuf>,
-    /// Also generate N sounds (of the median length of the held-out recordings, at most 5 s) or pictures with the default
-    /// sampling and seed 1, and compare them with held-out data; beside each distance stands the floor, that of as much
+    /// Also generate N sounds (of the median length of the held-out recordings, at most 5 s) or pictures with seed 1, and compare them with held-out data; beside each distance stands the floor, that of as much
     /// training data
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     generated: Option<u64>,
@@ -55,6 +54,16 @@ pub(super) struct Args {
     seed: u64,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    draw: DrawArgs,
+    /// The temperature of the frames of a sound model of two tiers [default: 0.85]
+    #[arg(
+        long,
+        value_name = "T",
+        allow_negative_numbers = true,
+        help_heading = "Sampling"
+    )]
+    frame_temperature: Option<f32>,
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -70,6 +79,8 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         whole: args.whole,
         seed: args.seed,
         device: args.device.device,
+        sampling: args.draw.sampling(),
+        frame_temperature: args.frame_temperature,
     };
     let found = OpenModel::open(&args.model)?.evaluate(&options, terminal)?;
     if args.json {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{Event, GenerateOptions, Generated, Observer, OpenModel};
+use crate::app::{Event, GenerateOptions, Generated, Observer, OpenModel, SamplingOptions};
 use crate::base::labels::Label;
 use crate::error::Result;
 use crate::ops::device::DeviceChoice;
@@ -23,9 +23,13 @@ pub(super) struct Wanted<'a> {
     pub(super) seconds: Option<f64>,
     /// Where to compute.
     pub(super) device: &'a DeviceChoice,
+    /// How items are drawn.
+    pub(super) sampling: SamplingOptions,
+    /// The temperature of the frames of sounds.
+    pub(super) frame_temperature: Option<f32>,
 }
 
-/// Generates with the defaults of `generate`, in batches of one class each, which stands before the batch.
+/// Generates as `generate` does, in batches of one class each, which stands before the batch.
 pub(super) fn generate(
     model: &OpenModel,
     wanted: &Wanted<'_>,
@@ -48,6 +52,8 @@ pub(super) fn generate(
                 seed: Some(SEED + made.len() as u64),
                 device: wanted.device.clone(),
                 seconds: wanted.seconds,
+                sampling: wanted.sampling,
+                frame_temperature: wanted.frame_temperature,
                 ..GenerateOptions::default()
             })?;
             made.push((classes.to_vec(), batch));
@@ -85,6 +91,8 @@ mod tests {
             labels: &labels,
             seconds: None,
             device: &DeviceChoice::Cpu,
+            sampling: SamplingOptions::default(),
+            frame_temperature: None,
         };
         let found: Vec<u64> = numbers(&wanted(100)).into_values().collect();
         assert_eq!(found, [75, 25]);

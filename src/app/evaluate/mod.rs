@@ -95,6 +95,7 @@ impl OpenModel {
             ("--labels", options.labels.is_some(), &["pictures"]),
             ("--colormap", options.colormap.is_some(), &["pictures"]),
         ])?;
+        options.check_sampling(self)?;
         let makes = match (&self.manifest.medium, &self.manifest.recipe.model) {
             (Medium::Text(_), _) => ("--walks", options.walks.is_some()),
             (_, ModelSpec::Gan { .. }) => ("", true),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::import::read_sentences;
-use crate::app::{Observer, OpenModel};
+use crate::app::{FrameChange, Observer, OpenModel, SamplingOptions};
 use crate::error::{Error, Result};
 use crate::ops::device::DeviceChoice;
 use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
@@ -34,9 +34,25 @@ pub struct EvaluateOptions {
     pub seed: u64,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// How what is generated is drawn.
+    pub sampling: SamplingOptions,
+    /// Sound of two tiers: the temperature of generated frames.
+    pub frame_temperature: Option<f32>,
 }
 
 impl EvaluateOptions {
+    /// Refuses options of what is generated where nothing is, and impossible ones.
+    pub(super) fn check_sampling(&self, model: &OpenModel) -> Result<()> {
+        let given = self.sampling != SamplingOptions::default() || self.frame_temperature.is_some();
+        if given && self.generated.is_none() {
+            let what =
+                "--temperature and the like are for what the model makes, and it makes nothing";
+            return Err(Error::usage(what).with_hint("also give --generated N"));
+        }
+        self.sampling.validate()?;
+        model.check_frame_options(self.frame_temperature, FrameChange::default())
+    }
+
     /// Refuses options that need a model with latent codes.
     pub(super) fn refuse_codes(&self, model: &Path) -> Result<()> {
         let given = [("--walks", self.walks.is_some()), ("--whole", self.whole)];

@@ -512,6 +512,8 @@ fn judge(
         labels: &labels,
         seconds: None,
         device: &options.device,
+        sampling: options.sampling,
+        frame_temperature: options.frame_temperature,
     };
     let judge = options.judge.as_deref().map(Judge::open).transpose()?;
     if let Some(judge) = &judge {

@@ -287,6 +287,8 @@ fn judge(
         // A frame tier ends sounds itself.
         seconds: (!model.has_frames()).then_some(seconds),
         device: &options.device,
+        sampling: options.sampling,
+        frame_temperature: options.frame_temperature,
     };
     let mut made = SoundProfile::new(rate);
     for (_, batch) in generated::generate(model, &wanted, observer)? {

@@ -122,7 +122,7 @@ mod tests {
     fn every_size_has_a_colour_for_each_pixel_and_keeps_its_grey() {
         for (sides, channels) in [
             ([8, 8], &[4, 8][..]),
-            ([7, 13], &[4, 8, 8]),
+            ([9, 13], &[4, 8, 8]),
             ([20, 20], &[4]),
         ] {
             let net = colorizer(sides, channels);
