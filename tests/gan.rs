@@ -253,6 +253,18 @@ fn a_classifier_names_classes_and_judges_what_is_made() {
         assert!(number(&judged["made"][figure]).is_finite(), "{found}");
         assert!(number(&judged["floor"][figure]).is_finite(), "{found}");
     }
+    let judge_of = ["--judge", &judge[..], "--steps", "2"];
+    self::train(
+        world,
+        "judged",
+        &[&judge_of[..], &["--label-folders"]].concat(),
+    );
+    let log = fs::read_to_string(world.path("judged/log.jsonl")).unwrap();
+    assert!(log.contains("are of the class asked for"), "{log}");
+    let without = [
+        "train", "gan", &pictures, "--out", "none", "--judge", &judge,
+    ];
+    refuse(&without, 2, &["needs classes"]);
     assert!(succeed(&["info", &judge]).contains("classifier"));
     let out = world.text("none.png");
     refuse(&["generate", &judge, "-o", &out], 2, &["does not predict"]);

@@ -113,7 +113,7 @@ impl fmt::Display for JudgedPictures {
 }
 
 /// A classifier that judges pictures.
-pub(super) struct Judge {
+pub(crate) struct Judge {
     net: Classifier,
     weights: String,
     size: Size,
@@ -121,14 +121,14 @@ pub(super) struct Judge {
 }
 
 /// A picture in palette indices, with its labels.
-pub(super) type LabelledPicture<'a> = (&'a [u8], &'a [Label]);
+pub(crate) type LabelledPicture<'a> = (&'a [u8], &'a [Label]);
 
 impl Judge {
     /// Opens the classifier in a model folder.
     ///
     /// # Errors
     /// When it is another model, or its files are missing or damaged.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let model = OpenModel::open(path)?;
         let Model::Classifier(net) = model.load(&Device::flex())? else {
             let what = "it is not a classifier of pictures";
@@ -144,7 +144,7 @@ impl Judge {
     }
 
     /// Refuses pictures of another size.
-    pub(super) fn check(&self, model: &Path, codec: &PixelCodec) -> Result<()> {
+    pub(crate) fn check(&self, model: &Path, codec: &PixelCodec) -> Result<()> {
         if self.size == codec.size() {
             return Ok(());
         }
@@ -154,6 +154,11 @@ impl Judge {
             format!("its pictures are of {theirs} pixels, and the classifier reads {ours}"),
         )
         .with_hint(format!("train a classifier with --size {theirs}")))
+    }
+
+    /// The share of pictures that are of the classes their labels name; `None` where it knows none of these.
+    pub(crate) fn as_asked(&self, codec: &PixelCodec, pictures: &[LabelledPicture]) -> Option<f64> {
+        self.agreement(&self.classify(codec, pictures), pictures)
     }
 
     fn classify(&self, codec: &PixelCodec, pictures: &[LabelledPicture]) -> Classified {

@@ -20,6 +20,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use classifier::ClassifierEvaluation;
+pub(crate) use classifier::Judge;
 pub use colorizer::ColorizerEvaluation;
 pub use edits::EditCosts;
 pub use interpolations::{InterpolationEvaluation, InterpolationSummary};

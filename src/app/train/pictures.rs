@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::drawing::{PixelSampling, decode, draw, imagine};
+use crate::app::evaluate::Judge;
 use crate::app::import::import_pictures;
 use crate::app::picture_space::{MIXTURE, encode_some};
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
@@ -63,6 +64,8 @@ pub struct PictureTraining {
     pub label_names: Option<String>,
     /// A regular expression for the paths or numbers to hold out; one in ten where it is missing.
     pub validation: Option<String>,
+    /// A GAN with classes: a classifier that tells at each report how many pictures are of the class asked for.
+    pub judge: Option<PathBuf>,
     /// What is trained on them.
     pub family: PictureFamily,
 }
@@ -146,6 +149,8 @@ pub struct ColorizerTraining {
 
 /// Pictures on a sheet at a report.
 const SHEET: usize = 32;
+/// Pictures that a judge of classes sees at a report.
+const ASKED: u64 = 500;
 /// Pictures of a row of it.
 const COLUMNS: usize = 8;
 /// The longer side of a film in pixels.
@@ -193,6 +198,14 @@ pub fn train_pictures(
                 .with_hint("resume it with the same command"));
         }
     }
+    let classes = resumed
+        .as_ref()
+        .map(|model| model.manifest.classes.width() > 0);
+    if data.judge.is_some() && !classes.unwrap_or(data.has_labels()) {
+        return Err(Error::usage("--judge needs classes to ask for")
+            .with_hint("give --label-folders, --label-pattern or --labels, or omit it"));
+    }
+    let judge = data.judge.as_deref().map(Judge::open).transpose()?;
     let pictures = import_pictures(&data.pictures, &settings, observer)?;
     data.check_format(&pictures)?;
     for warning in pictures.warnings() {
@@ -214,6 +227,9 @@ pub fn train_pictures(
     let Medium::Pictures(format) = manifest.medium.clone() else {
         unreachable!("a manifest of pictures");
     };
+    if let Some(judge) = &judge {
+        judge.check(&options.out, &format.codec)?;
+    }
     let set = PictureDataset::new(&pictures, &format, order, manifest.recipe.seed)?;
     let training_data = PictureTrainingData {
         conditions: set.conditions(&manifest.classes)?,
@@ -222,6 +238,7 @@ pub fn train_pictures(
         format: &format,
         set,
         training,
+        judge,
     };
     train_model(
         options,
@@ -307,7 +324,7 @@ impl PictureTraining {
                 Error::usage(format!("--no-above does not apply to {what}")).with_hint("omit it")
             );
         }
-        let labelled = self.label_folders || self.label_pattern.is_some() || self.labels.is_some();
+        let labelled = self.has_labels();
         if matches!(self.family, PictureFamily::Colorizer(_)) {
             if labelled {
                 return Err(
@@ -357,6 +374,11 @@ impl PictureTraining {
             }
         }
         Ok(())
+    }
+
+    /// Whether classes are asked for.
+    fn has_labels(&self) -> bool {
+        self.label_folders || self.label_pattern.is_some() || self.labels.is_some()
     }
 
     /// What can be refused only when the kind of the pictures is known.
@@ -559,6 +581,7 @@ struct PictureTrainingData<'a> {
     smoothness: f64,
     /// Of training pictures and of held-out ones.
     profiles: [PictureProfile; 2],
+    judge: Option<Judge>,
 }
 
 impl TrainingData for PictureTrainingData<'_> {
@@ -643,7 +666,14 @@ impl TrainingData for PictureTrainingData<'_> {
             let base_name = base.file_name().unwrap_or_default().to_string_lossy();
             sheet.write_png(&base.with_file_name(format!("{base_name}-{what}.png")))?;
         }
-        self.remark(made, model.pictures().is_none())
+        let remark = self.remark(made, model.pictures().is_none())?;
+        let asked = self.as_asked(model, manifest)?;
+        Ok(asked.map_or(remark.clone(), |share| {
+            format!(
+                "{remark}, {:.0} % are of the class asked for",
+                100.0 * share
+            )
+        }))
     }
 }
 
@@ -690,6 +720,30 @@ impl PictureTrainingData<'_> {
             &mut items,
             self.format,
         )
+    }
+
+    /// The share of made pictures that the judge finds to be of their class.
+    fn as_asked(&self, model: &Model, manifest: &ModelManifest) -> Result<Option<f64>> {
+        let (Some(judge), Some(generator)) = (&self.judge, model.pictures()) else {
+            return Ok(None);
+        };
+        let seed = manifest.recipe.seed;
+        let labels: Vec<_> = (0..ASKED)
+            .map(|item| labels_of_item(&manifest.classes, &[], seed, item))
+            .collect();
+        let conditions = labels.iter().zip(0..).map(|(labels, item)| {
+            Ok(condition_of(manifest, labels, seed, item)?.unwrap_or_default())
+        });
+        let made = imagine(
+            generator,
+            &conditions.collect::<Result<Vec<_>>>()?,
+            self.format,
+        );
+        let pairs = made.iter().zip(&labels);
+        let made: Vec<_> = pairs
+            .map(|(p, labels)| (&p.indices[..], &labels[..]))
+            .collect();
+        Ok(judge.as_asked(&self.format.codec, &made))
     }
 
     /// Codes drawn from the posteriors of at most `most` pictures, one after another.

@@ -1,5 +1,7 @@
 /*! `ensuite train gan`. */
 
+use std::path::PathBuf;
+
 use crate::app::train::{
     ColorizerTraining, GanTraining, PictureFamily, PictureTraining, train_pictures,
 };
@@ -34,6 +36,14 @@ pub(super) struct Args {
     /// Pictures of each update [default: 64; 16 with --to color]
     #[arg(long, value_name = "M", help_heading = "GAN")]
     batch: Option<usize>,
+    /// With classes: a classifier that tells at each report how many pictures are of the class asked for
+    #[arg(
+        long,
+        value_name = "MODEL",
+        help_heading = "GAN",
+        conflicts_with = "to"
+    )]
+    judge: Option<PathBuf>,
     /// Learn to turn the grey of each picture into the picture
     #[arg(long, value_name = "WHAT", help_heading = "GAN")]
     to: Option<TargetArg>,
@@ -81,6 +91,10 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
             batch: args.batch,
         }),
     };
-    let data = PictureTraining { family, ..pictures };
+    let data = PictureTraining {
+        family,
+        judge: args.judge,
+        ..pictures
+    };
     train_pictures(&data, &options, terminal).map(drop)
 }

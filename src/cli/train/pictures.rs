@@ -131,6 +131,7 @@ impl Args {
             labels: args.labels,
             label_names: args.label_names,
             validation: args.train.held_out(args.validation, corpus.validation),
+            judge: None,
             family: PictureFamily::Pixels,
         };
         Ok((data, args.train.options()))
