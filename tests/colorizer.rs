@@ -84,9 +84,8 @@ fn a_grey_picture_of_any_size_gets_the_colours_that_were_learned_and_keeps_its_g
     assert_eq!(made.dimensions(), (40, 40));
     let mut wrong = 0.0;
     for ((right, found), grey_of) in truth.pixels().zip(made.pixels()).zip(seen.pixels()) {
-        // A colour that has no room for its chroma is cut off.
         assert!(
-            (grey(*found) - f64::from(grey_of.0[0])).abs() < 12.0,
+            (grey(*found) - f64::from(grey_of.0[0])).abs() < 1.0,
             "{found:?}"
         );
         wrong += (0..3)

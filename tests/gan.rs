@@ -46,7 +46,12 @@ fn a_class_is_drawn_as_asked_and_a_seed_gives_the_same_pictures() {
     let model = world.text("model");
     assert!(world.path("model/samples/step-0000900.png").is_file());
     let log = fs::read_to_string(world.path("model/log.jsonl")).unwrap();
-    assert!(world.path("model/samples/film.gif").is_file());
+    for picture in ["film.gif", "losses.png"] {
+        assert!(
+            world.path("model/samples").join(picture).is_file(),
+            "{picture}"
+        );
+    }
     for name in [
         "discriminator",
         "generator",
@@ -319,4 +324,96 @@ fn labels_of_an_idx_file_have_names_and_a_test_set_its_own_labels() {
         &train,
     ];
     assert!(succeed(&eval).contains("item=bright"));
+}
+
+#[test]
+fn a_discriminator_alone_learns_which_of_all_tiny_pictures_are_real() {
+    let world = world();
+    let folder = world.path("rows");
+    fs::create_dir(&folder).unwrap();
+    // One white row of four.
+    let kind = |row: u32| {
+        image::RgbImage::from_fn(4, 4, |_, y| image::Rgb([if y == row { 255 } else { 0 }; 3]))
+    };
+    for number in 0..40 {
+        let path = folder.join(format!("{number:02}.png"));
+        kind(number % 4).save(path).unwrap();
+    }
+    let config = "[network]\nhidden = 32\nchannels = [16]\n[batches]\nrows = 32\n[training]\n\
+        learning_rate = 0.005\nreport_every = 300\n[training.optimizer]\naverage_decay = 0.98\n";
+    fs::write(world.path("energy.toml"), config).unwrap();
+    let (pictures, model) = (world.text("rows"), world.text("energy"));
+    let config = world.text("energy.toml");
+    let train = ["train", "gan", &pictures, "--objective", "energy", "--out"];
+    let alone = [&train[..], &[&model, "--config", &config]].concat();
+    refuse(
+        &[&alone[..], &["--noise-size", "4"]].concat(),
+        2,
+        &["--noise-size"],
+    );
+    refuse(
+        &[&alone[..], &["--label-folders"]].concat(),
+        2,
+        &["no classes"],
+    );
+    let more = ["--binarize", "static", "--steps", "300"];
+    succeed(&[&alone[..], &more].concat());
+    let out = world.text("made.png");
+    let draw = [
+        "generate",
+        &model,
+        "-n",
+        "50",
+        "-o",
+        &out,
+        "--separate",
+        "--scale",
+        "1",
+    ];
+    succeed(&[&draw[..], &["--seed", "1"]].concat());
+    let made = (1..=50).map(|number| read(&world.path(&format!("made-{number:02}.png"))));
+    let kinds: Vec<_> = (0..4).map(kind).collect();
+    let found: Vec<usize> = made
+        .filter_map(|made| kinds.iter().position(|kind| *kind == made))
+        .collect();
+    assert!(found.len() > 40, "{}", found.len());
+    for kind in 0..4 {
+        assert!(found.contains(&kind), "{found:?}");
+    }
+}
+
+#[test]
+fn a_killed_run_of_a_discriminator_alone_goes_on_with_its_pool() {
+    let world = world();
+    let often = "[network]\nhidden = 32\nchannels = [16]\n[batches]\nrows = 16\n[training]\nreport_every = 20\n";
+    fs::write(world.path("gan.toml"), often).unwrap();
+    let energy = ["--objective", "energy", "--steps", "60"];
+    train(&world, "whole", &energy);
+    let (pictures, killed, config) = (
+        world.text("pictures"),
+        world.text("killed"),
+        world.text("gan.toml"),
+    );
+    let common = [
+        "train",
+        "gan",
+        &pictures,
+        "--out",
+        &killed,
+        "--objective",
+        "energy",
+    ];
+    let first = [&common[..], &["--config", &config, "--steps", "60"]].concat();
+    kill_once_there_is(&world.path("killed/samples/step-0000020.png"), &first);
+    succeed(&[&common[..], &["--resume"]].concat());
+    let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
+    assert!(weights("whole") == weights("killed"));
+    let (whole, out) = (world.text("whole"), world.text("drawn.png"));
+    succeed(&["generate", &whole, "-n", "4", "-o", &out, "--seed", "1"]);
+    let picture = world.text("pictures/across/03.png");
+    refuse(
+        &["complete", &whole, &picture, "-o", &out],
+        1,
+        &["a discriminator"],
+    );
 }

@@ -130,6 +130,9 @@ impl OpenModel {
         }
         let what = match self.manifest.recipe.model {
             ModelSpec::Gan { .. } => "it is a GAN, which makes whole pictures of noise",
+            ModelSpec::Energy { .. } => {
+                "it is a discriminator, which makes whole pictures of noise"
+            }
             _ => "it is an image VAE, whose pixels follow from a code",
         };
         Err(Error::model(self.folder.path(), what).with_hint(

@@ -81,7 +81,9 @@ impl ModelManifest {
     /// The unit of its losses and of its validation: bits a token; of a GAN and a classifier what they are judged by.
     pub fn unit(&self) -> String {
         match self.recipe.model {
-            ModelSpec::Gan { .. } | ModelSpec::Colorizer { .. } => "Fréchet distance".into(),
+            ModelSpec::Gan { .. } | ModelSpec::Energy { .. } | ModelSpec::Colorizer { .. } => {
+                "Fréchet distance".into()
+            }
             ModelSpec::Classifier { .. } => "% right".into(),
             _ => self.medium.unit(),
         }

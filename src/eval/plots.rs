@@ -108,7 +108,12 @@ fn register() {
 
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
-const COLORS: [RGBColor; 2] = [RGBColor(70, 120, 190), RGBColor(210, 90, 40)];
+const COLORS: [RGBColor; 4] = [
+    RGBColor(70, 120, 190),
+    RGBColor(210, 90, 40),
+    RGBColor(60, 150, 80),
+    RGBColor(150, 100, 180),
+];
 
 fn draw(lines: &[Line<'_>], x_name: &str, y_name: &str, pixels: &mut [u8]) -> Drawn {
     let all = || lines.iter().flat_map(|line| &line.points);

@@ -10,6 +10,7 @@ pub mod colorizer;
 mod cpu_stepper;
 mod dropout;
 mod elbo_settings;
+pub mod energy;
 mod forecast;
 mod forecast_step;
 pub mod gan;
@@ -41,6 +42,8 @@ pub use classifier::{Classified, Classifier, ClassifierConfig};
 pub use colorizer::{Colorizer, ColorizerConfig, ColorizerSettings, color_of, grey_of_color};
 pub(crate) use colorizer::{PatchDiscriminator, UNet, coloured, grey_of};
 pub use elbo_settings::ElboSettings;
+pub(crate) use energy::drawn_by_score;
+pub use energy::{Energy, EnergyConfig, EnergySettings};
 pub use gan::{AdversarialSettings, Gan, GanConfig, NoiseKind, Objective};
 pub(crate) use gan::{Discriminator, Generator, Judged};
 pub use image_vae::{ImageDecoder, ImageVae, ImageVaeConfig};
@@ -96,6 +99,13 @@ pub enum ModelSpec {
         /// Its sizes.
         network: ClassifierConfig,
     },
+    /// A discriminator that makes pictures alone.
+    Energy {
+        /// Its sizes.
+        network: EnergyConfig,
+        /// How it makes pictures.
+        adversarial: EnergySettings,
+    },
     /// A network that colours grey pictures, and a discriminator.
     Colorizer {
         /// The sizes of both.
@@ -139,6 +149,11 @@ impl ModelSpec {
             Self::Classifier { network } => {
                 Classifier::new(network.clone(), &interface, seed, device).map(Model::Classifier)
             }
+            Self::Energy {
+                network,
+                adversarial,
+            } => Energy::new(network.clone(), *adversarial, &interface, seed, device)
+                .map(Model::Energy),
             Self::Colorizer { network, .. } => {
                 Colorizer::new(network.clone(), seed, device).map(Model::Colorizer)
             }
@@ -168,6 +183,13 @@ impl ModelSpec {
                 adversarial.validate()
             }
             Self::Classifier { network } => network.validate(),
+            Self::Energy {
+                network,
+                adversarial,
+            } => {
+                network.validate()?;
+                adversarial.validate()
+            }
             Self::Colorizer {
                 network,
                 adversarial,
@@ -186,6 +208,7 @@ impl ModelSpec {
             Self::ImageVae { .. } => "image-vae",
             Self::Gan { .. } => "gan",
             Self::Classifier { .. } => "classifier",
+            Self::Energy { .. } => "energy",
             Self::Colorizer { .. } => "colorizer",
         }
     }
@@ -197,6 +220,7 @@ impl ModelSpec {
             Self::SentenceVae { .. } => None,
             Self::ImageVae { .. }
             | Self::Gan { .. }
+            | Self::Energy { .. }
             | Self::Classifier { .. }
             | Self::Colorizer { .. } => Some(0),
         }
@@ -217,6 +241,7 @@ impl ModelSpec {
         match self {
             Self::Sequence { .. } | Self::Classifier { .. } | Self::Colorizer { .. } => None,
             Self::Gan { network, .. } => Some(network.noise),
+            Self::Energy { network, .. } => Some(network.numbers()),
             Self::SentenceVae { network, .. } => Some(network.latent),
             Self::ImageVae { network, .. } => Some(network.latent),
         }
@@ -279,6 +304,8 @@ pub enum Model {
     Gan(Gan),
     /// A classifier of pictures.
     Classifier(Classifier),
+    /// A discriminator that makes pictures alone.
+    Energy(Energy),
     /// A network that colours grey pictures, and a discriminator.
     Colorizer(Colorizer),
 }
@@ -292,7 +319,9 @@ impl Model {
             Self::Recurrent(net) => net,
             Self::SentenceVae(net) => net,
             Self::ImageVae(net) => net,
-            Self::Gan(_) | Self::Classifier(_) | Self::Colorizer(_) => return None,
+            Self::Gan(_) | Self::Energy(_) | Self::Classifier(_) | Self::Colorizer(_) => {
+                return None;
+            }
         })
     }
 
@@ -322,6 +351,7 @@ impl Model {
             Self::Classifier(net) => net.multiply_adds().div_ceil(net.pixels()),
             Self::Colorizer(net) => net.multiply_adds().div_ceil(net.pixels()),
             Self::Gan(gan) => gan.multiply_adds_per_pixel(),
+            Self::Energy(net) => net.multiply_adds_per_pixel(),
             _ => self
                 .sequence()
                 .map_or(0, SequenceModel::multiply_adds_per_step),
@@ -332,6 +362,7 @@ impl Model {
     pub fn pictures(&self) -> Option<&dyn PictureGenerator> {
         match self {
             Self::Gan(gan) => Some(gan),
+            Self::Energy(net) => Some(net),
             _ => None,
         }
     }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::audio::frames::SLOTS;
 use crate::error::{Error, Result};
 use crate::models::{
-    Batch, ClassifierConfig, ColorizerConfig, ColorizerSettings, ElboSettings, GanConfig,
-    ImageDecoder, ImageVaeConfig, Model, ModelSpec, Objective, RecurrentCell, RecurrentConfig,
-    SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
+    Batch, ClassifierConfig, ColorizerConfig, ColorizerSettings, ElboSettings, EnergyConfig,
+    EnergySettings, GanConfig, ImageDecoder, ImageVaeConfig, Model, ModelSpec, Objective,
+    RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
 };
 use crate::train::{
     AdversarialTask, BoxedTask, ClassificationTask, ColorizationTask, DataLoader, ElboTask,
-    LikelihoodTask, OptimizerSettings, TrainerSettings, WindowConfig,
+    EnergyTask, LikelihoodTask, OptimizerSettings, TrainerSettings, WindowConfig,
 };
 
 /// Everything besides the data that the result of a run depends on.
@@ -292,6 +292,27 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The preset `name` for an energy model of pictures of this width and height; their colours are still to come.
+    ///
+    /// # Errors
+    /// A usage error listing the names.
+    pub fn energy(name: &str, sides: [usize; 2]) -> Result<Self> {
+        let model = ModelSpec::Energy {
+            network: EnergyConfig::preset(size_of(name)?, sides),
+            adversarial: EnergySettings::default(),
+        };
+        // A row is a whole picture.
+        let batches = BatchSettings {
+            rows: 64,
+            window: (sides[0] * sides[1]).max(16),
+        };
+        let mut recipe = Self::new(model, batches, 1e-4);
+        recipe.training.patience = 0;
+        recipe.training.first_report = 100;
+        recipe.training.optimizer.beta1 = 0.0;
+        Ok(recipe)
+    }
+
     /// The preset `name` for a colorizer of pictures of this width and height; their colours are still to come.
     ///
     /// # Errors
@@ -342,6 +363,9 @@ impl Recipe {
             (ModelSpec::Classifier { .. }, Model::Classifier(net)) => Ok(Box::new(
                 ClassificationTask::new(net, optimizer, seed, held_out),
             )),
+            (ModelSpec::Energy { adversarial, .. }, Model::Energy(net)) => Ok(Box::new(
+                EnergyTask::new(net, *adversarial, optimizer, seed, held_out),
+            )),
             (ModelSpec::Colorizer { adversarial, .. }, Model::Colorizer(net)) => Ok(Box::new(
                 ColorizationTask::new(net, *adversarial, optimizer, seed, held_out),
             )),
@@ -349,6 +373,7 @@ impl Recipe {
                 ModelSpec::SentenceVae { .. }
                 | ModelSpec::ImageVae { .. }
                 | ModelSpec::Gan { .. }
+                | ModelSpec::Energy { .. }
                 | ModelSpec::Classifier { .. }
                 | ModelSpec::Colorizer { .. },
                 _,

@@ -99,7 +99,7 @@ impl OpenModel {
         options.check_sampling(self)?;
         let makes = match (&self.manifest.medium, &self.manifest.recipe.model) {
             (Medium::Text(_), _) => ("--walks", options.walks.is_some()),
-            (_, ModelSpec::Gan { .. }) => ("", true),
+            (_, ModelSpec::Gan { .. } | ModelSpec::Energy { .. }) => ("", true),
             _ => ("--generated", options.generated.is_some()),
         };
         if let (Some(_), (option, false)) = (&options.judge, makes) {

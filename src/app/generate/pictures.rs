@@ -61,7 +61,7 @@ pub(super) fn generate(
             }
         }
     }
-    if let ModelSpec::Gan { .. } = model.manifest.recipe.model {
+    if let ModelSpec::Gan { .. } | ModelSpec::Energy { .. } = model.manifest.recipe.model {
         let net = model.load(&options.device.resolve_one()?)?;
         let conditions = items
             .into_iter()

@@ -82,6 +82,11 @@ pub enum PictureFamily {
     Gan(GanTraining),
     /// A classifier.
     Classifier,
+    /// A discriminator that makes pictures alone.
+    Energy {
+        /// Pictures of an update; the preset's where it is missing.
+        batch: Option<usize>,
+    },
     /// A model that colours grey pictures.
     Colorizer(ColorizerTraining),
 }
@@ -92,6 +97,7 @@ impl PictureFamily {
         match model {
             ModelSpec::ImageVae { .. } => "image-vae",
             ModelSpec::Gan { .. } => "gan",
+            ModelSpec::Energy { .. } => "gan --objective energy",
             ModelSpec::Colorizer { .. } => "gan --to color",
             ModelSpec::Classifier { .. } => "classifier",
             _ => "pictures",
@@ -104,6 +110,7 @@ impl PictureFamily {
             Self::Pixels => "pictures",
             Self::Vae(_) => "image-vae",
             Self::Gan(_) => "gan",
+            Self::Energy { .. } => "gan --objective energy",
             Self::Colorizer(_) => "gan --to color",
             Self::Classifier => "classifier",
         }
@@ -256,7 +263,7 @@ fn check_batch(path: &Path, pictures: usize, recipe: &Recipe) -> Result<()> {
         ModelSpec::Gan { adversarial, .. } => {
             recipe.batches.rows / adversarial.discriminator_steps.max(1)
         }
-        ModelSpec::Colorizer { .. } => recipe.batches.rows,
+        ModelSpec::Energy { .. } | ModelSpec::Colorizer { .. } => recipe.batches.rows,
         _ => return Ok(()),
     };
     if pictures >= rows {
@@ -306,6 +313,7 @@ impl PictureTraining {
             PictureFamily::Vae(_) => "an image VAE",
             PictureFamily::Gan(_) => "a GAN",
             PictureFamily::Classifier => "a classifier",
+            PictureFamily::Energy { .. } => "a discriminator alone",
             PictureFamily::Colorizer(_) => "a model that colours pictures",
         };
         if !what.is_empty() && options.network.is_some() {
@@ -317,7 +325,10 @@ impl PictureTraining {
         }
         let whole = matches!(
             self.family,
-            PictureFamily::Gan(_) | PictureFamily::Classifier | PictureFamily::Colorizer(_)
+            PictureFamily::Gan(_)
+                | PictureFamily::Energy { .. }
+                | PictureFamily::Classifier
+                | PictureFamily::Colorizer(_)
         );
         if whole && self.no_above {
             return Err(
@@ -325,14 +336,16 @@ impl PictureTraining {
             );
         }
         let labelled = self.has_labels();
-        if matches!(self.family, PictureFamily::Colorizer(_)) {
+        if matches!(
+            self.family,
+            PictureFamily::Energy { .. } | PictureFamily::Colorizer(_)
+        ) {
             if labelled {
-                return Err(
-                    Error::usage("a model that colours pictures learns no classes")
-                        .with_hint("omit --label-folders, --label-pattern and --labels"),
-                );
+                return Err(Error::usage(format!("{what} learns no classes"))
+                    .with_hint("omit --label-folders, --label-pattern and --labels"));
             }
-            if self.grey || self.binarize.is_some() {
+            let colors = matches!(self.family, PictureFamily::Colorizer(_));
+            if colors && (self.grey || self.binarize.is_some()) {
                 return Err(Error::usage("--to color learns from colours")
                     .with_hint("omit --grey and --binarize"));
             }
@@ -406,6 +419,11 @@ impl PictureTraining {
             PictureFamily::Gan(gan) => return gan.recipe(name, sides),
             PictureFamily::Classifier => return Recipe::classifier(name, sides),
             PictureFamily::Colorizer(colorizer) => return colorizer.recipe(name, sides),
+            PictureFamily::Energy { batch } => {
+                let mut recipe = Recipe::energy(name, sides)?;
+                recipe.batches.rows = batch.unwrap_or(recipe.batches.rows);
+                return Ok(recipe);
+            }
             PictureFamily::Vae(vae) => vae,
         };
         let mut recipe = Recipe::image_vae(name, vae.decoder.unwrap_or_default(), sides)?;
@@ -522,6 +540,9 @@ impl PictureTraining {
                 let groups = classes.groups().iter();
                 network.groups = groups.map(|group| group.values.len()).collect();
             }
+            ModelSpec::Energy { network, .. } => {
+                network.colors = palette.colors().to_vec();
+            }
             ModelSpec::Colorizer {
                 network,
                 adversarial,
@@ -546,9 +567,10 @@ impl PictureTraining {
         };
         let reads_pixels = match &recipe.model {
             ModelSpec::ImageVae { network, .. } => network.decoder.is_some(),
-            ModelSpec::Gan { .. } | ModelSpec::Classifier { .. } | ModelSpec::Colorizer { .. } => {
-                false
-            }
+            ModelSpec::Gan { .. }
+            | ModelSpec::Energy { .. }
+            | ModelSpec::Classifier { .. }
+            | ModelSpec::Colorizer { .. } => false,
             _ => true,
         };
         let side_inputs = if reads_pixels {

@@ -10,7 +10,7 @@ use crate::base::labels::{Classes, LabelRule};
 use crate::base::split::Split;
 use crate::checkpoint::{FORMAT, Medium, ModelFolder, ModelManifest};
 use crate::error::{Error, Result};
-use crate::eval::{Point, draw_curve};
+use crate::eval::{Line, Point, draw_curve, draw_lines};
 use crate::models::{Batch, Model, parameters};
 use crate::sequence::{ConditionSource, SequenceDataset, SideInputs};
 use crate::train::{
@@ -320,6 +320,42 @@ impl<'a> ModelReporter<'a> {
         self.observer.event(Event::ProgressDone);
         self.manifest
     }
+
+    /// Draws the reports: loss and validation on one axis, as they have one unit; of a task with several losses these are apart.
+    fn draw_curves(&self) -> Result<()> {
+        let samples = self.folder.samples();
+        let (curve, unit) = (samples.join("curve.png"), self.manifest.unit());
+        let step = |report: &Report| report.step as f64;
+        let Some(first) = self.reports.first().filter(|first| first.losses.len() > 1) else {
+            let point = |report: &Report| Point {
+                step: report.step,
+                train: report.loss(),
+                validation: report.validation.as_ref().map(|metric| metric.value),
+            };
+            let points: Vec<Point> = self.reports.iter().map(point).collect();
+            return draw_curve(&points, &unit, &curve);
+        };
+        let line = |name, of: &dyn Fn(&Report) -> Option<f64>| Line {
+            name,
+            points: self
+                .reports
+                .iter()
+                .filter_map(|r| Some((step(r), of(r)?)))
+                .collect(),
+        };
+        let validation = line("validation", &|r| Some(r.validation.as_ref()?.value));
+        draw_lines(&[validation], "step", &unit, &curve)?;
+        let names = first.losses.keys();
+        let losses: Vec<Line> = names
+            .map(|name| line(name, &|r| r.losses.get(name).copied()))
+            .collect();
+        draw_lines(
+            &losses,
+            "step",
+            "loss and score",
+            &samples.join("losses.png"),
+        )
+    }
 }
 
 impl TrainingObserver for ModelReporter<'_> {
@@ -347,17 +383,7 @@ impl TrainingObserver for ModelReporter<'_> {
         }
         self.folder.log(report)?;
         self.reports.push(report.clone());
-        let points: Vec<Point> = self
-            .reports
-            .iter()
-            .map(|r| Point {
-                step: r.step,
-                train: r.loss(),
-                validation: r.validation.as_ref().map(|metric| metric.value),
-            })
-            .collect();
-        let unit = self.manifest.unit();
-        draw_curve(&points, &unit, &self.folder.samples().join("curve.png"))?;
+        self.draw_curves()?;
         self.observer.event(Event::Report {
             report,
             token: self.manifest.medium.token_name(),

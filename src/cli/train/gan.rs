@@ -8,7 +8,7 @@ use crate::app::train::{
 use crate::app::{NoiseKind, Objective};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Train a GAN: a generator that makes pictures of noise, and a discriminator that judges them
 ///
@@ -21,9 +21,10 @@ pub(super) struct Args {
     #[command(flatten)]
     pictures: pictures::Args,
     /// What both networks are trained for: ns (non-saturating), mm (minimax), lsgan (least squares), wgan, wgan-gp, dragan,
-    /// began, or r3gan (relativistic, with penalties on gradients) [default: r3gan]
+    /// began, r3gan (relativistic, with penalties on gradients), or energy (the discriminator alone, which makes pictures by going
+    /// uphill) [default: r3gan]
     #[arg(long, value_name = "NAME", help_heading = "GAN", value_parser = objective, conflicts_with = "to")]
-    objective: Option<Objective>,
+    objective: Option<ObjectiveArg>,
     /// Discriminator updates for each update of the generator [default: 5 for wgan and wgan-gp, else 1]
     #[arg(long, value_name = "K", help_heading = "GAN", conflicts_with = "to")]
     discriminator_steps: Option<usize>,
@@ -66,22 +67,51 @@ enum NoiseArg {
     Uniform,
 }
 
-fn objective(name: &str) -> std::result::Result<Objective, String> {
-    Objective::named(name).map_err(|error| match error.hint() {
-        Some(hint) => format!("{error}; {hint}"),
+#[derive(Debug, Clone, Copy)]
+enum ObjectiveArg {
+    /// Of two networks.
+    Two(Objective),
+    /// Of the discriminator alone.
+    Energy,
+}
+
+fn objective(name: &str) -> std::result::Result<ObjectiveArg, String> {
+    if name == "energy" {
+        return Ok(ObjectiveArg::Energy);
+    }
+    let found = Objective::named(name).map(ObjectiveArg::Two);
+    found.map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}, energy"),
         None => error.to_string(),
     })
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let (pictures, options) = args.pictures.parts()?;
-    let family = match args.to {
-        Some(TargetArg::Color) => PictureFamily::Colorizer(ColorizerTraining {
+    let family = match (args.to, args.objective) {
+        (Some(TargetArg::Color), _) => PictureFamily::Colorizer(ColorizerTraining {
             error_alone: args.error_alone,
             batch: args.batch,
         }),
-        None => PictureFamily::Gan(GanTraining {
-            objective: args.objective.unwrap_or(Objective::R3gan),
+        (None, Some(ObjectiveArg::Energy)) => {
+            for (option, given) in [
+                ("--discriminator-steps", args.discriminator_steps.is_some()),
+                ("--noise", args.noise.is_some()),
+                ("--noise-size", args.noise_size.is_some()),
+                ("--judge", args.judge.is_some()),
+            ] {
+                if given {
+                    let what = format!("{option} does not apply to --objective energy");
+                    return Err(Error::usage(what).with_hint("omit it"));
+                }
+            }
+            PictureFamily::Energy { batch: args.batch }
+        }
+        (None, objective) => PictureFamily::Gan(GanTraining {
+            objective: match objective {
+                Some(ObjectiveArg::Two(objective)) => objective,
+                _ => Objective::R3gan,
+            },
             discriminator_steps: args.discriminator_steps,
             noise: match args.noise {
                 Some(NoiseArg::Uniform) => NoiseKind::Uniform,

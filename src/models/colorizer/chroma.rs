@@ -34,12 +34,16 @@ pub fn grey_of_color(color: [u8; 3]) -> f32 {
     (0..3).map(|i| GREY[i] * f32::from(color[i])).sum()
 }
 
-/// The colour of a grey from 0 to 255 and its chroma.
+/// The colour of a grey from 0 to 255 and its chroma. Where no colour has this chroma, it is the one of as much of it as there is.
 pub fn color_of(grey: f32, chroma: [f32; 2]) -> [u8; 3] {
-    [0, 1, 2].map(|i| {
-        let added = chroma[0] * CHROMA[0][i] + chroma[1] * CHROMA[1][i];
-        (grey + 127.5 * added).round().clamp(0.0, 255.0) as u8
-    })
+    let added = [0, 1, 2].map(|i| 127.5 * (chroma[0] * CHROMA[0][i] + chroma[1] * CHROMA[1][i]));
+    let room = |added: f32| match added {
+        added if added > 0.0 => (255.0 - grey) / added,
+        added if added < 0.0 => -grey / added,
+        _ => 1.0,
+    };
+    let share = added.map(room).into_iter().fold(1.0, f32::min);
+    added.map(|added| (grey + share * added).round() as u8)
 }
 
 #[cfg(test)]
