@@ -100,6 +100,15 @@ fn a_grey_picture_of_any_size_gets_the_colours_that_were_learned_and_keeps_its_g
     let error = |of: &str| found[of]["absolute_error"].as_f64().unwrap();
     assert!(error("colored") < 0.5 * error("grey"), "{found}");
 
+    let alone = text(world, "alone");
+    let more = ["--error-alone", "--steps", "2"];
+    succeed(&[&train(&pictures, &alone, &config)[..], &more].concat());
+    let log = fs::read_to_string(world.join("alone/log.jsonl")).unwrap();
+    assert!(
+        log.contains("absolute_error") && !log.contains("discriminator"),
+        "{log}"
+    );
+
     let more = ["--keep", "0.3"];
     refuse(
         &[&command[..], &more].concat(),

@@ -13,7 +13,7 @@ use crate::audio::frames::{FRAMES_A_SECOND, SLOTS};
 use crate::base::labels::Group;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::Result;
-use crate::models::{Classifier, Colorizer, Model, PictureGenerator, parameters};
+use crate::models::{Model, PictureGenerator, parameters};
 use crate::sequence::{Sampler, Sampling, Stepper};
 
 /// What a model is. Displays as a table.
@@ -81,8 +81,12 @@ impl OpenModel {
                 .as_ref()
                 .map(|int8| int8.int8_bits - int8.f32_bits),
             tokens_per_second: match (&model, model.pictures()) {
-                (Model::Classifier(net), _) => speed_of_classifier(net),
-                (Model::Colorizer(net), _) => speed_of_colorizer(net),
+                (Model::Classifier(net), _) => speed_of_reading(net.pixels(), |pictures| {
+                    drop(net.classify(pictures));
+                }),
+                (Model::Colorizer(net), _) => speed_of_reading(net.pixels(), |pictures| {
+                    drop(net.color(pictures));
+                }),
                 (_, Some(generator)) => speed_of_pictures(generator, manifest),
                 _ => speed(precision::stepper(&model, manifest, None, 1)?)?,
             },
@@ -240,22 +244,13 @@ fn describe_speed(medium: &Medium, tokens_per_second: f64) -> String {
     }
 }
 
-/// Pixels a second of pictures that are classified together.
-fn speed_of_classifier(net: &Classifier) -> f64 {
+/// Pixels a second of pictures of so many pixels that a network `reads` together.
+fn speed_of_reading(pixels: usize, reads: impl FnOnce(&[Vec<[u8; 3]>])) -> f64 {
     const TOGETHER: usize = 64;
-    let picture = vec![[0; 3]; net.pixels()];
+    let pictures = vec![vec![[0; 3]; pixels]; TOGETHER];
     let begun = Instant::now();
-    let found = net.classify(&vec![picture; TOGETHER]);
-    (found.classes.len() * net.pixels()) as f64 / begun.elapsed().as_secs_f64()
-}
-
-/// Pixels a second of pictures that are coloured together.
-fn speed_of_colorizer(net: &Colorizer) -> f64 {
-    const TOGETHER: usize = 64;
-    let picture = vec![[0; 3]; net.pixels()];
-    let begun = Instant::now();
-    let made = net.color(&vec![picture; TOGETHER]);
-    (made.len() * net.pixels()) as f64 / begun.elapsed().as_secs_f64()
+    reads(&pictures);
+    (TOGETHER * pixels) as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// Pixels a second of pictures that are made together.

@@ -81,6 +81,28 @@ impl Layer {
     }
 }
 
+/// The outputs `[rows, width]` of layers that read one another, each before the leaky ReLU that stands between them.
+///
+/// # Panics
+/// Without a layer.
+pub(crate) fn outputs(
+    layers: &[Layer],
+    shapes: &[ConvolutionShape],
+    x: &Tensor<2>,
+) -> Vec<Tensor<2>> {
+    let [rows, _] = x.dims();
+    let mut outputs: Vec<Tensor<2>> = Vec::with_capacity(layers.len());
+    for (layer, shape) in layers.iter().zip(shapes) {
+        let output = match outputs.last() {
+            None => layer.convolve(x.clone(), of(shape, rows), 1.0),
+            Some(before) => layer.convolve(before.clone(), of(shape, rows), SLOPE),
+        };
+        outputs.push(output);
+    }
+    assert!(!outputs.is_empty(), "a layer");
+    outputs
+}
+
 /// Refuses channels that cannot be those of [`halvings`].
 pub(crate) fn check_halvings(network: &str, channels: &[usize], sides: [usize; 2]) -> Result<()> {
     check_sizes(

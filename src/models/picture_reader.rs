@@ -3,7 +3,7 @@
 use burn::prelude::*;
 
 use crate::models::init::Init;
-use crate::models::layers::{Layer, SLOPE, dense, halvings, of};
+use crate::models::layers::{Layer, SLOPE, dense, halvings, of, outputs};
 use crate::ops::ConvolutionShape;
 
 /// Convolutions of 4×4 pixels, each of which halves the sides, then a dense layer; with leaky ReLUs between them.
@@ -36,16 +36,7 @@ impl PictureReader {
     /// The outputs of all layers before their leaky ReLUs, `[rows, width]` each, for pictures
     /// `[rows, height · width · planes]`.
     pub(crate) fn read(&self, pictures: &Tensor<2>) -> Vec<Tensor<2>> {
-        let [rows, _] = pictures.dims();
-        let mut outputs: Vec<Tensor<2>> = Vec::with_capacity(self.layers.len());
-        for (layer, shape) in self.layers.iter().zip(&self.shapes) {
-            let output = match outputs.last() {
-                None => layer.convolve(pictures.clone(), of(shape, rows), 1.0),
-                Some(x) => layer.convolve(x.clone(), of(shape, rows), SLOPE),
-            };
-            outputs.push(output);
-        }
-        outputs
+        outputs(&self.layers, &self.shapes, pictures)
     }
 
     /// The gradient of the pictures, given that of what follows the last leaky ReLU and the `outputs` of [`read`](Self::read).

@@ -16,7 +16,7 @@ use crate::models::{
 };
 use crate::train::augment::Augment;
 use crate::train::learner::Learner;
-use crate::train::picture_batch::{self, PictureNumbers};
+use crate::train::picture_batch::{PictureNumbers, held_out_pictures};
 use crate::train::{
     DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
@@ -72,8 +72,8 @@ impl<'a> ColorizationTask<'a> {
     /// One update of the discriminator; returns its loss and the gradient's norm.
     fn update_discriminator(&mut self, real: &Tensor<2>, made: Tensor<2>, rate: f64) -> [f64; 2] {
         let net = &self.discriminator.net;
-        let of_real = softplus(net.scores(real.clone()).neg(), 1.0).mean();
-        let of_made = softplus(net.scores(made), 1.0).mean();
+        let of_real = softplus(net.scores(real).neg(), 1.0).mean();
+        let of_made = softplus(net.scores(&made), 1.0).mean();
         // Half the gradient, so that the discriminator does not run ahead (Isola et al. 2017, §3.3).
         let loss = (of_real + of_made) * 0.5;
         let norm = self.discriminator.step(&loss, rate);
@@ -90,15 +90,7 @@ impl<'a> ColorizationTask<'a> {
         if let Some(real) = self.real.get() {
             return Ok(real);
         }
-        let mut pictures = Vec::new();
-        for batch in held_out.pass() {
-            pictures.extend(picture_batch::pictures(
-                &batch?,
-                &self.colorizer.config().colors,
-            ));
-        }
-        let every = pictures.len().div_ceil(JUDGED).max(1);
-        let some = pictures.into_iter().step_by(every).collect();
+        let some = held_out_pictures(held_out, &self.colorizer.config().colors, JUDGED)?;
         Ok(self.real.get_or_init(|| some))
     }
 }
@@ -126,7 +118,7 @@ impl Task for ColorizationTask<'_> {
                 self.update_discriminator(&real, made.clone().detach(), rate);
             norm = of_discriminator;
             values.push(("discriminator", found));
-            let scores = self.discriminator.net.clone().no_grad().scores(made);
+            let scores = self.discriminator.net.clone().no_grad().scores(&made);
             let of_generator = softplus(scores.neg(), 1.0).mean();
             loss = loss + of_generator.clone();
             values.push(("generator", f64::from(of_generator.into_scalar::<f32>())));

@@ -16,7 +16,7 @@ use crate::models::{
     Batch, Energy, EnergySettings, Model, PictureGenerator, drawn_by_score, values,
 };
 use crate::train::learner::Learner;
-use crate::train::picture_batch::{self, PictureNumbers};
+use crate::train::picture_batch::{PictureNumbers, held_out_pictures};
 use crate::train::{
     DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
@@ -161,12 +161,7 @@ impl Task for EnergyTask<'_> {
         let net = self.learner.averaged();
         let (config, sides) = (net.config(), [net.config().width, net.config().height]);
         if self.real.get().is_none() {
-            let mut pictures = Vec::new();
-            for batch in held_out.pass() {
-                pictures.extend(picture_batch::pictures(&batch?, &config.colors));
-            }
-            let every = pictures.len().div_ceil(JUDGED).max(1);
-            let some: Vec<_> = pictures.into_iter().step_by(every).collect();
+            let some = held_out_pictures(held_out, &config.colors, JUDGED)?;
             self.real.get_or_init(|| FeatureSet::new(&some, sides));
         }
         let real = self.real.get().expect("just computed");

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use burn::prelude::*;
 
+use crate::error::Result;
 use crate::models::Batch;
 use crate::models::picture_numbers::{brightness, planes};
+use crate::train::DataLoader;
 
 /// The numbers of each token, and where batches are put.
 pub(super) struct PictureNumbers {
@@ -29,6 +31,20 @@ pub(super) fn pictures(batch: &Batch, colors: &[[u8; 3]]) -> impl Iterator<Item 
     let color = |&token: &i32| colors[usize::try_from(token).unwrap_or(0)];
     let rows = batch.targets.chunks(batch.time);
     rows.map(move |targets| targets.iter().map(color).collect())
+}
+
+/// At most `most` held-out pictures, evenly spread, whose tokens have these colours.
+pub(super) fn held_out_pictures(
+    held_out: &DataLoader,
+    colors: &[[u8; 3]],
+    most: usize,
+) -> Result<Vec<Vec<[u8; 3]>>> {
+    let mut all = Vec::new();
+    for batch in held_out.pass() {
+        all.extend(pictures(&batch?, colors));
+    }
+    let every = all.len().div_ceil(most).max(1);
+    Ok(all.into_iter().step_by(every).collect())
 }
 
 impl PictureNumbers {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::base::picture_features::FeatureSet;
 use crate::image::Color;
-use crate::models::{Colorizer, grey_of_color};
+use crate::models::Colorizer;
 use crate::train::mean_difference;
 
 /// Pictures that were coloured from their greys, beside the true ones.
@@ -59,15 +59,10 @@ pub(super) fn evaluate(
         absolute_error: mean_difference(real, made),
         frechet: features.frechet(FeatureSet::new(made, sides).0.iter()),
     };
-    let grey = |picture: &Vec<Color>| {
-        let pixels = picture
-            .iter()
-            .map(|&color| [grey_of_color(color).round() as u8; 3]);
-        pixels.collect()
-    };
+    let greys: Vec<_> = real.iter().map(|p| Colorizer::greys(p)).collect();
     ColorizerEvaluation {
         pictures: real.len(),
         colored: errors(&net.color(real)),
-        grey: errors(&real.iter().map(grey).collect::<Vec<_>>()),
+        grey: errors(&greys),
     }
 }

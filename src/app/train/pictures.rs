@@ -25,9 +25,7 @@ use crate::image::{
     label_source,
 };
 use crate::latent::{Mixture, Normals};
-use crate::models::{
-    Colorizer, ImageDecoder, LatentModel, Model, ModelSpec, NoiseKind, Objective, grey_of_color,
-};
+use crate::models::{Colorizer, ImageDecoder, LatentModel, Model, ModelSpec, NoiseKind, Objective};
 use crate::sequence::{Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, Token};
 use crate::train::Recipe;
 
@@ -804,11 +802,7 @@ impl PictureTrainingData<'_> {
             Ok(self.format.codec.paint(&Indexed { size, indices }).pixels)
         });
         let truths = truths.collect::<Result<Vec<Vec<Color>>>>()?;
-        let grey = |&color: &Color| [grey_of_color(color).round() as u8; 3];
-        let greys = truths
-            .iter()
-            .map(|p| p.iter().map(grey).collect())
-            .collect();
+        let greys = truths.iter().map(|p| Colorizer::greys(p)).collect();
         let rows = [truths.clone(), net.color(&truths), greys].map(|row: Vec<Vec<Color>>| {
             let cell = |pixels| {
                 let picture = Picture {

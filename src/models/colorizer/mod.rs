@@ -92,6 +92,12 @@ impl Colorizer {
         found
     }
 
+    /// The greys of a picture: all that is read of it.
+    pub fn greys(picture: &[[u8; 3]]) -> Vec<[u8; 3]> {
+        let grey = |&color: &[u8; 3]| [grey_of_color(color).round() as u8; 3];
+        picture.iter().map(grey).collect()
+    }
+
     /// The pictures with the colours that it finds for their greys.
     pub fn color(&self, pictures: &[Vec<[u8; 3]>]) -> Vec<Vec<[u8; 3]>> {
         let chroma = self.chroma(pictures);
@@ -139,7 +145,7 @@ mod tests {
             }
             let scores = net
                 .discriminator
-                .scores(Tensor::zeros([2, pixels * 3], &Device::flex()));
+                .scores(&Tensor::zeros([2, pixels * 3], &Device::flex()));
             assert_eq!(scores.dims()[0], 2);
         }
     }

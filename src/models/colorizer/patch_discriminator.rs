@@ -4,7 +4,7 @@ use burn::prelude::*;
 
 use crate::models::colorizer::ColorizerConfig;
 use crate::models::init::Init;
-use crate::models::layers::{Layer, SLOPE, halvings, of};
+use crate::models::layers::{Layer, halvings, outputs};
 use crate::ops::ConvolutionShape;
 
 /// Convolutions that halve the sides, and one that scores each place.
@@ -38,13 +38,8 @@ impl PatchDiscriminator {
 
     /// The scores `[rows, places]` of pictures `[rows, height · width · 3]`. The grey picture that was coloured need not be
     /// given: it is the grey of these.
-    pub(crate) fn scores(&self, pictures: Tensor<2>) -> Tensor<2> {
-        let [rows, _] = pictures.dims();
-        let mut x = pictures;
-        for (nth, (layer, shape)) in self.layers.iter().zip(&self.shapes).enumerate() {
-            let slope = if nth == 0 { 1.0 } else { SLOPE };
-            x = layer.convolve(x, of(shape, rows), slope);
-        }
-        x
+    pub(crate) fn scores(&self, pictures: &Tensor<2>) -> Tensor<2> {
+        let mut outputs = outputs(&self.layers, &self.shapes, pictures);
+        outputs.pop().expect("a score")
     }
 }

@@ -4,7 +4,7 @@ use burn::prelude::*;
 
 use crate::models::colorizer::ColorizerConfig;
 use crate::models::init::Init;
-use crate::models::layers::{Layer, SLOPE, halvings, of};
+use crate::models::layers::{Layer, SLOPE, halvings, of, outputs};
 use crate::ops::ConvolutionShape;
 
 /// Numbers of chroma of a pixel.
@@ -60,14 +60,7 @@ impl UNet {
     /// The chroma `[rows, height · width · 2]` of greys `[rows, height · width]`.
     pub(crate) fn chroma(&self, greys: Tensor<2>) -> Tensor<2> {
         let [rows, _] = greys.dims();
-        let mut seen: Vec<Tensor<2>> = Vec::with_capacity(self.down.len());
-        for (layer, shape) in self.down.iter().zip(&self.down_shapes) {
-            let x = match seen.last() {
-                None => layer.convolve(greys.clone(), of(shape, rows), 1.0),
-                Some(x) => layer.convolve(x.clone(), of(shape, rows), SLOPE),
-            };
-            seen.push(x);
-        }
+        let mut seen = outputs(&self.down, &self.down_shapes, &greys);
         let mut x = seen.pop().expect("a convolution");
         for (layer, shape) in self.up.iter().zip(&self.up_shapes) {
             x = layer.transpose(x, of(shape, rows), SLOPE);

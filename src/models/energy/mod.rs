@@ -16,7 +16,7 @@ use crate::base::rng::rng_stream;
 use crate::error::{Error, Result};
 use crate::models::init::Init;
 use crate::models::layers::{Layer, SLOPE, dense, of};
-use crate::models::picture_numbers::{brightness, planes};
+use crate::models::picture_numbers::{brightness, colors_of, planes};
 use crate::models::picture_reader::PictureReader;
 use crate::models::{Interface, PictureGenerator, device_of, values};
 use crate::ops::ConvolutionShape;
@@ -186,12 +186,8 @@ impl PictureGenerator for Energy {
             // 2 Φ(z) − 1 is uniform.
             let start = (normal * std::f64::consts::FRAC_1_SQRT_2).erf();
             let found = values(self.walked(start, self.steps_of_a_picture(), || None));
-            let byte = |x: f32| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-            for picture in found.chunks(self.config.numbers()) {
-                let pixels = picture.chunks(planes);
-                let color = |pixel: &[f32]| [0, 1, 2].map(|at| byte(pixel[at.min(planes - 1)]));
-                drawn.push(pixels.map(color).collect());
-            }
+            let each = found.chunks(self.config.numbers());
+            drawn.extend(each.map(|picture| colors_of(picture, planes)));
         }
         drawn
     }

@@ -20,6 +20,7 @@ use burn::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::models::init::Init;
+use crate::models::picture_numbers::colors_of;
 use crate::models::{Interface, PictureGenerator, device_of, values};
 
 /// Generator and discriminator.
@@ -117,13 +118,8 @@ impl PictureGenerator for Gan {
             let shape = [some.len(), self.classes + self.config.noise];
             let read = Tensor::from_data(TensorData::new(some.concat(), shape), &device);
             let pictures = values(self.generator.pictures(read));
-            let byte = |x: f32| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-            for picture in pictures.chunks(pictures.len() / some.len()) {
-                let pixels = picture.chunks(planes);
-                let color =
-                    |pixel: &[f32]| [0, 1, 2].map(|plane| byte(pixel[plane.min(planes - 1)]));
-                drawn.push(pixels.map(color).collect());
-            }
+            let each = pictures.chunks(pictures.len() / some.len());
+            drawn.extend(each.map(|picture| colors_of(picture, planes)));
         }
         drawn
     }
