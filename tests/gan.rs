@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use crate::cli::{kill_once_there_is, refuse, succeed};
+use crate::cli::{ensuite, kill_once_there_is, outcome, refuse, succeed};
 use crate::fetch::idx;
 use crate::pictures::{SIDE, World, like_above, read};
 
@@ -357,7 +357,11 @@ fn a_discriminator_alone_learns_which_of_all_tiny_pictures_are_real() {
         &["no classes"],
     );
     let more = ["--binarize", "static", "--steps", "300"];
-    succeed(&[&alone[..], &more].concat());
+    let (code, _, said) = outcome(&mut ensuite(&[&alone[..], &more].concat()));
+    assert!(
+        code == 0 && said.contains("draw with: ensuite generate"),
+        "{said}"
+    );
     let out = world.text("made.png");
     let draw = [
         "generate",

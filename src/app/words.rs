@@ -16,7 +16,9 @@ pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     if let ModelSpec::Colorizer { .. } = manifest.recipe.model {
         return format!("colour a picture with: ensuite complete {model} grey.png -o colour.png");
     }
-    let latent = manifest.recipe.model.latent().is_some();
+    // The noise of an energy model has a number for each of a picture's: too many sliders.
+    let latent = manifest.recipe.model.latent().is_some()
+        && !matches!(manifest.recipe.model, ModelSpec::Energy { .. });
     if latent && matches!(manifest.medium, Medium::Pictures(_)) {
         return format!("move its sliders with: ensuite sliders {model} -o sliders.png");
     }
