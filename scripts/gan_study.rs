@@ -33,6 +33,9 @@ struct Args {
     /// Minutes of each training.
     #[arg(long, default_value_t = 2.0)]
     minutes: f64,
+    /// The size of the networks.
+    #[arg(long, default_value = "small")]
+    preset: String,
 }
 
 fn main() -> Result<()> {
@@ -106,6 +109,7 @@ impl Args {
             "train", family, &pictures, "--grey", "--out", &model, "--force",
         ];
         train.extend(["--config", &config, "--minutes", &minutes, "--seed", "1"]);
+        train.extend(["--preset", &self.preset]);
         let steps = steps.to_string();
         if objective != VAE {
             train.extend(["--objective", objective, "--discriminator-steps", &steps]);

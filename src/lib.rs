@@ -95,7 +95,7 @@ pub use app::train::{
     TextTraining, TrainOptions, train_pictures, train_sound, train_text,
 };
 pub use app::{
-    AudioOutput, Axes, Binarize, Budget, Classes, Color, CompleteOptions, Completion,
+    AudioOutput, Axes, Binarize, Budget, Classes, CodeOptions, Color, CompleteOptions, Completion,
     ComputeDevice, DecodePicturesOptions, DecodedPictures, DeviceChoice, Devices, EditCosts,
     EncodePicturesOptions, Encoded, EncodedItem, EvaluateOptions, Evaluation, Event, Fit,
     GenerateOptions, Generated, GeneratedPictures, GeneratedSounds, HeldOut, ImageDecoder,

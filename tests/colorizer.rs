@@ -80,6 +80,11 @@ fn a_grey_picture_of_any_size_gets_the_colours_that_were_learned_and_keeps_its_g
     let (from, out) = (text(world, "grey.png"), text(world, "colour.png"));
     let command = ["complete", &model, &from, "-o", &out];
     succeed(&command);
+    let told = succeed(&["info", &out]);
+    assert!(
+        told.contains("ensuite complete") && !told.contains("seed"),
+        "nothing was drawn: {told}"
+    );
     let made = read(&world.join("colour.png"));
     assert_eq!(made.dimensions(), (40, 40));
     let mut wrong = 0.0;

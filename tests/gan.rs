@@ -128,6 +128,23 @@ fn a_walk_between_seeds_begins_with_the_picture_of_the_first_seed() {
 }
 
 #[test]
+fn batch_normalisation_with_a_penalty_is_refused() {
+    let world = world();
+    let normalised = [SMALL, "[adversarial]\nbatch_norm = true\n"].concat();
+    fs::write(world.path("gan.toml"), normalised).unwrap();
+    let (pictures, out, config) = (
+        world.text("pictures"),
+        world.text("refused"),
+        world.text("gan.toml"),
+    );
+    let asked = [
+        "train", "gan", &pictures, "--out", &out, "--config", &config,
+    ];
+    refuse(&asked, 2, &["batch_norm", "set it to false"]);
+    assert!(!world.path("refused").exists());
+}
+
+#[test]
 fn evaluation_judges_what_is_made_and_sliders_move_the_noise() {
     let world = trained();
     let (model, pictures) = (world.text("model"), world.text("pictures"));
@@ -226,6 +243,9 @@ fn a_classifier_names_classes_and_judges_what_is_made() {
     let judge = world.text("judge");
     let train = ["train", "classifier", &pictures, "--out", &judge];
     refuse(&train, 2, &["needs the classes", "--label-folders"]);
+    let augmented = ["--label-folders", "--augment", "on"];
+    let augmented = [&train[..], &augmented].concat();
+    refuse(&augmented, 2, &["--augment does not apply to a classifier"]);
     succeed(&[&train[..], &["--label-folders", "--steps", "200"]].concat());
     let found = succeed(&["eval", &judge, &pictures]);
     assert!(
@@ -307,7 +327,14 @@ fn labels_of_an_idx_file_have_names_and_a_test_set_its_own_labels() {
         "beside",
     ];
     let few = [&common[..], &["--label-names", "item=dark"]].concat();
-    refuse(&few, 1, &["the label 1", "gives 1 names"]);
+    refuse(
+        &few,
+        1,
+        &[
+            "the label 1",
+            "the last name of --label-names is that of the label 0",
+        ],
+    );
     let both = ["--label-names", "item=dark,bright", "--steps", "60"];
     succeed(&[&common[..], &both].concat());
     let (test, its) = (

@@ -625,6 +625,20 @@ fn a_mixture_is_fitted_to_the_codes_and_can_be_the_prior() {
         fs::read(world.path(name)).unwrap()
     };
     assert_ne!(draw("mixture.png", "mixture"), draw("normal.png", "normal"));
+    let judged = |prior: &str| {
+        let pictures = world.text("pictures");
+        let asked = ["eval", &model, &pictures, "--generated", "20", "--json"];
+        let found = succeed(&[&asked[..], &["--prior", prior]].concat());
+        let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+        found["generated"]["frechet"].as_f64().unwrap()
+    };
+    assert_ne!(judged("mixture"), judged("normal"));
+    let pictures = world.text("pictures");
+    refuse(
+        &["eval", &model, &pictures, "--prior", "mixture"],
+        2,
+        &["--generated N"],
+    );
     let out = world.text("never-drawn.png");
     refuse(
         &[

@@ -4,6 +4,7 @@ The use cases, one file each: plain option structs in, events through an [`Obser
 Nothing here parses arguments, prints or exits.
 */
 
+mod codes;
 mod colorize;
 mod complete;
 mod corpora;
@@ -32,6 +33,7 @@ pub mod train;
 mod transform;
 mod words;
 
+pub use codes::{CodeOptions, Prior};
 pub use complete::{CompleteOptions, Completion, check_picture_output};
 pub use corpora::{Corpora, CorpusInfo, Dataset};
 pub use devices::{AudioOutput, ComputeDevice, Devices};
@@ -43,7 +45,7 @@ pub use evaluate::{
     InterpolationEvaluation, InterpolationSummary, MixtureBaseline, PictureEvaluation,
     SentenceVaeEvaluation, SoundEvaluation, TextEvaluation,
 };
-pub use generate::{GenerateOptions, Generated, Prior};
+pub use generate::{GenerateOptions, Generated};
 pub use info::Info;
 pub use interpolate::{
     InterpolateOptions, InterpolatePicturesOptions, InterpolationPoint, PictureInterpolation,

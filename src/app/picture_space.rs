@@ -9,37 +9,14 @@ use crate::app::import::import_picture;
 use crate::app::sampling::{class_vector, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::Label;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::image::{Indexed, PictureDataset, PictureFormat};
-use crate::latent::{Mixture, Posteriors, draw_from_prior};
+use crate::latent::{Posteriors, draw_from_prior};
 use crate::models::{Batch, LatentModel, Model, nll_per_sequence};
 use crate::sequence::{Codec, SequenceDataset, Token};
 
 /// Pictures whose classes are found together.
 const TOGETHER: usize = 64;
-/// The file of the mixture that was fitted to a model's codes.
-pub(crate) const MIXTURE: &str = "mixture.json";
-
-impl OpenModel {
-    /// The mixture that was fitted to the codes of an image VAE; `None` where none was.
-    ///
-    /// # Errors
-    /// When its file is damaged or of another model.
-    pub(crate) fn mixture(&self) -> Result<Option<Mixture>> {
-        let path = self.folder.path().join(MIXTURE);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = std::fs::read(&path).reading(&path)?;
-        let mixture: Mixture = serde_json::from_slice(&text)
-            .map_err(|error| Error::model(&path, format!("it is damaged ({error})")))?;
-        if !mixture.is_valid() || Some(mixture.dims()) != self.latent_size() {
-            return Err(Error::model(&path, "it does not fit this model"));
-        }
-        Ok(Some(mixture))
-    }
-}
-
 /// The posteriors of the pictures `members` of a set, each with its class vector.
 pub(crate) fn encode_some(
     latent: &dyn LatentModel,

@@ -25,10 +25,12 @@ pub struct Settings {
     /// The SHA-256 of its weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
-    /// The seed.
-    pub seed: u64,
+    /// The seed, where something was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// How tokens were drawn.
-    pub sampling: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
     /// The classes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub classes: BTreeMap<String, String>,
@@ -44,8 +46,8 @@ pub struct Settings {
 pub struct Making<'a> {
     /// The words of the command, without the model, the seed and the file to write.
     pub command: &'a [String],
-    /// The seed.
-    pub seed: u64,
+    /// The seed; `None` where nothing was drawn.
+    pub seed: Option<u64>,
     /// How tokens were drawn.
     pub sampling: SamplingOptions,
     /// The classes that were given.
@@ -91,7 +93,7 @@ impl OpenModel {
         let classes = &self.manifest.classes;
         let number = item.unwrap_or(0) as u64;
         let classes = if making.one_item_each {
-            labels_of_item(classes, making.classes, making.seed, number)
+            labels_of_item(classes, making.classes, making.seed.unwrap_or(0), number)
         } else {
             making.classes.to_vec()
         };
@@ -110,10 +112,13 @@ impl OpenModel {
             program: PROGRAM.into(),
             weights_sha256: self.manifest.weights_sha256.clone(),
             seed: making.seed,
-            sampling,
+            sampling: making.seed.map(|_| sampling),
             classes: classes.into_iter().collect(),
             item,
-            command: format!("ensuite {} --seed {}", words.join(" "), making.seed),
+            command: match making.seed {
+                Some(seed) => format!("ensuite {} --seed {seed}", words.join(" ")),
+                None => format!("ensuite {}", words.join(" ")),
+            },
             model,
         }
     }
@@ -176,8 +181,10 @@ impl fmt::Display for SignedFile {
         if let Some(hash) = &settings.weights_sha256 {
             rows.push(("weights", format!("SHA-256 {hash}")));
         }
-        rows.push(("seed", settings.seed.to_string()));
-        rows.push(("sampling", settings.sampling.clone()));
+        if let (Some(seed), Some(sampling)) = (settings.seed, &settings.sampling) {
+            rows.push(("seed", seed.to_string()));
+            rows.push(("sampling", sampling.clone()));
+        }
         if !classes.is_empty() {
             rows.push(("classes", classes.join(" ")));
         }

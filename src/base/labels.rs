@@ -77,8 +77,8 @@ impl LabelRule {
             Self::Names(group, names) => match names.get(usize::from(number)) {
                 Some(name) => Ok((group.clone(), name.clone())),
                 None => Err(format!(
-                    "holds the label {number}, and --label-names gives {} names",
-                    names.len()
+                    "holds the label {number}, and the last name of --label-names is that of the label {}",
+                    names.len() - 1
                 )),
             },
             _ => Ok((GROUP.into(), number.to_string())),

@@ -2,11 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::app::DeviceChoice;
-use crate::app::FrameChange;
-use crate::app::Label;
-use crate::app::Precision;
-use crate::app::SamplingOptions;
+use crate::app::{
+    CodeOptions, DeviceChoice, FrameChange, Label, Precision, Prior, SamplingOptions,
+};
 
 /// `--device`
 #[derive(Debug, Args)]
@@ -62,13 +60,53 @@ impl DrawArgs {
     }
 }
 
+/// `--frame-temperature`
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sound")]
+pub(super) struct FrameTemperatureArgs {
+    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub(super) frame_temperature: Option<f32>,
+}
+
+/// How the noise of a GAN and the latent codes of an image VAE are drawn.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pictures")]
+pub(super) struct CodeArgs {
+    /// Image VAE: draw latent codes from N(0, I), or from the mixture of Gaussians that was fitted to the codes of training pictures [default: normal]
+    #[arg(long, value_enum)]
+    prior: Option<PriorArg>,
+    /// GAN and image VAE: draw again each number of the noise that is farther than T from 0, for typical pictures; try 1
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    truncation: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PriorArg {
+    /// The standard normal prior
+    Normal,
+    /// The fitted mixture
+    Mixture,
+}
+
+impl CodeArgs {
+    pub(super) fn codes(&self) -> CodeOptions {
+        CodeOptions {
+            prior: self.prior.map(|prior| match prior {
+                PriorArg::Normal => Prior::Normal,
+                PriorArg::Mixture => Prior::Mixture,
+            }),
+            truncation: self.truncation,
+        }
+    }
+}
+
 /// How the frames of a sound model of two tiers are drawn and changed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sound")]
 pub(super) struct FrameArgs {
-    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
-    pub(super) frame_temperature: Option<f32>,
+    #[command(flatten)]
+    pub(super) temperature: FrameTemperatureArgs,
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }

@@ -73,7 +73,7 @@ fn color(args: &Args, model: &OpenModel, words: &[String], terminal: &mut Termin
     if !args.metadata.no_metadata {
         let making = Making {
             command: words,
-            seed: 0,
+            seed: None,
             sampling,
             classes: &[],
             one_item_each: false,
@@ -118,7 +118,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
     if !args.metadata.no_metadata {
         let making = Making {
             command: words,
-            seed: completion.seed,
+            seed: Some(completion.seed),
             sampling: options.sampling,
             classes: &options.classes,
             one_item_each: false,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{Dataset, EvaluateOptions, OpenModel};
-use crate::cli::arguments::{DeviceArgs, DrawArgs};
+use crate::cli::arguments::{CodeArgs, DeviceArgs, DrawArgs, FrameTemperatureArgs};
 use crate::cli::terminal::{Terminal, print, print_json};
 use crate::error::Result;
 
@@ -56,14 +56,10 @@ pub(super) struct Args {
     device: DeviceArgs,
     #[command(flatten)]
     draw: DrawArgs,
-    /// The temperature of the frames of a sound model of two tiers [default: 0.85]
-    #[arg(
-        long,
-        value_name = "T",
-        allow_negative_numbers = true,
-        help_heading = "Sampling"
-    )]
-    frame_temperature: Option<f32>,
+    #[command(flatten)]
+    frames: FrameTemperatureArgs,
+    #[command(flatten)]
+    codes: CodeArgs,
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
@@ -80,7 +76,8 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         seed: args.seed,
         device: args.device.device,
         sampling: args.draw.sampling(),
-        frame_temperature: args.frame_temperature,
+        codes: args.codes.codes(),
+        frame_temperature: args.frames.frame_temperature,
     };
     let found = OpenModel::open(&args.model)?.evaluate(&options, terminal)?;
     if args.json {

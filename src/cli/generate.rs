@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use crate::app::DeviceChoice;
 use crate::app::Label;
-use crate::app::{GenerateOptions, Making, OpenModel, Prior, fresh_seed};
-use crate::cli::arguments::{FrameArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
+use crate::app::{GenerateOptions, Making, OpenModel, fresh_seed};
+use crate::cli::arguments::{
+    CodeArgs, FrameArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label,
+};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
 
@@ -44,17 +46,8 @@ pub(super) struct Args {
     /// Write the prompt before its continuation
     #[arg(long, requires = "prompt", help_heading = "Sound")]
     with_prompt: bool,
-    /// Image VAE: draw latent codes from N(0, I), or from the mixture of Gaussians that was fitted to the codes of training pictures [default: normal]
-    #[arg(long, value_enum, help_heading = "Pictures")]
-    prior: Option<PriorArg>,
-    /// GAN and image VAE: draw again each number of the noise or code that is farther than T from 0, for typical pictures; try 1
-    #[arg(
-        long,
-        value_name = "T",
-        allow_negative_numbers = true,
-        help_heading = "Pictures"
-    )]
-    truncation: Option<f64>,
+    #[command(flatten)]
+    codes: CodeArgs,
     /// Show a picture being drawn, as a GIF
     #[arg(long, help_heading = "Pictures")]
     gif: bool,
@@ -80,14 +73,6 @@ pub(super) struct Args {
     beam: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum PriorArg {
-    /// The standard normal prior
-    Normal,
-    /// The fitted mixture
-    Mixture,
-}
-
 pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
     let mut options = GenerateOptions {
         number: args.number,
@@ -96,14 +81,10 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
         sampling: args.sampling.sampling(),
         seed: args.sampling.seed,
         precision: args.precision.map(Into::into),
-        prior: args.prior.map(|prior| match prior {
-            PriorArg::Normal => Prior::Normal,
-            PriorArg::Mixture => Prior::Mixture,
-        }),
-        truncation: args.truncation,
+        codes: args.codes.codes(),
         device: args.device,
         seconds: args.seconds,
-        frame_temperature: args.frames.frame_temperature,
+        frame_temperature: args.frames.temperature.frame_temperature,
         change: args.frames.change.change(),
         with_prompt: args.with_prompt,
         gif: args.gif,
@@ -122,7 +103,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
     if let (false, Some(seed)) = (args.metadata.no_metadata, options.seed) {
         let making = Making {
             command: words,
-            seed,
+            seed: Some(seed),
             sampling: options.sampling,
             classes: &options.classes,
             one_item_each: files.len() as u64 == options.number,

@@ -112,7 +112,7 @@ fn pictures(
     if !args.metadata.no_metadata {
         let making = Making {
             command: words,
-            seed: options.seed,
+            seed: Some(options.seed),
             sampling: SamplingOptions {
                 temperature: Some(options.temperature),
                 min_p: Some(0.0),

@@ -89,7 +89,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
     if !args.metadata.no_metadata {
         let making = Making {
             command: words,
-            seed: options.seed,
+            seed: Some(options.seed),
             sampling: SamplingOptions {
                 temperature: Some(options.temperature),
                 min_p: Some(0.0),

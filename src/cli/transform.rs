@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
     if !args.metadata.no_metadata {
         let making = Making {
             command: words,
-            seed,
+            seed: Some(seed),
             sampling: options.sampling,
             classes: &options.classes,
             one_item_each: true,

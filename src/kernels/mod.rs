@@ -9,6 +9,7 @@ dimensions, without a tensor library.
 */
 
 pub(crate) mod adamw;
+pub(crate) mod batch_norm;
 pub(crate) mod buffer;
 pub(crate) mod convolution;
 pub(crate) mod cross_entropy;

@@ -7,7 +7,6 @@ variational to deterministic autoencoders", §4).
 use serde::{Deserialize, Serialize};
 
 use crate::base::rng::rng_stream;
-use crate::latent::Normals;
 use crate::latent::em::{self, Family, Limits, log_sum_exp, unit};
 
 /// When EM ends.
@@ -169,8 +168,12 @@ impl Mixture {
         log_sum_exp(&each)
     }
 
-    /// A code: a function of the seed and the item.
-    pub fn draw(&self, seed: u64, item: u64) -> Vec<f32> {
+    /// A code: standard normal `noise` moved to a part, which is a function of the seed and the item.
+    ///
+    /// # Panics
+    /// If the noise has another length.
+    pub fn draw(&self, noise: &[f32], seed: u64, item: u64) -> Vec<f32> {
+        assert_eq!(noise.len(), self.dims(), "noise with another length");
         let mut rng = rng_stream(seed, *b"mixture ", item);
         let mut left = unit(&mut rng);
         let part = self.parts.iter().find(|part| {
@@ -179,7 +182,6 @@ impl Mixture {
         });
         // Rounding may leave nothing for the last part.
         let part = part.unwrap_or(&self.parts[self.parts.len() - 1]);
-        let noise = Normals::new(*b"mixture ", seed, item).code(self.dims());
         noise
             .iter()
             .zip(part.mean.iter().zip(&part.variance))
@@ -220,6 +222,12 @@ fn moments(rows: &[&[f32]], dims: usize, weight: impl Fn(usize) -> f64) -> (Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::latent::Normals;
+
+    fn draw(mixture: &Mixture, seed: u64, item: u64) -> Vec<f32> {
+        let noise = Normals::new(*b"mixture ", seed, item).code(mixture.dims());
+        mixture.draw(&noise, seed, item)
+    }
 
     /// Codes about three points of the plane, half of them about the first.
     fn clusters(count: usize, seed: u64) -> Vec<f32> {
@@ -284,7 +292,7 @@ mod tests {
             }
         }
         assert!((sum - 1.0).abs() < 0.01, "{sum}");
-        let drawn: Vec<f32> = (0..4000).flat_map(|item| mixture.draw(7, item)).collect();
+        let drawn: Vec<f32> = (0..4000).flat_map(|item| draw(&mixture, 7, item)).collect();
         let rows: Vec<&[f32]> = drawn.chunks(2).collect();
         let (mean, variance) = moments(&rows, 2, |_| 1.0);
         let part = |of: &dyn Fn(&Part) -> f64| -> f64 {
@@ -296,8 +304,8 @@ mod tests {
             assert!((mean[dim] - expected).abs() < 0.15);
             assert!((variance[dim] / (square - expected * expected) - 1.0).abs() < 0.1);
         }
-        assert_eq!(mixture.draw(7, 3), mixture.draw(7, 3));
-        assert_ne!(mixture.draw(7, 3), mixture.draw(8, 3));
+        assert_eq!(draw(&mixture, 7, 3), draw(&mixture, 7, 3));
+        assert_ne!(draw(&mixture, 7, 3), draw(&mixture, 8, 3));
     }
 
     #[test]
@@ -306,7 +314,7 @@ mod tests {
             let mixture = Mixture::fit(&codes, 2, size, 1);
             assert!(mixture.is_valid());
             assert!(mixture.log_density(&[0.0, 0.0]).is_finite());
-            assert!(mixture.draw(1, 1).iter().all(|x| x.is_finite()));
+            assert!(draw(&mixture, 1, 1).iter().all(|x| x.is_finite()));
         }
         // Far from every part the density is small and not zero.
         let mixture = Mixture::fit(&clusters(100, 1), 2, 2, 1);

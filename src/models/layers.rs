@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::models::Size;
 use crate::models::init::Init;
 use crate::models::weights::check_sizes;
-use crate::ops::{ConvolutionShape, convolution, linear, transposed_convolution};
+use crate::ops::{ConvolutionShape, batch_norm, convolution, linear, transposed_convolution};
 
 /// The slope of every leaky ReLU below zero.
 pub(crate) const SLOPE: f32 = 0.2;
@@ -83,19 +83,29 @@ impl Layer {
 
 /// The outputs `[rows, width]` of layers that read one another, each before the leaky ReLU that stands between them.
 ///
+/// * `groups`: where it is given, all outputs but the first are normalised, each of so many parts of the rows by itself.
+///
 /// # Panics
 /// Without a layer.
 pub(crate) fn outputs(
     layers: &[Layer],
     shapes: &[ConvolutionShape],
     x: &Tensor<2>,
+    groups: Option<usize>,
 ) -> Vec<Tensor<2>> {
     let [rows, _] = x.dims();
     let mut outputs: Vec<Tensor<2>> = Vec::with_capacity(layers.len());
     for (layer, shape) in layers.iter().zip(shapes) {
         let output = match outputs.last() {
             None => layer.convolve(x.clone(), of(shape, rows), 1.0),
-            Some(before) => layer.convolve(before.clone(), of(shape, rows), SLOPE),
+            Some(before) => {
+                let output = layer.convolve(before.clone(), of(shape, rows), SLOPE);
+                match groups {
+                    // Normalising takes the bias away, which is added again as the shift.
+                    Some(groups) => batch_norm(output, layer.bias.val(), groups),
+                    None => output,
+                }
+            }
         };
         outputs.push(output);
     }

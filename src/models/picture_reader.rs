@@ -36,7 +36,12 @@ impl PictureReader {
     /// The outputs of all layers before their leaky ReLUs, `[rows, width]` each, for pictures
     /// `[rows, height · width · planes]`.
     pub(crate) fn read(&self, pictures: &Tensor<2>) -> Vec<Tensor<2>> {
-        outputs(&self.layers, &self.shapes, pictures)
+        outputs(&self.layers, &self.shapes, pictures, None)
+    }
+
+    /// The same with batch normalisation of all layers but the first, of each of so many parts of the pictures by itself.
+    pub(crate) fn read_normalised(&self, pictures: &Tensor<2>, groups: usize) -> Vec<Tensor<2>> {
+        outputs(&self.layers, &self.shapes, pictures, Some(groups))
     }
 
     /// The gradient of the pictures, given that of what follows the last leaky ReLU and the `outputs` of [`read`](Self::read).

@@ -228,6 +228,36 @@ fn convolutions_agree_with_their_composed_forms() {
     }
 }
 
+/// Each group by itself, from the definitions of mean and variance.
+fn batch_norm_by_groups(x: &Tensor<2>, bias: &Tensor<1>, groups: usize) -> Tensor<2> {
+    let ([rows, width], [channels]) = (x.dims(), bias.dims());
+    let of_group = |group: usize| {
+        let rows = rows / groups;
+        let x = x.clone().narrow(0, group * rows, rows);
+        let pixels: Tensor<2> = x.reshape([rows * width / channels, channels]);
+        let (variance, mean) = pixels.clone().var_mean_bias(0);
+        let normal = (pixels - mean) / (variance + 1e-5).sqrt() + bias.clone().unsqueeze();
+        normal.reshape([rows, width])
+    };
+    Tensor::cat((0..groups).map(of_group).collect(), 0)
+}
+
+#[test]
+fn batch_normalisation_agrees_with_its_definition() {
+    let mut numbers = Numbers::new();
+    for (rows, pixels, channels, groups) in [(2, 3, 1, 1), (6, 1, 5, 2), (4, 150, 7, 2)] {
+        let x = numbers.tensor([rows, pixels * channels]);
+        let bias = numbers.tensor([channels]);
+        agree!(
+            "batch normalisation",
+            batch_norm(x.clone(), bias.clone(), groups),
+            batch_norm_by_groups(&x, &bias, groups),
+            x,
+            bias
+        );
+    }
+}
+
 fn embedding_by_autodiff(table: &Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
     let looked_up = sources
         .into_iter()

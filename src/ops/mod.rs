@@ -8,6 +8,7 @@ own where autodiff would be slow. The tests compare both forms with autodiff.
 
 #[cfg(test)]
 mod agreement;
+mod batch_norm;
 mod composed;
 mod convolution;
 mod cross_entropy;
@@ -23,6 +24,7 @@ mod unrolled;
 mod wavenet;
 mod windows;
 
+pub use batch_norm::batch_norm;
 pub use convolution::{ConvolutionShape, convolution, transposed_convolution};
 pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
 pub use embedding::embedding;

@@ -154,7 +154,7 @@ impl<'a> AdversarialTask<'a> {
         let [shown, made] = [0, 1].map(|half| both.clone().narrow(0, half * real.rows, real.rows));
         let twice = |classes: &Tensor<2>| Tensor::cat(vec![classes.clone(), classes.clone()], 0);
         let classes = real.classes.as_ref().map(twice);
-        let judged = net.judge(&both, classes.as_ref());
+        let judged = net.judge(&both, classes.as_ref(), 2);
         let scores =
             [0, 1].map(|half| judged.scores.clone().narrow(0, half * real.rows, real.rows));
         let [of_real, of_made] = scores.clone();
@@ -228,7 +228,7 @@ impl<'a> AdversarialTask<'a> {
         let mut random = rng_stream(self.seed, *b"augmentG", item);
         let mut score = |pictures| {
             let shown = self.augment.of(pictures, self.augmentation, &mut random);
-            discriminator.judge(&shown, classes).scores
+            discriminator.judge(&shown, classes, 1).scores
         };
         let of_made = score(made);
         let of_real = (objective == Objective::R3gan).then(|| score(real.pixels.clone()));
@@ -276,8 +276,8 @@ impl<'a> AdversarialTask<'a> {
         let mean = |pixels: &Tensor<2>, classes: Option<&Tensor<2>>| {
             let classes = classes.map(|classes| classes.clone().to_device(&device));
             let pixels = pixels.clone().to_device(&device);
-            let scores = gan.discriminator.judge(&pixels, classes.as_ref()).scores;
-            f64::from(scores.mean().into_scalar::<f32>())
+            let judged = gan.discriminator.judge(&pixels, classes.as_ref(), 1);
+            f64::from(judged.scores.mean().into_scalar::<f32>())
         };
         let plain = PictureBatch {
             pixels: last.pixels.clone().inner(),

@@ -135,6 +135,11 @@ impl Judge {
             return Err(Error::model(model.folder.path(), what)
                 .with_hint("train one with: ensuite train classifier"));
         };
+        Self::new(&model, net)
+    }
+
+    /// A classifier that is loaded.
+    pub(super) fn new(model: &OpenModel, net: Classifier) -> Result<Self> {
         Ok(Self {
             net,
             weights: model.manifest.weights_sha256.clone().unwrap_or_default(),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{Event, GenerateOptions, Generated, Observer, OpenModel, SamplingOptions};
+use crate::app::{
+    CodeOptions, Event, GenerateOptions, Generated, Observer, OpenModel, SamplingOptions,
+};
 use crate::base::labels::Label;
 use crate::error::Result;
 use crate::ops::device::DeviceChoice;
@@ -25,6 +27,8 @@ pub(super) struct Wanted<'a> {
     pub(super) device: &'a DeviceChoice,
     /// How items are drawn.
     pub(super) sampling: SamplingOptions,
+    /// How noise and latent codes are drawn.
+    pub(super) codes: CodeOptions,
     /// The temperature of the frames of sounds.
     pub(super) frame_temperature: Option<f32>,
 }
@@ -53,6 +57,7 @@ pub(super) fn generate(
                 device: wanted.device.clone(),
                 seconds: wanted.seconds,
                 sampling: wanted.sampling,
+                codes: wanted.codes,
                 frame_temperature: wanted.frame_temperature,
                 ..GenerateOptions::default()
             })?;
@@ -92,6 +97,7 @@ mod tests {
             seconds: None,
             device: &DeviceChoice::Cpu,
             sampling: SamplingOptions::default(),
+            codes: CodeOptions::default(),
             frame_temperature: None,
         };
         let found: Vec<u64> = numbers(&wanted(100)).into_values().collect();

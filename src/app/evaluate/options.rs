@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::import::read_sentences;
-use crate::app::{FrameChange, Observer, OpenModel, SamplingOptions};
+use crate::app::{CodeOptions, FrameChange, Observer, OpenModel, SamplingOptions};
 use crate::error::{Error, Result};
 use crate::ops::device::DeviceChoice;
 use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
@@ -36,6 +36,8 @@ pub struct EvaluateOptions {
     pub device: DeviceChoice,
     /// How what is generated is drawn.
     pub sampling: SamplingOptions,
+    /// How noise and latent codes are drawn.
+    pub codes: CodeOptions,
     /// Sound of two tiers: the temperature of generated frames.
     pub frame_temperature: Option<f32>,
 }
@@ -43,13 +45,16 @@ pub struct EvaluateOptions {
 impl EvaluateOptions {
     /// Refuses options of what is generated where nothing is, and impossible ones.
     pub(super) fn check_sampling(&self, model: &OpenModel) -> Result<()> {
-        let given = self.sampling != SamplingOptions::default() || self.frame_temperature.is_some();
+        let given = self.sampling != SamplingOptions::default()
+            || self.codes != CodeOptions::default()
+            || self.frame_temperature.is_some();
         if given && self.generated.is_none() {
             let what =
                 "--temperature and the like are for what the model makes, and it makes nothing";
             return Err(Error::usage(what).with_hint("also give --generated N"));
         }
         self.sampling.validate()?;
+        self.codes.check(model)?;
         model.check_frame_options(self.frame_temperature, FrameChange::default())
     }
 

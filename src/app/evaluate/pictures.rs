@@ -319,7 +319,7 @@ pub(super) fn evaluate(
         judge(model, form, &corpus, known, number, options, observer)
     };
     if let Model::Classifier(_) | Model::Colorizer(_) = net {
-        return of_whole_pictures(&net, model, form, &pictures, members);
+        return of_whole_pictures(net, model, form, &pictures, members);
     }
     if net.pictures().is_some() {
         let number = options.generated.unwrap_or(GENERATED);
@@ -361,7 +361,7 @@ pub(super) fn evaluate(
 
 /// What is found of a model that reads whole pictures.
 fn of_whole_pictures(
-    net: &Model,
+    net: Model,
     model: &OpenModel,
     form: &PictureFormat,
     pictures: &Pictures,
@@ -374,20 +374,25 @@ fn of_whole_pictures(
     let set = PictureDataset::new(pictures, form, members, model.manifest.recipe.seed)?;
     let indices = (0..set.count()).map(|index| set.indices(index));
     let indices = indices.collect::<Result<Vec<_>>>()?;
-    if let Model::Colorizer(net) = net {
-        let colors = form.codec.palette().colors();
-        let color = |&index: &u8| colors[usize::from(index)];
-        let real = indices
-            .iter()
-            .map(|picture| picture.iter().map(color).collect());
-        let size = form.codec.size();
-        let sides = [size.width() as usize, size.height() as usize];
-        let found = colorizer::evaluate(net, &real.collect::<Vec<_>>(), sides);
-        return Ok(Found::Colored(found));
+    match net {
+        Model::Colorizer(net) => {
+            let colors = form.codec.palette().colors();
+            let color = |&index: &u8| colors[usize::from(index)];
+            let real = indices
+                .iter()
+                .map(|picture| picture.iter().map(color).collect());
+            let size = form.codec.size();
+            let sides = [size.width() as usize, size.height() as usize];
+            let found = colorizer::evaluate(&net, &real.collect::<Vec<_>>(), sides);
+            Ok(Found::Colored(found))
+        }
+        Model::Classifier(net) => {
+            let labelled: Vec<_> = indices.iter().map(Vec::as_slice).zip(labels).collect();
+            let found = Judge::new(model, net)?.evaluate(form, &labelled);
+            Ok(Found::Classified(found))
+        }
+        _ => unreachable!("a model that reads whole pictures"),
     }
-    let labelled: Vec<_> = indices.iter().map(Vec::as_slice).zip(labels).collect();
-    let found = Judge::open(model.folder.path())?.evaluate(form, &labelled);
-    Ok(Found::Classified(found))
 }
 
 /// Pictures that a GAN makes to be judged, unless another number is asked for.
@@ -513,6 +518,7 @@ fn judge(
         seconds: None,
         device: &options.device,
         sampling: options.sampling,
+        codes: options.codes,
         frame_temperature: options.frame_temperature,
     };
     let judge = options.judge.as_deref().map(Judge::open).transpose()?;

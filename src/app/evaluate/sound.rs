@@ -288,6 +288,7 @@ fn judge(
         seconds: (!model.has_frames()).then_some(seconds),
         device: &options.device,
         sampling: options.sampling,
+        codes: options.codes,
         frame_temperature: options.frame_temperature,
     };
     let mut made = SoundProfile::new(rate);

@@ -9,7 +9,7 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-pub use options::{GenerateOptions, Generated, Prior};
+pub use options::{GenerateOptions, Generated};
 pub(crate) use pictures::{check_extension, check_scale, comfortable, write_png};
 
 use crate::app::{Observer, OpenModel, Silent};

@@ -4,22 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::app::precision::Precision;
 use crate::app::sampling::{SamplingOptions, fresh_seed};
-use crate::app::{FrameChange, OpenModel};
+use crate::app::{CodeOptions, FrameChange, OpenModel};
 use crate::audio::wav_bytes;
 use crate::base::files::write_atomic;
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
 use crate::ops::device::DeviceChoice;
-
-/// Where latent codes are drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prior {
-    /// N(0, I).
-    Normal,
-    /// The mixture of Gaussians that was fitted to the codes of training pictures.
-    Mixture,
-}
 
 /// What to generate, and how. The default is one item by sampling at temperature 1, on the CPU.
 #[derive(Debug, Clone)]
@@ -46,11 +37,8 @@ pub struct GenerateOptions {
     pub change: FrameChange,
     /// Sound: whether the prompt stands before what is made of it.
     pub with_prompt: bool,
-    /// Image VAE: where latent codes are drawn from (the standard normal prior where it is missing).
-    pub prior: Option<Prior>,
-    /// GAN and image VAE: the largest number of a noise vector or code; larger ones are drawn again (Brock et al. 2019, "BigGAN",
-    /// §3.1).
-    pub truncation: Option<f64>,
+    /// GAN and image VAE: how noise and latent codes are drawn.
+    pub codes: CodeOptions,
     /// Pictures: whether to show one being drawn, as a GIF.
     pub gif: bool,
     /// Pictures: how many times to enlarge each pixel.
@@ -79,8 +67,7 @@ impl Default for GenerateOptions {
             frame_temperature: None,
             change: FrameChange::default(),
             with_prompt: false,
-            prior: None,
-            truncation: None,
+            codes: CodeOptions::default(),
             gif: false,
             scale: None,
             separate: false,
@@ -147,27 +134,7 @@ impl GenerateOptions {
             ("--max-length", self.max_length.is_some(), TEXT),
             ("--beam", self.beam.is_some(), TEXT),
         ])?;
-        let coded = model.is_of_pictures() && model.has_latent_codes();
-        for (option, given, what) in [
-            ("--prior", self.prior.is_some(), "an image VAE only"),
-            (
-                "--truncation",
-                self.truncation.is_some(),
-                "a GAN and to an image VAE",
-            ),
-        ] {
-            if given && !coded {
-                let message = format!("{option} applies to {what}");
-                return Err(Error::usage(message).with_hint("omit it"));
-            }
-        }
-        if self
-            .truncation
-            .is_some_and(|most| !(0.01..=100.0).contains(&most))
-        {
-            return Err(Error::usage("this --truncation cannot work")
-                .with_hint("it is from 0.01 to 100; try 1"));
-        }
+        self.codes.check(model)?;
         model.manifest.classes.check(&self.classes)
     }
 

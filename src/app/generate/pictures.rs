@@ -6,14 +6,13 @@ use std::time::Instant;
 
 use super::maker::{Maker, shown};
 use super::nearest::Known;
-use super::options::{GenerateOptions, Prior};
+use super::options::GenerateOptions;
 use crate::app::drawing::{LANES, PixelSampling, decode, draw, draw_side_by_side};
 use crate::app::sampling::items;
 use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
-use crate::latent::Normals;
 use crate::models::ModelSpec;
 
 /// Draws pictures in palette indices.
@@ -37,27 +36,15 @@ pub(super) fn generate(
         seed,
         &[],
     )?;
-    if options.prior == Some(Prior::Mixture) {
-        let mixture = model.mixture()?.ok_or_else(|| {
-            Error::model(model.folder.path(), "no mixture was fitted to its codes")
-                .with_hint("omit --prior mixture; ensuite train image-vae fits one at its end")
-        })?;
-        for (item, number) in items.iter_mut().zip(0..) {
-            let condition = item.condition.get_or_insert_default();
-            let classes = condition.len().saturating_sub(mixture.dims());
-            condition.truncate(classes);
-            condition.extend(mixture.draw(seed, number));
-        }
-    }
-    if let (Some(most), Some(latent)) = (options.truncation, model.latent_size()) {
+    if let Some(latent) = model.latent_size() {
+        let mixture = options.codes.mixture(model)?;
         for (item, number) in items.iter_mut().zip(0..) {
             let condition = item.condition.get_or_insert_default();
             let classes = condition.len().saturating_sub(latent);
-            let mut normals = Normals::new(*b"truncate", seed, number);
-            for number in &mut condition[classes..] {
-                while f64::from(number.abs()) > most {
-                    *number = normals.code(1)[0];
-                }
+            let code = &mut condition[classes..];
+            options.codes.truncate(code, seed, number);
+            if let Some(mixture) = &mixture {
+                code.copy_from_slice(&mixture.draw(code, seed, number));
             }
         }
     }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::options::{TrainOptions, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
+use crate::app::codes::MIXTURE;
 use crate::app::drawing::{PixelSampling, decode, draw, imagine};
 use crate::app::evaluate::Judge;
 use crate::app::import::import_pictures;
-use crate::app::picture_space::{MIXTURE, encode_some};
+use crate::app::picture_space::encode_some;
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::labels::{Classes, LabelRule};
@@ -328,10 +329,18 @@ impl PictureTraining {
                 | PictureFamily::Classifier
                 | PictureFamily::Colorizer(_)
         );
-        if whole && self.no_above {
-            return Err(
-                Error::usage(format!("--no-above does not apply to {what}")).with_hint("omit it")
-            );
+        let shown_as_they_are = matches!(
+            self.family,
+            PictureFamily::Energy { .. } | PictureFamily::Classifier
+        );
+        for (option, refused) in [
+            ("--no-above", whole && self.no_above),
+            ("--augment", shown_as_they_are && self.augment.is_some()),
+        ] {
+            if refused {
+                let message = format!("{option} does not apply to {what}");
+                return Err(Error::usage(message).with_hint("omit it"));
+            }
         }
         let labelled = self.has_labels();
         if matches!(

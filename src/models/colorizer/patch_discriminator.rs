@@ -39,7 +39,7 @@ impl PatchDiscriminator {
     /// The scores `[rows, places]` of pictures `[rows, height · width · 3]`. The grey picture that was coloured need not be
     /// given: it is the grey of these.
     pub(crate) fn scores(&self, pictures: &Tensor<2>) -> Tensor<2> {
-        let mut outputs = outputs(&self.layers, &self.shapes, pictures);
+        let mut outputs = outputs(&self.layers, &self.shapes, pictures, None);
         outputs.pop().expect("a score")
     }
 }

@@ -60,7 +60,7 @@ impl UNet {
     /// The chroma `[rows, height · width · 2]` of greys `[rows, height · width]`.
     pub(crate) fn chroma(&self, greys: Tensor<2>) -> Tensor<2> {
         let [rows, _] = greys.dims();
-        let mut seen = outputs(&self.down, &self.down_shapes, &greys);
+        let mut seen = outputs(&self.down, &self.down_shapes, &greys, None);
         let mut x = seen.pop().expect("a convolution");
         for (layer, shape) in self.up.iter().zip(&self.up_shapes) {
             x = layer.transpose(x, of(shape, rows), SLOPE);

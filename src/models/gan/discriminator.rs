@@ -3,6 +3,7 @@
 use burn::module::Param;
 use burn::prelude::*;
 
+use crate::models::gan::AdversarialSettings;
 use crate::models::gan::config::GanConfig;
 use crate::models::gan::generator::{Generator, Noise};
 use crate::models::init::Init;
@@ -21,6 +22,8 @@ pub(crate) struct Discriminator {
     classes: Option<Param<Tensor<2>>>,
     /// Of an autoencoder, from the code back to the picture.
     decoder: Option<Generator>,
+    #[module(skip)]
+    batch_norm: bool,
     #[module(skip)]
     last: ConvolutionShape,
 }
@@ -41,9 +44,10 @@ impl Discriminator {
     pub(super) fn new(
         config: &GanConfig,
         classes: usize,
-        reconstructs: bool,
+        settings: &AdversarialSettings,
         init: &mut Init,
     ) -> Self {
+        let reconstructs = settings.objective.reconstructs();
         let outputs = if reconstructs { config.noise } else { 1 };
         let last = dense(config.hidden, outputs);
         Self {
@@ -64,14 +68,25 @@ impl Discriminator {
                 };
                 Generator::new(config, code, init)
             }),
+            batch_norm: settings.batch_norm,
             last,
         }
     }
 
-    /// Judges pictures `[rows, height · width · planes]`, each of its classes `[rows, classes]`.
-    pub(crate) fn judge(&self, pictures: &Tensor<2>, classes: Option<&Tensor<2>>) -> Judged {
+    /// Judges pictures `[rows, height · width · planes]`, each of its classes `[rows, classes]`. So many `kinds` of as many
+    /// pictures each stand one after another; batch normalisation never mixes them.
+    pub(crate) fn judge(
+        &self,
+        pictures: &Tensor<2>,
+        classes: Option<&Tensor<2>>,
+        kinds: usize,
+    ) -> Judged {
         let [rows, _] = pictures.dims();
-        let trace = self.reader.read(pictures);
+        let trace = if self.batch_norm {
+            self.reader.read_normalised(pictures, kinds)
+        } else {
+            self.reader.read(pictures)
+        };
         let x = trace.last().expect("a dense layer");
         let output = self.output.convolve(x.clone(), of(&self.last, rows), SLOPE);
         let scores = match &self.decoder {
@@ -124,9 +139,12 @@ impl Discriminator {
     /// it.
     ///
     /// # Panics
-    /// For an autoencoder, which no objective penalises.
+    /// For an autoencoder, which no objective penalises, and with batch normalisation, where no picture is judged alone.
     pub(crate) fn input_gradient(&self, judged: &Judged, classes: Option<&Tensor<2>>) -> Tensor<2> {
-        assert!(self.decoder.is_none(), "a discriminator with a score");
+        assert!(
+            self.decoder.is_none() && !self.batch_norm,
+            "a score of each picture alone"
+        );
         let rows = judged.scores.dims()[0];
         let ones = Tensor::ones([rows, 1], &judged.scores.device());
         let mut delta = self.output.input_gradient(ones, of(&self.last, rows));

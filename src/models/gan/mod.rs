@@ -1,6 +1,7 @@
 /*!
 A generative adversarial network of pictures (Goodfellow et al. 2014, "Generative adversarial nets"), with convolutions of 4×4
-pixels (Radford et al. 2016, "DCGAN") and without normalisation (Huang et al. 2024, "The GAN is dead; long live the GAN!").
+pixels (Radford et al. 2016, "DCGAN"); without normalisation (Huang et al. 2024, "The GAN is dead; long live the GAN!") but, in
+the discriminator of the objectives that go with it, that of batches.
 The generator makes a picture of noise and classes; the discriminator scores how real a picture of given classes is.
 */
 
@@ -66,12 +67,7 @@ impl Gan {
         };
         let generator = Generator::new(&config, noise, &mut init);
         let mut init = Init::new(seed ^ DISCRIMINATOR, device);
-        let discriminator = Discriminator::new(
-            &config,
-            classes,
-            settings.objective.reconstructs(),
-            &mut init,
-        );
+        let discriminator = Discriminator::new(&config, classes, settings, &mut init);
         Ok(Self {
             generator,
             discriminator,

@@ -64,6 +64,9 @@ pub struct AdversarialSettings {
     pub clip: f64,
     /// The distribution of noise.
     pub noise: NoiseKind,
+    /// Whether the discriminator has batch normalisation, of real and of made pictures apart.
+    #[serde(default)]
+    pub batch_norm: bool,
     /// Whether what the discriminator sees is shifted, flipped and brightened, as often as it knows training pictures by heart.
     #[serde(default)]
     pub augment: bool,
@@ -88,6 +91,12 @@ impl Objective {
         self == Self::Began
     }
 
+    /// Whether its discriminator may have batch normalisation: neither a penalty on the gradient of each picture nor an
+    /// autoencoder goes with it.
+    fn may_normalise(self) -> bool {
+        matches!(self, Self::Ns | Self::Mm | Self::Lsgan | Self::Wgan)
+    }
+
     /// The usual settings.
     pub(crate) fn settings(self) -> AdversarialSettings {
         AdversarialSettings {
@@ -104,6 +113,7 @@ impl Objective {
             },
             clip: if self == Self::Wgan { 0.01 } else { 0.0 },
             noise: NoiseKind::default(),
+            batch_norm: self.may_normalise(),
             augment: false,
         }
     }
@@ -132,6 +142,12 @@ impl AdversarialSettings {
                 self.discriminator_steps
             ))
             .with_hint("it is from 1 to 100"));
+        }
+        if self.batch_norm && !self.objective.may_normalise() {
+            return Err(Error::usage(
+                "adversarial.batch_norm cannot work with this objective: it judges each picture alone",
+            )
+            .with_hint("set it to false"));
         }
         for (name, value) in [("penalty", self.penalty), ("clip", self.clip)] {
             if !(value.is_finite() && value >= 0.0) {

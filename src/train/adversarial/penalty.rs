@@ -72,7 +72,7 @@ impl Penalty {
         pictures: &Tensor<2>,
         classes: Option<&Tensor<2>>,
     ) -> Tensor<1> {
-        let judged = net.judge(pictures, classes);
+        let judged = net.judge(pictures, classes, 1);
         let norms = (squared_norms(net.input_gradient(&judged, classes)) + LEAST).sqrt();
         let away = norms - 1.0;
         (away.clone() * away).mean() * self.weight
@@ -132,7 +132,7 @@ mod tests {
             let net = discriminator(classes);
             let of_classes = (classes > 0).then(|| tensor(vec![1.0, 0.0, 0.0, 1.0], [2, 2]));
             let pictures: Tensor<2> = tensor(noise(40), [2, 20]).require_grad();
-            let judged = net.judge(&pictures, of_classes.as_ref());
+            let judged = net.judge(&pictures, of_classes.as_ref(), 1);
             let ours = values(net.input_gradient(&judged, of_classes.as_ref()));
             let gradients = judged.scores.sum().backward();
             let expected = values(pictures.grad(&gradients).unwrap());
@@ -167,7 +167,7 @@ mod tests {
                 };
                 let both = Tensor::cat(vec![real.clone(), made.clone()], 0);
                 let twice = Tensor::cat(vec![classes.clone(), classes.clone()], 0);
-                let judged = net.judge(&both, Some(&twice));
+                let judged = net.judge(&both, Some(&twice), 1);
                 let mut random = crate::base::rng::rng_stream(5, *b"penalty ", 0);
                 let of_both = (&judged, Some(&twice));
                 let pictures = [&real, &made];
