@@ -120,7 +120,8 @@ fn a_grey_picture_of_any_size_gets_the_colours_that_were_learned_and_keeps_its_g
         2,
         &["--keep", "does not apply"],
     );
-    refuse(&["generate", &model, "-o", &out], 2, &["does not predict"]);
+    let hint = ["it colours grey pictures", "ensuite complete"];
+    refuse(&["generate", &model, "-o", &out], 1, &hint);
     refuse(
         &["interpolate", &model, "1", "2", "-o", &out],
         1,

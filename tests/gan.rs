@@ -31,6 +31,9 @@ fn trained() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let world = world();
+        // Of so few steps the first hundreds would go by before normalised scores say something.
+        let plain = [SMALL, "[adversarial]\nbatch_norm = false\n"].concat();
+        fs::write(world.path("gan.toml"), plain).unwrap();
         train(
             &world,
             "model",
@@ -142,6 +145,71 @@ fn batch_normalisation_with_a_penalty_is_refused() {
     ];
     refuse(&asked, 2, &["batch_norm", "set it to false"]);
     assert!(!world.path("refused").exists());
+}
+
+#[test]
+fn a_batch_is_that_of_each_update() {
+    let world = world();
+    let more = ["--steps", "1", "--batch", "8", "--discriminator-steps", "3"];
+    train(&world, "three", &more);
+    let manifest = fs::read_to_string(world.path("three/model.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["recipe"]["batches"]["rows"], 24);
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    let world = trained();
+    let (model, out, gif) = (
+        world.text("model"),
+        world.text("nothing.png"),
+        world.text("nothing.gif"),
+    );
+    let common = ["generate", &model, "-o"];
+    for (output, more) in [
+        (&out, &["--temperature", "0.5"][..]),
+        (&out, &["--precision", "int8"]),
+        (&gif, &["--gif"]),
+    ] {
+        let asked = [&common[..], &[output], more].concat();
+        refuse(
+            &asked,
+            2,
+            &["does not apply", "all pixels of a picture at once"],
+        );
+    }
+    let named = world.text("nothing.jpg");
+    refuse(
+        &[&common[..], &[&named]].concat(),
+        2,
+        &["no name for a PNG"],
+    );
+    for name in ["nothing.png", "nothing.gif", "nothing.jpg"] {
+        assert!(!world.path(name).exists(), "{name}");
+    }
+    let (pictures, one) = (world.text("pictures"), world.text("one-class"));
+    let rule = "(?<kind>[.])png";
+    let asked = [
+        "train",
+        "classifier",
+        &pictures,
+        "--out",
+        &one,
+        "--label-pattern",
+        rule,
+    ];
+    refuse(&asked, 2, &["kind=.", "two classes or more"]);
+    let asked = [
+        "train",
+        "image-vae",
+        &pictures,
+        "--out",
+        &one,
+        "--colors",
+        "1",
+    ];
+    refuse(&asked, 2, &["from 2 to 256"]);
+    assert!(!world.path("one-class").exists());
 }
 
 #[test]
@@ -292,7 +360,8 @@ fn a_classifier_names_classes_and_judges_what_is_made() {
     refuse(&without, 2, &["needs classes"]);
     assert!(succeed(&["info", &judge]).contains("classifier"));
     let out = world.text("none.png");
-    refuse(&["generate", &judge, "-o", &out], 2, &["does not predict"]);
+    let hint = ["it is a classifier", "ensuite eval"];
+    refuse(&["generate", &judge, "-o", &out], 1, &hint);
     let wrong = ["eval", &model, &pictures, "--judge", &model];
     refuse(&wrong, 1, &["is not a classifier", "train classifier"]);
     assert!(!world.path("none.png").exists());
@@ -337,6 +406,14 @@ fn labels_of_an_idx_file_have_names_and_a_test_set_its_own_labels() {
     );
     let both = ["--label-names", "item=dark,bright", "--steps", "60"];
     succeed(&[&common[..], &both].concat());
+    let config = world.text("gan.toml");
+    let other = world.text("other");
+    let other = [
+        "train", "gan", &train, "--out", &other, "--config", &config, "--labels", "beside",
+        "--judge", &model,
+    ];
+    refuse(&other, 1, &["those of class", "those of item"]);
+    assert!(!world.path("other").exists());
     let (test, its) = (
         world.text("test-images-idx3-ubyte.gz"),
         world.text("test-labels-idx1-ubyte.gz"),

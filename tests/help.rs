@@ -39,7 +39,18 @@ fn helps() {
             words.join("-")
         };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        insta::assert_snapshot!(name.clone(), help(&words));
+        let shown = help(&words);
+        let mut options = BTreeSet::new();
+        for line in shown.lines() {
+            // Where an option begins, its text is indented further.
+            let line = line.strip_prefix("  ").unwrap_or_default();
+            let begins = line.starts_with('-') || line.starts_with("    --");
+            let long = line.split(' ').find(|word| word.starts_with("--"));
+            if let (Some(long), true) = (long, begins) {
+                assert!(options.insert(long.to_owned()), "{name} has {long} twice");
+            }
+        }
+        insta::assert_snapshot!(name.clone(), shown);
         names.insert(format!("tests__help__{name}.snap"));
     }
     assert!(names.len() > 20, "{names:?}");

@@ -689,3 +689,47 @@ fn of_several_groups_of_classes_one_is_shown_in_turn_and_the_others_stay() {
         assert!(said.contains(title), "{said}");
     }
 }
+
+#[test]
+fn a_decoder_that_draws_pixel_by_pixel_learns_with_classes() {
+    let world = world();
+    fs::write(world.path("vae.toml"), "[batches]\nrows = 8\n").unwrap();
+    for decoder in ["wavenet", "lstm"] {
+        let more = [
+            "--decoder",
+            decoder,
+            "--label-folders",
+            "--steps",
+            "20",
+            "--preset",
+            "tiny",
+        ];
+        let asked = training(&world, decoder, &more);
+        succeed(&asked.iter().map(String::as_str).collect::<Vec<_>>());
+        let (model, out) = (world.text(decoder), world.text("drawn.png"));
+        succeed(&["generate", &model, "-n", "4", "--seed", "1", "-o", &out]);
+        assert!(world.path(decoder).join("README.md").is_file());
+    }
+}
+
+#[test]
+fn pictures_without_labels_give_ranges_and_the_picture_that_is_read_stays() {
+    let world = world();
+    let (model, one) = ("models/handwriting", world.text("digits/1.png"));
+    fs::create_dir(world.path("digits")).unwrap();
+    let plain = ["generate", model, "--scale", "1", "--no-metadata", "-o"];
+    succeed(&[&plain[..], &[&one, "--seed", "1"]].concat());
+    let two = world.text("digits/2.png");
+    succeed(&[&plain[..], &[&two, "--seed", "2"]].concat());
+    let (digits, out) = (world.text("digits"), world.text("ranges.png"));
+    let asked = [
+        "sliders", model, "--data", &digits, "-o", &out, "--steps", "2",
+    ];
+    let (code, _, told) = outcome(&mut ensuite(&asked));
+    assert!(code == 0 && told.contains("KL"), "{told}");
+    let before = fs::read(&one).unwrap();
+    let words = ["is read", "another name"];
+    refuse(&["sliders", model, "--from", &one, "-o", &one], 2, &words);
+    refuse(&["interpolate", model, &one, &two, "-o", &one], 2, &words);
+    assert_eq!(fs::read(&one).unwrap(), before);
+}

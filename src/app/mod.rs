@@ -64,6 +64,7 @@ pub use transform::TransformOptions;
 pub use words::{next_step, short_count, short_duration};
 
 // The plain types that options are made of.
+pub use crate::base::files::refuse_overwriting;
 #[cfg(feature = "play")]
 pub use crate::base::labels::describe as describe_labels;
 pub use crate::base::labels::{Classes, Label};

@@ -123,15 +123,32 @@ impl OpenModel {
         ))
     }
 
+    /// Refuses models that read pictures and make none of their own.
+    pub(crate) fn refuse_readers(&self) -> Result<()> {
+        let (what, hint) = match self.manifest.recipe.model {
+            ModelSpec::Classifier { .. } => (
+                "it is a classifier, which makes nothing",
+                "see how often it is right: ensuite eval MODEL PICTURES",
+            ),
+            ModelSpec::Colorizer { .. } => (
+                "it colours grey pictures, and makes none of its own",
+                "colour one: ensuite complete MODEL grey.png -o colour.png",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::model(self.folder.path(), what).with_hint(hint))
+    }
+
     /// Refuses models of whole pictures where pixels have to be predicted one after another.
     pub(crate) fn refuse_whole_pictures(&self) -> Result<()> {
+        self.refuse_readers()?;
         if !self.is_of_pictures() || !self.has_latent_codes() {
             return Ok(());
         }
         let what = match self.manifest.recipe.model {
-            ModelSpec::Gan { .. } => "it is a GAN, which makes whole pictures of noise",
+            ModelSpec::Gan { .. } => "it is a GAN, which makes whole pictures from noise",
             ModelSpec::Energy { .. } => {
-                "it is a discriminator, which makes whole pictures of noise"
+                "it is a discriminator, which makes whole pictures from noise"
             }
             _ => "it is an image VAE, whose pixels follow from a code",
         };

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::image::{Indexed, PictureDataset, PictureFormat};
 use crate::latent::{Posteriors, draw_from_prior};
 use crate::models::{Batch, LatentModel, Model, nll_per_sequence};
-use crate::sequence::{Codec, SequenceDataset, Token};
+use crate::sequence::{Codec, Token};
 
 /// Pictures whose classes are found together.
 const TOGETHER: usize = 64;
@@ -75,15 +75,16 @@ impl<'a> PictureSpace<'a> {
     }
 
     /// The model as one that encodes pictures.
-    fn encoder(&self) -> Result<&dyn LatentModel> {
+    ///
+    /// # Errors
+    /// When it is a GAN.
+    pub(crate) fn encoder(&self) -> Result<&dyn LatentModel> {
         self.net.latent().ok_or_else(|| {
             Error::model(
                 self.model.folder.path(),
-                "it is a GAN, which makes pictures of noise and finds no codes of pictures",
+                "it is a GAN, which makes pictures from noise and finds no codes of pictures",
             )
-            .with_hint(
-                "give seeds instead of pictures, or train an image VAE: ensuite train image-vae",
-            )
+            .with_hint("train an image VAE, which has both ways: ensuite train image-vae")
         })
     }
 
@@ -117,17 +118,6 @@ impl<'a> PictureSpace<'a> {
         let tokens = tokens.collect::<Result<Vec<_>>>()?;
         let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
         Ok(self.encoder()?.encode(&tokens, classes))
-    }
-
-    /// The posteriors of a set of pictures, each with its class vector.
-    pub(crate) fn encode_all(
-        &self,
-        set: &PictureDataset,
-        classes: &[Vec<f32>],
-    ) -> Result<Posteriors> {
-        let members: Vec<usize> = (0..set.count()).collect();
-        let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
-        encode_some(self.encoder()?, set, &members, &classes)
     }
 
     /// The labels of a picture in the order of their groups: the given ones and, one group after another, the value under which

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{Int8, ModelManifest};
 use crate::error::{Error, Result};
-use crate::models::Model;
+use crate::models::{LatentModel, Model};
 use crate::sequence::{
     ConditionSource, Conditions, Likelihood, SequenceDataset, Stepper, Token, nll_per_token,
 };
@@ -48,10 +48,18 @@ pub(crate) fn measure(
     held_out: &[usize],
     conditions: &dyn ConditionSource,
 ) -> Result<Option<Int8>> {
+    let latent = net.latent();
     let Some(net) = net.sequence() else {
         return Ok(None);
     };
-    let known = some(sequences, training, conditions)?;
+    let some = |members| -> Result<Vec<Sample>> {
+        let mut samples = some(sequences, members, conditions)?;
+        if let Some(latent) = latent {
+            add_codes(latent, &mut samples);
+        }
+        Ok(samples)
+    };
+    let known = some(training)?;
     let views: Vec<_> = known
         .iter()
         .map(|sample| (sample.tokens.as_slice(), sample.conditions()))
@@ -62,7 +70,7 @@ pub(crate) fn measure(
     let asked = if held_out.is_empty() {
         known
     } else {
-        some(sequences, held_out, conditions)?
+        some(held_out)?
     };
     let bits = |mut stepper: Box<dyn Stepper>| {
         let mut total = Likelihood::default();
@@ -94,6 +102,22 @@ struct Sample {
 impl Sample {
     fn conditions(&self) -> Conditions<'_> {
         Conditions::held(&self.conditions, self.width, self.hop)
+    }
+}
+
+/// Adds the latent code of each sequence, the mean of its posterior, to its condition.
+fn add_codes(latent: &dyn LatentModel, samples: &mut [Sample]) {
+    /// Sequences at once.
+    const TOGETHER: usize = 64;
+    for samples in samples.chunks_mut(TOGETHER) {
+        let tokens: Vec<&[Token]> = samples.iter().map(|one| &one.tokens[..]).collect();
+        let classes: Vec<&[f32]> = samples.iter().map(|one| &one.conditions[..]).collect();
+        let posteriors = latent.encode(&tokens, &classes);
+        let codes = posteriors.means().chunks_exact(latent.latent());
+        for (sample, code) in samples.iter_mut().zip(codes) {
+            sample.conditions.extend(code);
+            sample.width = sample.conditions.len();
+        }
     }
 }
 

@@ -12,12 +12,15 @@ use crate::base::frechet::Moments;
 use crate::base::labels::{Label, describe};
 use crate::error::{Error, Result};
 use crate::image::{
-    ContactSheet, ImportSettings, Indexed, PictureDataset, PixelCodec, gif, label_source,
+    ContactSheet, ImportSettings, Indexed, LabelSource, Labelled, PictureDataset, PixelCodec, gif,
 };
 use crate::latent::Posteriors;
+use crate::sequence::SequenceDataset;
 
 /// The value of a group that stands for each of its values in turn.
 const ALL: &str = "all";
+/// The most rows without `--dims`.
+const MOST_ROWS: usize = 256;
 /// Pictures that are measured for ranges and for the order of the dimensions.
 const MEASURED: usize = 2000;
 
@@ -164,6 +167,12 @@ impl OpenModel {
         let space = PictureSpace::open(self)?;
         options.check(space.latent())?;
         let (shown, each) = self.shown_in_turn(&options.classes)?;
+        if each.is_some() && (options.dims.is_some() || options.data.is_some()) {
+            return Err(Error::usage(
+                "one code is drawn with every value of the class, and none of its numbers moves",
+            )
+            .with_hint("omit --dims, --axes and --data, or choose a value of the class"));
+        }
         let measured = match &options.data {
             Some(path) => Some(measure(&space, self, path, observer)?),
             None => None,
@@ -212,7 +221,14 @@ impl OpenModel {
             codec: space.format.codec.clone(),
             rows: shown.iter().map(of_row).collect(),
             titles: shown.into_iter().flat_map(|row| row.titles).collect(),
-            labels: describe(&labels),
+            labels: match each {
+                Some(group) => {
+                    let mut labels = labels;
+                    ALL.clone_into(&mut labels[group].1);
+                    describe(&labels)
+                }
+                None => describe(&labels),
+            },
         })
     }
 
@@ -266,7 +282,15 @@ impl SlidersOptions {
                     .with_hint("give pictures like those of training with --data"),
             );
         }
-        let Some(dims) = self.dims else { return Ok(()) };
+        let Some(dims) = self.dims else {
+            if latent > MOST_ROWS && self.axes == Axes::Kl {
+                return Err(Error::usage(format!(
+                    "a row for each of {latent} numbers cannot be looked at"
+                ))
+                .with_hint("choose two with --dims, as in --dims 0,1"));
+            }
+            return Ok(());
+        };
         if dims[0] == dims[1] || dims.iter().any(|&dim| dim >= latent) {
             let [a, b] = dims;
             return Err(
@@ -301,10 +325,14 @@ impl SlidersOptions {
             let found = sliders.iter().find(|slider| slider.dim == dim);
             found.expect("dimensions are checked")
         });
+        let [from, to] = across.range;
         spread(down.range, self.steps)
             .map(|y| {
                 row(
-                    format!("{} = {y:.2}", down.title),
+                    format!(
+                        "{} = {y:.2}; across, {} from {from:.2} to {to:.2}",
+                        down.title, across.title
+                    ),
                     across,
                     &down.moved(code, y),
                 )
@@ -376,22 +404,41 @@ fn spread([from, to]: Range, steps: usize) -> impl Iterator<Item = f64> {
     (0..steps).map(move |step| from + (to - from) * step as f64 / (steps - 1).max(1) as f64)
 }
 
-/// The codes of pictures with their own classes.
+/// The codes of pictures with their own classes, or, where none are at hand, those that suit them best.
 fn measure(
     space: &PictureSpace,
     model: &OpenModel,
     path: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Posteriors> {
+    space.encoder()?;
     let (form, manifest) = (space.format, &model.manifest);
     let settings = ImportSettings {
-        labels: label_source(form.labelled, &manifest.labels, None)?,
+        labels: match form.labelled {
+            Labelled::ByPath => LabelSource::Paths(manifest.labels.clone()),
+            Labelled::Beside | Labelled::ByFile => {
+                LabelSource::found_beside(path, &manifest.labels)
+            }
+        },
         ..form.import_settings()
     };
     let pictures = import_pictures(path, &settings, observer)?;
     let every = pictures.len().div_ceil(MEASURED).max(1);
-    let members = (0..pictures.len()).step_by(every).collect();
+    let members: Vec<usize> = (0..pictures.len()).step_by(every).collect();
+    let given: Vec<Vec<Label>> = members
+        .iter()
+        .map(|&member| pictures.labels()[member].clone())
+        .collect();
     let set = PictureDataset::new(&pictures, form, members, manifest.recipe.seed)?;
-    let conditions = set.conditions(&manifest.classes)?;
-    space.encode_all(&set, &conditions)
+    let size = form.codec.size();
+    let indexed = (0..set.count()).map(|index| {
+        let indices = set.indices(index)?;
+        Ok(Indexed { size, indices })
+    });
+    let indexed = indexed.collect::<Result<Vec<_>>>()?;
+    let labels = space.name_many(&indexed, &given)?;
+    let classes = labels.iter().map(|labels| space.classes(labels));
+    let classes = classes.collect::<Result<Vec<_>>>()?;
+    let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
+    space.encode_many(&indexed, &classes)
 }

@@ -12,13 +12,19 @@ use walkdir::WalkDir;
 
 use crate::error::{Error, IoContext, Result};
 
-/// Writes a file beside `path`, syncs it and renames it: a reader sees the old file or the whole new one.
+/// Writes a file beside `path`, syncs it and renames it: a reader sees the old file or the whole new one. A link stays, and what
+/// it points to is replaced; what is neither a file nor a folder, such as a pipe or a device, is written to.
 ///
 /// # Errors
 /// When `path` is a folder, its folder is missing, or writing fails; the old file stays.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     if path.is_dir() || path.file_name().is_none() {
         return Err(Error::input(path, "a folder; name a file to write"));
+    }
+    let whole = path.canonicalize();
+    let path = whole.as_deref().unwrap_or(path);
+    if path.exists() && !path.is_file() {
+        return fs::write(path, bytes).writing(path);
     }
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
@@ -40,6 +46,28 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     })();
     written.writing(path)
+}
+
+/// Refuses to write to a file that is read.
+///
+/// # Errors
+/// A usage error that names it.
+pub fn refuse_overwriting<'a>(
+    output: &Path,
+    read: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    let Ok(output) = output.canonicalize() else {
+        return Ok(());
+    };
+    let mut read = read.into_iter();
+    match read.find(|path| path.canonicalize().is_ok_and(|path| path == output)) {
+        Some(path) => Err(Error::usage(format!(
+            "{} is read and cannot be written to as well",
+            path.display()
+        ))
+        .with_hint("give -o another name")),
+        None => Ok(()),
+    }
 }
 
 /// A file of a folder.
@@ -219,6 +247,43 @@ mod tests {
         assert!(write_atomic(folder.path(), b"folder").is_err());
         assert!(write_atomic(&folder.path().join("no/file"), b"x").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_a_pipe_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, b"old").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        write_atomic(&pipe, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(!pipe.is_file());
+    }
+
+    #[test]
+    fn what_is_read_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (read, other) = (folder.path().join("read"), folder.path().join("other"));
+        fs::write(&read, b"read").unwrap();
+        fs::write(&other, b"other").unwrap();
+        let by_another_path = folder.path().join("./read");
+        for output in [&read, &by_another_path] {
+            let error = refuse_overwriting(output, [&*other, &*read]).unwrap_err();
+            assert!(error.to_string().contains("read"), "{error}");
+        }
+        refuse_overwriting(&other, [&*read]).unwrap();
+        refuse_overwriting(&folder.path().join("new"), [&*read]).unwrap();
     }
 
     #[test]

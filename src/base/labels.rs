@@ -356,7 +356,7 @@ mod tests {
     fn numbers_have_names_and_rules_are_read_as_they_are_written() {
         let names = LabelRule::names("item=coat, bag").unwrap();
         assert_eq!(names.numbered(1), Ok(label("item", "bag")));
-        assert!(names.numbered(2).unwrap_err().contains("2 names"));
+        assert!(names.numbered(2).unwrap_err().contains("the label 1"));
         assert_eq!(LabelRule::None.numbered(7), Ok(label("class", "7")));
         for text in ["coat,bag", "=coat", "item=coat,,bag", "item=coat,coat"] {
             assert!(LabelRule::names(text).unwrap_err().is_usage(), "{text}");

@@ -35,7 +35,7 @@ impl SamplingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub(super) struct DrawArgs {
-    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest [default: 1; 0.7 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch; 0 for an image VAE whose pixels are independent]
+    /// Below 1 prefers likely tokens, above 1 unlikely ones, 0 always takes the likeliest; not for GANs [default: 1; 0.7 for the samples of sound in two tiers, which are drawn cooler still where there is a pitch; 0 for image VAEs with conv or dense]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Draw from the K likeliest tokens only
@@ -76,7 +76,7 @@ pub(super) struct CodeArgs {
     /// Image VAE: draw latent codes from N(0, I), or from the mixture of Gaussians that was fitted to the codes of training pictures [default: normal]
     #[arg(long, value_enum)]
     prior: Option<PriorArg>,
-    /// GAN and image VAE: draw again each number of the noise that is farther than T from 0, for typical pictures; try 1
+    /// GAN and image VAE: sample the noise between -T and T only, for typical pictures; try 1
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     truncation: Option<f64>,
 }

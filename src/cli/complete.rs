@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use crate::app::Label;
-use crate::app::{CompleteOptions, Making, OpenModel, SamplingOptions, check_picture_output};
+use crate::app::{
+    CompleteOptions, Making, OpenModel, SamplingOptions, check_picture_output, refuse_overwriting,
+};
 use crate::cli::arguments::{MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::{Error, Result};
 
 /// Complete a picture of which a part is given
 ///
-/// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept exactly. A model that was
-/// trained with --to color is given the grey of a picture, and completes it with colours: one picture, of any size.
+/// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept, in the model's colours. A
+/// model that was trained with --to color is given the grey of a picture, and completes it with colours: one picture, of any size;
+/// only -o and --scale apply.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model folder, or the name of a model
@@ -21,7 +24,7 @@ pub(super) struct Args {
     /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The share of its pixels, from the top, that is given [default: 0.5]
+    /// How much of the picture is given, from the top [default: 0.5, half of it]
     #[arg(long, allow_negative_numbers = true)]
     keep: Option<f64>,
     /// How many continuations [default: 5; 1 with --gif]
@@ -39,7 +42,7 @@ pub(super) struct Args {
     /// How many times to enlarge each pixel
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
     scale: Option<u32>,
-    /// The numbers of the weights [default: int8 where it predicts nearly as well]
+    /// The number format of the weights [default: int8 where it predicts nearly as well]
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
     #[command(flatten)]
@@ -60,7 +63,7 @@ fn color(args: &Args, model: &OpenModel, words: &[String], terminal: &mut Termin
         ("--precision", args.precision.is_some()),
         ("--seed", args.sampling.seed.is_some()),
         (
-            "--temperature and the like",
+            "--temperature, --top-k, --top-p or --min-p",
             sampling != SamplingOptions::default(),
         ),
     ] {
@@ -89,6 +92,7 @@ fn color(args: &Args, model: &OpenModel, words: &[String], terminal: &mut Termin
 }
 
 pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
+    refuse_overwriting(&args.output, [&*args.image])?;
     let model = OpenModel::open(&args.model)?;
     if model.colors_pictures() {
         return color(&args, &model, words, terminal);

@@ -23,8 +23,9 @@ pub(super) struct Args {
     /// The data that trained the model, for the trivial baselines to learn from (pictures, text)
     #[arg(long, value_name = "PATH")]
     trained_on: Option<PathBuf>,
-    /// Also generate N sounds (of the median length of the held-out recordings, at most 5 s) or pictures with seed 1, and compare them with held-out data; beside each distance stands the floor, that of as much
-    /// training data
+    /// Also generate N sounds or pictures with seed 1 and compare them with held-out data. Sounds have the median length of the
+    /// held-out recordings, at most 5 s. The floor is the distance of as much training data. A GAN makes 1000 pictures without this
+    /// option
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     generated: Option<u64>,
     /// The pictures' classes, where the model learned its classes from a file
@@ -36,7 +37,7 @@ pub(super) struct Args {
     /// Also interpolate between N pairs of the sentences, and evaluate the lines
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), help_heading = "Sentence VAE")]
     walks: Option<u64>,
-    /// A model that judges what is made. Pictures, with --generated: a classifier, which tells how often they are of the class
+    /// A model that judges the generated data. Pictures, with --generated: a classifier, which tells how often they are of the class
     /// asked for, and how they compare with held-out ones in its features. A sentence VAE, with --walks: a language model,
     /// which measures how natural interpolated lines are
     #[arg(long, value_name = "MODEL")]

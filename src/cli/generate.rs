@@ -16,7 +16,7 @@ use crate::error::Result;
 pub(super) struct Args {
     /// The model folder, or the name of a model
     model: PathBuf,
-    /// The file to write, or - for standard output; several files get numbers [default: the model's name; standard output for text]
+    /// The file to write, which is replaced where it exists, or - for standard output; several files get numbers [default: the model's name; standard output for text]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How many to generate
@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// Choose a class, as in digit=7; classes that are not given are drawn
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
-    /// The numbers of the weights [default: int8 where it predicts nearly as well]
+    /// The number format of the weights [default: int8 where it predicts nearly as well]
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
     /// Where to compute: cpu, or cuda or cuda:N for hundreds at once
@@ -51,7 +51,7 @@ pub(super) struct Args {
     /// Show a picture being drawn, as a GIF
     #[arg(long, help_heading = "Pictures")]
     gif: bool,
-    /// How many times to enlarge each pixel [default: so that it is comfortable to look at]
+    /// How many times to enlarge each pixel [default: until one picture, or a sheet, is large enough to look at]
     #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "Pictures")]
     scale: Option<u32>,
     /// Write a file for each picture, instead of one sheet

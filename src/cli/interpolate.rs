@@ -1,11 +1,11 @@
 /*! `ensuite interpolate MODEL A B`: the sentences between two sentences, the pictures between two pictures. */
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::Interpolation;
 use crate::app::{
     InterpolateOptions, InterpolatePicturesOptions, Label, Making, OpenModel, SamplingOptions,
-    check_rows_output, fresh_seed,
+    check_rows_output, fresh_seed, refuse_overwriting,
 };
 use crate::cli::arguments::{MetadataArgs, parse_label};
 use crate::cli::terminal::{Terminal, print, print_json};
@@ -14,12 +14,12 @@ use crate::error::{Error, Result};
 /// Interpolate between two sentences or pictures in the latent space
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder or the name of a model trained by `train sentence-vae` or `train image-vae`
+    /// The folder or the name of a model trained by `train sentence-vae`, `train image-vae` or `train gan`
     model: PathBuf,
-    /// The first sentence, or the file of the first picture
+    /// The first sentence or picture file; for a GAN a seed
     #[arg(value_name = "A")]
     from: String,
-    /// The last sentence, or the file of the last picture
+    /// The last sentence or picture file; for a GAN a seed
     #[arg(value_name = "B")]
     to: String,
     /// How many lines or pictures, both ends included
@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// Pictures: the file to write, .png for a row or .gif for one after another; - for standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Pictures: choose a class, as in digit=7 [default: that of each end]
+    /// Pictures: choose a class, as in digit=7 [default: that of each end, which changes half-way]
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
     /// Pictures: 0 takes the likeliest colour of each pixel, 1 draws it [default: 0]
@@ -97,6 +97,7 @@ fn pictures(
         return Err(Error::usage("the pictures need a file to be written to")
             .with_hint("give one, as in -o walk.png or -o walk.gif"));
     };
+    refuse_overwriting(&output, [Path::new(&args.from), Path::new(&args.to)])?;
     check_rows_output(model, &output, args.scale)?;
     let options = InterpolatePicturesOptions {
         from: args.from.into(),

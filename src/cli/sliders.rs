@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::app::Label;
 use crate::app::{
     Axes, Dataset, Making, OpenModel, SamplingOptions, SlidersOptions, check_rows_output,
-    fresh_seed,
+    fresh_seed, refuse_overwriting,
 };
 use crate::cli::arguments::{MetadataArgs, parse_label};
 use crate::cli::terminal::Terminal;
@@ -13,11 +13,11 @@ use crate::error::Result;
 
 /// Show what the numbers of a latent code do to a picture
 ///
-/// Writes a row of pictures for each number, from low to high, the others staying as they are; with --dims a square of two of
-/// them. With --class NAME=all it draws one code with every value of a class, such as all ten digits in one handwriting.
+/// Draws one row of pictures for each number, from low to high; the other numbers stay fixed. With --dims it draws a square of two
+/// numbers. With --class NAME=all it draws one code with every value of a class, such as all ten digits in one handwriting.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder or the name of a model trained by `train image-vae`
+    /// The folder or the name of a model trained by `train image-vae` or `train gan`
     model: PathBuf,
     /// The file to write: .png, or .gif for one value after another; - for standard output
     #[arg(short, long, value_name = "FILE")]
@@ -25,13 +25,13 @@ pub(super) struct Args {
     /// Move single numbers of the code, or the principal axes of the codes of --data, in standard deviations
     #[arg(long, value_enum, default_value_t = AxesArg::Kl)]
     axes: AxesArg,
-    /// Two numbers of the code, counted from 0, for a square
+    /// Two numbers of the code, counted from 0: the first across, the second down
     #[arg(long, value_name = "I,J", value_parser = pair)]
     dims: Option<[usize; 2]>,
-    /// From where to where [default: -2:2; with --data two deviations about the mean of its codes]
+    /// The lowest and the highest value [default: -2:2; with --data the mean of its codes ± 2 standard deviations]
     #[arg(long, value_name = "FROM:TO", value_parser = range, allow_hyphen_values = true)]
     range: Option<[f64; 2]>,
-    /// Values of each number
+    /// How many values of each number
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u64).range(2..=200))]
     steps: u64,
     /// Start from the code of this picture instead of zeros
@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// 0 takes the likeliest colour of each pixel, 1 draws it
     #[arg(long, value_name = "T", default_value_t = 0.0)]
     temperature: f32,
-    /// The seed of what is drawn: the same random numbers for every picture
+    /// The seed of the class that is not given and of sampled pixels, the same for every picture
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How many times to enlarge each pixel
@@ -65,6 +65,7 @@ enum AxesArg {
 }
 
 pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
+    refuse_overwriting(&args.output, args.from.as_deref())?;
     let model = OpenModel::open(&args.model)?;
     check_rows_output(&model, &args.output, args.scale)?;
     let options = SlidersOptions {

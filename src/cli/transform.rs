@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::app::{Label, Making, OpenModel, TransformOptions, fresh_seed};
+use crate::app::{Label, Making, OpenModel, TransformOptions, fresh_seed, refuse_overwriting};
 use crate::cli::arguments::{ChangeArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// Choose a class, as in speaker=theo; classes that are not given are drawn
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
-    /// The numbers of the weights [default: int8 where it predicts nearly as well]
+    /// The number format of the weights [default: int8 where it predicts nearly as well]
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
     #[command(flatten)]
@@ -32,6 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
+    refuse_overwriting(&args.output, [&*args.recording])?;
     let seed = args.sampling.seed.unwrap_or_else(fresh_seed);
     let options = TransformOptions {
         recording: args.recording,

@@ -358,7 +358,7 @@ impl Model {
         }
     }
 
-    /// The model as one that makes whole pictures of noise, if it is one.
+    /// The model as one that makes whole pictures from noise, if it is one.
     pub fn pictures(&self) -> Option<&dyn PictureGenerator> {
         match self {
             Self::Gan(gan) => Some(gan),

@@ -19,6 +19,8 @@ pub(crate) struct GaussianTensors {
 pub trait Vae: Module + SequenceModel {
     /// What one item is called.
     const ITEM: &'static str;
+    /// What to try where the decoder ignores the codes.
+    const REMEDY: &'static str;
     /// The prefix of the names of the decoder's parameters.
     const DECODER: &'static str = "decoder.";
 

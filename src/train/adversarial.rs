@@ -354,7 +354,7 @@ impl Task for AdversarialTask<'_> {
             );
         }
         if by_heart > 0.5 {
-            remark.push_str(", the discriminator knows training pictures by heart");
+            remark.push_str(", the discriminator has memorised training pictures");
             if !self.settings.augment {
                 remark.push_str(" (add pictures, or --augment on)");
             }

@@ -288,7 +288,8 @@ impl<V: Vae> Task for ElboTask<'_, V> {
         );
         let collapsed = cost.is_some_and(|cost| cost < COLLAPSED);
         if kl_weight(&self.settings, at) > LEAST && collapsed {
-            remark += "; the posterior has collapsed, the decoder ignores the codes: raise elbo.word_dropout or elbo.autoencoder";
+            remark += "; the posterior has collapsed, the decoder ignores the codes: ";
+            remark += V::REMEDY;
         }
         let bound = Likelihood {
             nats: reconstruction.nats + kl * items,

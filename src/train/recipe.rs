@@ -483,6 +483,14 @@ impl Recipe {
         Ok(())
     }
 
+    /// Updates that share a batch, each of which sees an equal part: those of a discriminator before one of its generator.
+    pub fn updates(&self) -> usize {
+        match &self.model {
+            ModelSpec::Gan { adversarial, .. } => adversarial.discriminator_steps.max(1),
+            _ => 1,
+        }
+    }
+
     /// How sequences are cut for an evaluation: as by [`cut`](Self::cut), but a recurrent network reads any sequence of up
     /// to 16,384 tokens whole.
     pub fn cut_to_measure(&self) -> WindowConfig {

@@ -148,17 +148,33 @@ impl Judge {
         })
     }
 
-    /// Refuses pictures of another size.
-    pub(crate) fn check(&self, model: &Path, codec: &PixelCodec) -> Result<()> {
-        if self.size == codec.size() {
+    /// Refuses a model of pictures of another size, or whose classes have other names than all of the classifier's.
+    pub(crate) fn check(&self, model: &Path, codec: &PixelCodec, classes: &Classes) -> Result<()> {
+        let (ours, theirs) = (self.size, codec.size());
+        if ours != theirs {
+            return Err(Error::model(
+                model,
+                format!("its pictures are of {theirs} pixels, and the classifier reads {ours}"),
+            )
+            .with_hint(format!("train a classifier with --size {theirs}")));
+        }
+        let names = |classes: &Classes| -> Vec<String> {
+            let groups = classes.groups().iter();
+            groups.map(|group| group.name.clone()).collect()
+        };
+        let (ours, theirs) = (names(&self.classes), names(classes));
+        if theirs.is_empty() || theirs.iter().any(|name| ours.contains(name)) {
             return Ok(());
         }
-        let (ours, theirs) = (self.size, codec.size());
         Err(Error::model(
             model,
-            format!("its pictures are of {theirs} pixels, and the classifier reads {ours}"),
+            format!(
+                "its classes are those of {}, and the classifier's those of {}",
+                theirs.join(" and "),
+                ours.join(" and ")
+            ),
         )
-        .with_hint(format!("train a classifier with --size {theirs}")))
+        .with_hint("train a classifier with the same labels"))
     }
 
     /// The share of pictures that are of the classes their labels name; `None` where it knows none of these.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::app::import::read_sentences;
 use crate::app::{CodeOptions, FrameChange, Observer, OpenModel, SamplingOptions};
 use crate::error::{Error, Result};
+use crate::models::ModelSpec;
 use crate::ops::device::DeviceChoice;
 use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
 
@@ -45,13 +46,21 @@ pub struct EvaluateOptions {
 impl EvaluateOptions {
     /// Refuses options of what is generated where nothing is, and impossible ones.
     pub(super) fn check_sampling(&self, model: &OpenModel) -> Result<()> {
+        let of_noise = matches!(
+            model.manifest.recipe.model,
+            ModelSpec::Gan { .. } | ModelSpec::Energy { .. }
+        );
         let given = self.sampling != SamplingOptions::default()
             || self.codes != CodeOptions::default()
             || self.frame_temperature.is_some();
-        if given && self.generated.is_none() {
+        if given && self.generated.is_none() && !of_noise {
             let what =
                 "--temperature and the like are for what the model makes, and it makes nothing";
             return Err(Error::usage(what).with_hint("also give --generated N"));
+        }
+        if of_noise && self.sampling != SamplingOptions::default() {
+            let what = "--temperature and the like do not apply: this model makes all pixels of a picture at once";
+            return Err(Error::usage(what).with_hint("omit them"));
         }
         self.sampling.validate()?;
         self.codes.check(model)?;

@@ -276,6 +276,10 @@ pub(super) fn evaluate(
             Error::usage("--labels does not apply: this model has no classes").with_hint("omit it"),
         );
     }
+    let classifier = options.judge.as_deref().map(Judge::open).transpose()?;
+    if let Some(classifier) = &classifier {
+        classifier.check(model.folder.path(), &form.codec, &manifest.classes)?;
+    }
     let settings = ImportSettings {
         colormap: options.colormap.clone(),
         labels: label_source(form.labelled, &manifest.labels, options.labels.as_deref())?,
@@ -314,6 +318,7 @@ pub(super) fn evaluate(
             pictures: &pictures,
             whole,
             held_out: &held_out,
+            classifier: classifier.as_ref(),
         };
         let known = known.clone().unwrap_or_default();
         judge(model, form, &corpus, known, number, options, observer)
@@ -487,6 +492,8 @@ struct Corpus<'a> {
     pictures: &'a Pictures,
     whole: bool,
     held_out: &'a dyn Fn(&String) -> bool,
+    /// Of `--judge`.
+    classifier: Option<&'a Judge>,
 }
 
 /// Generates pictures and compares them with held-out ones: those of the training corpus, or all of another one. `known` are
@@ -521,10 +528,6 @@ fn judge(
         codes: options.codes,
         frame_temperature: options.frame_temperature,
     };
-    let judge = options.judge.as_deref().map(Judge::open).transpose()?;
-    if let Some(judge) = &judge {
-        judge.check(model.folder.path(), &form.codec)?;
-    }
     let (mut made, mut asked) = (Vec::new(), Vec::new());
     for (classes, batch) in generated::generate(model, &wanted, observer)? {
         if let Generated::Pictures(batch) = batch {
@@ -537,7 +540,7 @@ fn judge(
     let learned = if corpus.whole { read(learned)? } else { known };
     let real = read(real)?;
     let held_out = real.len();
-    let judged = judge.map(|judge| {
+    let judged = corpus.classifier.map(|classifier| {
         let made = made
             .iter()
             .zip(&asked)
@@ -548,7 +551,7 @@ fn judge(
             .map(|(p, labels)| (&p[..], *labels));
         let learned = learned.iter().map(|p| (&p[..], &[][..]));
         let (made, held_out): (Vec<_>, Vec<_>) = (made.collect(), held_out.collect());
-        judge.judge(
+        classifier.judge(
             &form.codec,
             [&made, &held_out, &learned.collect::<Vec<_>>()],
         )

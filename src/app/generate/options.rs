@@ -10,6 +10,7 @@ use crate::base::files::write_atomic;
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
+use crate::models::ModelSpec;
 use crate::ops::device::DeviceChoice;
 
 /// What to generate, and how. The default is one item by sampling at temperature 1, on the CPU.
@@ -135,6 +136,26 @@ impl GenerateOptions {
             ("--beam", self.beam.is_some(), TEXT),
         ])?;
         self.codes.check(model)?;
+        model.refuse_readers()?;
+        let spec = &model.manifest.recipe.model;
+        let of_noise = matches!(spec, ModelSpec::Gan { .. } | ModelSpec::Energy { .. });
+        let at_once = of_noise
+            || matches!(spec, ModelSpec::ImageVae { network, .. } if network.decoder.is_none());
+        for (option, refused) in [
+            ("--gif", at_once && self.gif),
+            ("--precision", of_noise && self.precision.is_some()),
+            (
+                "--temperature, --top-k, --top-p or --min-p",
+                of_noise && self.sampling != SamplingOptions::default(),
+            ),
+        ] {
+            if refused {
+                let what = "this model makes all pixels of a picture at once";
+                return Err(
+                    Error::usage(format!("{option} does not apply: {what}")).with_hint("omit it")
+                );
+            }
+        }
         model.manifest.classes.check(&self.classes)
     }
 

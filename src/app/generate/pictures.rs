@@ -8,9 +8,10 @@ use super::maker::{Maker, shown};
 use super::nearest::Known;
 use super::options::GenerateOptions;
 use crate::app::drawing::{LANES, PixelSampling, decode, draw, draw_side_by_side};
-use crate::app::sampling::items;
+use crate::app::sampling::{items, labels_of_item};
 use crate::app::{Observer, OpenModel};
 use crate::base::files::write_atomic;
+use crate::base::labels::describe;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
 use crate::models::ModelSpec;
@@ -117,9 +118,20 @@ pub(super) fn write(
     } else {
         write_png(&sheet(options, painted).draw()?, &outputs[0])?;
     }
+    let classes = match options.number {
+        1 => labels_of_item(&model.manifest.classes, &options.classes, seed, 0),
+        _ => Vec::new(),
+    };
+    let classes = match describe(&classes) {
+        none if none.is_empty() => none,
+        classes => format!(", {classes}"),
+    };
+    let files = match outputs.as_slice() {
+        [first, .., last] => format!("{} to {}", shown(first), shown(last)),
+        _ => shown(&outputs[0]),
+    };
     observer.info(format!(
-        "{}: {} of {size} pixels in {seconds:.2} s ({:.1} pictures/s), seed {seed}",
-        shown(&outputs[0]),
+        "{files}: {} of {size} pixels in {seconds:.2} s ({:.1} pictures/s), seed {seed}{classes}",
         if made.len() == 1 {
             "a picture".into()
         } else {
@@ -181,7 +193,14 @@ pub(crate) fn check_extension(path: &Path, gif: bool) -> Result<()> {
             ),
         );
     }
-    Ok(())
+    match extension {
+        Some(extension) if !gif && extension != "png" => Err(Error::usage(format!(
+            "{} is no name for a PNG",
+            path.display()
+        ))
+        .with_hint("give -o a name that ends in .png")),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a PNG to a file, or to standard output for `-`.

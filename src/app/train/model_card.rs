@@ -31,6 +31,11 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
         |text: String, (name, value): &(&str, String)| text + &format!("| {name} | {value} |\n");
     let facts = facts(manifest).iter().fold(String::new(), row);
     let model = toml::to_string(&recipe.model).expect("a model's settings are TOML");
+    // Up to 256 colours are no reading; palette.png shows them.
+    let lines = model.split_inclusive('\n');
+    let model: String = lines
+        .filter(|line| !line.starts_with("colors = "))
+        .collect();
     format!(
         "# A model of {kind}\n\n\
          Made by {program} from `{source}`.\n\n\

@@ -24,7 +24,7 @@ pub struct TrainOptions {
     pub config: Option<PathBuf>,
     /// How long to train; 30 minutes where it is missing.
     pub budget: Option<Budget>,
-    /// Windows side by side in a step.
+    /// Windows, sentences or pictures of an update.
     pub batch: Option<usize>,
     /// The peak learning rate.
     pub learning_rate: Option<f64>,
@@ -76,7 +76,10 @@ impl TrainOptions {
         if let Some((_, changes)) = self.config_parts()? {
             recipe = self.overridden(&recipe, changes)?;
         }
-        recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
+        recipe.batches.rows = match self.batch {
+            Some(rows) => rows.saturating_mul(recipe.updates()),
+            None => recipe.batches.rows,
+        };
         recipe.training.learning_rate = self.learning_rate.unwrap_or(recipe.training.learning_rate);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.validate()?;

@@ -13,7 +13,7 @@ use crate::app::import::import_pictures;
 use crate::app::picture_space::encode_some;
 use crate::app::sampling::{SamplingOptions, condition_of, labels_of_item};
 use crate::app::{Observer, OpenModel};
-use crate::base::labels::{Classes, LabelRule};
+use crate::base::labels::{Classes, Group, LabelRule};
 use crate::base::split::{Split, SplitRule};
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::{Error, Result};
@@ -82,10 +82,7 @@ pub enum PictureFamily {
     /// A classifier.
     Classifier,
     /// A discriminator that makes pictures alone.
-    Energy {
-        /// Pictures of an update; the preset's where it is missing.
-        batch: Option<usize>,
-    },
+    Energy,
     /// A model that colours grey pictures.
     Colorizer(ColorizerTraining),
 }
@@ -109,7 +106,7 @@ impl PictureFamily {
             Self::Pixels => "pictures",
             Self::Vae(_) => "image-vae",
             Self::Gan(_) => "gan",
-            Self::Energy { .. } => "gan --objective energy",
+            Self::Energy => "gan --objective energy",
             Self::Colorizer(_) => "gan --to color",
             Self::Classifier => "classifier",
         }
@@ -140,8 +137,6 @@ pub struct GanTraining {
     pub noise: NoiseKind,
     /// Numbers of a noise vector.
     pub noise_size: Option<usize>,
-    /// Pictures of an update.
-    pub batch: Option<usize>,
 }
 
 /// A model that colours grey pictures, and its objective.
@@ -149,8 +144,6 @@ pub struct GanTraining {
 pub struct ColorizerTraining {
     /// Whether it is trained by the absolute error alone, without a discriminator.
     pub error_alone: bool,
-    /// Pictures of an update; the preset's where it is missing.
-    pub batch: Option<usize>,
 }
 
 /// Pictures on a sheet at a report.
@@ -234,7 +227,7 @@ pub fn train_pictures(
         unreachable!("a manifest of pictures");
     };
     if let Some(judge) = &judge {
-        judge.check(&options.out, &format.codec)?;
+        judge.check(&options.out, &format.codec, &manifest.classes)?;
     }
     let set = PictureDataset::new(&pictures, &format, order, manifest.recipe.seed)?;
     let training_data = PictureTrainingData {
@@ -259,10 +252,9 @@ pub fn train_pictures(
 /// Refuses fewer pictures than an update of two networks sees.
 fn check_batch(path: &Path, pictures: usize, recipe: &Recipe) -> Result<()> {
     let rows = match &recipe.model {
-        ModelSpec::Gan { adversarial, .. } => {
-            recipe.batches.rows / adversarial.discriminator_steps.max(1)
+        ModelSpec::Gan { .. } | ModelSpec::Energy { .. } | ModelSpec::Colorizer { .. } => {
+            recipe.batches.rows / recipe.updates()
         }
-        ModelSpec::Energy { .. } | ModelSpec::Colorizer { .. } => recipe.batches.rows,
         _ => return Ok(()),
     };
     if pictures >= rows {
@@ -284,7 +276,7 @@ impl GanTraining {
             network.noise = self.noise_size.unwrap_or(network.noise);
             adversarial.noise = self.noise;
             let steps = &mut adversarial.discriminator_steps;
-            let rows = self.batch.unwrap_or(recipe.batches.rows / *steps);
+            let rows = recipe.batches.rows / *steps;
             *steps = self.discriminator_steps.unwrap_or(*steps);
             recipe.batches.rows = rows * *steps;
         }
@@ -293,12 +285,11 @@ impl GanTraining {
 }
 
 impl ColorizerTraining {
-    fn recipe(&self, name: &str, sides: [usize; 2]) -> Result<Recipe> {
+    fn recipe(self, name: &str, sides: [usize; 2]) -> Result<Recipe> {
         let mut recipe = Recipe::colorizer(name, sides)?;
         if let ModelSpec::Colorizer { adversarial, .. } = &mut recipe.model {
             adversarial.discriminator = !self.error_alone;
         }
-        recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
         Ok(recipe)
     }
 }
@@ -312,7 +303,7 @@ impl PictureTraining {
             PictureFamily::Vae(_) => "an image VAE",
             PictureFamily::Gan(_) => "a GAN",
             PictureFamily::Classifier => "a classifier",
-            PictureFamily::Energy { .. } => "a discriminator alone",
+            PictureFamily::Energy => "a discriminator alone",
             PictureFamily::Colorizer(_) => "a model that colours pictures",
         };
         if !what.is_empty() && options.network.is_some() {
@@ -325,13 +316,13 @@ impl PictureTraining {
         let whole = matches!(
             self.family,
             PictureFamily::Gan(_)
-                | PictureFamily::Energy { .. }
+                | PictureFamily::Energy
                 | PictureFamily::Classifier
                 | PictureFamily::Colorizer(_)
         );
         let shown_as_they_are = matches!(
             self.family,
-            PictureFamily::Energy { .. } | PictureFamily::Classifier
+            PictureFamily::Energy | PictureFamily::Classifier
         );
         for (option, refused) in [
             ("--no-above", whole && self.no_above),
@@ -345,7 +336,7 @@ impl PictureTraining {
         let labelled = self.has_labels();
         if matches!(
             self.family,
-            PictureFamily::Energy { .. } | PictureFamily::Colorizer(_)
+            PictureFamily::Energy | PictureFamily::Colorizer(_)
         ) {
             if labelled {
                 return Err(Error::usage(format!("{what} learns no classes"))
@@ -368,6 +359,10 @@ impl PictureTraining {
             "small",
             "lstm",
         )?;
+        if self.colors == Some(1) {
+            return Err(Error::usage("pictures of one colour cannot be learned")
+                .with_hint("choose from 2 to 256 --colors"));
+        }
         let beside = self.labelled() == Labelled::Beside;
         for (first, second, clash) in [
             (
@@ -426,11 +421,7 @@ impl PictureTraining {
             PictureFamily::Gan(gan) => return gan.recipe(name, sides),
             PictureFamily::Classifier => return Recipe::classifier(name, sides),
             PictureFamily::Colorizer(colorizer) => return colorizer.recipe(name, sides),
-            PictureFamily::Energy { batch } => {
-                let mut recipe = Recipe::energy(name, sides)?;
-                recipe.batches.rows = batch.unwrap_or(recipe.batches.rows);
-                return Ok(recipe);
-            }
+            PictureFamily::Energy => return Recipe::energy(name, sides),
             PictureFamily::Vae(vae) => vae,
         };
         let mut recipe = Recipe::image_vae(name, vae.decoder.unwrap_or_default(), sides)?;
@@ -544,6 +535,16 @@ impl PictureTraining {
             }
             ModelSpec::Classifier { network } => {
                 network.colors = palette.colors().to_vec();
+                let one = |group: &&Group| group.values.len() < 2;
+                if let Some(group) = classes.groups().iter().find(one) {
+                    let all = format!(
+                        "all pictures have the class {}={}",
+                        group.name, group.values[0]
+                    );
+                    return Err(
+                        Error::usage(all).with_hint("a classifier needs two classes or more")
+                    );
+                }
                 let groups = classes.groups().iter();
                 network.groups = groups.map(|group| group.values.len()).collect();
             }

@@ -7,8 +7,9 @@ use crate::error::Result;
 
 /// Train a classifier of pictures, which judges what other models make
 ///
-/// Pictures need classes (--label-folders and the like). Reports say how many held-out pictures it names right. With it, eval
-/// --judge tells how often a made picture is of the class that was asked for, and compares sets of pictures by its features.
+/// Pictures need classes (--label-folders and the like). Each report gives the share of held-out pictures that it
+/// classifies correctly. With it, eval --judge tells how often a generated picture is of the class that was asked for, and compares
+/// sets of pictures by its features.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

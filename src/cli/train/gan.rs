@@ -10,34 +10,31 @@ use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
 use crate::error::{Error, Result};
 
-/// Train a GAN: a generator that makes pictures of noise, and a discriminator that judges them
+/// Train a GAN: a generator that makes pictures from noise, and a discriminator that judges them
 ///
-/// The discriminator learns to tell real pictures from made ones, and the generator to deceive it. Reports measure the Fréchet
-/// distance of made pictures to held-out ones; the best generator is kept. samples/ in the model folder holds pictures of the
-/// same noise at each report. With classes (--label-folders and the like) pictures are made of a class. With --to color the
-/// generator colours grey pictures instead: ensuite complete MODEL grey.png -o colour.png.
+/// The discriminator learns to tell real pictures from generated ones, and the generator to make pictures that it takes for real.
+/// Reports measure the Fréchet distance of generated pictures to held-out ones; the best generator is kept. samples/ in the model
+/// folder holds pictures from the same noise at each report. With classes (--label-folders and the like) you can ask for pictures
+/// of a class. With --to color the generator colours grey pictures instead: ensuite complete MODEL grey.png -o colour.png.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     pictures: pictures::Args,
     /// What both networks are trained for: ns (non-saturating), mm (minimax), lsgan (least squares), wgan, wgan-gp, dragan,
-    /// began, r3gan (relativistic, with penalties on gradients), or energy (the discriminator alone, which makes pictures by going
-    /// uphill) [default: r3gan]
+    /// began, r3gan (relativistic, with penalties on gradients), or energy (the discriminator alone, which makes pictures by raising
+    /// their score) [default: r3gan]
     #[arg(long, value_name = "NAME", help_heading = "GAN", value_parser = objective, conflicts_with = "to")]
     objective: Option<ObjectiveArg>,
     /// Discriminator updates for each update of the generator [default: 5 for wgan and wgan-gp, else 1]
     #[arg(long, value_name = "K", help_heading = "GAN", conflicts_with = "to")]
     discriminator_steps: Option<usize>,
-    /// The distribution of noise [default: gaussian]
+    /// The distribution of the noise [default: gaussian]
     #[arg(long, value_name = "KIND", help_heading = "GAN", conflicts_with = "to")]
     noise: Option<NoiseArg>,
-    /// Numbers of a noise vector [default: 64 in the preset small]
+    /// Numbers of a noise vector [default: 32 in the preset tiny, 64 in small and medium, 128 in large]
     #[arg(long, value_name = "N", help_heading = "GAN", conflicts_with = "to")]
     noise_size: Option<usize>,
-    /// Pictures of each update [default: 64; 16 with --to color]
-    #[arg(long, value_name = "M", help_heading = "GAN")]
-    batch: Option<usize>,
-    /// With classes: a classifier that tells at each report how many pictures are of the class asked for
+    /// With classes: a classifier; each report tells how often it finds the requested class in generated pictures
     #[arg(
         long,
         value_name = "MODEL",
@@ -45,7 +42,7 @@ pub(super) struct Args {
         conflicts_with = "to"
     )]
     judge: Option<PathBuf>,
-    /// Learn to turn the grey of each picture into the picture
+    /// Learn to colour grey pictures
     #[arg(long, value_name = "WHAT", help_heading = "GAN")]
     to: Option<TargetArg>,
     /// With --to color: learn from the absolute error alone, without a discriminator
@@ -55,7 +52,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum TargetArg {
-    /// Its colours
+    /// Their colours
     Color,
 }
 
@@ -91,7 +88,6 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
     let family = match (args.to, args.objective) {
         (Some(TargetArg::Color), _) => PictureFamily::Colorizer(ColorizerTraining {
             error_alone: args.error_alone,
-            batch: args.batch,
         }),
         (None, Some(ObjectiveArg::Energy)) => {
             for (option, given) in [
@@ -105,7 +101,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
                     return Err(Error::usage(what).with_hint("omit it"));
                 }
             }
-            PictureFamily::Energy { batch: args.batch }
+            PictureFamily::Energy
         }
         (None, objective) => PictureFamily::Gan(GanTraining {
             objective: match objective {
@@ -118,7 +114,6 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
                 Some(NoiseArg::Gaussian) | None => NoiseKind::Gaussian,
             },
             noise_size: args.noise_size,
-            batch: args.batch,
         }),
     };
     let data = PictureTraining {

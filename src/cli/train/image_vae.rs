@@ -8,9 +8,9 @@ use crate::error::Result;
 
 /// Train an image VAE: a latent code of a few numbers for each picture
 ///
-/// Its log names both terms of the loss, reconstruction and KL divergence. samples/ in the model folder holds pictures of random
-/// codes, and held-out pictures above their reconstructions. With classes (--label-folders and the like) both the encoder and
-/// the decoder are told them, and the code says only the rest.
+/// The log has both terms of the loss, reconstruction and KL divergence. samples/ in the model folder holds pictures from random
+/// codes, and held-out pictures above their reconstructions. With classes (--label-folders and the like) the encoder and the
+/// decoder also read the class, so that the code need not hold it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// Numbers of a latent code [default: 10]
     #[arg(long, value_name = "N", help_heading = "VAE")]
     latent: Option<usize>,
-    /// The weight of the KL divergence: above 1 for sliders that do one thing each [default: 1]
+    /// The weight of the KL divergence: above 1 each number changes one property, and more random codes give readable pictures, which are less like the given ones [default: 1]
     #[arg(
         long,
         value_name = "B",

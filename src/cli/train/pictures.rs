@@ -18,7 +18,7 @@ use crate::error::Result;
 /// model draws at each report, and how it completes held-out pictures.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder of pictures, with subfolders; an IDX file; a text file with a row of colour indices a picture; or the name of a corpus
+    /// A folder of pictures, with subfolders; an IDX file; a text file with one row of colour indices for each picture; or the name of a corpus
     pictures: PathBuf,
     #[command(flatten)]
     train: TrainArgs,
@@ -34,10 +34,10 @@ pub(super) struct Args {
     /// Colours in the palette [default: 167 clustered from the pictures; 256 greys; those of a colour map]
     #[arg(long, value_name = "K", help_heading = "Pictures")]
     colors: Option<usize>,
-    /// Train in greys
+    /// Convert pictures to grey
     #[arg(long, help_heading = "Pictures")]
     grey: bool,
-    /// Train in black and white: cut at one half, or drawn again each epoch
+    /// Train in black and white: cut at one half, or sampled anew in each epoch
     #[arg(long, value_enum, help_heading = "Pictures")]
     binarize: Option<BinarizeArg>,
     /// The colour map of rows of indices [default: colormap.txt beside them]
@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Hide the pixels above the predicted one from the network
     #[arg(long, help_heading = "Pictures")]
     no_above: bool,
-    /// Flip, shift and recolour half of the pictures in each epoch and tell the network so; it draws none of these; a GAN's discriminator sees changed pictures instead [default: on for fewer than 2000 pictures in colour, for a GAN for fewer than 5000]
+    /// Flip, shift and recolour half of the pictures in each epoch, and tell the network which; a GAN shows changed pictures, real and generated ones, to its discriminator; not for classifiers [default: on for fewer than 2000 pictures in colour, for a GAN for fewer than 5000]
     #[arg(long, value_enum, value_name = "ON|OFF", help_heading = "Pictures")]
     augment: Option<AugmentArg>,
     /// Make the first folder of each picture's path its class
@@ -86,7 +86,7 @@ enum FitArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum AugmentArg {
-    /// Change half of the pictures
+    /// Change pictures
     On,
     /// Show each picture as it is
     Off,

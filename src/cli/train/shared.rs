@@ -15,7 +15,7 @@ pub(super) struct TrainArgs {
     /// The model folder to make
     #[arg(long, value_name = "MODEL")]
     out: PathBuf,
-    /// The network: wavenet, lstm or gru; for a sentence VAE its decoder: lstm or gru; not for an image VAE [default: wavenet for sound, else lstm]
+    /// The network: wavenet, lstm or gru; for a sentence VAE its decoder: lstm or gru; not for image VAEs, GANs and classifiers [default: wavenet for sound, else lstm]
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
     /// A named recipe: tiny, small, medium or large; for a sentence VAE: anchor or poem [default: small, or poem]
@@ -30,7 +30,7 @@ pub(super) struct TrainArgs {
     /// Train for this many minutes [default: 30]
     #[arg(long, allow_negative_numbers = true)]
     minutes: Option<f64>,
-    /// Windows side by side in a step
+    /// Windows, sentences or pictures of each update [default: the preset's]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// The peak learning rate

@@ -50,6 +50,16 @@ pub(super) enum Labels {
     },
 }
 
+impl LabelSource {
+    /// The label file beside a file of pictures, where there is one.
+    pub fn found_beside(pictures: &Path, rule: &LabelRule) -> Self {
+        match idx::labels_beside(pictures) {
+            Some(_) => Self::Beside(rule.clone()),
+            None => Self::None,
+        }
+    }
+}
+
 impl Labels {
     /// Reads the labels for the pictures at `pictures`; `of_files` says that this is a picture file or a folder of
     /// them.

@@ -465,7 +465,7 @@ fn faulty_label_files_are_named() {
     };
     let message = fault(import(&path, &few));
     assert!(
-        message.contains("the label 7") && message.contains("2 names"),
+        message.contains("the label 7") && message.contains("the label 1"),
         "{message}"
     );
     fs::remove_file(&labels).unwrap();

@@ -104,6 +104,7 @@ impl ImageVae {
 
 impl Vae for ImageVae {
     const ITEM: &'static str = "picture";
+    const REMEDY: &'static str = "train for longer, or lower --beta";
 
     fn latent(&self) -> usize {
         self.config.latent

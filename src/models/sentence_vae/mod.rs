@@ -238,6 +238,7 @@ const ENCODER: u64 = 0x656E_636F_6465_7200;
 
 impl Vae for SentenceVae {
     const ITEM: &'static str = "sentence";
+    const REMEDY: &'static str = "raise elbo.word_dropout or elbo.autoencoder";
 
     fn latent(&self) -> usize {
         self.config.latent
