@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::DeviceChoice;
 use crate::app::Label;
-use crate::app::{GenerateOptions, Making, OpenModel, fresh_seed};
+use crate::app::{GenerateOptions, Making, OpenModel, fresh_seed, refuse_overwriting};
 use crate::cli::arguments::{
     CodeArgs, FrameArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label,
 };
@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// Write a file for each picture, instead of one sheet
     #[arg(long, help_heading = "Pictures", conflicts_with = "gif")]
     separate: bool,
-    /// Draw the nearest picture of a folder, such as that of training, beside each generated one, and print how far it is or that it is a copy
+    /// Draw the nearest picture of a folder, such as that of training, on the right of each generated one, and print how far it is or that it is a copy
     #[arg(
         long,
         value_name = "PICTURES",
@@ -95,6 +95,9 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
         beam: args.beam,
     };
     options.sampling.validate()?;
+    if let Some(output) = &args.output {
+        refuse_overwriting(output, options.prompt.as_deref())?;
+    }
     let model = OpenModel::open(&args.model)?;
     if model.manifest.medium.name() != "text" {
         options.seed = options.seed.or_else(|| Some(fresh_seed()));

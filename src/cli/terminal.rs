@@ -102,20 +102,24 @@ impl Terminal {
 
     fn report(&self, report: &Report, token: &str) {
         let validation = report.validation.as_ref().map_or(String::new(), |metric| {
-            format!(", validation {:.3}", metric.value)
+            let percent = if metric.unit == "%" { " %" } else { "" };
+            format!(", validation {:.3}{percent}", metric.value)
         });
+        let remark = match report.remark.as_str() {
+            "" => String::new(),
+            remark => format!("; {remark}"),
+        };
         let waited = if report.waited > SHOWN_WAIT {
             format!(", {:.0} % of it waiting for data", 100.0 * report.waited)
         } else {
             String::new()
         };
         self.say(format!(
-            "step {}: {}{validation}, {} {token}s/s, {}{waited}; {}",
+            "step {}: {}{validation}, {} {token}s/s, {}{waited}{remark}",
             report.step,
             loss(report.loss(), &report.unit, token),
             short_count(report.read_per_second),
             short_duration(report.seconds),
-            report.remark
         ));
     }
 

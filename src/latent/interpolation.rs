@@ -22,8 +22,9 @@ impl FromStr for Interpolation {
         match name {
             "lerp" => Ok(Self::Lerp),
             "slerp" => Ok(Self::Slerp),
-            _ => Err(Error::usage(format!("unknown interpolation `{name}`"))
-                .with_hint("use lerp (linear) or slerp (spherical)")),
+            _ => Err(Error::usage(format!(
+                "there is no path '{name}': it is lerp (the straight line) or slerp (the arc)"
+            ))),
         }
     }
 }

@@ -84,12 +84,12 @@ impl fmt::Display for JudgedPictures {
         )?;
         write!(f, "{:<36} {:>10} {:>10}", "", "generated", "floor")?;
         let mut row = |name: &str, of: &dyn Fn(&SetComparison) -> Option<f64>| {
-            let value = |set: Option<&SetComparison>| {
-                set.and_then(of)
-                    .map_or("-".into(), |value| format!("{value:.3}"))
+            let Some(ours) = of(&self.made) else {
+                return Ok(());
             };
-            let (ours, floor) = (value(Some(&self.made)), value(self.floor.as_ref()));
-            write!(f, "\n{name:<36} {ours:>10} {floor:>10}")
+            let floor = self.floor.as_ref().and_then(of);
+            let floor = floor.map_or("-".into(), |value| format!("{value:.3}"));
+            write!(f, "\n{name:<36} {ours:>10.3} {floor:>10}")
         };
         row("Fréchet distance", &|set| Some(set.frechet))?;
         row("  of infinitely many pictures", &|set| {
@@ -103,7 +103,7 @@ impl fmt::Display for JudgedPictures {
         if let (Some(asked), Some(labelled)) = (self.as_asked, self.as_labelled) {
             write!(
                 f,
-                "\n{:.1} % are of the class asked for; of held-out pictures it names {:.1} % right",
+                "\n{:.1} % are of the class asked for; of real pictures it names {:.1} % right",
                 100.0 * asked,
                 100.0 * labelled
             )?;

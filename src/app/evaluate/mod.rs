@@ -97,6 +97,9 @@ impl OpenModel {
             ("--colormap", options.colormap.is_some(), &["pictures"]),
         ])?;
         options.check_sampling(self)?;
+        if options.generated.is_some() {
+            self.refuse_readers()?;
+        }
         let makes = match (&self.manifest.medium, &self.manifest.recipe.model) {
             (Medium::Text(_), _) => ("--walks", options.walks.is_some()),
             (_, ModelSpec::Gan { .. } | ModelSpec::Energy { .. }) => ("", true),

@@ -218,7 +218,7 @@ impl fmt::Display for GeneratedPictures {
         let found = &self.figures;
         write!(
             f,
-            "{} pictures generated from seed {}, beside {} held-out pictures\n{:<36} {:>10} {:>10}",
+            "{} pictures generated from seed {}, beside {} real pictures\n{:<36} {:>10} {:>10}",
             self.pictures, self.seed, self.held_out, "", "generated", "floor"
         )?;
         let plain = |distance: Option<f64>| distance.map_or("-".into(), |d| format!("{d:.2}"));

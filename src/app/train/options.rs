@@ -162,6 +162,10 @@ impl TrainOptions {
             ModelFolder::check_free(&self.out, self.force)?;
             return Ok(None);
         }
+        if !self.out.exists() {
+            return Err(Error::input(&self.out, "there is no model to resume")
+                .with_hint("omit --resume to begin one"));
+        }
         let model = OpenModel::open(&self.out)?;
         refuse_changes(&[
             ("--network", self.network.is_some()),

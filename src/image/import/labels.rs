@@ -75,6 +75,11 @@ impl Labels {
             .with_hint("a file of many pictures needs a label file: --labels FILE")),
             LabelSource::Beside(rule) => match idx::labels_beside(pictures) {
                 Some(path) => Self::numbers(path, rule),
+                None if of_files => Err(Error::input(
+                    pictures,
+                    "the classes come from a label file, and beside a folder there is none",
+                )
+                .with_hint("give a table of FILE NAME,LABEL with --labels FILE")),
                 None => Err(Error::input(pictures, "there is no label file beside it")
                     .with_hint("name one with --labels FILE")),
             },
