@@ -43,20 +43,23 @@ fn main() -> Result<()> {
     fs::create_dir_all(&args.out)?;
     let table = args.out.join("study.csv");
     if !table.exists() {
-        fs::write(&table, "objective,setting,changes,frechet,coverage\n")?;
+        fs::write(
+            &table,
+            "objective,setting,preset,changes,frechet,coverage\n",
+        )?;
     }
     let judge = args.judge()?;
     // Every objective has its first setting before one has its second.
     for setting in 0..args.settings {
         for objective in OBJECTIVES.into_iter().chain([VAE]) {
             let done = fs::read_to_string(&table)?;
-            if done.contains(&format!("\n{objective},{setting},")) {
+            if done.contains(&format!("\n{objective},{setting},{},", args.preset)) {
                 continue;
             }
             let row = args.run(objective, setting, &judge)?;
             println!("{row}");
             fs::write(&table, format!("{done}{row}\n"))?;
-            draw(&table, &args.out.join("study.png"))?;
+            draw(&table, &args.preset, &args.out.join("study.png"))?;
         }
     }
     Ok(())
@@ -99,7 +102,9 @@ impl Args {
     /// Trains and judges one model; returns its row of the table, which has no figures where training diverged.
     fn run(&self, objective: &str, setting: u64, judge: &str) -> Result<String> {
         let (changes, config, steps) = drawn(objective, setting);
-        let folder = self.out.join(format!("{objective}-{setting}"));
+        let folder = self
+            .out
+            .join(format!("{objective}-{setting}-{}", self.preset));
         let (model, file) = (folder.display().to_string(), folder.with_extension("toml"));
         fs::write(&file, config)?;
         let (config, minutes) = (file.display().to_string(), self.minutes.to_string());
@@ -117,7 +122,7 @@ impl Args {
         if let Err(error) = self.ensuite(&train) {
             let text = error.to_string();
             return if text.contains("diverged") {
-                Ok(format!("{objective},{setting},{changes},,"))
+                Ok(format!("{objective},{setting},{},{changes},,", self.preset))
             } else {
                 Err(error)
             };
@@ -141,7 +146,8 @@ impl Args {
         let number = |of: &str| made[of].as_f64().ok_or("eval found no number");
         let (frechet, coverage) = (number("frechet")?, number("coverage")?);
         Ok(format!(
-            "{objective},{setting},{changes},{frechet:.2},{coverage:.3}"
+            "{objective},{setting},{},{changes},{frechet:.2},{coverage:.3}",
+            self.preset
         ))
     }
 }
@@ -177,12 +183,12 @@ fn drawn(objective: &str, setting: u64) -> (String, String, u32) {
     )
 }
 
-fn draw(table: &Path, picture: &Path) -> Result<()> {
+fn draw(table: &Path, preset: &str, picture: &Path) -> Result<()> {
     let rows = fs::read_to_string(table)?;
     let groups = OBJECTIVES.into_iter().chain([VAE]).map(|objective| {
         let of = rows.lines().map(|row| row.split(',').collect::<Vec<_>>());
-        let of = of.filter(|row| row.first() == Some(&objective));
-        let results = of.filter_map(|row| row.get(3)?.parse().ok());
+        let of = of.filter(|row| row.first() == Some(&objective) && row.get(2) == Some(&preset));
+        let results = of.filter_map(|row| row.get(4)?.parse().ok());
         (objective.to_owned(), results.collect())
     });
     let groups: Vec<(String, Vec<f64>)> = groups.collect();

@@ -727,9 +727,29 @@ fn pictures_without_labels_give_ranges_and_the_picture_that_is_read_stays() {
     ];
     let (code, _, told) = outcome(&mut ensuite(&asked));
     assert!(code == 0 && told.contains("KL"), "{told}");
+    // A model whose classes are folders, and pictures without one.
+    let flat = world.path("flat");
+    fs::create_dir(&flat).unwrap();
+    for name in ["00.png", "01.png"] {
+        fs::copy(world.path("pictures/across").join(name), flat.join(name)).unwrap();
+    }
+    let (by_folders, flat) = (trained().text("model"), flat.display().to_string());
+    succeed(&[
+        "sliders",
+        &by_folders,
+        "--data",
+        &flat,
+        "-o",
+        &out,
+        "--steps",
+        "2",
+    ]);
     let before = fs::read(&one).unwrap();
     let words = ["is read", "another name"];
     refuse(&["sliders", model, "--from", &one, "-o", &one], 2, &words);
     refuse(&["interpolate", model, &one, &two, "-o", &one], 2, &words);
+    let tiles = "models/dungeon-tiles";
+    refuse(&["score", tiles, &one, "-o", &one], 2, &words);
+    refuse(&["complete", tiles, &one, "-o", &one], 2, &words);
     assert_eq!(fs::read(&one).unwrap(), before);
 }

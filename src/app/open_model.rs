@@ -125,18 +125,20 @@ impl OpenModel {
 
     /// Refuses models that read pictures and make none of their own.
     pub(crate) fn refuse_readers(&self) -> Result<()> {
+        let path = self.folder.path();
+        let shown = path.display();
         let (what, hint) = match self.manifest.recipe.model {
             ModelSpec::Classifier { .. } => (
                 "it is a classifier, which makes nothing",
-                "see how often it is right: ensuite eval MODEL PICTURES",
+                format!("see how often it is right: ensuite eval {shown} PICTURES"),
             ),
             ModelSpec::Colorizer { .. } => (
                 "it colours grey pictures, and makes none of its own",
-                "colour one: ensuite complete MODEL grey.png -o colour.png",
+                format!("colour one: ensuite complete {shown} grey.png -o colour.png"),
             ),
             _ => return Ok(()),
         };
-        Err(Error::model(self.folder.path(), what).with_hint(hint))
+        Err(Error::model(path, what).with_hint(hint))
     }
 
     /// Refuses models of whole pictures where pixels have to be predicted one after another.

@@ -17,6 +17,7 @@ use crate::sequence::{Codec, Token};
 
 /// Pictures whose classes are found together.
 const TOGETHER: usize = 64;
+
 /// The posteriors of the pictures `members` of a set, each with its class vector.
 pub(crate) fn encode_some(
     latent: &dyn LatentModel,

@@ -52,6 +52,10 @@ pub(crate) fn measure(
     let Some(net) = net.sequence() else {
         return Ok(None);
     };
+    if let Ok(None) = net.calibrate(&[]) {
+        // No ranges are needed to know that the architecture has no int8.
+        return Ok(None);
+    }
     let some = |members| -> Result<Vec<Sample>> {
         let mut samples = some(sequences, members, conditions)?;
         if let Some(latent) = latent {
@@ -144,4 +148,43 @@ fn some(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latent::Posteriors;
+
+    /// Encodes an item to its first token and its class.
+    struct Echo;
+
+    impl LatentModel for Echo {
+        fn latent(&self) -> usize {
+            2
+        }
+
+        fn encode(&self, items: &[&[Token]], classes: &[&[f32]]) -> Posteriors {
+            let mut found = Posteriors::new(2);
+            for (item, class) in items.iter().zip(classes) {
+                found.extend(&[f32::from(item[0] as u8), class[0]], &[0.0; 2]);
+            }
+            found
+        }
+    }
+
+    #[test]
+    fn calibration_is_told_the_class_and_then_the_code() {
+        let sample = |number: u32| Sample {
+            tokens: vec![number as Token; 3],
+            conditions: vec![0.5],
+            width: 1,
+            hop: None,
+        };
+        let mut samples: Vec<Sample> = (0..100).map(sample).collect();
+        add_codes(&Echo, &mut samples);
+        for (number, sample) in samples.iter().enumerate() {
+            assert_eq!(sample.conditions, [0.5, number as f32, 0.5]);
+            assert_eq!(sample.width, 3);
+        }
+    }
 }

@@ -167,11 +167,19 @@ impl OpenModel {
         let space = PictureSpace::open(self)?;
         options.check(space.latent())?;
         let (shown, each) = self.shown_in_turn(&options.classes)?;
-        if each.is_some() && (options.dims.is_some() || options.data.is_some()) {
+        if each.is_none() && options.dims.is_none() && space.latent() > MOST_ROWS {
+            let rows = format!(
+                "a row for each of {} numbers cannot be looked at",
+                space.latent()
+            );
+            return Err(Error::usage(rows).with_hint("choose two with --dims, as in --dims 0,1"));
+        }
+        let moves = options.dims.is_some() || options.data.is_some() || options.range.is_some();
+        if each.is_some() && moves {
             return Err(Error::usage(
                 "one code is drawn with every value of the class, and none of its numbers moves",
             )
-            .with_hint("omit --dims, --axes and --data, or choose a value of the class"));
+            .with_hint("omit --dims, --axes, --range and --data, or choose a value of the class"));
         }
         let measured = match &options.data {
             Some(path) => Some(measure(&space, self, path, observer)?),
@@ -282,15 +290,7 @@ impl SlidersOptions {
                     .with_hint("give pictures like those of training with --data"),
             );
         }
-        let Some(dims) = self.dims else {
-            if latent > MOST_ROWS && self.axes == Axes::Kl {
-                return Err(Error::usage(format!(
-                    "a row for each of {latent} numbers cannot be looked at"
-                ))
-                .with_hint("choose two with --dims, as in --dims 0,1"));
-            }
-            return Ok(());
-        };
+        let Some(dims) = self.dims else { return Ok(()) };
         if dims[0] == dims[1] || dims.iter().any(|&dim| dim >= latent) {
             let [a, b] = dims;
             return Err(
@@ -415,7 +415,7 @@ fn measure(
     let (form, manifest) = (space.format, &model.manifest);
     let settings = ImportSettings {
         labels: match form.labelled {
-            Labelled::ByPath => LabelSource::Paths(manifest.labels.clone()),
+            Labelled::ByPath => LabelSource::None,
             Labelled::Beside | Labelled::ByFile => {
                 LabelSource::found_beside(path, &manifest.labels)
             }
@@ -423,11 +423,20 @@ fn measure(
         ..form.import_settings()
     };
     let pictures = import_pictures(path, &settings, observer)?;
+    for warning in pictures.warnings() {
+        observer.warn(warning);
+    }
     let every = pictures.len().div_ceil(MEASURED).max(1);
     let members: Vec<usize> = (0..pictures.len()).step_by(every).collect();
     let given: Vec<Vec<Label>> = members
         .iter()
-        .map(|&member| pictures.labels()[member].clone())
+        .map(|&member| match form.labelled {
+            Labelled::ByPath => {
+                let labels = manifest.labels.labels(&pictures.names()[member]);
+                labels.unwrap_or_default()
+            }
+            Labelled::Beside | Labelled::ByFile => pictures.labels()[member].clone(),
+        })
         .collect();
     let set = PictureDataset::new(&pictures, form, members, manifest.recipe.seed)?;
     let size = form.codec.size();

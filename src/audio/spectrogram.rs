@@ -13,7 +13,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use realfft::RealFftPlanner;
 
 use crate::base::colormap::magma;
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::{Error, Result};
 
 /// Rows of a picture.
@@ -51,7 +51,7 @@ pub fn write_png(path: &Path, samples: &[f32], rate: u32) -> Result<()> {
             path: path.into(),
             source: io::Error::other(error),
         })?;
-    write_atomic(path, png.get_ref())
+    write_output(path, png.get_ref())
 }
 
 /// Powers `[width][HEIGHT]`, from low to high frequency.

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::{Error, IoContext, Result};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -63,7 +63,7 @@ pub fn embed(path: &Path, program: &str, text: &str) -> Result<()> {
         }
         _ => return Err(Error::input(path, "not a WAV, PNG or GIF file")),
     }
-    write_atomic(path, &bytes)
+    write_output(path, &bytes)
 }
 
 fn append_to_wav(file: &mut File, program: &str, text: &str) -> io::Result<()> {

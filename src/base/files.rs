@@ -12,19 +12,13 @@ use walkdir::WalkDir;
 
 use crate::error::{Error, IoContext, Result};
 
-/// Writes a file beside `path`, syncs it and renames it: a reader sees the old file or the whole new one. A link stays, and what
-/// it points to is replaced; what is neither a file nor a folder, such as a pipe or a device, is written to.
+/// Writes a file beside `path`, syncs it and renames it: a reader sees the old file or the whole new one.
 ///
 /// # Errors
 /// When `path` is a folder, its folder is missing, or writing fails; the old file stays.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     if path.is_dir() || path.file_name().is_none() {
         return Err(Error::input(path, "a folder; name a file to write"));
-    }
-    let whole = path.canonicalize();
-    let path = whole.as_deref().unwrap_or(path);
-    if path.exists() && !path.is_file() {
-        return fs::write(path, bytes).writing(path);
     }
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
@@ -46,6 +40,32 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     })();
     written.writing(path)
+}
+
+/// As [`write_atomic`], for a file that the user names: a link stays, and the file it leads to is replaced; what is neither a file
+/// nor a folder, such as a pipe or a device, is written to.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_output(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = end_of_links(path);
+    if file.exists() && !file.is_file() && !file.is_dir() {
+        return fs::write(&file, bytes).writing(path);
+    }
+    write_atomic(&file, bytes)
+}
+
+/// Where a path leads, also where nothing is there yet.
+fn end_of_links(path: &Path) -> PathBuf {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(link) = path.read_link() else { break };
+        path.pop();
+        path.push(link);
+    }
+    path
 }
 
 /// Refuses to write to a file that is read.
@@ -256,9 +276,13 @@ mod tests {
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, b"old").unwrap();
         std::os::unix::fs::symlink("file", &link).unwrap();
-        write_atomic(&link, b"new").unwrap();
+        write_output(&link, b"new").unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"new");
+        fs::remove_file(&file).unwrap();
+        write_output(&link, b"again").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"again");
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
@@ -266,7 +290,7 @@ mod tests {
             let pipe = pipe.clone();
             move || fs::read(pipe).unwrap()
         });
-        write_atomic(&pipe, b"through").unwrap();
+        write_output(&pipe, b"through").unwrap();
         assert_eq!(reader.join().unwrap(), b"through");
         assert!(!pipe.is_file());
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 ///
 /// Writes a sheet: what was given, the continuations, and the whole picture. The given pixels are kept, in the model's colours. A
 /// model that was trained with --to color is given the grey of a picture, and completes it with colours: one picture, of any size;
-/// only -o and --scale apply.
+/// only -o, --scale and --no-metadata apply.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The model folder, or the name of a model

@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Also interpolate between N pairs of the sentences, and evaluate the lines
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), help_heading = "Sentence VAE")]
     walks: Option<u64>,
-    /// A model that judges the generated data. Pictures, with --generated: a classifier, which tells how often they are of the class
+    /// A model that judges the generated data. Pictures, with --generated or of a GAN: a classifier, which tells how often they are of the class
     /// asked for, and how they compare with held-out ones in its features. A sentence VAE, with --walks: a language model,
     /// which measures how natural interpolated lines are
     #[arg(long, value_name = "MODEL")]

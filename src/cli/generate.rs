@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::DeviceChoice;
 use crate::app::Label;
-use crate::app::{GenerateOptions, Making, OpenModel, fresh_seed, refuse_overwriting};
+use crate::app::{GenerateOptions, Making, OpenModel, fresh_seed};
 use crate::cli::arguments::{
     CodeArgs, FrameArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label,
 };
@@ -95,9 +95,6 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
         beam: args.beam,
     };
     options.sampling.validate()?;
-    if let Some(output) = &args.output {
-        refuse_overwriting(output, options.prompt.as_deref())?;
-    }
     let model = OpenModel::open(&args.model)?;
     if model.manifest.medium.name() != "text" {
         options.seed = options.seed.or_else(|| Some(fresh_seed()));

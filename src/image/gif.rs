@@ -10,7 +10,7 @@ use std::path::Path;
 
 use gif::{DisposalMethod, Encoder, EncodingError, Frame, Repeat};
 
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::{Error, Result};
 use crate::image::contact_sheet::UNKNOWN;
 use crate::image::{Indexed, Palette};
@@ -47,7 +47,7 @@ pub(crate) fn write_gif(
         path: path.into(),
         source: std::io::Error::other(error),
     })?;
-    write_atomic(path, &bytes)
+    write_output(path, &bytes)
 }
 
 /// The time of one frame of a film, in hundredths of a second.
@@ -104,7 +104,7 @@ pub(crate) fn write_film(
         path: path.into(),
         source: std::io::Error::other(error),
     })?;
-    write_atomic(path, &bytes)
+    write_output(path, &bytes)
 }
 
 fn encode(

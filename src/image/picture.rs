@@ -5,7 +5,7 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::{Error, Result};
 use crate::image::Size;
 
@@ -38,7 +38,7 @@ impl Picture {
     /// # Errors
     /// When the picture has no pixels or the file cannot be written.
     pub fn write_png(&self, path: &Path) -> Result<()> {
-        write_atomic(path, &self.png()?)
+        write_output(path, &self.png()?)
     }
 
     /// Encodes the picture as a PNG file.

@@ -23,7 +23,7 @@ impl FromStr for Interpolation {
             "lerp" => Ok(Self::Lerp),
             "slerp" => Ok(Self::Slerp),
             _ => Err(Error::usage(format!(
-                "there is no path '{name}': it is lerp (the straight line) or slerp (the arc)"
+                "there is no path '{name}': it is lerp, the straight line, or slerp, the arc"
             ))),
         }
     }

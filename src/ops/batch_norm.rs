@@ -14,11 +14,11 @@ use crate::ops::fused::FusedOp;
 /// * `groups`: so many equal parts of the rows, one after another, are each normalised by itself.
 ///
 /// # Panics
-/// If the rows cannot be divided so.
+/// Without rows, or if they cannot be divided so.
 pub fn batch_norm(x: Tensor<2>, bias: Tensor<1>, groups: usize) -> Tensor<2> {
     let ([rows, width], [channels]) = (x.dims(), bias.dims());
     assert!(
-        rows % groups == 0 && width % channels == 0,
+        rows > 0 && rows % groups == 0 && width % channels == 0,
         "equal groups of whole pixels"
     );
     let shape = kernel::Shape {

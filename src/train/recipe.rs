@@ -35,7 +35,7 @@ pub struct Recipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSettings {
-    /// Sequences side by side; more where they are shorter than the window.
+    /// Sequences side by side; more where they are shorter than the window. Of a GAN the pictures of all updates of a step.
     pub rows: usize,
     /// The most tokens of a row that are scored; a row that starts inside a sequence also reads its context.
     pub window: usize,

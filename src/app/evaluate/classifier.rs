@@ -148,7 +148,7 @@ impl Judge {
         })
     }
 
-    /// Refuses a model of pictures of another size, or whose classes have other names than all of the classifier's.
+    /// Refuses a model of pictures of another size, or none of whose groups of classes the classifier knows.
     pub(crate) fn check(&self, model: &Path, codec: &PixelCodec, classes: &Classes) -> Result<()> {
         let (ours, theirs) = (self.size, codec.size());
         if ours != theirs {

@@ -53,9 +53,9 @@ impl EvaluateOptions {
         let given = self.sampling != SamplingOptions::default()
             || self.codes != CodeOptions::default()
             || self.frame_temperature.is_some();
+        self.codes.check(model)?;
         if given && self.generated.is_none() && !of_noise {
-            let what =
-                "--temperature and the like are for what the model makes, and it makes nothing";
+            let what = "--temperature, --prior and the like are for what the model makes, and it makes nothing";
             return Err(Error::usage(what).with_hint("also give --generated N"));
         }
         if of_noise && self.sampling != SamplingOptions::default() {
@@ -63,7 +63,6 @@ impl EvaluateOptions {
             return Err(Error::usage(what).with_hint("omit them"));
         }
         self.sampling.validate()?;
-        self.codes.check(model)?;
         model.check_frame_options(self.frame_temperature, FrameChange::default())
     }
 

@@ -6,7 +6,7 @@ use crate::app::precision::Precision;
 use crate::app::sampling::{SamplingOptions, fresh_seed};
 use crate::app::{CodeOptions, FrameChange, OpenModel};
 use crate::audio::wav_bytes;
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
@@ -209,18 +209,18 @@ impl Generated {
         let path = path.as_ref();
         match self {
             Self::Sound { rate, sounds } => match sounds.as_slice() {
-                [sound] => write_atomic(path, &wav_bytes(sound, *rate)?),
+                [sound] => write_output(path, &wav_bytes(sound, *rate)?),
                 _ => Err(Error::usage(format!(
                     "{} sounds do not fit into one file",
                     sounds.len()
                 ))),
             },
             Self::Pictures(pictures) => match pictures.as_slice() {
-                [picture] => write_atomic(path, &picture.png()?),
+                [picture] => write_output(path, &picture.png()?),
                 _ => ContactSheet::grid(pictures.clone(), None).write_png(path),
             },
             Self::Sentences(sentences) => {
-                write_atomic(path, (sentences.join("\n") + "\n").as_bytes())
+                write_output(path, (sentences.join("\n") + "\n").as_bytes())
             }
         }
     }

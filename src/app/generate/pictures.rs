@@ -10,7 +10,7 @@ use super::options::GenerateOptions;
 use crate::app::drawing::{LANES, PixelSampling, decode, draw, draw_side_by_side};
 use crate::app::sampling::{items, labels_of_item};
 use crate::app::{Observer, OpenModel};
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::base::labels::describe;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
@@ -211,5 +211,5 @@ pub(crate) fn write_png(picture: &Picture, path: &Path) -> Result<()> {
             .write_all(&bytes)
             .writing(Path::new("standard output"));
     }
-    write_atomic(path, &bytes)
+    write_output(path, &bytes)
 }

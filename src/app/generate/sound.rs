@@ -10,6 +10,7 @@ use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
 use crate::app::{Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
 use crate::audio::{MuLaw, SoundFormat, WavSink};
+use crate::base::files::refuse_overwriting;
 use crate::error::Result;
 use crate::sequence::{Codec, Item, Token, generate_many};
 
@@ -109,6 +110,9 @@ pub(super) fn write(
 ) -> Result<Vec<PathBuf>> {
     check_seconds(options.seconds.unwrap_or(5.0))?;
     let outputs = model.outputs(output, options.number, "wav")?;
+    for path in &outputs {
+        refuse_overwriting(path, options.prompt.as_deref())?;
+    }
     let mut job = Job::new(model, sound, options)?;
     let begun = Instant::now();
     let mut files: Vec<Option<GrowingFile>> = outputs.iter().map(|_| None).collect();

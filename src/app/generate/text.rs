@@ -8,7 +8,7 @@ use super::options::GenerateOptions;
 use crate::app::sampling::items;
 use crate::app::sentence_space::{prior_code, warn_of_unknown};
 use crate::app::{Event, Observer, OpenModel};
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::{Error, Result};
 use crate::sequence::{BeamSettings, Codec, Item, Query, Token, beam_search, generate_many};
 use crate::text::{MAX_SENTENCE, TextCodec};
@@ -177,7 +177,7 @@ pub(super) fn write(
     let seconds = begun.elapsed().as_secs_f64();
     let text: String = lines.iter().map(|line| line.clone() + "\n").collect();
     match output {
-        Some(path) => write_atomic(path, text.as_bytes())?,
+        Some(path) => write_output(path, text.as_bytes())?,
         None => observer.event(Event::Text(&text)),
     }
     if let Some(made) = made {

@@ -7,7 +7,7 @@ use burn::prelude::*;
 use super::options::ScoreOptions;
 use crate::app::generate::comfortable;
 use crate::app::{Observer, OpenModel};
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::Result;
 use crate::image::PictureFormat;
 use crate::image::{ContactSheet, Picture, heatmap};
@@ -51,7 +51,7 @@ pub(super) fn score(
                 let width = size.width() as usize;
                 let _ = writeln!(table, "{},{},{bits:.4}", index / width, index % width);
             }
-            write_atomic(&options.output, table.as_bytes())?;
+            write_output(&options.output, table.as_bytes())?;
         }
         _ => {
             let most = heatmap::greatest(&bits);

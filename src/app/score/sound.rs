@@ -8,7 +8,7 @@ use super::options::ScoreOptions;
 use crate::app::{Observer, OpenModel};
 use crate::audio::SoundFormat;
 use crate::audio::dataset::read_tokens;
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::{Error, Result};
 use crate::eval::{Line, draw_lines};
 use crate::sequence::{Conditions, nll_per_token};
@@ -47,7 +47,7 @@ pub(super) fn score(
             for (index, bits) in bits.iter().enumerate() {
                 let _ = writeln!(table, "{:.6},{bits:.4}", index as f64 / rate);
             }
-            write_atomic(&options.output, table.as_bytes())?;
+            write_output(&options.output, table.as_bytes())?;
         }
         _ => {
             if bits.len() < 2 {

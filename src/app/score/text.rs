@@ -5,7 +5,7 @@ use burn::prelude::*;
 use super::options::ScoreOptions;
 use crate::app::import::read_sentences;
 use crate::app::{Observer, OpenModel};
-use crate::base::files::write_atomic;
+use crate::base::files::write_output;
 use crate::error::Result;
 use crate::eval::TextLikelihood;
 use crate::sequence::{Conditions, Token, nll_per_token};
@@ -44,7 +44,7 @@ pub(super) fn score(
         shown += &Highlights::new(sentence, &spans, &nats).show(style, index + 1);
     }
     shown += style.foot();
-    write_atomic(&options.output, shown.as_bytes())?;
+    write_output(&options.output, shown.as_bytes())?;
     observer.info(options.output.display().to_string());
     let given = net.latent().map_or("", |_| ", given their latent codes");
     Ok(format!("{total} over {} sentences{given}", total.sentences))

@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// Numbers of a latent code [default: 10]
     #[arg(long, value_name = "N", help_heading = "VAE")]
     latent: Option<usize>,
-    /// The weight of the KL divergence: above 1 each number changes one property, and more random codes give readable pictures, which are less like the given ones [default: 1]
+    /// The weight of the KL divergence: above 1 each number changes one property, and more random codes give readable pictures; reconstructions get worse [default: 1]
     #[arg(
         long,
         value_name = "B",

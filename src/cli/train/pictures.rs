@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Hide the pixels above the predicted one from the network
     #[arg(long, help_heading = "Pictures")]
     no_above: bool,
-    /// Flip, shift and recolour half of the pictures in each epoch, and tell the network which; a GAN shows changed pictures, real and generated ones, to its discriminator; not for classifiers [default: on for fewer than 2000 pictures in colour, for a GAN for fewer than 5000]
+    /// Flip, shift and recolour half of the pictures in each epoch, and tell the network which; a GAN shows changed pictures, real and generated ones, to its discriminator; not for classifiers and --objective energy [default: on for fewer than 2000 pictures in colour, for a GAN for fewer than 5000]
     #[arg(long, value_enum, value_name = "ON|OFF", help_heading = "Pictures")]
     augment: Option<AugmentArg>,
     /// Make the first folder of each picture's path its class

@@ -3,9 +3,9 @@
 use burn::module::Param;
 use burn::prelude::*;
 
-use crate::models::gan::AdversarialSettings;
 use crate::models::gan::config::GanConfig;
 use crate::models::gan::generator::{Generator, Noise};
+use crate::models::gan::objective::AdversarialSettings;
 use crate::models::init::Init;
 use crate::models::layers::{Layer, SLOPE, dense, of};
 use crate::models::picture_reader::PictureReader;
@@ -157,4 +157,41 @@ impl Discriminator {
 
 fn leaky(x: Tensor<2>) -> Tensor<2> {
     burn::tensor::activation::leaky_relu(x, f64::from(SLOPE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::gan::objective::Objective;
+    use crate::models::values;
+
+    #[test]
+    fn batch_normalisation_never_mixes_kinds_of_pictures() {
+        let config = GanConfig {
+            width: 8,
+            height: 8,
+            colors: vec![[0; 3], [255; 3]],
+            noise: 4,
+            channels: vec![4, 8],
+            hidden: 16,
+        };
+        let device = Device::flex();
+        let mut init = Init::new(3, &device);
+        let settings = Objective::Ns.settings();
+        let net = Discriminator::new(&config, 0, &settings, &mut init);
+        let real = Tensor::random([3, 64], burn::tensor::Distribution::Default, &device);
+        let scores_of_real = |made: Tensor<2>, kinds| {
+            let both = Tensor::cat(vec![real.clone(), made], 0);
+            values(net.judge(&both, None, kinds).scores)[..3].to_vec()
+        };
+        let [dark, bright] = [0.1, 0.9].map(|x| {
+            let noise = Tensor::random([3, 64], burn::tensor::Distribution::Default, &device);
+            noise * 0.2 + x
+        });
+        assert_eq!(
+            scores_of_real(dark.clone(), 2),
+            scores_of_real(bright.clone(), 2)
+        );
+        assert_ne!(scores_of_real(dark, 1), scores_of_real(bright, 1));
+    }
 }

@@ -160,3 +160,15 @@ impl AdversarialSettings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_from_before_batch_normalisation_have_none() {
+        let old = r#"{"objective": "ns", "discriminator_steps": 1, "penalty": 0.0, "clip": 0.0, "noise": "gaussian"}"#;
+        let old: AdversarialSettings = serde_json::from_str(old).unwrap();
+        assert!(!old.batch_norm && Objective::Ns.settings().batch_norm);
+    }
+}
