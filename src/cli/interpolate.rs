@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "STEPS")]
     refine: Option<usize>,
     /// The path between the latent codes: lerp, the straight line, or slerp, the arc
-    #[arg(long, value_name = "PATH", default_value_t = Interpolation::Lerp)]
+    #[arg(long, value_name = "PATH", default_value_t = Interpolation::Lerp, value_parser = path)]
     path: Interpolation,
     /// Sentences: print JSON, with latent codes, likelihoods and distances
     #[arg(long)]
@@ -131,4 +131,11 @@ fn pictures(
         options.seed
     ));
     Ok(())
+}
+
+fn path(name: &str) -> std::result::Result<Interpolation, String> {
+    name.parse().map_err(|error: Error| {
+        let hint = error.hint().unwrap_or_default();
+        format!("{error}; {hint}")
+    })
 }

@@ -22,9 +22,8 @@ impl FromStr for Interpolation {
         match name {
             "lerp" => Ok(Self::Lerp),
             "slerp" => Ok(Self::Slerp),
-            _ => Err(Error::usage(format!(
-                "there is no path '{name}': it is lerp, the straight line, or slerp, the arc"
-            ))),
+            _ => Err(Error::usage(format!("there is no path '{name}'"))
+                .with_hint("it is lerp, the straight line, or slerp, the arc")),
         }
     }
 }
