@@ -146,11 +146,7 @@ impl OpenModel {
                 pictures.push(picture);
             }
         }
-        let labels = space.name_many(&pictures, &given)?;
-        let classes = labels.iter().map(|labels| space.classes(labels));
-        let classes = classes.collect::<Result<Vec<_>>>()?;
-        let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
-        let posteriors = space.encode_many(&pictures, &classes)?;
+        let (labels, posteriors) = space.encode_named(&pictures, &given)?;
         let codes = posteriors.means().chunks(space.latent());
         let codes = codes.map(<[f32]>::to_vec).collect();
         let items = names.into_iter().zip(labels).collect();

@@ -121,6 +121,20 @@ impl<'a> PictureSpace<'a> {
         Ok(self.encoder()?.encode(&tokens, classes))
     }
 
+    /// The labels that [`name_many`](Self::name_many) finds, and the posteriors of the pictures with these.
+    pub(crate) fn encode_named(
+        &self,
+        pictures: &[Indexed],
+        given: &[Vec<Label>],
+    ) -> Result<(Vec<Vec<Label>>, Posteriors)> {
+        let labels = self.name_many(pictures, given)?;
+        let classes = labels.iter().map(|labels| self.classes(labels));
+        let classes = classes.collect::<Result<Vec<_>>>()?;
+        let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
+        let posteriors = self.encode_many(pictures, &classes)?;
+        Ok((labels, posteriors))
+    }
+
     /// The labels of a picture in the order of their groups: the given ones and, one group after another, the value under which
     /// the picture and its code are likeliest.
     pub(crate) fn name(&self, picture: &Indexed, given: &[Label]) -> Result<Vec<Label>> {

@@ -54,9 +54,7 @@ impl SamplingOptions {
     /// The settings for a model.
     pub(crate) fn settings(&self, manifest: &ModelManifest) -> Sampling {
         let mut settings = self.of_medium(&manifest.medium);
-        let independent = matches!(&manifest.recipe.model,
-            ModelSpec::ImageVae { network, .. } if network.decoder.is_none());
-        if independent && self.temperature.is_none() {
+        if manifest.recipe.model.has_independent_pixels() && self.temperature.is_none() {
             // Drawn one by one, pixels that are independent given the code are noise on the picture.
             settings.temperature = 0.0;
         }
@@ -78,6 +76,15 @@ impl SamplingOptions {
             top_p: self.top_p,
             min_p: self.min_p.or(min_p),
         }
+    }
+
+    /// Refuses what is out of range, and any of it for a model that draws no token.
+    pub(crate) fn check(&self, model: &ModelSpec) -> Result<()> {
+        if model.makes_pictures_from_noise() && *self != Self::default() {
+            let what = "--temperature, --top-k, --top-p or --min-p does not apply: this model makes all pixels of a picture at once";
+            return Err(Error::usage(what).with_hint("omit it"));
+        }
+        self.validate()
     }
 
     /// Refuses what is out of range.

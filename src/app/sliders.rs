@@ -445,9 +445,5 @@ fn measure(
         Ok(Indexed { size, indices })
     });
     let indexed = indexed.collect::<Result<Vec<_>>>()?;
-    let labels = space.name_many(&indexed, &given)?;
-    let classes = labels.iter().map(|labels| space.classes(labels));
-    let classes = classes.collect::<Result<Vec<_>>>()?;
-    let classes: Vec<&[f32]> = classes.iter().map(Vec::as_slice).collect();
-    space.encode_many(&indexed, &classes)
+    Ok(space.encode_named(&indexed, &given)?.1)
 }

@@ -8,6 +8,7 @@ use crate::app::sampling::{SamplingOptions, labels_of_item};
 use crate::app::{FrameChange, Label, Observer, OpenModel, Precision, fresh_seed, precision};
 use crate::audio::dataset::read_tokens;
 use crate::audio::{MuLaw, WavSink};
+use crate::base::files::refuse_overwriting;
 use crate::base::labels::describe;
 use crate::error::{Error, Result};
 use crate::sequence::{Item, Sampler, generate_many};
@@ -37,6 +38,7 @@ impl OpenModel {
     /// # Errors
     /// When it is not a sound model of two tiers, a class is unknown, the recording cannot be read, or writing fails.
     pub fn transform(&self, options: &TransformOptions, observer: &mut dyn Observer) -> Result<()> {
+        refuse_overwriting(&options.output, [&*options.recording])?;
         options.change.validate()?;
         options.sampling.validate()?;
         let classes = &self.manifest.classes;

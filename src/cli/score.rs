@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::app::{Label, OpenModel, ScoreOptions, refuse_overwriting};
+use crate::app::{Label, OpenModel, ScoreOptions};
 use crate::cli::arguments::parse_label;
 use crate::cli::terminal::{Terminal, print};
 use crate::error::Result;
@@ -23,7 +23,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
-    refuse_overwriting(&args.output, [&*args.file])?;
     let options = ScoreOptions {
         file: args.file,
         output: args.output,

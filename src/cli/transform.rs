@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::app::{Label, Making, OpenModel, TransformOptions, fresh_seed, refuse_overwriting};
+use crate::app::{Label, Making, OpenModel, TransformOptions, fresh_seed};
 use crate::cli::arguments::{ChangeArgs, MetadataArgs, PrecisionArg, SamplingArgs, parse_label};
 use crate::cli::terminal::Terminal;
 use crate::error::Result;
@@ -32,7 +32,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Result<()> {
-    refuse_overwriting(&args.output, [&*args.recording])?;
     let seed = args.sampling.seed.unwrap_or_else(fresh_seed);
     let options = TransformOptions {
         recording: args.recording,

@@ -236,6 +236,16 @@ impl ModelSpec {
         }
     }
 
+    /// Whether it makes whole pictures from noise, so that no token is drawn.
+    pub fn makes_pictures_from_noise(&self) -> bool {
+        matches!(self, Self::Gan { .. } | Self::Energy { .. })
+    }
+
+    /// Whether the pixels of a picture are independent given a code.
+    pub fn has_independent_pixels(&self) -> bool {
+        matches!(self, Self::ImageVae { network, .. } if network.decoder.is_none())
+    }
+
     /// Dimensions of a latent code, or of the noise of a GAN; `None` for models without a latent space.
     pub fn latent(&self) -> Option<usize> {
         match self {

@@ -33,7 +33,6 @@ pub use text::TextEvaluation;
 use crate::app::{Observer, OpenModel};
 use crate::checkpoint::Medium;
 use crate::error::{Error, Result};
-use crate::models::ModelSpec;
 
 /// What was found. Displays as lines for people.
 #[derive(Debug, Clone, Serialize)]
@@ -100,9 +99,10 @@ impl OpenModel {
         if options.generated.is_some() {
             self.refuse_readers()?;
         }
-        let makes = match (&self.manifest.medium, &self.manifest.recipe.model) {
-            (Medium::Text(_), _) => ("--walks", options.walks.is_some()),
-            (_, ModelSpec::Gan { .. } | ModelSpec::Energy { .. }) => ("", true),
+        let spec = &self.manifest.recipe.model;
+        let makes = match &self.manifest.medium {
+            Medium::Text(_) => ("--walks", options.walks.is_some()),
+            _ if spec.makes_pictures_from_noise() => ("", true),
             _ => ("--generated", options.generated.is_some()),
         };
         if let (Some(_), (option, false)) = (&options.judge, makes) {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use crate::app::import::read_sentences;
 use crate::app::{CodeOptions, FrameChange, Observer, OpenModel, SamplingOptions};
 use crate::error::{Error, Result};
-use crate::models::ModelSpec;
 use crate::ops::device::DeviceChoice;
 use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
 
@@ -46,23 +45,16 @@ pub struct EvaluateOptions {
 impl EvaluateOptions {
     /// Refuses options of what is generated where nothing is, and impossible ones.
     pub(super) fn check_sampling(&self, model: &OpenModel) -> Result<()> {
-        let of_noise = matches!(
-            model.manifest.recipe.model,
-            ModelSpec::Gan { .. } | ModelSpec::Energy { .. }
-        );
+        let spec = &model.manifest.recipe.model;
         let given = self.sampling != SamplingOptions::default()
             || self.codes != CodeOptions::default()
             || self.frame_temperature.is_some();
         self.codes.check(model)?;
-        if given && self.generated.is_none() && !of_noise {
+        if given && self.generated.is_none() && !spec.makes_pictures_from_noise() {
             let what = "--temperature, --prior and the like are for what the model makes, and it makes nothing";
             return Err(Error::usage(what).with_hint("also give --generated N"));
         }
-        if of_noise && self.sampling != SamplingOptions::default() {
-            let what = "--temperature and the like do not apply: this model makes all pixels of a picture at once";
-            return Err(Error::usage(what).with_hint("omit them"));
-        }
-        self.sampling.validate()?;
+        self.sampling.check(spec)?;
         model.check_frame_options(self.frame_temperature, FrameChange::default())
     }
 

@@ -10,7 +10,6 @@ use crate::base::files::write_output;
 use crate::base::labels::Label;
 use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
-use crate::models::ModelSpec;
 use crate::ops::device::DeviceChoice;
 
 /// What to generate, and how. The default is one item by sampling at temperature 1, on the CPU.
@@ -123,7 +122,7 @@ impl GenerateOptions {
         const SOUND: &[&str] = &["sound"];
         const PICTURES: &[&str] = &["pictures"];
         const TEXT: &[&str] = &["text"];
-        self.sampling.validate()?;
+        self.sampling.check(&model.manifest.recipe.model)?;
         model.check_frame_options(self.frame_temperature, self.change)?;
         model.refuse_options(&[
             ("--seconds", self.seconds.is_some(), SOUND),
@@ -138,16 +137,11 @@ impl GenerateOptions {
         self.codes.check(model)?;
         model.refuse_readers()?;
         let spec = &model.manifest.recipe.model;
-        let of_noise = matches!(spec, ModelSpec::Gan { .. } | ModelSpec::Energy { .. });
-        let at_once = of_noise
-            || matches!(spec, ModelSpec::ImageVae { network, .. } if network.decoder.is_none());
+        let of_noise = spec.makes_pictures_from_noise();
+        let at_once = of_noise || spec.has_independent_pixels();
         for (option, refused) in [
             ("--gif", at_once && self.gif),
             ("--precision", of_noise && self.precision.is_some()),
-            (
-                "--temperature, --top-k, --top-p or --min-p",
-                of_noise && self.sampling != SamplingOptions::default(),
-            ),
         ] {
             if refused {
                 let what = "this model makes all pixels of a picture at once";

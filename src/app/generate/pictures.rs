@@ -14,7 +14,6 @@ use crate::base::files::write_output;
 use crate::base::labels::describe;
 use crate::error::{Error, IoContext, Result};
 use crate::image::{ContactSheet, Indexed, Picture, PictureFormat, Size, gif};
-use crate::models::ModelSpec;
 
 /// Draws pictures in palette indices.
 pub(super) fn generate(
@@ -49,7 +48,7 @@ pub(super) fn generate(
             }
         }
     }
-    if let ModelSpec::Gan { .. } | ModelSpec::Energy { .. } = model.manifest.recipe.model {
+    if model.manifest.recipe.model.makes_pictures_from_noise() {
         let net = model.load(&options.device.resolve_one()?)?;
         let conditions = items
             .into_iter()

@@ -8,6 +8,7 @@ mod text;
 pub use options::ScoreOptions;
 
 use crate::app::{Observer, OpenModel};
+use crate::base::files::refuse_overwriting;
 use crate::checkpoint::Medium;
 use crate::error::Result;
 
@@ -17,6 +18,7 @@ impl OpenModel {
     /// # Errors
     /// When the file cannot be read, its classes are unknown, or writing fails.
     pub fn score(&self, options: &ScoreOptions, observer: &mut dyn Observer) -> Result<String> {
+        refuse_overwriting(&options.output, [&*options.file])?;
         self.manifest.classes.check(&options.classes)?;
         self.refuse_whole_pictures()?;
         match &self.manifest.medium {
