@@ -117,7 +117,7 @@ pub fn backward(
         } else {
             write_transpose(level, shape, weight, gradient, 1.0, None, &mut of_input);
         }
-        slope_of(level, input, slope, &mut of_input);
+        slope_of(input, slope, &mut of_input);
         gradients.input = of_input;
     }
     gradients
@@ -198,7 +198,7 @@ pub fn transposed_backward(
             &mut of_input,
         );
     }
-    slope_of(level, input, slope, &mut of_input);
+    slope_of(input, slope, &mut of_input);
     gradients.input = of_input;
     gradients
 }
@@ -460,10 +460,11 @@ fn column_sums(level: InstructionSet, rows: &[f32], channels: usize) -> Vec<f32>
 }
 
 /// Multiplies a gradient by the slope of the leaky ReLU at the input.
-fn slope_of(level: InstructionSet, input: &[f32], slope: f32, gradient: &mut [f32]) {
+pub fn slope_of(input: &[f32], slope: f32, gradient: &mut [f32]) {
     if slope == 1.0 || gradient.is_empty() {
         return;
     }
+    let level = InstructionSet::detect();
     let shares = shares(input.len());
     let gradients = pieces(gradient, &shares, 1);
     each(gradients, |index, gradient| {

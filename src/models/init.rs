@@ -11,6 +11,8 @@ use crate::base::rng::rng_stream;
 pub(crate) struct Init<'a> {
     rng: ChaCha8Rng,
     device: &'a Device,
+    /// The standard deviation between ReLUs, in place of one for each number of inputs.
+    deviation: Option<f32>,
 }
 
 impl<'a> Init<'a> {
@@ -18,6 +20,15 @@ impl<'a> Init<'a> {
         Self {
             rng: rng_stream(seed, *b"weights ", 0),
             device,
+            deviation: None,
+        }
+    }
+
+    /// The same with this standard deviation in all layers between ReLUs.
+    pub(crate) fn with_deviation(self, deviation: f32) -> Self {
+        Self {
+            deviation: Some(deviation),
+            ..self
         }
     }
 
@@ -37,7 +48,8 @@ impl<'a> Init<'a> {
         shape: [usize; D],
         fan_in: usize,
     ) -> Param<Tensor<D>> {
-        let bound = (6.0 / fan_in as f32).sqrt();
+        let variance = self.deviation.map_or(2.0 / fan_in as f32, |s| s * s);
+        let bound = (3.0 * variance).sqrt();
         self.fill(shape, |uniform| bound * (2.0 * uniform - 1.0))
     }
 

@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::models::Size;
 use crate::models::init::Init;
 use crate::models::weights::check_sizes;
-use crate::ops::{ConvolutionShape, batch_norm, convolution, linear, transposed_convolution};
+use crate::ops::{
+    ConvolutionShape, batch_norm, batch_statistics, convolution, linear, transposed_convolution,
+};
 
 /// The slope of every leaky ReLU below zero.
 pub(crate) const SLOPE: f32 = 0.2;
@@ -73,11 +75,52 @@ impl Layer {
         transposed_convolution(x, self.weight.val(), self.bias.val(), shape, slope)
     }
 
+    pub(crate) fn bias(&self) -> Tensor<1> {
+        self.bias.val()
+    }
+
+    /// Batch normalisation of outputs of this layer, of each of so many equal groups of rows by itself, with the bias as shift:
+    /// normalising has taken it away.
+    pub(crate) fn normalise(&self, output: Tensor<2>, groups: usize) -> Tensor<2> {
+        batch_norm(output, self.bias.val(), groups)
+    }
+
+    /// One whose outputs are those of this one, batch-normalised with the statistics of `output`, `[rows, pixels · channels]`.
+    pub(crate) fn with_statistics_of(&self, output: &Tensor<2>, transposed: bool) -> Self {
+        let bias = self.bias.val();
+        let [channels] = bias.dims();
+        let pixels = output.shape().num_elements() / channels;
+        let [mean, inverse] = batch_statistics(output.clone().reshape([1, pixels, channels]))
+            .map(|x| x.reshape([channels]));
+        let [rows, columns] = self.weight.dims();
+        let weight = self.weight.val();
+        let weight = if transposed {
+            let weight = weight.reshape([rows / channels, channels, columns]);
+            (weight * inverse.clone().reshape([1, channels, 1])).reshape([rows, columns])
+        } else {
+            weight * inverse.clone().unsqueeze()
+        };
+        Self {
+            weight: Param::from_tensor(weight),
+            bias: Param::from_tensor((bias.clone() - mean) * inverse + bias),
+        }
+    }
+
     /// The gradient of the input of [`convolve`](Self::convolve) before its leaky ReLU, given that of the output: an
     /// operation of its own, so that a loss may depend on it.
     pub(crate) fn input_gradient(&self, gradient: Tensor<2>, shape: ConvolutionShape) -> Tensor<2> {
         let zeros = Tensor::zeros([shape.channels[0]], &gradient.device());
         transposed_convolution(gradient, self.weight.val(), zeros, shape, 1.0)
+    }
+
+    /// ⟨b, δ⟩ of each row, `[rows, 1]`: what the bias adds to a score whose gradient by this layer's output is δ, `[rows,
+    /// pixels · channels]`.
+    pub(crate) fn of_bias(&self, delta: &Tensor<2>) -> Tensor<2> {
+        let ([rows, width], [channels]) = (delta.dims(), self.bias.dims());
+        let pixels = width / channels;
+        let deltas: Tensor<2> = delta.clone().reshape([rows * pixels, channels]);
+        let products = deltas.matmul(self.bias.val().reshape([channels, 1]));
+        products.reshape([rows, pixels]).sum_dim(1)
     }
 }
 
@@ -101,8 +144,7 @@ pub(crate) fn outputs(
             Some(before) => {
                 let output = layer.convolve(before.clone(), of(shape, rows), SLOPE);
                 match groups {
-                    // Normalising takes the bias away, which is added again as the shift.
-                    Some(groups) => batch_norm(output, layer.bias.val(), groups),
+                    Some(groups) => layer.normalise(output, groups),
                     None => output,
                 }
             }

@@ -4,7 +4,7 @@ use burn::prelude::*;
 
 use crate::models::init::Init;
 use crate::models::layers::{Layer, SLOPE, dense, halvings, of, outputs};
-use crate::ops::ConvolutionShape;
+use crate::ops::{ConvolutionShape, leaky_relu_gradient};
 
 /// Convolutions of 4×4 pixels, each of which halves the sides, then a dense layer; with leaky ReLUs between them.
 #[derive(Module, Debug)]
@@ -12,6 +12,14 @@ pub(crate) struct PictureReader {
     layers: Vec<Layer>,
     #[module(skip)]
     shapes: Vec<ConvolutionShape>,
+}
+
+/// The gradients of a score of each picture.
+pub(crate) struct InputGradient {
+    /// `[rows, height · width · planes]`.
+    pub(crate) pictures: Tensor<2>,
+    /// Of each layer's output before its leaky ReLU, `[rows, width]`.
+    of_outputs: Vec<Tensor<2>>,
 }
 
 impl PictureReader {
@@ -44,16 +52,40 @@ impl PictureReader {
         outputs(&self.layers, &self.shapes, pictures, Some(groups))
     }
 
-    /// The gradient of the pictures, given that of what follows the last leaky ReLU and the `outputs` of [`read`](Self::read).
-    /// In first-order operations, so that a loss may depend on it: δ ← (δ ⊙ φ′) Wᵀ from the last layer to the first, where
-    /// the slopes φ′ are constants.
-    pub(crate) fn input_gradient(&self, outputs: &[Tensor<2>], mut delta: Tensor<2>) -> Tensor<2> {
+    /// The gradients of the pictures and of each layer's output, given that of what follows the last leaky ReLU and the
+    /// `outputs` of [`read`](Self::read). In first-order operations, so that a loss may depend on them:
+    /// δ ← (δ ⊙ φ′) Wᵀ from the last layer to the first, where the slopes φ′ are constants.
+    pub(crate) fn input_gradient(
+        &self,
+        outputs: &[Tensor<2>],
+        mut delta: Tensor<2>,
+    ) -> InputGradient {
         let rows = delta.dims()[0];
+        let mut of_outputs = Vec::with_capacity(outputs.len());
         let layers = self.layers.iter().zip(&self.shapes).zip(outputs);
         for ((layer, shape), output) in layers.rev() {
-            delta = layer.input_gradient(delta * slopes(output), of(shape, rows));
+            let of_output = leaky_relu_gradient(delta, output.clone().detach(), SLOPE);
+            delta = layer.input_gradient(of_output.clone(), of(shape, rows));
+            of_outputs.push(of_output);
         }
-        delta
+        of_outputs.reverse();
+        InputGradient {
+            pictures: delta,
+            of_outputs,
+        }
+    }
+
+    /// What the gradient says of the pictures `x` themselves, `[rows]`: Σ ⟨b, δ⟩ + ⟨x, ∇⟩. With its slopes held, a network of
+    /// leaky ReLUs is linear in the picture and in each layer's weights, so that this and its derivative by all of them are
+    /// those of the output without its own bias.
+    pub(crate) fn linear_output(&self, x: &Tensor<2>, gradient: &InputGradient) -> Tensor<1> {
+        let rows = x.dims()[0];
+        let of_pictures = (x.clone() * gradient.pictures.clone()).sum_dim(1);
+        let layers = self.layers.iter().zip(&gradient.of_outputs);
+        let sum = layers.fold(of_pictures, |sum, (layer, delta)| {
+            sum + layer.of_bias(delta)
+        });
+        sum.reshape([rows])
     }
 
     /// Multiply-adds of a picture.
@@ -63,10 +95,4 @@ impl PictureReader {
             .map(ConvolutionShape::multiply_adds)
             .sum()
     }
-}
-
-/// The derivative of the leaky ReLU at `x`, as a constant.
-fn slopes(x: &Tensor<2>) -> Tensor<2> {
-    let above = x.clone().detach().greater_elem(0.0).float();
-    above * (1.0 - SLOPE) + SLOPE
 }

@@ -258,6 +258,20 @@ fn batch_normalisation_agrees_with_its_definition() {
     }
 }
 
+#[test]
+fn the_gradient_of_a_leaky_relu_agrees_with_its_composed_form() {
+    let mut numbers = Numbers::new();
+    for width in [1, 5, 300] {
+        let [gradient, x] = [0, 1].map(|_| numbers.tensor([3, width]));
+        agree!(
+            "the gradient of a leaky ReLU",
+            leaky_relu_gradient(gradient.clone(), x.clone(), 0.2),
+            crate::ops::leaky_relu::composed(gradient.clone(), x.clone(), 0.2),
+            gradient
+        );
+    }
+}
+
 fn embedding_by_autodiff(table: &Tensor<2>, sources: Vec<Tensor<1, Int>>) -> Tensor<2> {
     let looked_up = sources
         .into_iter()

@@ -41,10 +41,20 @@ pub fn batch_norm(x: Tensor<2>, bias: Tensor<1>, groups: usize) -> Tensor<2> {
 fn composed(x: Tensor<2>, bias: Tensor<1>, shape: kernel::Shape) -> Tensor<2> {
     let dims = x.dims();
     let x: Tensor<3> = x.reshape([shape.groups, shape.pixels, shape.channels]);
-    let away = x.clone() - x.mean_dim(1);
-    let variance = (away.clone() * away.clone()).mean_dim(1);
-    let x = away / (variance + f64::from(kernel::LEAST_VARIANCE)).sqrt() + bias.unsqueeze();
+    let [mean, inverse] = batch_statistics(x.clone());
+    let x = (x - mean) * inverse + bias.unsqueeze();
     x.reshape(dims)
+}
+
+/// The mean and `1 / √(σ² + ε)` of each channel, `[groups, 1, channels]` each, of `[groups, pixels, channels]`.
+pub fn batch_statistics(x: Tensor<3>) -> [Tensor<3>; 2] {
+    let mean = x.clone().mean_dim(1);
+    let away = x - mean.clone();
+    let variance = (away.clone() * away).mean_dim(1);
+    let inverse = (variance + f64::from(kernel::LEAST_VARIANCE))
+        .sqrt()
+        .recip();
+    [mean, inverse]
 }
 
 #[derive(Debug)]

@@ -32,6 +32,8 @@ use penalty::Penalty;
 const ENOUGH: usize = 64;
 /// Pictures that are made for an evaluation.
 const JUDGED: usize = 1000;
+/// Batches of noise whose statistics replace those of batches when batch normalisation ends.
+const STATISTICS: u64 = 10;
 /// The equilibrium of BEGAN: the error of made pictures over that of real ones (Berthelot et al. 2017, §3.3).
 const EQUILIBRIUM: f64 = 0.75;
 /// How fast its balance follows.
@@ -144,7 +146,7 @@ impl<'a> AdversarialTask<'a> {
     ) -> [f64; 4] {
         let objective = self.settings.objective;
         let generator = self.generator.net.clone().no_grad();
-        let made = generator.pictures(self.conditions(real, *b"noise  D", item));
+        let made = self.pictures(&generator, self.conditions(real, *b"noise  D", item));
         let made = made.detach();
         let net = &self.discriminator.net;
         // Real pictures and made ones are judged together: larger products, and each weight has one gradient.
@@ -154,14 +156,6 @@ impl<'a> AdversarialTask<'a> {
         let [shown, made] = [0, 1].map(|half| both.clone().narrow(0, half * real.rows, real.rows));
         let twice = |classes: &Tensor<2>| Tensor::cat(vec![classes.clone(), classes.clone()], 0);
         let classes = real.classes.as_ref().map(twice);
-        let judged = net.judge(&both, classes.as_ref(), 2);
-        let scores =
-            [0, 1].map(|half| judged.scores.clone().narrow(0, half * real.rows, real.rows));
-        let [of_real, of_made] = scores.clone();
-        let mut loss = losses::of_discriminator(objective, of_real, of_made, self.balance);
-        if let Some(wrong) = self.wrongly_labelled(real, &judged) {
-            loss = loss + wrong;
-        }
         let penalty = Penalty {
             objective,
             weight: self.settings.penalty,
@@ -169,14 +163,21 @@ impl<'a> AdversarialTask<'a> {
                 .planned
                 .map_or(0.0, |planned| at.step as f64 / planned.max(1) as f64),
         };
-        let mut random = rng_stream(self.seed, *b"penalty ", item);
-        let pictures = [&shown, &made];
-        let of_both = (&judged, classes.as_ref());
-        if let Some(penalty) =
-            penalty.of(net, pictures, of_both, real.classes.as_ref(), &mut random)
-        {
-            loss = loss + penalty;
-        }
+        let (scores, added) = if objective == Objective::R3gan {
+            let both = net.differentiate(&both, classes.as_ref());
+            (both.scores(), vec![penalty.at_pictures(both.gradient())])
+        } else {
+            let judged = net.judge(&both, classes.as_ref(), 2);
+            let wrong = self.wrongly_labelled(real, &judged);
+            let mut random = rng_stream(self.seed, *b"penalty ", item);
+            let pictures = [&shown, &made];
+            let beside = penalty.beside_pictures(net, pictures, real.classes.as_ref(), &mut random);
+            (judged.scores, wrong.into_iter().chain(beside).collect())
+        };
+        let scores = [0, 1].map(|half| scores.clone().narrow(0, half * real.rows, real.rows));
+        let [of_real, of_made] = scores.clone();
+        let loss = losses::of_discriminator(objective, of_real, of_made, self.balance);
+        let loss = added.into_iter().fold(loss, |loss, more| loss + more);
         let norm = self.discriminator.step(&loss, at.learning_rate);
         if self.settings.clip > 0.0 {
             let bound = self.settings.clip as f32;
@@ -220,10 +221,8 @@ impl<'a> AdversarialTask<'a> {
     fn update_generator(&mut self, real: &PictureBatch, item: u64, at: StepContext) -> [f64; 2] {
         let objective = self.settings.objective;
         let discriminator = self.discriminator.net.clone().no_grad();
-        let made = self
-            .generator
-            .net
-            .pictures(self.conditions(real, *b"noise  G", item));
+        let conditions = self.conditions(real, *b"noise  G", item);
+        let made = self.pictures(&self.generator.net, conditions);
         let classes = real.classes.as_ref();
         let mut random = rng_stream(self.seed, *b"augmentG", item);
         let mut score = |pictures| {
@@ -237,9 +236,28 @@ impl<'a> AdversarialTask<'a> {
         [f64::from(loss.into_scalar::<f32>()), norm]
     }
 
+    /// What the generator makes in training.
+    fn pictures(&self, generator: &Generator, conditions: Tensor<2>) -> Tensor<2> {
+        if self.settings.batch_norm {
+            generator.pictures_normalised(conditions)
+        } else {
+            generator.pictures(conditions)
+        }
+    }
+
     fn averaged(&self) -> Gan {
-        self.gan
-            .with(self.generator.averaged(), self.discriminator.averaged())
+        let generator = self.generator.averaged();
+        let generator = match &self.last {
+            Some(last) if self.settings.batch_norm => {
+                let (last, device) = (last.plain(), device_of(&self.gan));
+                let several = (0..STATISTICS)
+                    .map(|item| self.conditions_on(&last, *b"standing", item, &device));
+                let several: Vec<Tensor<2>> = several.collect();
+                generator.with_statistics_of(Tensor::cat(several, 0))
+            }
+            _ => generator,
+        };
+        self.gan.with(generator, self.discriminator.averaged())
     }
 
     fn real(&self, held_out: &DataLoader) -> Result<&Real> {
@@ -279,11 +297,7 @@ impl<'a> AdversarialTask<'a> {
             let judged = gan.discriminator.judge(&pixels, classes.as_ref(), 1);
             f64::from(judged.scores.mean().into_scalar::<f32>())
         };
-        let plain = PictureBatch {
-            pixels: last.pixels.clone().inner(),
-            classes: last.classes.clone().map(Tensor::inner),
-            rows: last.rows,
-        };
+        let plain = last.plain();
         let conditions = self.conditions_on(&plain, *b"by heart", 0, &device);
         let made = gan.generator.pictures(conditions);
         let trained = mean(&plain.pixels, plain.classes.as_ref());

@@ -26,6 +26,17 @@ pub(super) struct PictureBatch {
     pub(super) rows: usize,
 }
 
+impl PictureBatch {
+    /// The same on a device without autodiff.
+    pub(super) fn plain(&self) -> Self {
+        Self {
+            pixels: self.pixels.clone().inner(),
+            classes: self.classes.clone().map(Tensor::inner),
+            rows: self.rows,
+        }
+    }
+}
+
 /// The pictures of a batch whose tokens have these colours: red, green and blue of each pixel, row by row.
 pub(super) fn pictures(batch: &Batch, colors: &[[u8; 3]]) -> impl Iterator<Item = Vec<[u8; 3]>> {
     let color = |&token: &i32| colors[usize::try_from(token).unwrap_or(0)];

@@ -85,7 +85,7 @@ impl Energy {
         let outputs = self.reader.read(pictures);
         let ones = Tensor::ones([rows, 1], &pictures.device());
         let delta = self.output.input_gradient(ones, of(&self.last, rows));
-        self.reader.input_gradient(&outputs, delta)
+        self.reader.input_gradient(&outputs, delta).pictures
     }
 
     /// Pictures after Langevin steps, each with noise of its own: x ← x + α ∇f(x) + σ ε, within −1 and 1.

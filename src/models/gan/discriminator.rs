@@ -8,7 +8,7 @@ use crate::models::gan::generator::{Generator, Noise};
 use crate::models::gan::objective::AdversarialSettings;
 use crate::models::init::Init;
 use crate::models::layers::{Layer, SLOPE, dense, of};
-use crate::models::picture_reader::PictureReader;
+use crate::models::picture_reader::{InputGradient, PictureReader};
 use crate::ops::ConvolutionShape;
 
 /// Convolutions, then a dense layer, then a score; with leaky ReLUs between them. The score of a picture of a class adds
@@ -32,10 +32,17 @@ pub(crate) struct Discriminator {
 pub(crate) struct Judged {
     /// The score of each picture, `[rows]`; of an autoencoder minus its mean absolute error.
     pub(crate) scores: Tensor<1>,
-    /// What the reader put out.
-    trace: Vec<Tensor<2>>,
+    /// What the reader put out at last, before the leaky ReLU, `[rows, hidden]`.
+    features: Tensor<2>,
     /// Of the last layer: the score without classes, `[rows, 1]`, or an autoencoder's code.
     output: Tensor<2>,
+}
+
+/// A batch of pictures and the gradients of their scores.
+pub(crate) struct Differentiated<'a> {
+    net: &'a Discriminator,
+    pictures: Tensor<2>,
+    gradient: InputGradient,
 }
 
 impl Discriminator {
@@ -87,8 +94,9 @@ impl Discriminator {
         } else {
             self.reader.read(pictures)
         };
-        let x = trace.last().expect("a dense layer");
-        let output = self.output.convolve(x.clone(), of(&self.last, rows), SLOPE);
+        let features = trace.last().expect("a dense layer").clone();
+        let shape = of(&self.last, rows);
+        let output = self.output.convolve(features.clone(), shape, SLOPE);
         let scores = match &self.decoder {
             Some(decoder) => {
                 let code = match classes {
@@ -98,11 +106,11 @@ impl Discriminator {
                 let error = (pictures.clone() - decoder.pictures(code)).abs();
                 error.mean_dim(1).neg()
             }
-            None => self.projected(x, &output, classes),
+            None => self.projected(&features, &output, classes),
         };
         Judged {
             scores: scores.reshape([rows]),
-            trace,
+            features,
             output,
         }
     }
@@ -110,8 +118,8 @@ impl Discriminator {
     /// The scores that the first pictures have with other classes, `[rows]`; `classes` has a row for each of them.
     pub(crate) fn scores_as(&self, judged: &Judged, classes: &Tensor<2>) -> Tensor<1> {
         let [rows, _] = classes.dims();
-        let features = judged.trace.last().expect("a dense layer");
-        let [features, output] = [features, &judged.output].map(|x| x.clone().narrow(0, 0, rows));
+        let [features, output] =
+            [&judged.features, &judged.output].map(|x| x.clone().narrow(0, 0, rows));
         let scores = self.projected(&features, &output, Some(classes));
         scores.reshape([rows])
     }
@@ -135,23 +143,52 @@ impl Discriminator {
         Some(classes?.clone().matmul(table.val()))
     }
 
-    /// ∇ₓ of each picture's score, `[rows, height · width · planes]`, in first-order operations, so that a loss may depend on
-    /// it.
+    /// ∇ₓ of the score of each picture `[rows, height · width · planes]`, each of its classes `[rows, classes]`; in first-order
+    /// operations, so that a loss may depend on it. With it come the scores, whose derivative by the weights goes through the
+    /// gradient too: one pass backward serves both.
     ///
     /// # Panics
     /// For an autoencoder, which no objective penalises, and with batch normalisation, where no picture is judged alone.
-    pub(crate) fn input_gradient(&self, judged: &Judged, classes: Option<&Tensor<2>>) -> Tensor<2> {
+    pub(crate) fn differentiate(
+        &self,
+        pictures: &Tensor<2>,
+        classes: Option<&Tensor<2>>,
+    ) -> Differentiated<'_> {
         assert!(
             self.decoder.is_none() && !self.batch_norm,
             "a score of each picture alone"
         );
-        let rows = judged.scores.dims()[0];
-        let ones = Tensor::ones([rows, 1], &judged.scores.device());
+        let rows = pictures.dims()[0];
+        let pictures = pictures.clone().detach();
+        // Only the slopes of the leaky ReLUs are read from these outputs.
+        let outputs = self.reader.clone().no_grad().read(&pictures);
+        let ones = Tensor::ones([rows, 1], &pictures.device());
         let mut delta = self.output.input_gradient(ones, of(&self.last, rows));
         if let Some(vectors) = self.vectors(classes) {
             delta = delta + vectors;
         }
-        self.reader.input_gradient(&judged.trace, delta)
+        let gradient = self.reader.input_gradient(&outputs, delta);
+        Differentiated {
+            net: self,
+            pictures,
+            gradient,
+        }
+    }
+}
+
+impl Differentiated<'_> {
+    /// `[rows, height · width · planes]`.
+    pub(crate) fn gradient(&self) -> Tensor<2> {
+        self.gradient.pictures.clone()
+    }
+
+    /// The scores, `[rows]`.
+    pub(crate) fn scores(&self) -> Tensor<1> {
+        let scores = self
+            .net
+            .reader
+            .linear_output(&self.pictures, &self.gradient);
+        scores + self.net.output.bias()
     }
 }
 

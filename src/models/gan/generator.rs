@@ -65,8 +65,61 @@ impl Generator {
 
     /// The pictures of conditions `[rows, classes + noise]`: `[rows, height · width · planes]`, −1 for dark to 1 for bright.
     pub(crate) fn pictures(&self, conditions: Tensor<2>) -> Tensor<2> {
-        let [rows, inputs] = conditions.dims();
-        let conditions = if self.noise.uniform {
+        self.draw(conditions, |output, _, _| output)
+    }
+
+    /// The same with batch normalisation of the outputs of all layers but the last, as in training with it.
+    pub(crate) fn pictures_normalised(&self, conditions: Tensor<2>) -> Tensor<2> {
+        self.draw(conditions, |output, layer, _| layer.normalise(output, 1))
+    }
+
+    /// One that draws without batch normalisation what this one draws with the statistics of `conditions`, `[rows, classes +
+    /// noise]`: they are computed anew for averaged weights (Brock et al. 2019, appendix A, "standing statistics") and become
+    /// part of the weights.
+    pub(crate) fn with_statistics_of(&self, conditions: Tensor<2>) -> Self {
+        let mut layers = Vec::new();
+        self.draw(conditions, |output, layer, transposed| {
+            layers.push(layer.with_statistics_of(&output, transposed));
+            layer.normalise(output, 1)
+        });
+        let mut layers = layers.into_iter();
+        let mut next = |of: &Layer| layers.next().unwrap_or_else(|| of.clone());
+        Self {
+            first: next(&self.first),
+            second: next(&self.second),
+            convolutions: self.convolutions.iter().map(next).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The pictures of conditions, where `change` changes the output of each layer but the last.
+    fn draw(
+        &self,
+        conditions: Tensor<2>,
+        mut change: impl FnMut(Tensor<2>, &Layer, bool) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let [rows, _] = conditions.dims();
+        let (mut x, mut slope) = (self.distributed(conditions), 1.0);
+        let mut layers = self.layers().peekable();
+        while let Some((layer, shape, transposed)) = layers.next() {
+            let shape = of(shape, rows);
+            x = if transposed {
+                layer.transpose(x, shape, slope)
+            } else {
+                layer.convolve(x, shape, slope)
+            };
+            if layers.peek().is_some() {
+                x = change(x, layer, transposed);
+            }
+            slope = SLOPE;
+        }
+        x.tanh()
+    }
+
+    /// Conditions with the noise distributed as it shall be.
+    fn distributed(&self, conditions: Tensor<2>) -> Tensor<2> {
+        let [_, inputs] = conditions.dims();
+        if self.noise.uniform {
             let classes = self.noise.classes;
             let normal = conditions.clone().narrow(1, classes, inputs - classes);
             // 2 Φ(z) − 1.
@@ -78,16 +131,15 @@ impl Generator {
             }
         } else {
             conditions
-        };
-        let hidden = self
-            .first
-            .convolve(conditions, of(&self.sizes[0], rows), 1.0);
-        let mut x = self
-            .second
-            .convolve(hidden, of(&self.sizes[1], rows), SLOPE);
-        for (layer, shape) in self.convolutions.iter().zip(&self.shapes) {
-            x = layer.transpose(x, of(shape, rows), SLOPE);
         }
-        x.tanh()
+    }
+
+    /// The layers with their sizes and whether each is a transposed convolution, in the order of reading.
+    fn layers(&self) -> impl Iterator<Item = (&Layer, &ConvolutionShape, bool)> {
+        let dense = [&self.first, &self.second].into_iter().zip(&self.sizes);
+        let transposed = self.convolutions.iter().zip(&self.shapes);
+        dense
+            .map(|(layer, shape)| (layer, shape, false))
+            .chain(transposed.map(|(layer, shape)| (layer, shape, true)))
     }
 }

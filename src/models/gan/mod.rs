@@ -38,6 +38,9 @@ pub struct Gan {
 /// Separates the discriminator's stream of initial weights from the generator's.
 const DISCRIMINATOR: u64 = 0x6469_7363_7269_6D00;
 
+/// The standard deviation of initial weights with batch normalisation (Radford et al. 2016, §4).
+const NORMALISED: f32 = 0.02;
+
 impl Gan {
     /// New networks with weights drawn from `seed`. The alphabet of `interface` is that of the colours, and its condition
     /// that of the classes.
@@ -60,13 +63,22 @@ impl Gan {
             )));
         }
         let classes = interface.condition;
-        let mut init = Init::new(seed, device);
+        let init_of = |seed| {
+            let init = Init::new(seed, device);
+            // Normalised weights of any size give the same outputs, and small ones learn faster.
+            if settings.batch_norm {
+                init.with_deviation(NORMALISED)
+            } else {
+                init
+            }
+        };
+        let mut init = init_of(seed);
         let noise = Noise {
             classes,
             uniform: settings.noise == NoiseKind::Uniform,
         };
         let generator = Generator::new(&config, noise, &mut init);
-        let mut init = Init::new(seed ^ DISCRIMINATOR, device);
+        let mut init = init_of(seed ^ DISCRIMINATOR);
         let discriminator = Discriminator::new(&config, classes, settings, &mut init);
         Ok(Self {
             generator,

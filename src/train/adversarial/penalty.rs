@@ -4,7 +4,7 @@ use burn::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use crate::models::{Discriminator, Judged, Objective};
+use crate::models::{Discriminator, Objective};
 
 /// Under the root of a norm, whose slope at zero has no bound.
 const LEAST: f64 = 1e-12;
@@ -19,15 +19,22 @@ pub(super) struct Penalty {
 }
 
 impl Penalty {
-    /// What is added to the loss of the discriminator, `[1]`; `None` where the objective has no penalty.
+    /// What `r3gan` adds to the loss of the discriminator, `[1]`, for the gradients of the scores of real pictures and as many
+    /// made ones.
+    pub(super) fn at_pictures(&self, gradient: Tensor<2>) -> Tensor<1> {
+        // γ falls to a tenth over the run (Huang et al. 2024, appendix D).
+        let gamma = self.weight * 0.1_f64.powf(self.progress.clamp(0.0, 1.0));
+        // γ/2 of the mean over real pictures and of that over made ones.
+        squared_norms(gradient).mean() * gamma
+    }
+
+    /// What objectives that judge further pictures add to the loss of the discriminator, `[1]`; `None` of others.
     ///
-    /// * `pictures`: real and made ones; `judged`: both one after the other, and their classes.
-    /// * `classes`: of the real pictures, and of the made ones.
-    pub(super) fn of(
+    /// * `pictures`: real and made ones; `classes`: of the real pictures, and of the made ones.
+    pub(super) fn beside_pictures(
         &self,
         net: &Discriminator,
         [real, made]: [&Tensor<2>; 2],
-        (judged, of_both): (&Judged, Option<&Tensor<2>>),
         classes: Option<&Tensor<2>>,
         random: &mut ChaCha8Rng,
     ) -> Option<Tensor<1>> {
@@ -35,13 +42,6 @@ impl Penalty {
             return None;
         }
         match self.objective {
-            Objective::R3gan => {
-                let squares = squared_norms(net.input_gradient(judged, of_both));
-                // γ falls to a tenth over the run (Huang et al. 2024, appendix D).
-                let gamma = self.weight * 0.1_f64.powf(self.progress.clamp(0.0, 1.0));
-                // γ/2 of the mean over real pictures and of that over made ones.
-                Some(squares.mean() * gamma)
-            }
             Objective::WganGp => {
                 // Between a real and a made picture (Gulrajani et al. 2017, algorithm 1).
                 let rows = real.dims()[0];
@@ -72,8 +72,8 @@ impl Penalty {
         pictures: &Tensor<2>,
         classes: Option<&Tensor<2>>,
     ) -> Tensor<1> {
-        let judged = net.judge(pictures, classes, 1);
-        let norms = (squared_norms(net.input_gradient(&judged, classes)) + LEAST).sqrt();
+        let gradient = net.differentiate(pictures, classes).gradient();
+        let norms = (squared_norms(gradient) + LEAST).sqrt();
         let away = norms - 1.0;
         (away.clone() * away).mean() * self.weight
     }
@@ -133,7 +133,8 @@ mod tests {
             let of_classes = (classes > 0).then(|| tensor(vec![1.0, 0.0, 0.0, 1.0], [2, 2]));
             let pictures: Tensor<2> = tensor(noise(40), [2, 20]).require_grad();
             let judged = net.judge(&pictures, of_classes.as_ref(), 1);
-            let ours = values(net.input_gradient(&judged, of_classes.as_ref()));
+            let differentiated = net.differentiate(&pictures, of_classes.as_ref());
+            let ours = values(differentiated.gradient());
             let gradients = judged.scores.sum().backward();
             let expected = values(pictures.grad(&gradients).unwrap());
             for (ours, expected) in ours.iter().zip(&expected) {
@@ -144,6 +145,45 @@ mod tests {
             }
             assert!(expected.iter().any(|g| g.abs() > 1e-3));
         }
+    }
+
+    /// Scores with gradients are the scores, and so are their derivatives by the weights.
+    #[test]
+    fn scores_with_gradients_are_the_scores() {
+        let net = moved(discriminator(2));
+        let classes: Tensor<2> = tensor(vec![1.0, 0.0, 0.0, 1.0], [2, 2]);
+        let pictures: Tensor<2> = tensor(noise(40), [2, 20]);
+        let judged = net.judge(&pictures, Some(&classes), 1).scores;
+        let differentiated = net.differentiate(&pictures, Some(&classes)).scores();
+        let found = [judged, differentiated].map(|scores| {
+            let gradients = (scores.clone() * tensor(vec![1.0, -3.0], [2]))
+                .sum()
+                .backward();
+            let gradients = burn::optim::GradientsParams::from_grads(gradients, &net);
+            let mut of_weights = Vec::new();
+            collect(&net, &gradients, &mut of_weights);
+            [vec![values(scores)], of_weights].concat().concat()
+        });
+        assert!(found[0].iter().filter(|g| g.abs() > 1e-3).count() > 100);
+        for (of_judged, of_differentiated) in found[0].iter().zip(&found[1]) {
+            assert!(
+                (of_judged - of_differentiated).abs() < 1e-4,
+                "{of_differentiated} instead of {of_judged}"
+            );
+        }
+    }
+
+    /// The same with biases that are not zero.
+    fn moved(net: Discriminator) -> Discriminator {
+        let numbers = noise(100_000);
+        let weights = parameters(&net).into_iter().map(|p| {
+            let moves = p.values.iter().zip(&numbers);
+            moves
+                .map(|(weight, number)| weight + 0.3 * number)
+                .collect()
+        });
+        let weights: Vec<Vec<f32>> = weights.collect();
+        with_values(net, weights)
     }
 
     /// The gradient of each penalty by the weights, beside differences of the penalty.
@@ -165,15 +205,15 @@ mod tests {
                     weight,
                     progress: 0.5,
                 };
-                let both = Tensor::cat(vec![real.clone(), made.clone()], 0);
-                let twice = Tensor::cat(vec![classes.clone(), classes.clone()], 0);
-                let judged = net.judge(&both, Some(&twice), 1);
+                if objective == Objective::R3gan {
+                    let both = Tensor::cat(vec![real.clone(), made.clone()], 0);
+                    let twice = Tensor::cat(vec![classes.clone(), classes.clone()], 0);
+                    return penalty.at_pictures(net.differentiate(&both, Some(&twice)).gradient());
+                }
                 let mut random = crate::base::rng::rng_stream(5, *b"penalty ", 0);
-                let of_both = (&judged, Some(&twice));
-                let pictures = [&real, &made];
-                penalty
-                    .of(net, pictures, of_both, Some(&classes), &mut random)
-                    .unwrap()
+                let beside =
+                    penalty.beside_pictures(net, [&real, &made], Some(&classes), &mut random);
+                beside.expect("a penalty")
             };
             let gradients = of(&net).backward();
             let gradients = burn::optim::GradientsParams::from_grads(gradients, &net);
