@@ -157,7 +157,7 @@ impl Args {
 fn drawn(objective: &str, setting: u64) -> (String, String, u32) {
     let mut random = rng_stream(setting, *b"settings", 0);
     let mut uniform = || f64::from(random.next_u32()) / 4_294_967_296.0;
-    let rate = 10_f64.powf(-4.7 + 2.0 * uniform());
+    let rate = 10_f64.powf(-4.0 + 2.0 * uniform());
     let beta1 = [0.0, 0.5, 0.9][(3.0 * uniform()) as usize % 3];
     let steps = if uniform() < 0.5 { 1 } else { 5 };
     let scale = 4_f64.powf(2.0 * uniform() - 1.0);

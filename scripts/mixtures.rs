@@ -2,7 +2,7 @@
 //! it deep and structured, 2018): a VAE puts points between the modes, a GAN may lose modes. Prints how many modes are found
 //! and how many points are near one (Lin et al. 2018, "PacGAN", §4.1), and draws both.
 //!
-//! usage: mixtures SHEET.png [OBJECTIVE] [RUNS] [STEPS]     (default: r3gan 10 10000)
+//! usage: mixtures SHEET.png [OBJECTIVE] [RUNS] [STEPS]     (default: r3gan 10 100000)
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let objective = Objective::named(arguments.get(1).map_or("r3gan", String::as_str))?;
     let number = |at: usize, usual: u64| arguments.get(at).map_or(Ok(usual), |text| text.parse());
-    let (runs, steps) = (number(2, 10)?, number(3, 10_000)?);
+    let (runs, steps) = (number(2, 10)?, number(3, 100_000)?);
     let ring = (0..8).map(|mode| TAU * f64::from(mode) / 8.0);
     let grid = (0..25).map(|mode| [mode / 5, mode % 5].map(|at| 2.0 * f64::from(at) - 4.0));
     let mixtures = [
@@ -174,7 +174,7 @@ impl Mixture {
         let mut discriminator = Mlp::new(&[2, HIDDEN, HIDDEN, HIDDEN, 1], &mut random);
         let [mut of_generator, mut of_discriminator] = [&generator, &discriminator].map(AdamW::new);
         let settings = OptimizerSettings {
-            beta1: 0.0,
+            beta1: 0.5,
             beta2: 0.99,
             clip_norm: 1e6,
             ..OptimizerSettings::default()
@@ -183,7 +183,7 @@ impl Mixture {
             |purpose, step| tensor(Normals::new(purpose, seed, step).code(BATCH * NOISE), NOISE);
         for step in 0..steps {
             let progress = step as f64 / steps as f64;
-            let rate = 2e-3 * (1.0 - progress).max(0.01);
+            let rate = 4e-3 * (1.0 - progress).max(0.01);
             let real = tensor(self.points(BATCH, *b"batch   ", seed << 32 | step), 2);
             let made = generator.of(&noise(*b"noise  D", step)).output.detach();
             let both = Tensor::cat(vec![real.clone(), made], 0);

@@ -64,7 +64,7 @@ impl PictureReader {
         let mut of_outputs = Vec::with_capacity(outputs.len());
         let layers = self.layers.iter().zip(&self.shapes).zip(outputs);
         for ((layer, shape), output) in layers.rev() {
-            let of_output = leaky_relu_gradient(delta, output.clone().detach(), SLOPE);
+            let of_output = leaky_relu_gradient(delta, output.clone(), SLOPE);
             delta = layer.input_gradient(of_output.clone(), of(shape, rows));
             of_outputs.push(of_output);
         }

@@ -14,7 +14,7 @@ pub fn leaky_relu_gradient(gradient: Tensor<2>, x: Tensor<2>, slope: f32) -> Ten
     if !has_kernels(&x.device()) {
         return composed(gradient, x, slope);
     }
-    let inputs = [fused::input(&gradient), fused::input(&x.detach())];
+    let inputs = [fused::input(&gradient), fused::input(&x)];
     let dims = gradient.dims();
     fused::apply(LeakyReluGradient { dims, slope }, inputs)
 }
@@ -49,10 +49,10 @@ impl FusedOp<2> for LeakyReluGradient {
         [_, x]: [&[f32]; 2],
         (): (),
         gradient: &[f32],
-        _wanted: [bool; 2],
+        [_, of_x]: [bool; 2],
     ) -> [Vec<f32>; 2] {
         let mut of_gradient = gradient.to_vec();
         slope_of(x, self.slope, &mut of_gradient);
-        [of_gradient, Vec::new()]
+        [of_gradient, vec![0.0; if of_x { x.len() } else { 0 }]]
     }
 }

@@ -143,3 +143,51 @@ impl Generator {
             .chain(transposed.map(|(layer, shape)| (layer, shape, true)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{parameters, values, with_values};
+
+    #[test]
+    fn statistics_of_batches_become_weights() {
+        let config = GanConfig {
+            width: 9,
+            height: 8,
+            colors: vec![[0; 3], [250, 3, 3]],
+            noise: 4,
+            channels: vec![5, 6],
+            hidden: 7,
+        };
+        let device = Device::flex();
+        let noise = Noise {
+            classes: 2,
+            uniform: true,
+        };
+        let generator = Generator::new(&config, noise, &mut Init::new(3, &device));
+        // With biases that are not zero.
+        let mut random = crate::base::rng::testing::Lcg(5);
+        let moved: Vec<Vec<f32>> = parameters(&generator)
+            .into_iter()
+            .map(|p| {
+                let moves = random.values(p.values.len(), 0.3);
+                p.values.iter().zip(moves).map(|(w, m)| w + m).collect()
+            })
+            .collect();
+        let generator = with_values(generator, moved);
+        let conditions: Tensor<2> = Tensor::from_data(
+            TensorData::new(random.values(20 * 6, 1.0), [20, 6]),
+            &device,
+        );
+        let normalised = values(generator.pictures_normalised(conditions.clone()));
+        let plain = generator.with_statistics_of(conditions.clone());
+        let found = values(plain.pictures(conditions.clone()));
+        for (found, expected) in found.iter().zip(&normalised) {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{found} instead of {expected}"
+            );
+        }
+        assert_ne!(values(generator.pictures(conditions)), normalised);
+    }
+}

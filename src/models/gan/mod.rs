@@ -1,7 +1,7 @@
 /*!
 A generative adversarial network of pictures (Goodfellow et al. 2014, "Generative adversarial nets"), with convolutions of 4×4
-pixels (Radford et al. 2016, "DCGAN"); without normalisation (Huang et al. 2024, "The GAN is dead; long live the GAN!") but, in
-the discriminator of the objectives that go with it, that of batches.
+pixels (Radford et al. 2016, "DCGAN"); without normalisation (Huang et al. 2024, "The GAN is dead; long live the GAN!") or, for
+the objectives that go with it, with that of batches. A trained generator has the statistics of batches in its weights.
 The generator makes a picture of noise and classes; the discriminator scores how real a picture of given classes is.
 */
 

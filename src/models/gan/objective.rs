@@ -64,7 +64,7 @@ pub struct AdversarialSettings {
     pub clip: f64,
     /// The distribution of noise.
     pub noise: NoiseKind,
-    /// Whether the discriminator has batch normalisation, of real and of made pictures apart.
+    /// Whether both networks have batch normalisation; in the discriminator of real and of made pictures apart.
     #[serde(default)]
     pub batch_norm: bool,
     /// Whether what the discriminator sees is shifted, flipped and brightened, as often as it knows training pictures by heart.
@@ -91,7 +91,7 @@ impl Objective {
         self == Self::Began
     }
 
-    /// Whether its discriminator may have batch normalisation: neither a penalty on the gradient of each picture nor an
+    /// Whether its networks may have batch normalisation: neither a penalty on the gradient of each picture nor an
     /// autoencoder goes with it.
     fn may_normalise(self) -> bool {
         matches!(self, Self::Ns | Self::Mm | Self::Lsgan | Self::Wgan)
@@ -118,14 +118,14 @@ impl Objective {
         }
     }
 
-    /// The usual learning rate, β₁ and β₂ of Adam.
+    /// The usual learning rate, β₁ and β₂ of Adam. The rates are ten times the published ones, which suit runs of many hours.
     pub(crate) fn optimizer(self) -> [f64; 3] {
         match self {
-            Self::Ns | Self::Mm | Self::Lsgan => [2e-4, 0.5, 0.999],
-            Self::Wgan => [5e-5, 0.5, 0.999],
-            Self::WganGp => [1e-4, 0.5, 0.9],
-            Self::Dragan | Self::Began => [1e-4, 0.5, 0.999],
-            Self::R3gan => [2e-4, 0.0, 0.99],
+            Self::Ns | Self::Mm | Self::Lsgan | Self::Dragan | Self::Began => [2e-3, 0.5, 0.999],
+            // Weights are cut to a small range.
+            Self::Wgan => [5e-4, 0.5, 0.999],
+            Self::WganGp => [2e-3, 0.5, 0.9],
+            Self::R3gan => [2e-3, 0.0, 0.99],
         }
     }
 }
