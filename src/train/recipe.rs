@@ -249,7 +249,7 @@ impl Recipe {
     ) -> Result<Self> {
         let adversarial = objective.settings();
         let network = GanConfig::preset(size_of(name)?, sides, colors);
-        let [rate, beta1, beta2] = objective.optimizer();
+        let [rate, beta1, beta2] = objective.optimizer(sides[0] * sides[1]);
         // A row is a whole picture.
         let batches = BatchSettings {
             rows: 64 * adversarial.discriminator_steps,

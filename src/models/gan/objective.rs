@@ -118,14 +118,16 @@ impl Objective {
         }
     }
 
-    /// The usual learning rate, β₁ and β₂ of Adam. The rates are ten times the published ones, which suit runs of many hours.
-    pub(crate) fn optimizer(self) -> [f64; 3] {
+    /// The usual learning rate, β₁ and β₂ of Adam for pictures of so many pixels. The rates are ten times the published ones,
+    /// which suit runs of many hours.
+    pub(crate) fn optimizer(self, pixels: usize) -> [f64; 3] {
+        // Penalties of large pictures diverge at rates that small ones learn with.
+        let small = (32.0 * 32.0 / pixels as f64).min(1.0);
         match self {
-            Self::Ns | Self::Mm | Self::Lsgan | Self::Dragan | Self::Began => [2e-3, 0.5, 0.999],
-            // Weights are cut to a small range.
-            Self::Wgan => [5e-4, 0.5, 0.999],
+            Self::Ns | Self::Mm | Self::Lsgan | Self::Dragan => [2e-3, 0.5, 0.999],
+            Self::Wgan | Self::Began => [5e-4, 0.5, 0.999],
             Self::WganGp => [2e-3, 0.5, 0.9],
-            Self::R3gan => [2e-3, 0.0, 0.99],
+            Self::R3gan => [2e-3 * small, 0.0, 0.99],
         }
     }
 }
