@@ -31,7 +31,7 @@ fn trained() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let world = world();
-        // Of so few steps the first hundreds would go by before normalised scores say something.
+        // Normalised scores learn the classes of these few pictures only in more steps.
         let plain = [SMALL, "[adversarial]\nbatch_norm = false\n"].concat();
         fs::write(world.path("gan.toml"), plain).unwrap();
         train(
@@ -131,7 +131,7 @@ fn a_walk_between_seeds_begins_with_the_picture_of_the_first_seed() {
 }
 
 #[test]
-fn batch_normalisation_with_a_penalty_is_refused() {
+fn batch_normalisation_that_cannot_work_is_refused() {
     let world = world();
     let normalised = [SMALL, "[adversarial]\nbatch_norm = true\n"].concat();
     fs::write(world.path("gan.toml"), normalised).unwrap();
@@ -144,6 +144,9 @@ fn batch_normalisation_with_a_penalty_is_refused() {
         "train", "gan", &pictures, "--out", &out, "--config", &config,
     ];
     refuse(&asked, 2, &["batch_norm", "set it to false"]);
+    fs::write(world.path("gan.toml"), SMALL).unwrap();
+    let alone = [&asked[..], &["--batch", "1"]].concat();
+    refuse(&alone, 2, &["of one picture", "--batch 2"]);
     assert!(!world.path("refused").exists());
 }
 
@@ -232,24 +235,32 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
     let world = world();
     let often = SMALL.replace("report_every = 900", "report_every = 20");
     fs::write(world.path("gan.toml"), often).unwrap();
-    let began = [
-        "--objective",
-        "began",
-        "--discriminator-steps",
-        "2",
-        "--augment",
-        "on",
-    ];
-    let began = [&["--steps", "60"][..], &began].concat();
-    train(&world, "whole", &began);
-    let (pictures, killed) = (world.text("pictures"), world.text("killed"));
-    let config = world.text("gan.toml");
-    let common = ["train", "gan", &pictures, "--out", &killed];
-    let first = [&common[..], &["--config", &config], &began].concat();
-    kill_once_there_is(&world.path("killed/samples/step-0000020.png"), &first);
-    succeed(&[&common[..], &["--resume"]].concat());
-    let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
-    assert!(weights("whole") == weights("killed"));
+    // A balance and an autoencoder; then statistics of batches and scores from gradients.
+    for objective in ["began", "r3gan"] {
+        let options = [
+            "--objective",
+            objective,
+            "--discriminator-steps",
+            "2",
+            "--augment",
+            "on",
+            "--label-folders",
+            "--steps",
+            "60",
+        ];
+        let (whole, killed) = (format!("whole-{objective}"), format!("killed-{objective}"));
+        train(&world, &whole, &options);
+        let (pictures, out) = (world.text("pictures"), world.text(&killed));
+        let config = world.text("gan.toml");
+        let common = ["train", "gan", &pictures, "--out", &out];
+        let first = [&common[..], &["--config", &config], &options].concat();
+        let sheet = world.path(&killed).join("samples/step-0000020.png");
+        kill_once_there_is(&sheet, &first);
+        succeed(&[&common[..], &["--resume"]].concat());
+        let weights =
+            |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
+        assert!(weights(&whole) == weights(&killed), "{objective}");
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ class ImageVae(nn.Module):
 
 
 class Gan(nn.Module):
-    """Generator and discriminator of the study of Lucic et al., with batch norm for ns; losses of both updates."""
+    """Generator and discriminator of the study of Lucic et al.; the latter has batch norm for ns alone; losses of both updates."""
 
     def __init__(self, objective):
         super().__init__()
@@ -104,17 +104,16 @@ class Gan(nn.Module):
         def norm(layer, width):
             return layer(width) if objective == "ns" else nn.Identity()
 
-        flat, planes = nn.BatchNorm1d, nn.BatchNorm2d
         self.generator = nn.Sequential(
-            nn.Linear(64, 1024), norm(flat, 1024), nn.LeakyReLU(0.2),
-            nn.Linear(1024, 128 * 49), norm(flat, 128 * 49), nn.LeakyReLU(0.2), nn.Unflatten(1, (128, 7, 7)),
-            nn.ConvTranspose2d(128, 64, 4, 2, 1), norm(planes, 64), nn.LeakyReLU(0.2),
+            nn.Linear(64, 1024), nn.BatchNorm1d(1024), nn.LeakyReLU(0.2),
+            nn.Linear(1024, 128 * 49), nn.BatchNorm1d(128 * 49), nn.LeakyReLU(0.2), nn.Unflatten(1, (128, 7, 7)),
+            nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.BatchNorm2d(64), nn.LeakyReLU(0.2),
             nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh(),
         )
         self.discriminator = nn.Sequential(
             nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2),
-            nn.Conv2d(64, 128, 4, 2, 1), norm(planes, 128), nn.LeakyReLU(0.2), nn.Flatten(),
-            nn.Linear(128 * 49, 1024), norm(flat, 1024), nn.LeakyReLU(0.2), nn.Linear(1024, 1),
+            nn.Conv2d(64, 128, 4, 2, 1), norm(nn.BatchNorm2d, 128), nn.LeakyReLU(0.2), nn.Flatten(),
+            nn.Linear(128 * 49, 1024), norm(nn.BatchNorm1d, 1024), nn.LeakyReLU(0.2), nn.Linear(1024, 1),
         )
 
     def judged(self, pictures):

@@ -11,7 +11,7 @@ use crate::base::rng::rng_stream;
 pub(crate) struct Init<'a> {
     rng: ChaCha8Rng,
     device: &'a Device,
-    /// The standard deviation between ReLUs, in place of one for each number of inputs.
+    /// The standard deviation of rectified layers, in place of one for each number of inputs.
     deviation: Option<f32>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Init<'a> {
         }
     }
 
-    /// The same with this standard deviation in all layers between ReLUs.
+    /// The same with this standard deviation in all rectified layers, however many inputs they have.
     pub(crate) fn with_deviation(self, deviation: f32) -> Self {
         Self {
             deviation: Some(deviation),

@@ -75,9 +75,9 @@ impl PictureReader {
         }
     }
 
-    /// What the gradient says of the pictures `x` themselves, `[rows]`: Σ ⟨b, δ⟩ + ⟨x, ∇⟩. With its slopes held, a network of
-    /// leaky ReLUs is linear in the picture and in each layer's weights, so that this and its derivative by all of them are
-    /// those of the output without its own bias.
+    /// The score of each picture `x` without the output's bias, `[rows]`, from its gradients: ⟨x, ∇⟩ + Σ ⟨b, δ⟩. Between the kinks
+    /// of its leaky ReLUs a network is linear in the picture and in the weights of each layer, so that the derivatives by the
+    /// weights are right too.
     pub(crate) fn linear_output(&self, x: &Tensor<2>, gradient: &InputGradient) -> Tensor<1> {
         let rows = x.dims()[0];
         let of_pictures = (x.clone() * gradient.pictures.clone()).sum_dim(1);

@@ -263,6 +263,9 @@ fn the_gradient_of_a_leaky_relu_agrees_with_its_composed_form() {
     let mut numbers = Numbers::new();
     for width in [1, 5, 300] {
         let [gradient, x] = [0, 1].map(|_| numbers.tensor([3, width]));
+        let sum = leaky_relu_gradient(gradient.clone(), x.clone(), 0.2).sum();
+        let nothing = x.grad(&sum.backward());
+        assert!(nothing.is_none_or(|of_x| of_x.abs().sum().into_scalar::<f32>() == 0.0));
         agree!(
             "the gradient of a leaky ReLU",
             leaky_relu_gradient(gradient.clone(), x.clone(), 0.2),

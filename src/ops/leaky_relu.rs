@@ -10,7 +10,11 @@ use crate::ops::fused::FusedOp;
 /// `gradient ⊙ φ′(x)`, where φ is the leaky ReLU with this slope, and φ′ a constant: nothing flows back to `x`.
 ///
 /// * `gradient`, `x`: `[rows, width]`.
+///
+/// # Panics
+/// If their shapes differ.
 pub fn leaky_relu_gradient(gradient: Tensor<2>, x: Tensor<2>, slope: f32) -> Tensor<2> {
+    assert_eq!(gradient.dims(), x.dims(), "a gradient of each number");
     if !has_kernels(&x.device()) {
         return composed(gradient, x, slope);
     }

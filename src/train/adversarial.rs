@@ -32,8 +32,8 @@ use penalty::Penalty;
 const ENOUGH: usize = 64;
 /// Pictures that are made for an evaluation.
 const JUDGED: usize = 1000;
-/// Batches of noise whose statistics replace those of batches when batch normalisation ends.
-const STATISTICS: u64 = 10;
+/// Made pictures whose batch statistics a saved generator has in its weights.
+const STATISTICS: usize = 256;
 /// The equilibrium of BEGAN: the error of made pictures over that of real ones (Berthelot et al. 2017, §3.3).
 const EQUILIBRIUM: f64 = 0.75;
 /// How fast its balance follows.
@@ -60,7 +60,7 @@ pub struct AdversarialTask<'a> {
     seed: u64,
     held_out: Option<&'a DataLoader<'a>>,
     real: OnceCell<Real>,
-    /// Training pictures of the last step.
+    /// Training pictures of the last whole batch.
     last: Option<PictureBatch>,
     numbers: PictureNumbers,
 }
@@ -238,25 +238,26 @@ impl<'a> AdversarialTask<'a> {
 
     /// What the generator makes in training.
     fn pictures(&self, generator: &Generator, conditions: Tensor<2>) -> Tensor<2> {
-        if self.settings.batch_norm {
+        if self.settings.generator_batch_norm {
             generator.pictures_normalised(conditions)
         } else {
             generator.pictures(conditions)
         }
     }
 
+    /// The networks with their averaged weights, and batch statistics of the generator in these.
     fn averaged(&self) -> Gan {
-        let generator = self.generator.averaged();
-        let generator = match &self.last {
-            Some(last) if self.settings.batch_norm => {
-                let (last, device) = (last.plain(), device_of(&self.gan));
-                let several = (0..STATISTICS)
-                    .map(|item| self.conditions_on(&last, *b"standing", item, &device));
-                let several: Vec<Tensor<2>> = several.collect();
-                generator.with_statistics_of(Tensor::cat(several, 0))
-            }
-            _ => generator,
-        };
+        let mut generator = self.generator.averaged();
+        if self.settings.generator_batch_norm
+            && let Some(last) = self.last.as_ref().map(PictureBatch::plain)
+        {
+            let times = (STATISTICS / last.rows).max(1) as u64;
+            let device = device_of(&self.gan);
+            let conditions = (0..times)
+                .map(|item| self.conditions_on(&last, *b"standing", item, &device))
+                .collect();
+            generator = generator.with_statistics_of(Tensor::cat(conditions, 0));
+        }
         self.gan.with(generator, self.discriminator.averaged())
     }
 
@@ -325,7 +326,14 @@ impl Task for AdversarialTask<'_> {
         }
         let last = self.part(&batch, rounds - 1, rounds);
         let [generator, norm] = self.update_generator(&last, at.batch, at);
-        self.last = Some(last);
+        // The last batch of an epoch may be small, and its classes few.
+        if self
+            .last
+            .as_ref()
+            .is_none_or(|before| before.rows <= last.rows)
+        {
+            self.last = Some(last);
+        }
         let [discriminator, real, made, largest] = sums;
         let tokens = (batch.rows * batch.time) as u64;
         Ok(Losses {

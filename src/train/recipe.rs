@@ -444,6 +444,15 @@ impl Recipe {
                 "it is from 1 to 65536",
             );
         }
+        if let ModelSpec::Gan { adversarial, .. } = &self.model
+            && (adversarial.batch_norm || adversarial.generator_batch_norm)
+            && self.batches.rows < 2 * self.updates()
+        {
+            return refuse(
+                "batch normalisation of one picture cannot work".into(),
+                "give --batch 2 or more",
+            );
+        }
         if !(16..=1 << 20).contains(&self.batches.window) {
             return refuse(
                 format!("a window of {} tokens cannot work", self.batches.window),

@@ -143,9 +143,9 @@ impl Discriminator {
         Some(classes?.clone().matmul(table.val()))
     }
 
-    /// ∇ₓ of the score of each picture `[rows, height · width · planes]`, each of its classes `[rows, classes]`; in first-order
-    /// operations, so that a loss may depend on it. With it come the scores, whose derivative by the weights goes through the
-    /// gradient too: one pass backward serves both.
+    /// The gradients of the scores of pictures `[rows, height · width · planes]`, each of its classes `[rows, classes]`, in
+    /// first-order operations, so that a loss may depend on them; and the scores computed from these gradients, so that one pass
+    /// backward serves a loss of both.
     ///
     /// # Panics
     /// For an autoencoder, which no objective penalises, and with batch normalisation, where no picture is judged alone.

@@ -74,7 +74,7 @@ impl Generator {
     }
 
     /// One that draws without batch normalisation what this one draws with the statistics of `conditions`, `[rows, classes +
-    /// noise]`: they are computed anew for averaged weights (Brock et al. 2019, appendix A, "standing statistics") and become
+    /// noise]`: they are computed anew for averaged weights (Brock et al. 2019, appendix C.1, "standing statistics") and become
     /// part of the weights.
     pub(crate) fn with_statistics_of(&self, conditions: Tensor<2>) -> Self {
         let mut layers = Vec::new();

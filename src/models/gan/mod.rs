@@ -1,7 +1,7 @@
 /*!
 A generative adversarial network of pictures (Goodfellow et al. 2014, "Generative adversarial nets"), with convolutions of 4×4
-pixels (Radford et al. 2016, "DCGAN"); without normalisation (Huang et al. 2024, "The GAN is dead; long live the GAN!") or, for
-the objectives that go with it, with that of batches. A trained generator has the statistics of batches in its weights.
+pixels (Radford et al. 2016, "DCGAN"); with batch normalisation in the generator and, for the objectives that go with it, in the
+discriminator. A trained generator has the statistics of batches in its weights.
 The generator makes a picture of noise and classes; the discriminator scores how real a picture of given classes is.
 */
 
@@ -63,22 +63,22 @@ impl Gan {
             )));
         }
         let classes = interface.condition;
-        let init_of = |seed| {
+        let init_of = |seed, normalised| {
             let init = Init::new(seed, device);
-            // Normalised weights of any size give the same outputs, and small ones learn faster.
-            if settings.batch_norm {
+            // Most outputs are normalised, whatever the size of the weights, and small weights learn faster.
+            if normalised {
                 init.with_deviation(NORMALISED)
             } else {
                 init
             }
         };
-        let mut init = init_of(seed);
+        let mut init = init_of(seed, settings.generator_batch_norm);
         let noise = Noise {
             classes,
             uniform: settings.noise == NoiseKind::Uniform,
         };
         let generator = Generator::new(&config, noise, &mut init);
-        let mut init = init_of(seed ^ DISCRIMINATOR);
+        let mut init = init_of(seed ^ DISCRIMINATOR, settings.batch_norm);
         let discriminator = Discriminator::new(&config, classes, settings, &mut init);
         Ok(Self {
             generator,
