@@ -126,7 +126,7 @@ impl Objective {
     /// The usual learning rate, β₁ and β₂ of Adam for pictures of so many pixels. The rates are five to twenty times the
     /// published ones, which suit runs of many hours.
     pub(crate) fn optimizer(self, pixels: usize) -> [f64; 3] {
-        // On faces of 64×64 pixels `r3gan` diverges at the rate that pictures of 28×28 learn with.
+        // On faces of 64×64 pixels `r3gan` was unstable at the rate that suits pictures of 28×28.
         let small = (32.0 * 32.0 / pixels as f64).min(1.0);
         match self {
             Self::Ns | Self::Mm | Self::Lsgan | Self::Dragan => [2e-3, 0.5, 0.999],
