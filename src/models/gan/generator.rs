@@ -147,7 +147,9 @@ impl Generator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{parameters, values, with_values};
+    use crate::base::rng::testing::Lcg;
+    use crate::models::testing::scrambled;
+    use crate::models::values;
 
     #[test]
     fn statistics_of_batches_become_weights() {
@@ -164,17 +166,8 @@ mod tests {
             classes: 2,
             uniform: true,
         };
-        let generator = Generator::new(&config, noise, &mut Init::new(3, &device));
-        // With biases that are not zero.
-        let mut random = crate::base::rng::testing::Lcg(5);
-        let moved: Vec<Vec<f32>> = parameters(&generator)
-            .into_iter()
-            .map(|p| {
-                let moves = random.values(p.values.len(), 0.3);
-                p.values.iter().zip(moves).map(|(w, m)| w + m).collect()
-            })
-            .collect();
-        let generator = with_values(generator, moved);
+        let generator = scrambled(Generator::new(&config, noise, &mut Init::new(3, &device)));
+        let mut random = Lcg(5);
         let conditions: Tensor<2> = Tensor::from_data(
             TensorData::new(random.values(20 * 6, 1.0), [20, 6]),
             &device,
