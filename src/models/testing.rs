@@ -163,6 +163,7 @@ pub(crate) fn scrambled<N: Module>(net: N) -> N {
                     .map(|_| (self.0.next_u32() >> 8) as f32 / 8_388_608.0 - 1.0)
                     .collect();
                 Tensor::from_data(TensorData::new(numbers, dims), &tensor.device())
+                    .set_require_grad(tensor.is_require_grad())
             })
         }
     }

@@ -95,7 +95,7 @@ fn uniform(random: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::ALPHABET;
+    use crate::models::testing::{ALPHABET, scrambled};
     use crate::models::{Gan, GanConfig, Interface, Objective, parameters, values, with_values};
     use crate::sequence::SideInputs;
 
@@ -150,7 +150,7 @@ mod tests {
     /// Scores with gradients are the scores, and so are their derivatives by the weights.
     #[test]
     fn scores_with_gradients_are_the_scores() {
-        let net = moved(discriminator(2));
+        let net = scrambled(discriminator(2));
         let classes: Tensor<2> = tensor(vec![1.0, 0.0, 0.0, 1.0], [2, 2]);
         let pictures: Tensor<2> = tensor(noise(40), [2, 20]);
         let judged = net.judge(&pictures, Some(&classes), 1).scores;
@@ -171,19 +171,6 @@ mod tests {
                 "{of_differentiated} instead of {of_judged}"
             );
         }
-    }
-
-    /// The same with biases that are not zero.
-    fn moved(net: Discriminator) -> Discriminator {
-        let numbers = noise(100_000);
-        let weights = parameters(&net).into_iter().map(|p| {
-            let moves = p.values.iter().zip(&numbers);
-            moves
-                .map(|(weight, number)| weight + 0.3 * number)
-                .collect()
-        });
-        let weights: Vec<Vec<f32>> = weights.collect();
-        with_values(net, weights)
     }
 
     /// The gradient of each penalty by the weights, beside differences of the penalty.
