@@ -162,14 +162,16 @@ pub(crate) fn frame_seed(seed: u64) -> u64 {
     seed ^ 0x6672_616D_6573
 }
 
-/// Draws the slots of frames.
+/// Draws the slots of frames. Their temperature does not change when a sound ends.
 pub(crate) fn frame_sampler(temperature: f32, seed: u64, item: u64) -> Result<Sampler> {
     let sampling = Sampling {
         temperature,
         ..Sampling::default()
     };
     let sampler = Sampler::new(sampling, frame_seed(seed), item)?;
-    Ok(sampler.with_grammar(Some(Arc::new(FrameGrammar))))
+    Ok(sampler
+        .with_grammar(Some(Arc::new(FrameGrammar)))
+        .with_steady(FrameCodec::alphabet().stop))
 }
 
 impl Tiers {

@@ -92,7 +92,11 @@ pub struct Sampler {
     sharpness: f32,
     rng: ChaCha8Rng,
     grammar: Option<Cursor>,
+    /// A token that has the probability of temperature 1 at every other.
+    steady: Option<Token>,
     weights: Vec<f32>,
+    /// The weights at temperature 1, where a token is steady.
+    as_trained: Vec<f32>,
     order: Vec<u32>,
 }
 
@@ -108,7 +112,9 @@ impl Sampler {
             sharpness: 1.0,
             rng: rng_stream(seed, item),
             grammar: None,
+            steady: None,
             weights: Vec::new(),
+            as_trained: Vec::new(),
             order: Vec::new(),
         })
     }
@@ -126,6 +132,14 @@ impl Sampler {
     /// [`with_grammar`](Self::with_grammar) for an existing sampler, before its first token.
     pub fn set_grammar(&mut self, grammar: Option<Arc<dyn Grammar>>) {
         self.grammar = grammar.map(Cursor::new);
+    }
+
+    /// Draws a token with the probability of temperature 1 at every temperature above 0: a cooler `stop`, which is seldom the
+    /// likeliest token, would make sequences longer.
+    #[must_use]
+    pub fn with_steady(mut self, token: Option<Token>) -> Self {
+        self.steady = token;
+        self
     }
 
     /// Changes the settings from the next token on; the random stream continues.
@@ -224,16 +238,17 @@ impl Sampler {
 
     /// Sets the unnormalised probabilities; the likeliest token has 1.
     fn weigh(&mut self, logits: &[f32], highest: f32) {
-        let padded = logits.len().next_multiple_of(BLOCK);
-        self.weights.clear();
-        self.weights.resize(padded, 0.0);
-        self.weights[..logits.len()].copy_from_slice(logits);
-        exponentiate(
-            InstructionSet::detect(),
-            &mut self.weights[..logits.len()],
-            highest,
-            self.sharpness / self.settings.temperature,
-        );
+        let inverse_temperature = self.sharpness / self.settings.temperature;
+        weights(logits, highest, inverse_temperature, &mut self.weights);
+        let Some(steady) = self.steady.map(|token| token as usize) else {
+            return;
+        };
+        weights(logits, highest, 1.0, &mut self.as_trained);
+        let others = |weights: &[f32]| total(weights) - weights[steady];
+        let [now, as_trained] = [&self.weights, &self.as_trained].map(|weights| others(weights));
+        if as_trained > 0.0 {
+            self.weights[steady] = self.as_trained[steady] * now / as_trained;
+        }
     }
 
     fn filter(&mut self) {
@@ -290,7 +305,7 @@ impl Sampler {
 
     /// Inverts the cumulative distribution at one uniform number.
     fn draw(&mut self, best: usize) -> Token {
-        let total: f32 = self.weights.chunks(BLOCK).map(block_sum).sum();
+        let total = total(&self.weights);
         // An f32 holds 24 bits.
         let uniform = (self.rng.next_u32() >> 8) as f32 / 16_777_216.0;
         let mut left = uniform * total;
@@ -314,6 +329,18 @@ impl Sampler {
 
 fn rng_stream(seed: u64, item: u64) -> ChaCha8Rng {
     keyed(&[seed.to_le_bytes()], item)
+}
+
+/// Unnormalised probabilities, of which the likeliest is 1, and zeros up to whole blocks.
+fn weights(logits: &[f32], highest: f32, inverse_temperature: f32, out: &mut Vec<f32>) {
+    out.clear();
+    out.extend_from_slice(logits);
+    exponentiate(InstructionSet::detect(), out, highest, inverse_temperature);
+    out.resize(logits.len().next_multiple_of(BLOCK), 0.0);
+}
+
+fn total(weights: &[f32]) -> f32 {
+    weights.chunks(BLOCK).map(block_sum).sum()
 }
 
 fn block_sum(block: &[f32]) -> f32 {
@@ -390,6 +417,29 @@ mod tests {
                 statistic < 24.3,
                 "χ² = {statistic} at temperature {temperature}"
             );
+        }
+    }
+
+    #[test]
+    fn a_steady_token_has_the_probability_of_temperature_1() {
+        for (token, temperature) in [(1, 0.5), (4, 0.3), (6, 2.0)] {
+            let settings = Sampling {
+                temperature: temperature as f32,
+                ..Sampling::default()
+            };
+            let sampler = Sampler::new(settings, 7, 0).unwrap();
+            let mut sampler = sampler.with_steady(Some(token as Token));
+            let mut observed = vec![0.0; LOGITS.len()];
+            for _ in 0..100_000 {
+                observed[sampler.choose(&LOGITS) as usize] += 1e-5;
+            }
+            let kept = softmax(1.0)[token];
+            let changed = softmax(temperature);
+            let share = (1.0 - kept) / (1.0 - changed[token]);
+            let mut expected: Vec<f64> = changed.iter().map(|p| share * p).collect();
+            expected[token] = kept;
+            let statistic = chi_square(&observed, &expected, 100_000);
+            assert!(statistic < 24.3, "χ² = {statistic} with token {token}");
         }
     }
 
