@@ -30,8 +30,8 @@ use penalty::Penalty;
 
 /// With fewer held-out pictures than this their Fréchet distance is mostly chance, and does not decide what is kept.
 const ENOUGH: usize = 64;
-/// Pictures that are made for an evaluation.
-const JUDGED: usize = 1000;
+/// The fewest pictures that are made for an evaluation, and the most; between them, as many as there are held out.
+const JUDGED: [usize; 2] = [1000, 4000];
 /// Made pictures whose batch statistics a saved generator has in its weights.
 const STATISTICS: usize = 256;
 /// The equilibrium of BEGAN: the error of made pictures over that of real ones (Berthelot et al. 2017, §3.3).
@@ -278,7 +278,7 @@ impl<'a> AdversarialTask<'a> {
                 (0..batch.rows).map(|row| condition[row * width..(row + 1) * width].to_vec()),
             );
         }
-        let every = pictures.len().div_ceil(JUDGED).max(1);
+        let every = pictures.len().div_ceil(JUDGED[1]).max(1);
         let some: Vec<_> = pictures.into_iter().step_by(every).collect();
         Ok(self.real.get_or_init(|| Real {
             features: FeatureSet::new(&some, [config.width, config.height]),
@@ -357,7 +357,8 @@ impl Task for AdversarialTask<'_> {
         let gan = self.averaged();
         let config = gan.config();
         let real = self.real(held_out)?;
-        let conditions: Vec<Vec<f32>> = (0..JUDGED)
+        let [fewest, most] = JUDGED;
+        let conditions: Vec<Vec<f32>> = (0..real.classes.len().clamp(fewest, most))
             .map(|item| {
                 let noise = Normals::new(*b"judged  ", self.seed, item as u64).code(config.noise);
                 [&real.classes[item % real.classes.len()][..], &noise].concat()

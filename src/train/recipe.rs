@@ -500,6 +500,15 @@ impl Recipe {
         }
     }
 
+    /// The most held-out tokens that a report validates on. A GAN compares features of many pictures, none of which its networks
+    /// read.
+    pub fn validated(&self) -> u64 {
+        match &self.model {
+            ModelSpec::Gan { .. } => 4_000_000,
+            _ => 400_000,
+        }
+    }
+
     /// How sequences are cut for an evaluation: as by [`cut`](Self::cut), but a recurrent network reads any sequence of up
     /// to 16,384 tokens whole.
     pub fn cut_to_measure(&self) -> WindowConfig {

@@ -115,9 +115,6 @@ pub(super) fn create_folder(
     ModelFolder::create(out, options.force, manifest, &state, &*task, &files)
 }
 
-/// The most held-out tokens that a report validates on.
-const VALIDATED: u64 = 400_000;
-
 /// Trains a new model, or resumes one, to its end. `source` is where the data came from.
 pub(super) fn train_model(
     options: &TrainOptions,
@@ -144,7 +141,7 @@ pub(super) fn train_model(
     };
     let training: Vec<usize> = (0..data.training()).collect();
     let held_out: Vec<usize> = (data.training()..sequences.count()).collect();
-    let validated = enough(sequences, &held_out);
+    let validated = enough(sequences, &held_out, recipe.validated());
     let (batches, validation) = (loader(&training), loader(&validated));
     let mut replicas = Vec::new();
     for device in &devices {
@@ -244,13 +241,13 @@ impl Run<'_> {
     }
 }
 
-/// As many held-out sequences as a report validates on, spread evenly.
-fn enough(sequences: &dyn SequenceDataset, members: &[usize]) -> Vec<usize> {
+/// Held-out sequences of at most so many tokens, spread evenly.
+fn enough(sequences: &dyn SequenceDataset, members: &[usize], most: u64) -> Vec<usize> {
     let total: u64 = members
         .iter()
         .map(|&member| sequences.length(member) as u64)
         .sum();
-    let every = total.div_ceil(VALIDATED).max(1) as usize;
+    let every = total.div_ceil(most).max(1) as usize;
     members.iter().copied().step_by(every).collect()
 }
 
