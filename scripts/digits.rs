@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(|path| read(path))
         .collect::<Result<Vec<_>, _>>()?;
     let (real, _) = share(&known, &held_out);
-    let (ours, each) = share(&known, &made);
+    let (ours, named) = share(&known, &made);
     println!(
         "held-out recordings named rightly: {:.1} % of {}",
         100.0 * real,
@@ -69,12 +69,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         100.0 * ours,
         made.len()
     );
-    let each: Vec<String> = each
-        .iter()
-        .enumerate()
-        .map(|(digit, share)| format!("{digit}: {:.0} %", 100.0 * share))
-        .collect();
-    println!("{}", each.join("  "));
+    for (digit, named) in named.iter().enumerate() {
+        let all = named.iter().sum::<usize>().max(1);
+        let mut others: Vec<usize> = (0..10).filter(|&other| other != digit).collect();
+        others.sort_by_key(|&other| named[other]);
+        let share = |digit: usize| 100 * named[digit] / all;
+        let most = *others.last().expect("nine others");
+        println!(
+            "{digit}: {} %, taken for {most}: {} %",
+            share(digit),
+            share(most)
+        );
+    }
     if real < 0.9 {
         return Err(
             "the classifier itself names fewer than 90 % of real recordings: it cannot judge"
@@ -191,10 +197,9 @@ fn bands(samples: &[f32], start: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The share of clips whose nearest neighbours vote for the right digit: overall and per digit.
-fn share(known: &[Clip], clips: &[Clip]) -> (f64, Vec<f64>) {
-    let mut right = [0.0; 10];
-    let mut asked = [0.0; 10];
+/// The share of clips whose nearest neighbours vote for the right digit, and how many clips of each digit have which name.
+fn share(known: &[Clip], clips: &[Clip]) -> (f64, [[usize; 10]; 10]) {
+    let mut names = [[0; 10]; 10];
     for clip in clips {
         let mut near: Vec<(f32, usize)> = known
             .iter()
@@ -208,15 +213,10 @@ fn share(known: &[Clip], clips: &[Clip]) -> (f64, Vec<f64>) {
         let named = (0..10)
             .max_by(|&a, &b| votes[a].total_cmp(&votes[b]))
             .unwrap_or(0);
-        asked[clip.digit] += 1.0;
-        right[clip.digit] += f64::from(u8::from(named == clip.digit));
+        names[clip.digit][named] += 1;
     }
-    let each = right
-        .iter()
-        .zip(&asked)
-        .map(|(r, a)| r / f64::max(*a, 1.0))
-        .collect();
-    (right.iter().sum::<f64>() / asked.iter().sum::<f64>(), each)
+    let right: usize = (0..10).map(|digit| names[digit][digit]).sum();
+    (right as f64 / clips.len() as f64, names)
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {

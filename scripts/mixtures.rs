@@ -8,6 +8,7 @@
 
 use std::f64::consts::TAU;
 use std::path::PathBuf;
+use std::thread;
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
@@ -100,16 +101,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             mixture.judge(&real)
         );
         pictures.push(mixture.draw(&real));
-        let mut found = Vec::new();
-        for seed in 1..=runs {
-            let made = mixture.gan(objective, seed, steps);
-            let judged = mixture.judge(&made);
+        // So small a network keeps one core busy at most.
+        let made: Vec<_> = thread::scope(|scope| {
+            let run = |seed| scope.spawn(move || mixture.gan(objective, seed, steps));
+            let runs: Vec<_> = (1..=runs).map(run).collect();
+            let points = |run: thread::ScopedJoinHandle<_>| run.join().expect("points");
+            runs.into_iter().map(points).collect()
+        });
+        let found: Vec<_> = made.iter().map(|made| mixture.judge(made)).collect();
+        for (judged, seed) in found.iter().zip(1..) {
             println!("  GAN, seed {seed}: {judged}");
-            found.push(judged);
-            if seed == 1 {
-                pictures.push(mixture.draw(&made));
-            }
         }
+        pictures.extend(made.first().map(|made| mixture.draw(made)));
         let mean = |of: &dyn Fn(&Found) -> f64| found.iter().map(of).sum::<f64>() / runs as f64;
         let (modes, near) = (mean(&|found| found.modes as f64), mean(&|found| found.near));
         println!("  GAN, mean: {modes:.1} modes, {:.1} % near", 100.0 * near);
