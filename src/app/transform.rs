@@ -6,8 +6,8 @@ use burn::prelude::*;
 
 use crate::app::sampling::{SamplingOptions, labels_of_item};
 use crate::app::{FrameChange, Label, Observer, OpenModel, Precision, fresh_seed, precision};
+use crate::audio::WavSink;
 use crate::audio::dataset::read_tokens;
-use crate::audio::{MuLaw, WavSink};
 use crate::base::files::refuse_overwriting;
 use crate::base::labels::describe;
 use crate::error::{Error, Result};
@@ -67,13 +67,14 @@ impl OpenModel {
         };
         let net = self.load(&Device::flex())?;
         let mut stepper = precision::stepper(&net, &self.manifest, options.precision, 1)?;
+        let mut filter = sound.emphasis.inverse();
         let mut samples = Vec::new();
         generate_many(
             &mut *stepper,
             std::slice::from_mut(&mut item),
             usize::MAX,
             &mut |_, token| {
-                samples.push(MuLaw::decode_token(token));
+                samples.push(filter.token(token));
                 Ok(())
             },
         )?;

@@ -10,12 +10,14 @@ use crate::audio::frames::without_offset;
 use crate::audio::import;
 use crate::audio::loudness::even_loudness;
 use crate::audio::resample::resample;
-use crate::audio::{Corpus, ImportSettings, MuLaw, Skipped, SoundFormat, SoundProfile, wav_bytes};
+use crate::audio::{
+    Corpus, Emphasis, ImportSettings, MuLaw, Skipped, SoundFormat, SoundProfile, wav_bytes,
+};
 use crate::base::labels::{Classes, Label, LabelRule};
 use crate::base::rng::{rng_stream, shuffle};
 use crate::base::split::{Split, SplitRule};
 use crate::error::{Error, Result};
-use crate::sequence::{Codec, SequenceDataset, Token};
+use crate::sequence::{SequenceDataset, Token};
 
 /// The rule of a split that holds out the end of each recording, as a model folder records it.
 pub const TAILS: &str = "the last tenth of each recording";
@@ -45,6 +47,8 @@ pub struct RecordingDataset {
     pub unlabelled: Vec<Skipped>,
     /// Seconds of silence that the import added behind each clip.
     trailing_silence: f32,
+    /// What the import did before companding.
+    emphasis: Emphasis,
 }
 
 impl RecordingDataset {
@@ -94,6 +98,7 @@ impl RecordingDataset {
             labels,
             unlabelled,
             trailing_silence: settings.trailing_silence,
+            emphasis: settings.emphasis,
         })
     }
 
@@ -217,8 +222,8 @@ impl<'a> ClipDataset<'a> {
         let mut bytes = Vec::new();
         for (clip, tokens) in all {
             self.recordings.corpus.read(clip, tokens, &mut bytes)?;
-            let decode = |&token: &u8| MuLaw::decode_token(token.into());
-            profile.add(&bytes.iter().map(decode).collect::<Vec<_>>());
+            let tokens: Vec<Token> = bytes.iter().map(|&byte| byte.into()).collect();
+            profile.add(&self.recordings.emphasis.decode(&tokens));
         }
         Ok(profile)
     }
@@ -251,17 +256,14 @@ impl<'a> ClipDataset<'a> {
         wav_bytes(&self.beginning(median)?, self.rate())
     }
 
-    /// The samples of a whole sequence.
+    /// A whole sequence.
     ///
     /// # Errors
     /// When the imported tokens cannot be read.
-    pub fn samples(&self, index: usize) -> Result<Vec<f32>> {
+    pub fn tokens(&self, index: usize) -> Result<Vec<Token>> {
         let mut bytes = Vec::new();
         self.bytes(index, &mut bytes)?;
-        Ok(bytes
-            .iter()
-            .map(|&byte| MuLaw::decode_token(byte.into()))
-            .collect())
+        Ok(bytes.into_iter().map(Token::from).collect())
     }
 
     /// Whether a sequence ends where its recording ends.
@@ -275,7 +277,7 @@ impl<'a> ClipDataset<'a> {
         let mut tokens = vec![0; self.length(index).min(wanted)];
         let end = tokens.len();
         self.read(index, 0..end, &mut tokens)?;
-        MuLaw.decode(&tokens)
+        Ok(self.recordings.emphasis.decode(&tokens))
     }
 
     fn rate(&self) -> u32 {
@@ -318,7 +320,7 @@ pub fn read_tokens(path: &Path, format: &SoundFormat) -> Result<Vec<Token>> {
     if format.even_loudness {
         even_loudness(&mut samples, format.sample_rate);
     }
-    MuLaw.encode(&samples)
+    Ok(format.emphasis.encode(&samples))
 }
 
 /// The sample that each of the 256 tokens decodes to.
@@ -340,6 +342,7 @@ mod tests {
         trim_silence: false,
         trailing_silence: 0.01,
         remove_offset: false,
+        emphasis: Emphasis::NONE,
     };
 
     /// Tokens that the settings add behind each clip.
@@ -498,6 +501,7 @@ mod tests {
                 trim_silence: false,
                 trailing_silence: 0.0,
                 remove_offset: false,
+                emphasis: Emphasis::NONE,
                 frames: None,
             };
             let tokens: Vec<Token> = bytes.iter().map(|&byte| byte.into()).collect();

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audio::ImportSettings;
 use crate::audio::frames::FrameFormat;
+use crate::audio::{Emphasis, ImportSettings};
 
 /// Mono sound in 8-bit µ-law tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct SoundFormat {
     /// Whether the import removed what lies below 30 Hz.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remove_offset: bool,
+    /// What the import did before companding.
+    #[serde(default, skip_serializing_if = "Emphasis::is_none")]
+    pub emphasis: Emphasis,
     /// The frames that the samples are made from; `None` for a model of one tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<FrameFormat>,
@@ -36,6 +39,7 @@ impl SoundFormat {
             trim_silence: self.trim_silence,
             trailing_silence: self.trailing_silence,
             remove_offset: self.remove_offset,
+            emphasis: self.emphasis,
         }
     }
 }

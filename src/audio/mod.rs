@@ -10,6 +10,7 @@ Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.
 
 mod corpus;
 pub mod dataset;
+mod emphasis;
 mod format;
 pub mod frames;
 pub mod import;
@@ -26,6 +27,7 @@ mod wav;
 pub use crate::base::files::Skipped;
 pub use corpus::{Corpus, ImportSettings};
 pub use dataset::{ClipDataset, RecordingDataset};
+pub use emphasis::{Deemphasis, Emphasis};
 pub use format::{SoundCodec, SoundFormat};
 pub use judge::{SoundComparison, SoundProfile, compare};
 pub use mulaw::MuLaw;

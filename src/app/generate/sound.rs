@@ -9,10 +9,10 @@ use crate::app::sampling::{check_seconds, items};
 use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
 use crate::app::{Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
-use crate::audio::{MuLaw, SoundFormat, WavSink};
+use crate::audio::{Deemphasis, SoundFormat, WavSink};
 use crate::base::files::refuse_overwriting;
 use crate::error::Result;
-use crate::sequence::{Codec, Item, Token, generate_many};
+use crate::sequence::{Item, Token, generate_many};
 
 /// The most sounds side by side.
 const LANES: usize = 16;
@@ -26,6 +26,8 @@ struct Job<'a> {
     names: Vec<String>,
     seed: u64,
     prompt: Vec<Token>,
+    /// What makes samples of the tokens that follow the prompt.
+    filter: Deemphasis,
     /// Samples of each sound.
     length: usize,
 }
@@ -39,6 +41,10 @@ impl<'a> Job<'a> {
             Some(path) => read_tokens(path, sound)?,
             None => Vec::new(),
         };
+        let mut filter = sound.emphasis.inverse();
+        for &token in &prompt {
+            filter.token(token);
+        }
         let seed = options.seed_or_fresh();
         let tiers = model.tiers()?;
         let (mut items, names) = items(
@@ -69,6 +75,7 @@ impl<'a> Job<'a> {
             } else {
                 Vec::new()
             },
+            filter,
             length,
         })
     }
@@ -88,10 +95,11 @@ pub(super) fn generate(
     options: &GenerateOptions,
 ) -> Result<Generated> {
     let mut job = Job::new(model, sound, options)?;
-    let prompt = MuLaw.decode(&job.prompt)?;
+    let prompt = sound.emphasis.decode(&job.prompt);
     let mut sounds = vec![prompt; job.items.len()];
+    let mut filters = vec![job.filter.clone(); job.items.len()];
     job.run(&mut |item, token| {
-        sounds[item].push(MuLaw::decode_token(token));
+        sounds[item].push(filters[item].token(token));
         Ok(())
     })?;
     Ok(Generated::Sound {
@@ -116,7 +124,8 @@ pub(super) fn write(
     let mut job = Job::new(model, sound, options)?;
     let begun = Instant::now();
     let mut files: Vec<Option<GrowingFile>> = outputs.iter().map(|_| None).collect();
-    let prompt = std::mem::take(&mut job.prompt);
+    let prompt = sound.emphasis.decode(&job.prompt);
+    let filter = job.filter.clone();
     let names = std::mem::take(&mut job.names);
     let (seed, length) = (job.seed, job.length);
     let rate = f64::from(sound.sample_rate);
@@ -139,6 +148,7 @@ pub(super) fn write(
                 &outputs[item],
                 sound.sample_rate,
                 &prompt,
+                filter.clone(),
             )?),
         };
         file.push(token)?;
@@ -171,23 +181,25 @@ pub(super) fn write(
 /// A WAV file while it grows.
 struct GrowingFile {
     sink: WavSink,
+    filter: Deemphasis,
     buffer: Vec<f32>,
     made: usize,
 }
 
 impl GrowingFile {
-    fn create(path: &Path, rate: u32, prompt: &[Token]) -> Result<Self> {
+    fn create(path: &Path, rate: u32, prompt: &[f32], filter: Deemphasis) -> Result<Self> {
         let mut sink = WavSink::create(path, rate)?;
-        sink.write(&MuLaw.decode(prompt)?)?;
+        sink.write(prompt)?;
         Ok(Self {
             sink,
+            filter,
             buffer: Vec::with_capacity(CHUNK),
             made: 0,
         })
     }
 
     fn push(&mut self, token: Token) -> Result<()> {
-        self.buffer.push(MuLaw::decode_token(token));
+        self.buffer.push(self.filter.token(token));
         self.made += 1;
         if self.buffer.len() == CHUNK {
             self.sink.write(&self.buffer)?;

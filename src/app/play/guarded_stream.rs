@@ -1,6 +1,6 @@
 /*! Endless samples: the generator, the codec and the guard against degeneration. */
 
-use crate::audio::MuLaw;
+use crate::audio::Deemphasis;
 use crate::error::Result;
 use crate::sequence::{Degeneration, Guard, LiveGenerator, Token};
 
@@ -14,6 +14,7 @@ const CROSSFADE: f64 = 0.02;
 /// out over its beginning.
 pub(crate) struct GuardedStream {
     generator: LiveGenerator,
+    filter: Deemphasis,
     guard: Option<Guard>,
     prompt: Vec<Token>,
     /// How much of the prompt has been read; all of it, except after a restart.
@@ -28,12 +29,14 @@ impl GuardedStream {
     /// Without a prompt it restarts from `start`.
     pub(crate) fn new(
         generator: LiveGenerator,
+        filter: Deemphasis,
         guard: Option<Guard>,
         prompt: Vec<Token>,
         rate: u32,
     ) -> Self {
         Self {
             generator,
+            filter,
             guard,
             read: prompt.len(),
             prompt,
@@ -79,14 +82,16 @@ impl GuardedStream {
             }
             None => self.generator.step(),
         };
-        Ok(MuLaw::decode_token(token))
+        Ok(self.filter.token(token))
     }
 
     fn start_again(&mut self) {
         self.fading.clear();
         for _ in 0..self.crossfade {
-            self.fading.push(MuLaw::decode_token(self.generator.step()));
+            let token = self.generator.step();
+            self.fading.push(self.filter.token(token));
         }
+        self.filter.restart();
         self.faded = 0;
         self.read = 0;
         self.generator.restart();
@@ -96,6 +101,7 @@ impl GuardedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::{Emphasis, MuLaw};
     use crate::sequence::{Alphabet, Codec, Sampler, Sampling, Stepper};
 
     const RATE: u32 = 8_000;
@@ -144,6 +150,7 @@ mod tests {
         let guard = guarded.then(|| Guard::new(f64::from(RATE), prompt));
         GuardedStream::new(
             generator,
+            Emphasis::NONE.inverse(),
             guard,
             MuLaw.encode(&prompt.to_vec()).unwrap(),
             RATE,

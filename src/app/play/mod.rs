@@ -26,11 +26,11 @@ use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
 use crate::app::{Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
 use crate::audio::playback::{Gauge, Output, Player, Settings};
-use crate::audio::{MuLaw, SoundFormat, WavSink, import};
+use crate::audio::{SoundFormat, WavSink, import};
 use crate::base::labels::Label;
 use crate::checkpoint::PROMPT;
 use crate::error::{Error, Result};
-use crate::sequence::{Codec, Guard, LiveGenerator, Sampler, Sampling, Stepper, Token};
+use crate::sequence::{Guard, LiveGenerator, Sampler, Sampling, Stepper, Token};
 
 pub use command::Command;
 use guarded_stream::GuardedStream;
@@ -229,7 +229,7 @@ impl Ready {
         let guard = options
             .guard
             .then(|| Guard::new(f64::from(sound.sample_rate), &prompt));
-        let mut prompt = MuLaw.encode(&prompt)?;
+        let mut prompt = sound.emphasis.encode(&prompt);
         let mut begun = match &options.prompt {
             Some(path) => ending(read_tokens(path, sound)?, sound.sample_rate),
             None => Vec::new(),
@@ -249,12 +249,14 @@ impl Ready {
             }
             None => LiveGenerator::new(stepper, sampler, condition),
         };
+        let mut filter = sound.emphasis.inverse();
         for token in begun {
             generator.read(token)?;
+            filter.token(token);
         }
         Ok(Self {
             rate: sound.sample_rate,
-            stream: GuardedStream::new(generator, guard, prompt, sound.sample_rate),
+            stream: GuardedStream::new(generator, filter, guard, prompt, sound.sample_rate),
             seed,
             sampling,
             labels,

@@ -13,7 +13,7 @@ use crate::app::tiers::{FRAME_TEMPERATURE, FrameChange, Steering, codebooks_file
 use crate::app::{Observer, OpenModel};
 use crate::audio::frames::{FrameCodec, FrameDataset, FrameFormat};
 use crate::audio::{
-    self, ClipDataset, ImportSettings, MuLaw, RecordingDataset, SoundCodec, SoundFormat,
+    self, ClipDataset, Emphasis, ImportSettings, RecordingDataset, SoundCodec, SoundFormat,
     SoundProfile, WavSink,
 };
 use crate::base::labels::{Classes, LabelRule, describe};
@@ -21,9 +21,7 @@ use crate::base::split::{Split, SplitRule};
 use crate::checkpoint::{Medium, ModelManifest, PROMPT};
 use crate::error::{Error, IoContext, Result};
 use crate::models::Model;
-use crate::sequence::{
-    Codec, ConditionSource, Item, Sampler, SequenceDataset, SideInputs, generate_many,
-};
+use crate::sequence::{ConditionSource, Item, Sampler, SequenceDataset, SideInputs, generate_many};
 use crate::train::Recipe;
 
 /// Recordings to train on, and how they are read.
@@ -116,9 +114,10 @@ pub fn train_sound(
     let codec = match &plan.resumed {
         Some(model) if model.sound()?.frames.is_some() => Some(model.codebooks()?),
         None if plan.settings.remove_offset => {
-            let sounds = (0..training).map(|index| sequences.samples(index));
+            let sounds = (0..training).map(|index| sequences.tokens(index));
             let rate = recordings.corpus.sample_rate();
-            Some(FrameCodec::learn(rate, sounds, plan.recipe.seed)?)
+            let emphasis = plan.settings.emphasis;
+            Some(FrameCodec::learn(rate, emphasis, sounds, plan.recipe.seed)?)
         }
         _ => None,
     };
@@ -142,6 +141,7 @@ pub fn train_sound(
         sequences,
         training,
         rate: recordings.corpus.sample_rate(),
+        emphasis: plan.settings.emphasis,
     };
     let source = &data.recordings;
     let Some(frames) = &frames else {
@@ -246,6 +246,11 @@ impl Plan {
                     0.0
                 },
                 remove_offset: frames,
+                emphasis: if frames {
+                    Emphasis::USUAL
+                } else {
+                    Emphasis::NONE
+                },
             },
             held_out: SplitRule::new(data.validation.as_deref())?,
             rule,
@@ -266,6 +271,7 @@ impl Plan {
             trim_silence: self.settings.trim_silence,
             trailing_silence: self.settings.trailing_silence,
             remove_offset: self.settings.remove_offset,
+            emphasis: self.settings.emphasis,
             frames,
         };
         let classes = if self.rule.is_some() {
@@ -293,6 +299,7 @@ struct SoundTrainingData<'a> {
     /// Of the training recordings and of the held-out ones.
     profiles: [SoundProfile; 2],
     rate: u32,
+    emphasis: Emphasis,
 }
 
 impl TrainingData for SoundTrainingData<'_> {
@@ -359,7 +366,7 @@ impl TrainingData for SoundTrainingData<'_> {
             tokens.push(token);
             Ok(())
         })?;
-        let sound = MuLaw.decode(&tokens)?;
+        let sound = self.emphasis.decode(&tokens);
         let mut sink = WavSink::create(&base.with_extension("wav"), self.rate)?;
         sink.write(&sound)?;
         sink.finish()?;

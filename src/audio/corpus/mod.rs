@@ -22,7 +22,7 @@ use crate::audio::frames::without_offset;
 use crate::audio::import;
 use crate::audio::loudness::{even_loudness, is_audible, trim_silence};
 use crate::audio::resample::resample;
-use crate::audio::{MuLaw, check_rate};
+use crate::audio::{Emphasis, MuLaw, check_rate};
 use crate::base::files::{
     FoundFile, Skipped, SkippedSummary, Walk, counted, extension, hexadecimal, walk,
 };
@@ -49,6 +49,8 @@ pub struct ImportSettings {
     pub trailing_silence: f32,
     /// Remove what lies below 30 Hz: companding is coarse away from zero.
     pub remove_offset: bool,
+    /// What is done before companding.
+    pub emphasis: Emphasis,
 }
 
 /// One recording of a [`Corpus`].
@@ -283,10 +285,8 @@ fn encode(path: &Path, settings: &ImportSettings, sample_rate: u32) -> Result<En
         even_loudness(&mut samples, sample_rate);
     }
     let silence = (f64::from(settings.trailing_silence) * f64::from(sample_rate)).round() as usize;
-    let mut tokens: Vec<u8> = samples
-        .iter()
-        .map(|&sample| MuLaw::encode_sample(sample) as u8)
-        .collect();
+    let tokens = settings.emphasis.encode(&samples).into_iter();
+    let mut tokens: Vec<u8> = tokens.map(|token| token as u8).collect();
     tokens.resize(tokens.len() + silence, MuLaw::SILENCE as u8);
     Ok(Encoded {
         digest: Sha256::digest(&tokens).into(),
@@ -427,6 +427,7 @@ mod tests {
         trim_silence: false,
         trailing_silence: 0.0,
         remove_offset: false,
+        emphasis: Emphasis::NONE,
     };
 
     fn tone(seed: u32, n: usize) -> Vec<f32> {
@@ -560,6 +561,7 @@ mod tests {
             trim_silence: true,
             trailing_silence: 0.1,
             remove_offset: false,
+            emphasis: Emphasis::NONE,
             ..PLAIN
         };
         let imports: Vec<_> = [1, 2, 5]
@@ -607,6 +609,7 @@ mod tests {
             trim_silence: true,
             trailing_silence: 0.25,
             remove_offset: false,
+            emphasis: Emphasis::NONE,
             ..PLAIN
         };
         let corpus = import(folder.path(), &settings).unwrap();
@@ -636,6 +639,7 @@ mod tests {
             even_loudness: true,
             trailing_silence: 0.1,
             remove_offset: false,
+            emphasis: Emphasis::NONE,
             ..PLAIN
         };
         for settings in [PLAIN, settings] {

@@ -83,8 +83,14 @@ impl Analysis {
         }
     }
 
-    /// Measures the frames of samples; a pitch is sought within `pitches`, in Hz.
-    pub(super) fn of<'a>(&'a self, samples: &'a [f32], pitches: Range<f64>) -> Analyser<'a> {
+    /// Measures the frames of samples. A pitch is sought within `pitches`, in Hz, among the samples as they are heard, without
+    /// pre-emphasis: raised noise would hide it.
+    pub(super) fn of<'a>(
+        &'a self,
+        samples: &'a [f32],
+        heard: &'a [f32],
+        pitches: Range<f64>,
+    ) -> Analyser<'a> {
         let lags = Range {
             start: (self.rate / pitches.end) as usize,
             end: (self.rate / pitches.start).ceil() as usize + 1,
@@ -92,6 +98,7 @@ impl Analysis {
         Analyser {
             analysis: self,
             samples,
+            heard,
             lags: lags.start.max(2)..lags.end.min(self.correlated - 1),
             window: vec![0.0; self.bands.window],
             spectrum: Transformed::new(&self.spectrum),
@@ -132,6 +139,7 @@ impl Transformed {
 pub(super) struct Analyser<'a> {
     analysis: &'a Analysis,
     samples: &'a [f32],
+    heard: &'a [f32],
     /// Lags in samples among which a period is sought.
     lags: Range<usize>,
     window: Vec<f64>,
@@ -222,7 +230,7 @@ impl Analyser<'_> {
             correlation,
             ..
         } = self;
-        copy_about(self.samples, middle, segment);
+        copy_about(self.heard, middle, segment);
         let mean = segment.iter().sum::<f64>() / segment.len() as f64;
         for sample in segment.iter_mut() {
             *sample -= mean;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audio::MuLaw;
 use crate::audio::frames::all_pole::AllPole;
 use crate::audio::frames::analysis::{Analysis, Measure, hop};
 use crate::audio::frames::bands;
 use crate::audio::frames::codebook::{Codebook, k_means};
 use crate::audio::frames::format::{FrameFormat, features_width, order, prediction};
 use crate::audio::frames::tokens::{self, CODES, Frame, GAINS, LEVELS, PITCHES};
+use crate::audio::{Emphasis, MuLaw};
 use crate::base::rng::rng_stream;
 use crate::error::{Error, Result};
 use crate::sequence::{Alphabet, Codec, Prediction, Token};
@@ -56,6 +56,9 @@ pub struct FrameCodec {
 struct Learned {
     /// Samples a second.
     sample_rate: u32,
+    /// What was done before companding.
+    #[serde(default, skip_serializing_if = "Emphasis::is_none")]
+    emphasis: Emphasis,
     /// The lower end of pitch class 1, in Hz.
     lowest_pitch: f64,
     /// The upper end of the highest pitch class, in Hz.
@@ -94,22 +97,24 @@ impl FrameCodec {
         Ok(())
     }
 
-    /// Learns codebooks and the range of pitches from recordings, samples in −1..=1 of `sample_rate` Hz. At most 30,000
-    /// frames are used, spread evenly over all recordings; the seed fixes the result.
+    /// Learns codebooks and the range of pitches from recordings, given their µ-law classes at `sample_rate` Hz and what was done
+    /// before companding. At most 30,000 frames are used, spread evenly over all recordings; the seed fixes the result.
     ///
     /// # Errors
     /// A sample rate outside of 8 to 48 kHz, recordings without a sample, or the first error of the recordings.
     pub fn learn(
         sample_rate: u32,
-        recordings: impl Iterator<Item = Result<Vec<f32>>>,
+        emphasis: Emphasis,
+        recordings: impl Iterator<Item = Result<Vec<Token>>>,
         seed: u64,
     ) -> Result<Self> {
         Self::check_rate(sample_rate)?;
         let analysis = Analysis::new(sample_rate);
         let mut measures = Thinned::new(MOST_FRAMES);
         for recording in recordings {
-            let samples = decoded(&MuLaw.encode(&recording?)?);
-            let mut analyser = analysis.of(&samples, PITCH_RANGE);
+            let tokens = recording?;
+            let [samples, heard] = [Emphasis::NONE, emphasis].map(|filter| filter.decode(&tokens));
+            let mut analyser = analysis.of(&samples, &heard, PITCH_RANGE);
             for index in 0..samples.len().div_ceil(hop(sample_rate)) {
                 measures.offer(|| analyser.measure(index));
             }
@@ -121,6 +126,7 @@ impl FrameCodec {
         let envelopes = measures.kept.into_iter().map(|measure| measure.envelope);
         let learned = Learned {
             sample_rate,
+            emphasis,
             lowest_pitch: pitches.start,
             highest_pitch: pitches.end,
             envelopes: codebooks(envelopes.collect(), seed),
@@ -161,9 +167,10 @@ impl FrameCodec {
 
     /// The frames of a recording, given its µ-law classes.
     pub fn analyse(&self, tokens: &[Token]) -> Vec<Frame> {
-        let samples = decoded(tokens);
+        let filters = [Emphasis::NONE, self.learned.emphasis];
+        let [samples, heard] = filters.map(|filter| filter.decode(tokens));
         let pitches = self.learned.lowest_pitch..self.learned.highest_pitch;
-        let mut analyser = self.tables.analysis.of(&samples, pitches);
+        let mut analyser = self.tables.analysis.of(&samples, &heard, pitches);
         let mut frames: Vec<Frame> = (0..self.frames_of(samples.len()))
             .map(|index| self.classified(&analyser.measure(index)))
             .collect();
@@ -444,11 +451,6 @@ impl<T> Thinned<T> {
     }
 }
 
-/// The samples of µ-law classes.
-fn decoded(tokens: &[Token]) -> Vec<f32> {
-    tokens.iter().map(|&t| MuLaw::decode_token(t)).collect()
-}
-
 /// The range of the pitches without outliers, widened; the whole range that was sought where hardly a frame is voiced.
 fn pitch_range(measures: &[Measure]) -> Range<f64> {
     let mut pitches: Vec<f64> = measures
@@ -537,7 +539,9 @@ mod tests {
     }
 
     fn codec(rate: u32, seed: u64) -> FrameCodec {
-        FrameCodec::learn(rate, recordings(rate).into_iter().map(Ok), seed).unwrap()
+        let recordings = recordings(rate).into_iter();
+        let tokens = recordings.map(|recording| MuLaw.encode(&recording));
+        FrameCodec::learn(rate, Emphasis::NONE, tokens, seed).unwrap()
     }
 
     /// A codec for each rate of [`ALL_RATES`].
@@ -569,6 +573,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pre_emphasis_leaves_the_pitch() {
+        let raised = Emphasis::USUAL;
+        let tokens = recordings(8_000).into_iter();
+        let tokens = tokens.map(|recording| Ok(raised.encode(&recording)));
+        let codec = FrameCodec::learn(8_000, raised, tokens, 1).unwrap();
+        let mut voice = tone(8_000, 1.0, |_| 110.0, &[0.3, 0.1, 0.05]);
+        for (sample, hiss) in voice.iter_mut().zip(noise(8_000, 0.05)) {
+            *sample += hiss;
+        }
+        let class = codec.pitch_class(110.0);
+        let found = codec.analyse(&raised.encode(&voice));
+        assert!(inner(&found).iter().all(|f| f.pitch.abs_diff(class) <= 1));
+        // As it is companded, hiss hides it.
+        let unaware = FrameCodec::new(Learned {
+            emphasis: Emphasis::NONE,
+            ..codec.learned
+        });
+        let found = unaware.analyse(&raised.encode(&voice));
+        assert!(inner(&found).iter().any(|f| f.pitch.abs_diff(class) > 1));
     }
 
     #[test]
@@ -788,7 +814,8 @@ mod tests {
     #[test]
     fn what_cannot_be_learned_from_is_an_error() {
         let learn = |rate, recordings: Vec<Result<Vec<f32>>>| {
-            FrameCodec::learn(rate, recordings.into_iter(), 1).is_ok()
+            let tokens = recordings.into_iter().map(|sound| MuLaw.encode(&sound?));
+            FrameCodec::learn(rate, Emphasis::NONE, tokens, 1).is_ok()
         };
         assert!(learn(8_000, vec![Ok(vec![0.0])]));
         assert!(learn(8_000, vec![Ok(vec![f32::NAN; 900])]));
@@ -806,8 +833,9 @@ mod tests {
         let range = |hz: &[f64]| {
             let tones = hz
                 .iter()
-                .map(|&hz| Ok(tone(8_000, 1.0, |_| hz, &[0.3, 0.1])));
-            let learned = FrameCodec::learn(8_000, tones, 1).unwrap().learned;
+                .map(|&hz| MuLaw.encode(&tone(8_000, 1.0, |_| hz, &[0.3, 0.1])));
+            let learned = FrameCodec::learn(8_000, Emphasis::NONE, tones, 1);
+            let learned = learned.unwrap().learned;
             (learned.lowest_pitch, learned.highest_pitch)
         };
         let near = |(a, b): (f64, f64), c: f64, d: f64| {

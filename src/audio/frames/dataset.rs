@@ -26,12 +26,7 @@ impl FrameDataset {
     pub fn analyse(codec: Arc<FrameCodec>, clips: &ClipDataset) -> Result<Self> {
         let analysed: Result<Vec<_>> = (0..clips.count())
             .into_par_iter()
-            .map(|index| {
-                let mut tokens = vec![0; clips.length(index)];
-                let end = tokens.len();
-                clips.read(index, 0..end, &mut tokens)?;
-                Ok(codec.analyse(&tokens))
-            })
+            .map(|index| Ok(codec.analyse(&clips.tokens(index)?)))
             .collect();
         Ok(Self {
             frames: analysed?,
