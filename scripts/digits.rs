@@ -70,16 +70,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         made.len()
     );
     for (digit, named) in named.iter().enumerate() {
-        let all = named.iter().sum::<usize>().max(1);
-        let mut others: Vec<usize> = (0..10).filter(|&other| other != digit).collect();
-        others.sort_by_key(|&other| named[other]);
-        let share = |digit: usize| 100 * named[digit] / all;
-        let most = *others.last().expect("nine others");
-        println!(
-            "{digit}: {} %, taken for {most}: {} %",
-            share(digit),
-            share(most)
-        );
+        let all = named.iter().sum::<usize>().max(1) as f64;
+        let share = |digit: usize| 100.0 * named[digit] as f64 / all;
+        let others = (0..10).filter(|&other| other != digit);
+        let most = others
+            .max_by_key(|&other| named[other])
+            .expect("nine others");
+        let mistaken = if named[most] > 0 {
+            format!(", taken for {most}: {:.0} %", share(most))
+        } else {
+            String::new()
+        };
+        println!("{digit}: {:.0} %{mistaken}", share(digit));
     }
     if real < 0.9 {
         return Err(

@@ -109,11 +109,21 @@ fn the_same_seed_gives_the_same_sound_in_any_number() {
 fn a_prompt_changes_what_follows_and_stretching_makes_it_longer() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.wav");
-    let prompt = trained().text("recordings/low/0.wav");
+    let prompt = trained().text("recordings/high/0.wav");
     let plain = make(&out, &["--seconds", "0.2"]);
     let continued = make(&out, &["--seconds", "0.2", "--prompt", &prompt]);
     assert_eq!((plain.len(), continued.len()), (1_600, 1_600));
     assert_ne!(plain, continued);
+    let more = ["--seconds", "0.2", "--prompt", &prompt, "--with-prompt"];
+    let whole = make(&out, &more);
+    let begun = read_wav(Path::new(&prompt)).1;
+    assert_eq!(whole.len(), begun.len() + 1_600);
+    // The recording itself, louder and companded.
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    let heard = &whole[..begun.len()];
+    let alike = product(&begun, heard).powi(2) / (product(&begun, &begun) * product(heard, heard));
+    assert!(alike > 0.9, "{alike}");
+    assert_eq!(&whole[begun.len()..], &continued[..]);
     let higher = make(&out, &["--seconds", "0.2", "--transpose", "7"]);
     assert_eq!(higher.len(), 1_600);
 }

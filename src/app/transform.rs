@@ -67,7 +67,7 @@ impl OpenModel {
         };
         let net = self.load(&Device::flex())?;
         let mut stepper = precision::stepper(&net, &self.manifest, options.precision, 1)?;
-        let mut filter = sound.emphasis.inverse();
+        let mut filter = sound.emphasis.inverse(sound.sample_rate);
         let mut samples = Vec::new();
         generate_many(
             &mut *stepper,

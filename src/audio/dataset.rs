@@ -25,6 +25,8 @@ pub const TAILS: &str = "the last tenth of each recording";
 const FEW: usize = 10;
 /// The greatest length of the prompt that a model keeps.
 const PROMPT_SECONDS: f32 = 1.0;
+/// Samples after which a filter has forgotten how it began.
+const LEAD: u64 = 64;
 /// The prompt is chosen among about this number of recordings.
 const PROMPT_CANDIDATES: usize = 100;
 
@@ -221,9 +223,13 @@ impl<'a> ClipDataset<'a> {
         }
         let mut bytes = Vec::new();
         for (clip, tokens) in all {
-            self.recordings.corpus.read(clip, tokens, &mut bytes)?;
+            // The filter begins a little earlier, so that it does not begin with a step.
+            let before = tokens.start.min(LEAD);
+            let read = tokens.start - before..tokens.end;
+            self.recordings.corpus.read(clip, read, &mut bytes)?;
             let tokens: Vec<Token> = bytes.iter().map(|&byte| byte.into()).collect();
-            profile.add(&self.recordings.emphasis.decode(&tokens));
+            let samples = self.recordings.emphasis.decode(&tokens, self.rate());
+            profile.add(&samples[before as usize..]);
         }
         Ok(profile)
     }
@@ -277,7 +283,7 @@ impl<'a> ClipDataset<'a> {
         let mut tokens = vec![0; self.length(index).min(wanted)];
         let end = tokens.len();
         self.read(index, 0..end, &mut tokens)?;
-        Ok(self.recordings.emphasis.decode(&tokens))
+        Ok(self.recordings.emphasis.decode(&tokens, self.rate()))
     }
 
     fn rate(&self) -> u32 {
@@ -482,11 +488,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         write(&path, &tone(0.1, 2_000));
-        for even_loudness in [false, true] {
+        for (even_loudness, emphasis) in [(false, Emphasis::USUAL), (true, Emphasis::NONE)] {
             let settings = ImportSettings {
                 sample_rate: Some(6_000),
                 even_loudness,
                 trailing_silence: 0.0,
+                emphasis,
                 ..SETTINGS
             };
             let corpus =
@@ -501,7 +508,7 @@ mod tests {
                 trim_silence: false,
                 trailing_silence: 0.0,
                 remove_offset: false,
-                emphasis: Emphasis::NONE,
+                emphasis,
                 frames: None,
             };
             let tokens: Vec<Token> = bytes.iter().map(|&byte| byte.into()).collect();

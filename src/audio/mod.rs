@@ -2,7 +2,7 @@
 Sound: import, tokens, datasets, and output.
 
 [`import`] decodes a recording to mono samples, `resample` and `loudness` bring them to one rate and loudness,
-[`MuLaw`] encodes them as tokens, and [`Corpus`] holds the tokens of a folder. [`WavSink`] writes generated sound while
+[`Emphasis`] and [`MuLaw`] encode them as tokens, and [`Corpus`] holds the tokens of a folder. [`WavSink`] writes generated sound while
 it grows, `playback` plays it, and [`SoundProfile`] and [`compare`] judge it beside recordings.
 
 Samples are `f32`, mono, nominally in −1..=1; rates are in Hz.

@@ -10,6 +10,7 @@ use crate::base::simd::{InstructionSet, multiversion};
 use crate::error::{Error, Result};
 use crate::sequence::generator::check_prompt;
 use crate::sequence::grammar::{Grammar, GrammarState, next_within};
+use crate::sequence::sampler::highest;
 use crate::sequence::{Alphabet, Stepper, Token};
 
 /// The width of the search, and how sequences of different lengths compare.
@@ -438,21 +439,6 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
     let level = InstructionSet::detect();
     let highest = highest(level, logits);
     f64::from(highest) + sum_of_exp(level, logits, highest).ln()
-}
-
-multiversion! {
-    /// The highest logit that is not NaN.
-    fn highest(logits: &[f32]) -> f32 {
-        let higher = |a: f32, b: f32| if b > a { b } else { a };
-        let mut parts = [f32::NEG_INFINITY; BLOCK];
-        let (blocks, rest) = logits.as_chunks::<BLOCK>();
-        for block in blocks {
-            for (part, &logit) in parts.iter_mut().zip(block) {
-                *part = higher(*part, logit);
-            }
-        }
-        parts.iter().chain(rest).copied().fold(f32::NEG_INFINITY, higher)
-    }
 }
 
 multiversion! {

@@ -92,7 +92,7 @@ pub struct Sampler {
     sharpness: f32,
     rng: ChaCha8Rng,
     grammar: Option<Cursor>,
-    /// A token that has the probability of temperature 1 at every other.
+    /// A token that has the probability of temperature 1 at every other temperature.
     steady: Option<Token>,
     weights: Vec<f32>,
     /// The weights at temperature 1, where a token is steady.
@@ -134,8 +134,8 @@ impl Sampler {
         self.grammar = grammar.map(Cursor::new);
     }
 
-    /// Draws a token with the probability of temperature 1 at every temperature above 0: a cooler `stop`, which is seldom the
-    /// likeliest token, would make sequences longer.
+    /// Draws a token with the probability of temperature 1 at every temperature above 0, and no filter removes it: a cooler `stop`,
+    /// which is seldom the likeliest token, would make sequences longer.
     #[must_use]
     pub fn with_steady(mut self, token: Option<Token>) -> Self {
         self.steady = token;
@@ -201,6 +201,7 @@ impl Sampler {
         }
         self.weigh(logits, logits[best]);
         self.filter();
+        self.steady(logits, logits[best]);
         self.draw(best)
     }
 
@@ -233,6 +234,7 @@ impl Sampler {
             }
         }
         self.filter();
+        self.steady(&masked, masked[best]);
         self.draw(best)
     }
 
@@ -240,15 +242,26 @@ impl Sampler {
     fn weigh(&mut self, logits: &[f32], highest: f32) {
         let inverse_temperature = self.sharpness / self.settings.temperature;
         weights(logits, highest, inverse_temperature, &mut self.weights);
+    }
+
+    /// Gives the steady token its probability beside the tokens that are left.
+    fn steady(&mut self, logits: &[f32], highest: f32) {
         let Some(steady) = self.steady.map(|token| token as usize) else {
             return;
         };
-        weights(logits, highest, 1.0, &mut self.as_trained);
-        let others = |weights: &[f32]| total(weights) - weights[steady];
-        let [now, as_trained] = [&self.weights, &self.as_trained].map(|weights| others(weights));
-        if as_trained > 0.0 {
-            self.weights[steady] = self.as_trained[steady] * now / as_trained;
+        if logits[steady] == f32::NEG_INFINITY {
+            return;
         }
+        weights(logits, highest, 1.0, &mut self.as_trained);
+        // The others alone are summed: beside a likely token, a difference would round them to 0.
+        let own = std::mem::take(&mut self.as_trained[steady]);
+        let kept = std::mem::take(&mut self.weights[steady]);
+        let [now, as_trained] = [&self.weights, &self.as_trained].map(|weights| total(weights));
+        self.weights[steady] = if as_trained > 0.0 {
+            own * now / as_trained
+        } else {
+            kept
+        };
     }
 
     fn filter(&mut self) {
@@ -348,14 +361,27 @@ fn block_sum(block: &[f32]) -> f32 {
 }
 
 /// The index of the highest logit, the lowest among equals; 0 if all are NaN.
+// The highest is one of them.
+#[allow(clippy::float_cmp)]
 fn likeliest(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] || logits[best].is_nan() {
-            best = index;
+    let highest = highest(InstructionSet::detect(), logits);
+    let place = logits.iter().position(|&logit| logit == highest);
+    place.unwrap_or(0)
+}
+
+multiversion! {
+    /// The highest logit that is not NaN.
+    pub(super) fn highest(logits: &[f32]) -> f32 {
+        let higher = |a: f32, b: f32| if b > a { b } else { a };
+        let mut parts = [f32::NEG_INFINITY; BLOCK];
+        let (blocks, rest) = logits.as_chunks::<BLOCK>();
+        for block in blocks {
+            for (part, &logit) in parts.iter_mut().zip(block) {
+                *part = higher(*part, logit);
+            }
         }
+        parts.iter().chain(rest).copied().fold(f32::NEG_INFINITY, higher)
     }
-    best
 }
 
 multiversion! {
@@ -422,25 +448,68 @@ mod tests {
 
     #[test]
     fn a_steady_token_has_the_probability_of_temperature_1() {
-        for (token, temperature) in [(1, 0.5), (4, 0.3), (6, 2.0)] {
+        let likely = [10.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        for (logits, token, temperature, min_p) in [
+            (LOGITS, 1, 0.5, None),
+            (LOGITS, 4, 0.3, None),
+            (LOGITS, 6, 2.0, None),
+            // A filter that would remove it.
+            (LOGITS, 3, 1.0, Some(0.2)),
+            // Beside it, the others' weights are all but 0.
+            (likely, 0, 0.2, None),
+        ] {
             let settings = Sampling {
-                temperature: temperature as f32,
+                temperature,
+                min_p,
                 ..Sampling::default()
             };
             let sampler = Sampler::new(settings, 7, 0).unwrap();
             let mut sampler = sampler.with_steady(Some(token as Token));
-            let mut observed = vec![0.0; LOGITS.len()];
-            for _ in 0..100_000 {
-                observed[sampler.choose(&LOGITS) as usize] += 1e-5;
-            }
-            let kept = softmax(1.0)[token];
-            let changed = softmax(temperature);
-            let share = (1.0 - kept) / (1.0 - changed[token]);
-            let mut expected: Vec<f64> = changed.iter().map(|p| share * p).collect();
-            expected[token] = kept;
-            let statistic = chi_square(&observed, &expected, 100_000);
-            assert!(statistic < 24.3, "χ² = {statistic} with token {token}");
+            let drawn = (0..100_000).filter(|_| sampler.choose(&logits) == token as Token);
+            let observed = drawn.count() as f64 / 1e5;
+            let total: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+            let expected = f64::from(logits[token]).exp() / total;
+            let deviation = (expected * (1.0 - expected) / 1e5).sqrt();
+            let off = (observed - expected).abs();
+            assert!(off < 4.0 * deviation + 1e-4, "{observed}, not {expected}");
         }
+    }
+
+    #[test]
+    fn the_others_beside_a_steady_token_keep_their_proportions() {
+        let settings = Sampling {
+            temperature: 0.5,
+            ..Sampling::default()
+        };
+        let mut sampler = Sampler::new(settings, 7, 0).unwrap().with_steady(Some(1));
+        let mut observed = vec![0.0; LOGITS.len()];
+        for _ in 0..100_000 {
+            observed[sampler.choose(&LOGITS) as usize] += 1e-5;
+        }
+        let (kept, cool) = (softmax(1.0)[1], softmax(0.5));
+        let share = (1.0 - kept) / (1.0 - cool[1]);
+        let mut expected: Vec<f64> = cool.iter().map(|p| share * p).collect();
+        expected[1] = kept;
+        assert!(chi_square(&observed, &expected, 100_000) < 24.3);
+    }
+
+    #[test]
+    fn a_steady_token_that_is_not_allowed_is_not_drawn() {
+        /// Allows all tokens but 1.
+        #[derive(Debug)]
+        struct Without;
+        impl Grammar for Without {
+            fn next(&self, state: GrammarState, token: Token) -> Option<GrammarState> {
+                (token != 1).then_some(state)
+            }
+            fn tokens_to_end(&self, _: GrammarState) -> usize {
+                0
+            }
+        }
+        let sampler = Sampler::new(Sampling::default(), 7, 0).unwrap();
+        let sampler = sampler.with_grammar(Some(Arc::new(Without)));
+        let mut sampler = sampler.with_steady(Some(1));
+        assert!((0..10_000).all(|_| sampler.choose(&LOGITS) != 1));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use penalty::Penalty;
 
 /// With fewer held-out pictures than this their Fréchet distance is mostly chance, and does not decide what is kept.
 const ENOUGH: usize = 64;
-/// The fewest pictures that are made for an evaluation, and the most; between them, as many as there are held out.
+/// The fewest pictures that are made for an evaluation, and the most; between them, as many as are held out.
 const JUDGED: [usize; 2] = [1000, 4000];
 /// Made pictures whose batch statistics a saved generator has in its weights.
 const STATISTICS: usize = 256;
@@ -278,11 +278,13 @@ impl<'a> AdversarialTask<'a> {
                 (0..batch.rows).map(|row| condition[row * width..(row + 1) * width].to_vec()),
             );
         }
-        let every = pictures.len().div_ceil(JUDGED[1]).max(1);
-        let some: Vec<_> = pictures.into_iter().step_by(every).collect();
+        let all = pictures.len();
+        let judged = all.min(JUDGED[1]);
+        let places: Vec<usize> = (0..judged).map(|index| index * all / judged).collect();
+        let some: Vec<_> = places.iter().map(|&at| pictures[at].clone()).collect();
         Ok(self.real.get_or_init(|| Real {
             features: FeatureSet::new(&some, [config.width, config.height]),
-            classes: classes.into_iter().step_by(every).collect(),
+            classes: places.iter().map(|&at| classes[at].clone()).collect(),
             some: first.expect("held-out pictures"),
         }))
     }

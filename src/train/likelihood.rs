@@ -143,7 +143,7 @@ pub(crate) fn drop_words(
 
 /// Adds noise to the tokens that a network with a prediction reads, each row with a strength of its own; the targets stay.
 /// A network that has seen only true pasts does not go on well from its own mistakes (as in LPCNet, Valin & Skoglund 2019,
-/// §2.4).
+/// §3.8).
 fn disturbed(net: &dyn SequenceModel, mut batch: Batch, seed: u64) -> Batch {
     let interface = net.interface();
     if let Some(prediction) = &interface.side_inputs.prediction {

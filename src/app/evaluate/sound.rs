@@ -40,7 +40,7 @@ pub struct SoundEvaluation {
     /// to the same samples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_bits_per_sample: Option<f64>,
-    /// Entropy of the samples' values.
+    /// Entropy of the tokens, which are those of raised samples where the model has pre-emphasis, as in the figures above.
     pub order_zero_bits: f64,
     /// Linear prediction from 16 samples, fitted to these recordings.
     pub linear_prediction_bits: f64,

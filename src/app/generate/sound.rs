@@ -41,7 +41,7 @@ impl<'a> Job<'a> {
             Some(path) => read_tokens(path, sound)?,
             None => Vec::new(),
         };
-        let mut filter = sound.emphasis.inverse();
+        let mut filter = sound.emphasis.inverse(sound.sample_rate);
         for &token in &prompt {
             filter.token(token);
         }
@@ -95,7 +95,7 @@ pub(super) fn generate(
     options: &GenerateOptions,
 ) -> Result<Generated> {
     let mut job = Job::new(model, sound, options)?;
-    let prompt = sound.emphasis.decode(&job.prompt);
+    let prompt = sound.emphasis.decode(&job.prompt, sound.sample_rate);
     let mut sounds = vec![prompt; job.items.len()];
     let mut filters = vec![job.filter.clone(); job.items.len()];
     job.run(&mut |item, token| {
@@ -124,7 +124,7 @@ pub(super) fn write(
     let mut job = Job::new(model, sound, options)?;
     let begun = Instant::now();
     let mut files: Vec<Option<GrowingFile>> = outputs.iter().map(|_| None).collect();
-    let prompt = sound.emphasis.decode(&job.prompt);
+    let prompt = sound.emphasis.decode(&job.prompt, sound.sample_rate);
     let filter = job.filter.clone();
     let names = std::mem::take(&mut job.names);
     let (seed, length) = (job.seed, job.length);

@@ -150,7 +150,7 @@ mod tests {
         let guard = guarded.then(|| Guard::new(f64::from(RATE), prompt));
         GuardedStream::new(
             generator,
-            Emphasis::NONE.inverse(),
+            Emphasis::NONE.inverse(RATE),
             guard,
             MuLaw.encode(&prompt.to_vec()).unwrap(),
             RATE,

@@ -249,7 +249,7 @@ impl Ready {
             }
             None => LiveGenerator::new(stepper, sampler, condition),
         };
-        let mut filter = sound.emphasis.inverse();
+        let mut filter = sound.emphasis.inverse(sound.sample_rate);
         for token in begun {
             generator.read(token)?;
             filter.token(token);

@@ -247,8 +247,10 @@ fn enough(sequences: &dyn SequenceDataset, members: &[usize], most: u64) -> Vec<
         .iter()
         .map(|&member| sequences.length(member) as u64)
         .sum();
-    let every = total.div_ceil(most).max(1) as usize;
-    members.iter().copied().step_by(every).collect()
+    let all = members.len();
+    let kept = (all as u64 * most / total.max(1)).clamp(1, all.max(1) as u64) as usize;
+    let places = (0..kept.min(all)).map(|index| index * all / kept);
+    places.map(|at| members[at]).collect()
 }
 
 /// The end of a resumed run: as planned, or later where a budget is given.

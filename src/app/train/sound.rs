@@ -366,7 +366,7 @@ impl TrainingData for SoundTrainingData<'_> {
             tokens.push(token);
             Ok(())
         })?;
-        let sound = self.emphasis.decode(&tokens);
+        let sound = self.emphasis.decode(&tokens, self.rate);
         let mut sink = WavSink::create(&base.with_extension("wav"), self.rate)?;
         sink.write(&sound)?;
         sink.finish()?;

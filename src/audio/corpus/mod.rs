@@ -561,7 +561,6 @@ mod tests {
             trim_silence: true,
             trailing_silence: 0.1,
             remove_offset: false,
-            emphasis: Emphasis::NONE,
             ..PLAIN
         };
         let imports: Vec<_> = [1, 2, 5]
@@ -609,7 +608,6 @@ mod tests {
             trim_silence: true,
             trailing_silence: 0.25,
             remove_offset: false,
-            emphasis: Emphasis::NONE,
             ..PLAIN
         };
         let corpus = import(folder.path(), &settings).unwrap();
@@ -639,7 +637,6 @@ mod tests {
             even_loudness: true,
             trailing_silence: 0.1,
             remove_offset: false,
-            emphasis: Emphasis::NONE,
             ..PLAIN
         };
         for settings in [PLAIN, settings] {

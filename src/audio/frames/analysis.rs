@@ -153,7 +153,7 @@ impl Analyser<'_> {
     pub(super) fn measure(&mut self, index: usize) -> Measure {
         let middle = index * self.analysis.hop + self.analysis.hop / 2;
         let (mean_square, envelope) = self.envelope(middle);
-        let audible = mean_square >= QUIETEST_VOICED;
+        let audible = self.power(self.heard, middle) >= QUIETEST_VOICED;
         let pitch = if audible { self.pitch(middle) } else { None };
         Measure {
             mean_square,
@@ -162,21 +162,26 @@ impl Analyser<'_> {
         }
     }
 
-    /// The mean square of a Hann window and the envelope.
-    fn envelope(&mut self, middle: usize) -> (f64, Vec<f32>) {
+    /// The mean square of a Hann window about a middle, which it leaves in `window`, without the mean.
+    fn power(&mut self, samples: &[f32], middle: usize) -> f64 {
         let Analysis {
-            hann,
-            hann_energy,
-            bands,
-            ..
+            hann, hann_energy, ..
         } = self.analysis;
-        copy_about(self.samples, middle, &mut self.window);
+        copy_about(samples, middle, &mut self.window);
         // The window sums to 1.
         let mean: f64 = self.window.iter().zip(hann).map(|(x, w)| x * w).sum();
         for (sample, weight) in self.window.iter_mut().zip(hann) {
             *sample = (*sample - mean) * weight;
         }
-        let energy: f64 = self.window.iter().map(|x| x * x).sum();
+        self.window.iter().map(|x| x * x).sum::<f64>() / hann_energy
+    }
+
+    /// The mean square of a Hann window and the envelope.
+    fn envelope(&mut self, middle: usize) -> (f64, Vec<f32>) {
+        let mean_square = self.power(self.samples, middle);
+        let Analysis {
+            hann_energy, bands, ..
+        } = self.analysis;
         self.spectrum.power(&self.analysis.spectrum, &self.window);
         let power: Vec<f64> = self.spectrum.output.iter().map(|bin| bin.re).collect();
         let logs: Vec<f64> = bands
@@ -185,7 +190,7 @@ impl Analyser<'_> {
             .collect();
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
         let envelope = logs.iter().map(|log| (log - mean) as f32).collect();
-        (energy / hann_energy, envelope)
+        (mean_square, envelope)
     }
 
     /// The frequency in Hz of the shortest lag whose normalised autocorrelation (McLeod and Wyvill 2005) is nearly the

@@ -113,7 +113,8 @@ impl FrameCodec {
         let mut measures = Thinned::new(MOST_FRAMES);
         for recording in recordings {
             let tokens = recording?;
-            let [samples, heard] = [Emphasis::NONE, emphasis].map(|filter| filter.decode(&tokens));
+            let [samples, heard] =
+                [Emphasis::NONE, emphasis].map(|filter| filter.decode(&tokens, sample_rate));
             let mut analyser = analysis.of(&samples, &heard, PITCH_RANGE);
             for index in 0..samples.len().div_ceil(hop(sample_rate)) {
                 measures.offer(|| analyser.measure(index));
@@ -168,7 +169,8 @@ impl FrameCodec {
     /// The frames of a recording, given its µ-law classes.
     pub fn analyse(&self, tokens: &[Token]) -> Vec<Frame> {
         let filters = [Emphasis::NONE, self.learned.emphasis];
-        let [samples, heard] = filters.map(|filter| filter.decode(tokens));
+        let [samples, heard] =
+            filters.map(|filter| filter.decode(tokens, self.learned.sample_rate));
         let pitches = self.learned.lowest_pitch..self.learned.highest_pitch;
         let mut analyser = self.tables.analysis.of(&samples, &heard, pitches);
         let mut frames: Vec<Frame> = (0..self.frames_of(samples.len()))
@@ -588,6 +590,13 @@ mod tests {
         let class = codec.pitch_class(110.0);
         let found = codec.analyse(&raised.encode(&voice));
         assert!(inner(&found).iter().all(|f| f.pitch.abs_diff(class) <= 1));
+        let quiet = tone(8_000, 0.5, |_| 110.0, &[0.005]);
+        let of_quiet = codec.analyse(&raised.encode(&quiet));
+        assert!(
+            inner(&of_quiet)
+                .iter()
+                .all(|f| f.pitch.abs_diff(class) <= 1)
+        );
         // As it is companded, hiss hides it.
         let unaware = FrameCodec::new(Learned {
             emphasis: Emphasis::NONE,

@@ -12,7 +12,7 @@ envelope    log-mel spectrum minus its mean, in two stages of 256 vectors each (
 excitation  how far the prediction from the three others errs, in half octaves
 ```
 
-The kin of this are vocoders with linear prediction: LPCNet (Valin and Skoglund 2018), FeatherWave (Tian et al. 2020).
+With pre-emphasis, all but the pitch are measured of the raised samples. The kin of this are vocoders with linear prediction: LPCNet (Valin and Skoglund 2018), FeatherWave (Tian et al. 2020).
 */
 
 mod all_pole;
@@ -28,7 +28,7 @@ mod tokens;
 pub use codec::FrameCodec;
 pub use dataset::FrameDataset;
 pub use format::FrameFormat;
-pub use offset::without_offset;
+pub use offset::{offset_pole, without_offset};
 pub use tokens::{Frame, FrameGrammar, SLOTS};
 
 /// Frames a second, at any sample rate.

@@ -3,12 +3,17 @@
 /// Frequencies below this are removed, in Hz (3 dB).
 const CUTOFF: f64 = 30.0;
 
+/// The pole of a filter that removes what lies below 30 Hz.
+pub fn offset_pole(rate: u32) -> f64 {
+    (-std::f64::consts::TAU * CUTOFF / f64::from(rate)).exp()
+}
+
 /// Removes what lies below 30 Hz with one pole. µ-law is coarse away from zero, so that an offset becomes noise.
 ///
 /// The filter starts as if the mean of the first period of 30 Hz had lasted for ever: a recording with an offset does not
 /// begin with a step.
 pub fn without_offset(samples: &mut [f32], rate: u32) {
-    let pole = (-std::f64::consts::TAU * CUTOFF / f64::from(rate)).exp();
+    let pole = offset_pole(rate);
     let first = (f64::from(rate) / CUTOFF) as usize;
     let beginning = &samples[..samples.len().min(first)];
     let sum: f64 = beginning.iter().map(|&sample| f64::from(sample)).sum();
