@@ -16,7 +16,7 @@ const FRAMES: f64 = 100.0;
 const CORRELATION: f64 = 0.04;
 /// The least peak of the normalised autocorrelation of a voiced frame.
 const VOICED: f64 = 0.55;
-/// The least mean square of a voiced frame, −60 dB.
+/// The least mean square of a voiced frame, −60 dB, after pre-emphasis: what is quieter may hum and is not a voice.
 const QUIETEST_VOICED: f64 = 1e-6;
 /// The first peak that reaches this share of the highest is the period; later ones are its multiples.
 const ALIKE: f64 = 0.9;
@@ -153,7 +153,7 @@ impl Analyser<'_> {
     pub(super) fn measure(&mut self, index: usize) -> Measure {
         let middle = index * self.analysis.hop + self.analysis.hop / 2;
         let (mean_square, envelope) = self.envelope(middle);
-        let audible = self.power(self.heard, middle) >= QUIETEST_VOICED;
+        let audible = mean_square >= QUIETEST_VOICED;
         let pitch = if audible { self.pitch(middle) } else { None };
         Measure {
             mean_square,
@@ -162,26 +162,21 @@ impl Analyser<'_> {
         }
     }
 
-    /// The mean square of a Hann window about a middle, which it leaves in `window`, without the mean.
-    fn power(&mut self, samples: &[f32], middle: usize) -> f64 {
+    /// The mean square of a Hann window and the envelope.
+    fn envelope(&mut self, middle: usize) -> (f64, Vec<f32>) {
         let Analysis {
-            hann, hann_energy, ..
+            hann,
+            hann_energy,
+            bands,
+            ..
         } = self.analysis;
-        copy_about(samples, middle, &mut self.window);
+        copy_about(self.samples, middle, &mut self.window);
         // The window sums to 1.
         let mean: f64 = self.window.iter().zip(hann).map(|(x, w)| x * w).sum();
         for (sample, weight) in self.window.iter_mut().zip(hann) {
             *sample = (*sample - mean) * weight;
         }
-        self.window.iter().map(|x| x * x).sum::<f64>() / hann_energy
-    }
-
-    /// The mean square of a Hann window and the envelope.
-    fn envelope(&mut self, middle: usize) -> (f64, Vec<f32>) {
-        let mean_square = self.power(self.samples, middle);
-        let Analysis {
-            hann_energy, bands, ..
-        } = self.analysis;
+        let energy: f64 = self.window.iter().map(|x| x * x).sum();
         self.spectrum.power(&self.analysis.spectrum, &self.window);
         let power: Vec<f64> = self.spectrum.output.iter().map(|bin| bin.re).collect();
         let logs: Vec<f64> = bands
@@ -190,7 +185,7 @@ impl Analyser<'_> {
             .collect();
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
         let envelope = logs.iter().map(|log| (log - mean) as f32).collect();
-        (mean_square, envelope)
+        (energy / hann_energy, envelope)
     }
 
     /// The frequency in Hz of the shortest lag whose normalised autocorrelation (McLeod and Wyvill 2005) is nearly the
