@@ -26,7 +26,7 @@ const FEW: usize = 10;
 /// The greatest length of the prompt that a model keeps.
 const PROMPT_SECONDS: f32 = 1.0;
 /// Samples after which a filter has forgotten how it began.
-const LEAD: u64 = 64;
+const LEAD: u64 = 1024;
 /// The prompt is chosen among about this number of recordings.
 const PROMPT_CANDIDATES: usize = 100;
 
