@@ -256,7 +256,10 @@ fn a_run_that_was_killed_goes_on_as_if_it_had_not_been() {
         let first = [&common[..], &["--config", &config], &options].concat();
         let sheet = world.path(&killed).join("samples/step-0000020.png");
         kill_once_there_is(&sheet, &first);
-        succeed(&[&common[..], &["--resume"]].concat());
+        let other = [&common[..], &["--resume", "--objective", "mm"]].concat();
+        refuse(&other, 2, &["--objective", "it was begun with", objective]);
+        // The same command goes on.
+        succeed(&[&first[..], &["--resume"]].concat());
         let weights =
             |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
         assert!(weights(&whole) == weights(&killed), "{objective}");

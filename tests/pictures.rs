@@ -198,9 +198,12 @@ fn augmented_models_keep_their_classes_and_resume_exactly() {
         2,
         &["--augment"],
     );
-    succeed(&resume);
+    succeed(&[&train[..], &flags, &["--resume"]].concat());
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("parts"));
+    let card = fs::read_to_string(world.path("parts/README.md")).unwrap();
+    let options = "with `--augment on --config FILE --label-folders`";
+    assert!(card.contains(options), "{card}");
 
     let (model, out) = (world.text("whole"), world.text("out.png"));
     assert!(succeed(&["info", &model]).contains("augmented"));

@@ -396,6 +396,7 @@ mod tests {
                 validation: vec![],
                 hash: "0".into(),
             },
+            options: BTreeMap::new(),
             step: 0,
             validation: None,
             int8: None,

@@ -1,5 +1,6 @@
 /*! `model.json`: what a model is. Formats older than [`FORMAT`] are migrated when they are read. */
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::prelude::*;
@@ -41,6 +42,9 @@ pub struct ModelManifest {
     pub recipe: Recipe,
     /// The data it is trained on.
     pub split: Split,
+    /// The options that its training was begun with, each with its value as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
     /// The training step of its weights.
     pub step: u64,
     /// The evaluation of these weights on held-out data.

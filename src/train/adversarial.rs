@@ -31,7 +31,9 @@ use penalty::Penalty;
 /// With fewer held-out pictures than this their Fréchet distance is mostly chance, and does not decide what is kept.
 const ENOUGH: usize = 64;
 /// The fewest pictures that are made for an evaluation, and the most; between them, as many as are held out.
-const JUDGED: [usize; 2] = [1000, 4000];
+pub(super) const JUDGED: [usize; 2] = [1000, 4000];
+/// Held-out pictures whose scores are compared with those of training pictures.
+const SCORED: usize = 512;
 /// Made pictures whose batch statistics a saved generator has in its weights.
 const STATISTICS: usize = 256;
 /// The equilibrium of BEGAN: the error of made pictures over that of real ones (Berthelot et al. 2017, §3.3).
@@ -70,8 +72,8 @@ struct Real {
     features: FeatureSet,
     /// The classes of each.
     classes: Vec<Vec<f32>>,
-    /// Some of them, on a plain device.
-    some: PictureBatch,
+    /// Some of each batch, so that all classes are among them, on a plain device.
+    some: Vec<PictureBatch>,
 }
 
 /// Coverage below this share of the largest so far is a collapse.
@@ -267,25 +269,23 @@ impl<'a> AdversarialTask<'a> {
         }
         let config = self.gan.config();
         let numbers = PictureNumbers::new(&config.colors, device_of(&self.gan));
-        let (mut pictures, mut classes, mut first) = (Vec::new(), Vec::new(), None);
+        let all = held_out.tokens() as usize / (config.width * config.height);
+        let (mut pictures, mut classes, mut some) = (Vec::new(), Vec::new(), Vec::new());
         for batch in held_out.pass() {
             let batch = batch?;
             pictures.extend(picture_batch::pictures(&batch, &config.colors));
-            first = first.or_else(|| Some(numbers.of(&batch, 0..batch.rows)));
+            let share = (batch.rows * SCORED).div_ceil(all);
+            some.push(numbers.of(&batch, 0..share.min(batch.rows)));
             let condition = batch.condition.unwrap_or_default();
             let width = condition.len() / batch.rows.max(1);
             classes.extend(
                 (0..batch.rows).map(|row| condition[row * width..(row + 1) * width].to_vec()),
             );
         }
-        let all = pictures.len();
-        let judged = all.min(JUDGED[1]);
-        let places: Vec<usize> = (0..judged).map(|index| index * all / judged).collect();
-        let some: Vec<_> = places.iter().map(|&at| pictures[at].clone()).collect();
         Ok(self.real.get_or_init(|| Real {
-            features: FeatureSet::new(&some, [config.width, config.height]),
-            classes: places.iter().map(|&at| classes[at].clone()).collect(),
-            some: first.expect("held-out pictures"),
+            features: FeatureSet::new(&pictures, [config.width, config.height]),
+            classes,
+            some,
         }))
     }
 
@@ -294,18 +294,20 @@ impl<'a> AdversarialTask<'a> {
     fn by_heart(&self, real: &Real, gan: &Gan) -> f64 {
         let Some(last) = &self.last else { return 0.0 };
         let device = device_of(&self.gan);
-        let mean = |pixels: &Tensor<2>, classes: Option<&Tensor<2>>| {
+        let sum = |pixels: &Tensor<2>, classes: Option<&Tensor<2>>| {
             let classes = classes.map(|classes| classes.clone().to_device(&device));
             let pixels = pixels.clone().to_device(&device);
             let judged = gan.discriminator.judge(&pixels, classes.as_ref(), 1);
-            f64::from(judged.scores.mean().into_scalar::<f32>())
+            f64::from(judged.scores.sum().into_scalar::<f32>())
         };
         let plain = last.plain();
         let conditions = self.conditions_on(&plain, *b"by heart", 0, &device);
         let made = gan.generator.pictures(conditions);
-        let trained = mean(&plain.pixels, plain.classes.as_ref());
-        let held_out = mean(&real.some.pixels, real.some.classes.as_ref());
-        let made = mean(&made, plain.classes.as_ref());
+        let trained = sum(&plain.pixels, plain.classes.as_ref()) / plain.rows as f64;
+        let made = sum(&made, plain.classes.as_ref()) / plain.rows as f64;
+        let rows: usize = real.some.iter().map(|batch| batch.rows).sum();
+        let of_batch = |batch: &PictureBatch| sum(&batch.pixels, batch.classes.as_ref());
+        let held_out = real.some.iter().map(of_batch).sum::<f64>() / rows as f64;
         if trained <= made {
             return 0.0;
         }
@@ -436,5 +438,78 @@ impl Task for AdversarialTask<'_> {
 
     fn snapshot(&self) -> Model {
         Model::Gan(self.averaged())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+    use crate::models::{GanConfig, Interface};
+    use crate::sequence::{Alphabet, SequenceDataset, SideInputs, Token};
+    use crate::train::WindowConfig;
+
+    /// Dark pictures and bright ones of 16×16 pixels.
+    struct DarkAndBright([usize; 2]);
+
+    impl SequenceDataset for DarkAndBright {
+        fn count(&self) -> usize {
+            self.0[0] + self.0[1]
+        }
+        fn length(&self, _: usize) -> usize {
+            256
+        }
+        fn read(&self, index: usize, _: Range<usize>, out: &mut [Token]) -> Result<()> {
+            out.fill(Token::from(index >= self.0[0]));
+            Ok(())
+        }
+    }
+
+    /// Held-out pictures of a folder are in the order of their classes.
+    #[test]
+    fn held_out_pictures_of_all_kinds_are_scored() {
+        let pictures = DarkAndBright([700, 300]);
+        let alphabet = Alphabet {
+            size: 2,
+            start: 2,
+            stop: None,
+        };
+        let members: Vec<usize> = (0..1000).collect();
+        let conditions = vec![Vec::new(); 1000];
+        let cut = WindowConfig {
+            window: 256,
+            context: 0,
+            budget: 16 * 256,
+        };
+        let held_out = DataLoader::new(&pictures, &members, &conditions, alphabet, cut, 1);
+        let config = GanConfig {
+            width: 16,
+            height: 16,
+            colors: vec![[0; 3], [255; 3]],
+            noise: 2,
+            channels: vec![2],
+            hidden: 4,
+        };
+        let interface = Interface {
+            alphabet,
+            side_inputs: SideInputs::default(),
+            condition: 0,
+        };
+        let settings = Objective::Ns.settings();
+        let gan = Gan::new(config, &settings, &interface, 3, &Device::flex()).unwrap();
+        let optimizer = OptimizerSettings::default();
+        let task = AdversarialTask::new(gan, settings, optimizer, 1, Some(&held_out));
+        let some = &task.real(&held_out).unwrap().some;
+        let rows: usize = some.iter().map(|batch| batch.rows).sum();
+        let bright: f32 = some
+            .iter()
+            .map(|batch| (batch.pixels.clone() + 1.0).sum().into_scalar::<f32>() / 512.0)
+            .sum();
+        assert!((SCORED..SCORED + some.len()).contains(&rows), "{rows}");
+        assert!(
+            (bright / rows as f32 - 0.3).abs() < 0.02,
+            "{bright} of {rows}"
+        );
     }
 }

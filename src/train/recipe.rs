@@ -12,6 +12,7 @@ use crate::models::{
     EnergySettings, GanConfig, ImageDecoder, ImageVaeConfig, Model, ModelSpec, Objective,
     RecurrentCell, RecurrentConfig, SentenceVaeConfig, SequenceConfig, Size, WaveNetConfig,
 };
+use crate::train::adversarial::JUDGED;
 use crate::train::{
     AdversarialTask, BoxedTask, ClassificationTask, ColorizationTask, DataLoader, ElboTask,
     EnergyTask, LikelihoodTask, OptimizerSettings, TrainerSettings, WindowConfig,
@@ -501,10 +502,10 @@ impl Recipe {
     }
 
     /// The most held-out tokens that a report validates on. A GAN compares features of many pictures, none of which its networks
-    /// read.
+    /// read; a token is a pixel.
     pub fn validated(&self) -> u64 {
         match &self.model {
-            ModelSpec::Gan { .. } => 4_000_000,
+            ModelSpec::Gan { network, .. } => (network.width * network.height * JUDGED[1]) as u64,
             _ => 400_000,
         }
     }

@@ -38,7 +38,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
         .collect();
     format!(
         "# A model of {kind}\n\n\
-         Made by {program} from `{source}`.\n\n\
+         Made by {program} from `{source}`{options}.\n\n\
          | | |\n|---|---|\n\
          {facts}\
          | steps | {steps} in {time} |\n\
@@ -49,6 +49,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
          Model:\n\n```toml\n{model}```\n\n\
          {usage}\n",
         usage = usage(manifest),
+        options = options(manifest),
         kind = medium.name(),
         token = medium.token_name(),
         program = manifest.program,
@@ -59,6 +60,22 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
         rule = manifest.split.rule,
         best = manifest.step,
     )
+}
+
+/// The options that its training was begun with, as they are given in a shell; nothing where there were none.
+fn options(manifest: &ModelManifest) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._-+:/,=".contains(c);
+    let shown = |(name, value): (&String, &String)| match value.as_str() {
+        "" => format!(" {name}"),
+        _ if name == "--config" => format!(" {name} FILE"),
+        value if value.chars().all(plain) => format!(" {name} {value}"),
+        value => format!(" {name} '{}'", value.replace('\'', r"'\''")),
+    };
+    let all: String = manifest.options.iter().map(shown).collect();
+    match all.trim_start() {
+        "" => String::new(),
+        all => format!(" with `{all}`"),
+    }
 }
 
 /// What to do with the model, as a sentence of Markdown.

@@ -1,8 +1,11 @@
 /*! How to train, whatever the medium. */
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use serde_json::{Value, json};
 
 use crate::app::OpenModel;
 use crate::app::open_model::wrong_medium;
@@ -155,8 +158,26 @@ impl TrainOptions {
         }
     }
 
-    /// The model to resume, which has to be of `medium`; `None` for a new one. The saved recipe is used, so that
-    /// options which would change it are refused.
+    /// What was given of these options and of those of the data: what a resumed run may repeat and not change.
+    pub(super) fn given(&self, of_data: Given) -> Result<Given> {
+        let config = match self.config_parts()? {
+            Some((frames, rest)) => json!([rest, frames]),
+            None => Value::Null,
+        };
+        let mut given = given(&[
+            ("--network", json!(self.network)),
+            ("--preset", json!(self.preset)),
+            ("--config", config),
+            ("--batch", json!(self.batch)),
+            ("--learning-rate", json!(self.learning_rate)),
+            ("--seed", json!(self.seed)),
+            ("--half", json!(self.half)),
+        ]);
+        given.extend(of_data);
+        Ok(given)
+    }
+
+    /// The model to resume, which has to be of `medium`; `None` for a new one.
     pub(super) fn resumed(&self, medium: &str) -> Result<Option<OpenModel>> {
         if !self.resume {
             ModelFolder::check_free(&self.out, self.force)?;
@@ -167,15 +188,6 @@ impl TrainOptions {
                 .with_hint("omit --resume to begin one"));
         }
         let model = OpenModel::open(&self.out)?;
-        refuse_changes(&[
-            ("--network", self.network.is_some()),
-            ("--preset", self.preset.is_some()),
-            ("--config", self.config.is_some()),
-            ("--batch", self.batch.is_some()),
-            ("--learning-rate", self.learning_rate.is_some()),
-            ("--seed", self.seed.is_some()),
-            ("--half", self.half),
-        ])?;
         if model.manifest.medium.name() != medium {
             return Err(wrong_medium(&self.out, &model.manifest.medium, medium));
         }
@@ -183,13 +195,38 @@ impl TrainOptions {
     }
 }
 
-/// Refuses options that would change a model in training; each with whether it was given.
-pub(super) fn refuse_changes(options: &[(&str, bool)]) -> Result<()> {
-    match options.iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(Error::usage(format!(
-            "{option} cannot change a model that is already in training"
-        ))
-        .with_hint("omit it to resume, or train a new model with another --out")),
-        None => Ok(()),
-    }
+/// Options by name, each with its value as text; empty for one that has none.
+pub(super) type Given = BTreeMap<String, String>;
+
+/// Those of these options that were given.
+pub(super) fn given(options: &[(&str, Value)]) -> Given {
+    let text = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::Bool(true) => Some(String::new()),
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    options
+        .iter()
+        .filter_map(|(name, value)| Some(((*name).to_owned(), text(value)?)))
+        .collect()
+}
+
+/// Refuses options that were not given in the same way when the model was begun: a resumed run goes on as it began.
+pub(super) fn refuse_changes(model: &OpenModel, given: &Given) -> Result<()> {
+    let begun = &model.manifest.options;
+    let Some((name, _)) = given
+        .iter()
+        .find(|(name, value)| begun.get(*name) != Some(value))
+    else {
+        return Ok(());
+    };
+    let with = match begun.get(name) {
+        Some(value) if name != "--config" => format!("; it was begun with {name} {value}"),
+        _ => String::new(),
+    };
+    Err(Error::usage(format!(
+        "{name} cannot change a model that is already in training{with}"
+    ))
+    .with_hint("omit it to resume, or train a new model with another --out"))
 }

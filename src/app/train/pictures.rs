@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::options::{TrainOptions, refuse_changes};
+use serde_json::json;
+
+use super::options::{Given, TrainOptions, given, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::codes::MIXTURE;
 use crate::app::drawing::{PixelSampling, decode, draw, imagine};
@@ -127,14 +129,14 @@ pub struct ImageVaeTraining {
 }
 
 /// A GAN and its objective; the objective's usual settings where something is missing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct GanTraining {
-    /// What both networks are trained for.
-    pub objective: Objective,
+    /// What both networks are trained for; `R3gan` where it is missing.
+    pub objective: Option<Objective>,
     /// Discriminator updates for each update of the generator.
     pub discriminator_steps: Option<usize>,
-    /// The distribution of noise.
-    pub noise: NoiseKind,
+    /// The distribution of noise; normal where it is missing.
+    pub noise: Option<NoiseKind>,
     /// Numbers of a noise vector.
     pub noise_size: Option<usize>,
 }
@@ -182,6 +184,7 @@ pub fn train_pictures(
     observer: &mut dyn Observer,
 ) -> Result<OpenModel> {
     data.check(options)?;
+    let given = options.given(data.given())?;
     let resumed = options.resumed("pictures")?;
     let settings = data.settings(resumed.as_ref())?;
     let held_out = match &resumed {
@@ -189,13 +192,13 @@ pub fn train_pictures(
         None => SplitRule::new(data.validation.as_deref())?,
     };
     if let Some(model) = &resumed {
-        data.refuse_changes(model.pictures()?)?;
         let trained = PictureFamily::of(&model.manifest.recipe.model);
         if trained != data.family.name() {
             let what = format!("it was trained by: ensuite train {trained}");
             return Err(Error::model(model.folder.path(), what)
                 .with_hint("resume it with the same command"));
         }
+        refuse_changes(model, &given)?;
     }
     let classes = resumed
         .as_ref()
@@ -216,8 +219,9 @@ pub fn train_pictures(
     let model = match resumed {
         Some(model) => (Some(model.folder), model.manifest),
         None => {
-            let manifest =
+            let mut manifest =
                 data.manifest(options, &pictures, &order[..training], &settings, split)?;
+            manifest.options = given;
             (None, manifest)
         }
     };
@@ -267,14 +271,15 @@ fn check_batch(path: &Path, pictures: usize, recipe: &Recipe) -> Result<()> {
 impl GanTraining {
     /// The recipe of this name; its colours are still to come.
     fn recipe(&self, name: &str, sides: [usize; 2]) -> Result<Recipe> {
-        let mut recipe = Recipe::gan(name, self.objective, sides, Vec::new())?;
+        let objective = self.objective.unwrap_or(Objective::R3gan);
+        let mut recipe = Recipe::gan(name, objective, sides, Vec::new())?;
         if let ModelSpec::Gan {
             network,
             adversarial,
         } = &mut recipe.model
         {
             network.noise = self.noise_size.unwrap_or(network.noise);
-            adversarial.noise = self.noise;
+            adversarial.noise = self.noise.unwrap_or_default();
             let steps = &mut adversarial.discriminator_steps;
             let rows = recipe.batches.rows / *steps;
             *steps = self.discriminator_steps.unwrap_or(*steps);
@@ -473,31 +478,43 @@ impl PictureTraining {
         })
     }
 
-    fn refuse_changes(&self, format: &PictureFormat) -> Result<()> {
-        let by_file = format.labelled == Labelled::ByFile;
-        let vae = match self.family {
-            PictureFamily::Vae(vae) => vae,
-            _ => ImageVaeTraining::default(),
-        };
-        refuse_changes(&[
-            ("--size", self.size.is_some()),
-            ("--fit", self.fit.is_some()),
-            ("--background", self.background.is_some()),
-            ("--colors", self.colors.is_some()),
-            ("--grey", self.grey),
-            ("--binarize", self.binarize.is_some()),
-            ("--no-above", self.no_above),
-            ("--augment", self.augment.is_some()),
-            ("--label-folders", self.label_folders),
-            ("--label-pattern", self.label_pattern.is_some()),
-            ("--label-names", self.label_names.is_some()),
-            ("--labels", self.labels.is_some() && !by_file),
-            ("--validation", self.validation.is_some()),
-            ("--decoder", vae.decoder.is_some()),
-            ("--latent", vae.latent.is_some()),
-            ("--beta", vae.beta.is_some()),
-            ("--autoencoder", vae.autoencoder),
-        ])
+    fn given(&self) -> Given {
+        // A file of labels is data, and may lie elsewhere when a run is resumed.
+        let beside = self.labelled() == Labelled::Beside;
+        let mut options = vec![
+            ("--size", json!(self.size)),
+            ("--fit", json!(self.fit)),
+            ("--background", json!(self.background.map(hex))),
+            ("--colors", json!(self.colors)),
+            ("--grey", json!(self.grey)),
+            ("--binarize", json!(self.binarize)),
+            ("--no-above", json!(self.no_above)),
+            ("--augment", json!(self.augment.map(on_or_off))),
+            ("--label-folders", json!(self.label_folders)),
+            ("--label-pattern", json!(self.label_pattern)),
+            ("--label-names", json!(self.label_names)),
+            ("--labels", json!(beside.then_some("beside"))),
+            ("--validation", json!(self.validation)),
+        ];
+        match self.family {
+            PictureFamily::Vae(vae) => options.extend([
+                ("--decoder", json!(vae.decoder)),
+                ("--latent", json!(vae.latent)),
+                ("--beta", json!(vae.beta)),
+                ("--autoencoder", json!(vae.autoencoder)),
+            ]),
+            PictureFamily::Gan(gan) => options.extend([
+                ("--objective", json!(gan.objective)),
+                ("--discriminator-steps", json!(gan.discriminator_steps)),
+                ("--noise", json!(gan.noise)),
+                ("--noise-size", json!(gan.noise_size)),
+            ]),
+            PictureFamily::Colorizer(colorizer) => {
+                options.push(("--error-alone", json!(colorizer.error_alone)));
+            }
+            PictureFamily::Pixels | PictureFamily::Classifier | PictureFamily::Energy => {}
+        }
+        given(&options)
     }
 
     fn manifest(
@@ -595,6 +612,16 @@ impl PictureTraining {
             split,
         ))
     }
+}
+
+/// How a colour is given.
+fn hex([red, green, blue]: Color) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+/// How `--augment` is given.
+fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 /// Pixels in a row and in a column.

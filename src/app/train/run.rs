@@ -1,5 +1,6 @@
 /*! A training run, the same for every medium: create or resume, train, report, calibrate, keep. */
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -74,6 +75,7 @@ pub(super) fn new_manifest(
         classes,
         recipe,
         split,
+        options: BTreeMap::new(),
         step: 0,
         validation: None,
         int8: None,

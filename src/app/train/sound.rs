@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::frames::{FrameTrainingData, shared, train_frames};
-use super::options::{TrainOptions, refuse_changes};
+use serde_json::json;
+
+use super::options::{Given, TrainOptions, given, refuse_changes};
 use super::run::{TrainingData, check_same_data, create_folder, new_manifest, train_model};
 use crate::app::import::import_recordings;
 use crate::app::sampling::{SamplingOptions, labels_of_item};
@@ -64,15 +66,15 @@ impl SoundTraining {
         }
     }
 
-    fn refuse_changes(&self) -> Result<()> {
-        refuse_changes(&[
-            ("--sample-rate", self.sample_rate.is_some()),
-            ("--keep-loudness", self.keep_loudness),
-            ("--trim-silence", self.trim_silence),
-            ("--label-folders", self.label_folders),
-            ("--label-pattern", self.label_pattern.is_some()),
-            ("--validation", self.validation.is_some()),
-            ("--tiers", self.tiers.is_some()),
+    fn given(&self) -> Given {
+        given(&[
+            ("--sample-rate", json!(self.sample_rate)),
+            ("--keep-loudness", json!(self.keep_loudness)),
+            ("--trim-silence", json!(self.trim_silence)),
+            ("--label-folders", json!(self.label_folders)),
+            ("--label-pattern", json!(self.label_pattern)),
+            ("--validation", json!(self.validation)),
+            ("--tiers", json!(self.tiers)),
         ])
     }
 }
@@ -94,7 +96,8 @@ pub fn train_sound(
     observer: &mut dyn Observer,
 ) -> Result<OpenModel> {
     options.check(Recipe::sound, "small", "wavenet")?;
-    let plan = Plan::new(data, options)?;
+    let given = options.given(data.given())?;
+    let plan = Plan::new(data, options, &given)?;
     // The imported tokens are kept in a file beside the model.
     let scratch = parent_of(&options.out)?;
     let recordings = import_recordings(
@@ -125,7 +128,9 @@ pub fn train_sound(
         Some(model) => (Some(model.folder), model.manifest),
         None => {
             let frames = codec.as_ref().map(FrameCodec::format);
-            (None, plan.manifest(&recordings, split, frames))
+            let mut manifest = plan.manifest(&recordings, split, frames);
+            manifest.options = given;
+            (None, manifest)
         }
     };
     let classes = sequences.conditions(&manifest.classes)?;
@@ -212,10 +217,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(data: &SoundTraining, options: &TrainOptions) -> Result<Self> {
+    fn new(data: &SoundTraining, options: &TrainOptions, given: &Given) -> Result<Self> {
         let resumed = options.resumed("sound")?;
         if let Some(model) = &resumed {
-            data.refuse_changes()?;
+            refuse_changes(model, given)?;
             let manifest = &model.manifest;
             return Ok(Self {
                 rule: manifest.labels.clone(),

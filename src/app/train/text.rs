@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::options::{TrainOptions, refuse_changes};
+use serde_json::json;
+
+use super::options::{Given, TrainOptions, given, refuse_changes};
 use super::run::{TrainingData, check_same_data, new_manifest, train_model};
 use crate::app::import::read_sentences;
 use crate::app::sentence_space::prior_code;
@@ -69,6 +71,17 @@ pub struct TextTraining {
     pub validation: Option<HeldOut>,
 }
 
+impl TextTraining {
+    fn given(&self) -> Given {
+        given(&[
+            ("--tokenizer", json!(self.tokenizer)),
+            ("--vocabulary", json!(self.vocabulary)),
+            ("--field", json!(self.field)),
+            ("--validation", json!(self.validation)),
+        ])
+    }
+}
+
 /// Below this number of sentences, a model will mostly repeat them.
 const FEW: usize = 1000;
 /// Lines generated at a report.
@@ -88,6 +101,7 @@ pub fn train_text(
 ) -> Result<OpenModel> {
     let recipe_of = |preset: &str, network: &str| task.recipe(preset, network);
     options.check(recipe_of, task.default_preset(), "lstm")?;
+    let given = options.given(data.given())?;
     let resumed = options.resumed("text")?;
     if let Some(model) = &resumed {
         let found = if model.has_latent_codes() {
@@ -100,6 +114,7 @@ pub fn train_text(
             return Err(Error::model(model.folder.path(), format!("it is {what}"))
                 .with_hint(format!("resume it with: {command}")));
         }
+        refuse_changes(model, &given)?;
     }
     let plan = Plan::new(data, resumed.as_ref())?;
     let recipe = match &resumed {
@@ -126,7 +141,11 @@ pub fn train_text(
     check_same_data(resumed.as_ref(), &split, &data.text)?;
     let (folder, manifest) = match resumed {
         Some(model) => (Some(model.folder), model.manifest),
-        None => (None, plan.manifest(&codec, recipe, split)),
+        None => {
+            let mut manifest = plan.manifest(&codec, recipe, split);
+            manifest.options = given;
+            (None, manifest)
+        }
     };
     let mut sequences = TrainValSplit::new(&codec, &training, &held_out)?;
     if task == TextTask::SentenceVae {
@@ -188,20 +207,12 @@ impl Plan {
         let kind = data.tokenizer.unwrap_or(TokenizerKind::Bpe);
         let mut tokenizer = TokenizerSettings::usual(kind);
         tokenizer.vocabulary = data.vocabulary.unwrap_or(tokenizer.vocabulary);
-        if let Some(model) = resumed {
-            refuse_changes(&[
-                ("--tokenizer", data.tokenizer.is_some()),
-                ("--vocabulary", data.vocabulary.is_some()),
-                ("--field", data.field.is_some()),
-                ("--validation", data.validation.is_some()),
-            ])?;
-            if let Medium::Text(text) = &model.manifest.medium {
-                return Ok(Self {
-                    field: text.field.clone(),
-                    held_out: text.held_out.clone(),
-                    tokenizer,
-                });
-            }
+        if let Some(Medium::Text(text)) = resumed.map(|model| &model.manifest.medium) {
+            return Ok(Self {
+                field: text.field.clone(),
+                held_out: text.held_out.clone(),
+                tokenizer,
+            });
         }
         Ok(Self {
             field: data.field.clone().unwrap_or_else(|| "text".into()),

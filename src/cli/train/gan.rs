@@ -104,15 +104,15 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
             PictureFamily::Energy
         }
         (None, objective) => PictureFamily::Gan(GanTraining {
-            objective: match objective {
-                Some(ObjectiveArg::Two(objective)) => objective,
-                _ => Objective::R3gan,
-            },
+            objective: objective.and_then(|objective| match objective {
+                ObjectiveArg::Two(objective) => Some(objective),
+                ObjectiveArg::Energy => None,
+            }),
             discriminator_steps: args.discriminator_steps,
-            noise: match args.noise {
-                Some(NoiseArg::Uniform) => NoiseKind::Uniform,
-                Some(NoiseArg::Gaussian) | None => NoiseKind::Gaussian,
-            },
+            noise: args.noise.map(|noise| match noise {
+                NoiseArg::Uniform => NoiseKind::Uniform,
+                NoiseArg::Gaussian => NoiseKind::Gaussian,
+            }),
             noise_size: args.noise_size,
         }),
     };

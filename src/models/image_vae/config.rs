@@ -32,7 +32,8 @@ pub struct ImageVaeConfig {
 }
 
 /// What decodes a latent code, as named on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ImageDecoder {
     /// Transposed convolutions: all pixels at once.
     #[default]
