@@ -225,7 +225,6 @@ fn gan(objective: Objective, repeats: usize) -> Vec<f64> {
     let greys = (0..=255).map(|grey| [grey; 3]).collect();
     let mut recipe = Recipe::gan("medium", objective, [28, 28], greys).expect("medium");
     if let ModelSpec::Gan { adversarial, .. } = &mut recipe.model {
-        recipe.batches.rows /= adversarial.discriminator_steps;
         adversarial.discriminator_steps = 1;
     }
     whole_task(&recipe, 256, repeats)

@@ -153,11 +153,14 @@ fn batch_normalisation_that_cannot_work_is_refused() {
 #[test]
 fn a_batch_is_that_of_each_update() {
     let world = world();
-    let more = ["--steps", "1", "--batch", "8", "--discriminator-steps", "3"];
-    train(&world, "three", &more);
-    let manifest = fs::read_to_string(world.path("three/model.json")).unwrap();
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    assert_eq!(manifest["recipe"]["batches"]["rows"], 24);
+    let more = ["--steps", "1", "--batch", "4", "--discriminator-steps"];
+    // Four pictures of 8×8 pixels for each update.
+    for (steps, pixels) in [("1", "256"), ("3", "768")] {
+        train(&world, steps, &[&more[..], &[steps]].concat());
+        let card = fs::read_to_string(world.path(steps).join("README.md")).unwrap();
+        let read = format!("| pixels read | {pixels} |");
+        assert!(card.contains(&read), "{card}");
+    }
 }
 
 #[test]

@@ -66,6 +66,9 @@ fn an_overfitted_sine_is_generated_at_its_pitch() {
         assert!(generated[figure].as_f64().unwrap() > 0.9, "{json}");
     }
     assert!(generated["frechet_floor"].is_number(), "{json}");
+    // What is held out is shorter than the shortest that is generated.
+    let lengths = (&generated["seconds"], &generated["seconds_real"]);
+    assert_eq!(lengths, (&0.2.into(), &0.15.into()), "{json}");
     let eval = ["eval", &model, &data, "--json"];
     let hot = ["--generated", "2", "--temperature", "50"];
     let hot: serde_json::Value =

@@ -97,7 +97,11 @@ impl<'a> AdversarialTask<'a> {
                 planes: gan.config().planes(),
                 brightness: !gan.has_classes(),
             },
-            augmentation: 0.0,
+            augmentation: if settings.augment {
+                augment::LEAST
+            } else {
+                0.0
+            },
             coverage: 0.0,
             last: None,
             gan,
@@ -161,9 +165,11 @@ impl<'a> AdversarialTask<'a> {
         let penalty = Penalty {
             objective,
             weight: self.settings.penalty,
-            progress: at
-                .planned
-                .map_or(0.0, |planned| at.step as f64 / planned.max(1) as f64),
+            falling: match at.planned {
+                // With less of it the discriminator learns a small set by heart.
+                Some(planned) if !self.settings.augment => at.step as f64 / planned.max(1) as f64,
+                _ => 0.0,
+            },
         };
         let (scores, added) = if objective == Objective::R3gan {
             let both = net.differentiate(&both, classes.as_ref());

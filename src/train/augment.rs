@@ -12,7 +12,9 @@ use rand_core::Rng;
 const SHIFT: f64 = 0.125;
 /// The most that is added to brightness, of 2 from dark to bright.
 const BRIGHTNESS: f64 = 0.5;
-/// The largest probability of a change: above 0.8 the generator would learn to draw it (Karras et al. 2020, §2.2).
+/// The smallest probability of a change: less costs quality long before the discriminator shows that it memorises.
+pub(super) const LEAST: f64 = 0.5;
+/// The largest: above 0.8 the generator would learn to draw it (Karras et al. 2020, §2.2).
 const MOST: f64 = 0.8;
 /// How much the probability changes at a report.
 const STEP: f64 = 0.1;
@@ -31,7 +33,7 @@ pub(super) struct Augment {
 /// The next probability, given how far held-out pictures are on the way from training pictures to made ones.
 pub(super) fn adapted(probability: f64, by_heart: f64) -> f64 {
     let step = if by_heart > HEART { STEP } else { -STEP };
-    (probability + step).clamp(0.0, MOST)
+    (probability + step).clamp(LEAST, MOST)
 }
 
 impl Augment {
@@ -139,8 +141,8 @@ mod tests {
 
     #[test]
     fn the_probability_follows_what_the_discriminator_knows_by_heart() {
-        assert_eq!(adapted(0.0, 0.1), 0.0);
-        assert_eq!(adapted(0.4, 0.9), 0.5);
+        assert_eq!(adapted(LEAST, 0.1), LEAST);
+        assert_eq!(adapted(LEAST, 0.9), LEAST + STEP);
         assert_eq!(adapted(MOST, 0.9), MOST);
     }
 }

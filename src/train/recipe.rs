@@ -36,7 +36,7 @@ pub struct Recipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSettings {
-    /// Sequences side by side; more where they are shorter than the window. Of a GAN the pictures of all updates of a step.
+    /// Sequences side by side in an update; more where they are shorter than the window.
     pub rows: usize,
     /// The most tokens of a row that are scored; a row that starts inside a sequence also reads its context.
     pub window: usize,
@@ -253,7 +253,7 @@ impl Recipe {
         let [rate, beta1, beta2] = objective.optimizer(sides[0] * sides[1]);
         // A row is a whole picture.
         let batches = BatchSettings {
-            rows: 64 * adversarial.discriminator_steps,
+            rows: 64,
             window: (sides[0] * sides[1]).max(16),
         };
         let mut recipe = Self::new(
@@ -447,7 +447,7 @@ impl Recipe {
         }
         if let ModelSpec::Gan { adversarial, .. } = &self.model
             && (adversarial.batch_norm || adversarial.generator_batch_norm)
-            && self.batches.rows < 2 * self.updates()
+            && self.batches.rows < 2
         {
             return refuse(
                 "batch normalisation of one picture cannot work".into(),
@@ -494,7 +494,7 @@ impl Recipe {
     }
 
     /// Updates that share a batch, each of which sees an equal part: those of a discriminator before one of its generator.
-    pub fn updates(&self) -> usize {
+    fn updates(&self) -> usize {
         match &self.model {
             ModelSpec::Gan { adversarial, .. } => adversarial.discriminator_steps.max(1),
             _ => 1,
@@ -536,7 +536,7 @@ impl Recipe {
         let cut = WindowConfig {
             window: context + self.batches.window,
             context,
-            budget: self.batches.rows * self.batches.window,
+            budget: self.batches.rows * self.updates() * self.batches.window,
         };
         cut.aligned(self.model.stride())
     }

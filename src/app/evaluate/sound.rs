@@ -19,7 +19,7 @@ use crate::eval::{LinearPrediction, order_zero};
 use crate::sequence::SequenceDataset;
 use crate::train::{DataLoader, likelihood};
 
-/// The lengths of generated sounds, in seconds.
+/// The lengths of sounds whose model does not end them, in seconds.
 const SHORTEST: f64 = 0.2;
 const LONGEST: f64 = 5.0;
 /// Recordings are measured in at most this many windows of 5 s: five hours.
@@ -54,8 +54,10 @@ pub struct SoundEvaluation {
 pub struct GeneratedSounds {
     /// How many were generated.
     pub sounds: u64,
-    /// The length of each.
+    /// Their median length.
     pub seconds: f64,
+    /// The same of held-out recordings.
+    pub seconds_real: f64,
     /// The seed of the first ones.
     pub seed: u64,
     /// Held-out recordings.
@@ -99,14 +101,20 @@ impl fmt::Display for GeneratedSounds {
         let found = &self.figures;
         write!(
             f,
-            "{} sounds of {:.2} s generated from seed {}, beside {} held-out recordings\n{:<24} {:>12} {:>12}",
-            self.sounds, self.seconds, self.seed, self.held_out, "", "generated", "held-out"
+            "{} sounds generated from seed {}, beside {} held-out recordings\n{:<24} {:>12} {:>12}",
+            self.sounds, self.seed, self.held_out, "", "generated", "held-out"
         )?;
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
         let decibels = |db: f64| format!("{db:.1} dB");
+        let seconds = |length: f64| format!("{length:.2} s");
         let known =
             |floor: Option<f64>, show: &dyn Fn(f64) -> String| floor.map_or("-".into(), show);
         for (name, ours, real) in [
+            (
+                "length, the median",
+                seconds(self.seconds),
+                seconds(self.seconds_real),
+            ),
             (
                 "frames with a pitch",
                 percent(found.tonal),
@@ -258,8 +266,8 @@ pub(super) fn evaluate(
     })
 }
 
-/// Generates sounds of the median length of the held-out recordings and compares them with these. The first `training`
-/// sequences trained the model.
+/// Generates sounds, of the median length of the held-out recordings unless the model ends them itself, and compares them with
+/// these. The first `training` sequences trained the model.
 fn judge(
     model: &OpenModel,
     sequences: &ClipDataset<'_>,
@@ -276,26 +284,28 @@ fn judge(
         );
     }
     let rate = model.sound()?.sample_rate;
-    let mut lengths: Vec<usize> = held_out.clone().map(|i| sequences.length(i)).collect();
-    lengths.sort_unstable();
-    let seconds = lengths[lengths.len() / 2] as f64 / f64::from(rate);
-    let seconds = seconds.clamp(SHORTEST, LONGEST);
+    let median = |mut lengths: Vec<usize>| {
+        lengths.sort_unstable();
+        lengths[lengths.len() / 2] as f64 / f64::from(rate)
+    };
+    let seconds_real = median(held_out.clone().map(|i| sequences.length(i)).collect());
     let labels: Vec<_> = held_out.clone().map(|i| sequences.labels(i)).collect();
     let wanted = Wanted {
         number,
         labels: &labels,
         // A frame tier ends sounds itself.
-        seconds: (!model.has_frames()).then_some(seconds),
+        seconds: (!model.has_frames()).then_some(seconds_real.clamp(SHORTEST, LONGEST)),
         device: &options.device,
         sampling: options.sampling,
         codes: options.codes,
         frame_temperature: options.frame_temperature,
     };
-    let mut made = SoundProfile::new(rate);
+    let (mut made, mut lengths) = (SoundProfile::new(rate), Vec::new());
     for (_, batch) in generated::generate(model, &wanted, observer)? {
         if let Generated::Sound { sounds, .. } = batch {
             for sound in sounds {
                 made.add(&sound);
+                lengths.push(sound.len());
             }
         }
     }
@@ -304,7 +314,8 @@ fn judge(
     let figures = compare(&made, &real, &learned);
     Ok(GeneratedSounds {
         sounds: number,
-        seconds,
+        seconds: median(lengths),
+        seconds_real,
         seed: SEED,
         held_out: held_out.len(),
         remark: figures.remark(),

@@ -79,10 +79,7 @@ impl TrainOptions {
         if let Some((_, changes)) = self.config_parts()? {
             recipe = self.overridden(&recipe, changes)?;
         }
-        recipe.batches.rows = match self.batch {
-            Some(rows) => rows.saturating_mul(recipe.updates()),
-            None => recipe.batches.rows,
-        };
+        recipe.batches.rows = self.batch.unwrap_or(recipe.batches.rows);
         recipe.training.learning_rate = self.learning_rate.unwrap_or(recipe.training.learning_rate);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.validate()?;

@@ -257,7 +257,7 @@ pub fn train_pictures(
 fn check_batch(path: &Path, pictures: usize, recipe: &Recipe) -> Result<()> {
     let rows = match &recipe.model {
         ModelSpec::Gan { .. } | ModelSpec::Energy { .. } | ModelSpec::Colorizer { .. } => {
-            recipe.batches.rows / recipe.updates()
+            recipe.batches.rows
         }
         _ => return Ok(()),
     };
@@ -281,9 +281,7 @@ impl GanTraining {
             network.noise = self.noise_size.unwrap_or(network.noise);
             adversarial.noise = self.noise.unwrap_or_default();
             let steps = &mut adversarial.discriminator_steps;
-            let rows = recipe.batches.rows / *steps;
             *steps = self.discriminator_steps.unwrap_or(*steps);
-            recipe.batches.rows = rows * *steps;
         }
         Ok(recipe)
     }

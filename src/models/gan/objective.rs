@@ -57,8 +57,8 @@ pub struct AdversarialSettings {
     pub objective: Objective,
     /// Discriminator updates for each update of the generator.
     pub discriminator_steps: usize,
-    /// The weight of the penalty on gradients: λ, or γ of `r3gan`, which falls to a tenth of it. Without effect in
-    /// objectives that have none.
+    /// The weight of the penalty on gradients: λ, or γ of `r3gan`, which falls to a tenth of it unless pictures are augmented.
+    /// Without effect in objectives that have none.
     pub penalty: f64,
     /// The largest weight of the discriminator's layers; 0 for none.
     pub clip: f64,
@@ -70,7 +70,7 @@ pub struct AdversarialSettings {
     /// Whether the generator has batch normalisation in training; a saved one has it in its weights.
     #[serde(default)]
     pub generator_batch_norm: bool,
-    /// Whether what the discriminator sees is shifted, flipped and brightened, as often as it knows training pictures by heart.
+    /// Whether what the discriminator sees is shifted, flipped and brightened, more often where it knows training pictures by heart.
     #[serde(default)]
     pub augment: bool,
 }

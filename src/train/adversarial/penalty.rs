@@ -14,16 +14,16 @@ pub(super) struct Penalty {
     pub(super) objective: Objective,
     /// λ, or γ at the start.
     pub(super) weight: f64,
-    /// The share of the planned steps that is done.
-    pub(super) progress: f64,
+    /// How far γ has fallen, from 0 to 1: the share of the planned steps that is done.
+    pub(super) falling: f64,
 }
 
 impl Penalty {
     /// What `r3gan` adds to the loss of the discriminator, `[1]`, for the gradients of the scores of real pictures and as many
     /// made ones.
     pub(super) fn at_pictures(&self, gradient: Tensor<2>) -> Tensor<1> {
-        // γ falls to a tenth over the run (Huang et al. 2024, appendix D).
-        let gamma = self.weight * 0.1_f64.powf(self.progress.clamp(0.0, 1.0));
+        // To a tenth over the run (Huang et al. 2024, appendix D).
+        let gamma = self.weight * 0.1_f64.powf(self.falling.clamp(0.0, 1.0));
         // γ/2 of the mean over real pictures and of that over made ones.
         squared_norms(gradient).mean() * gamma
     }
@@ -190,7 +190,7 @@ mod tests {
                 let penalty = Penalty {
                     objective,
                     weight,
-                    progress: 0.5,
+                    falling: 0.5,
                 };
                 if objective == Objective::R3gan {
                     let both = Tensor::cat(vec![real.clone(), made.clone()], 0);
