@@ -181,7 +181,17 @@ fn a_seed_draws_the_same_picture_among_any_number() {
 #[test]
 fn augmented_models_keep_their_classes_and_resume_exactly() {
     let world = World::new();
-    let flags = ["--augment", "on", "--label-folders", "--steps", "12"];
+    let flags = [
+        "--augment",
+        "on",
+        "--label-folders",
+        "--steps",
+        "12",
+        "--learning-rate",
+        "1e-3",
+        "--seed",
+        "3",
+    ];
     world.train("whole", &flags);
     let (pictures, parts) = (world.text("pictures"), world.text("parts"));
     let config = world.text("small.toml");
@@ -198,11 +208,18 @@ fn augmented_models_keep_their_classes_and_resume_exactly() {
         2,
         &["--augment"],
     );
+    let other = world.text("other.toml");
+    fs::write(&other, "[batches]\nrows = 2\n").unwrap();
+    refuse(
+        &[&resume[..], &["--config", &other]].concat(),
+        2,
+        &["--config"],
+    );
     succeed(&[&train[..], &flags, &["--resume"]].concat());
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("parts"));
     let card = fs::read_to_string(world.path("parts/README.md")).unwrap();
-    let options = "with `--augment on --config FILE --label-folders`";
+    let options = "\n--augment on --config FILE --label-folders --learning-rate 0.001 --seed 3\n";
     assert!(card.contains(options), "{card}");
 
     let (model, out) = (world.text("whole"), world.text("out.png"));

@@ -42,7 +42,7 @@ pub struct ModelManifest {
     pub recipe: Recipe,
     /// The data it is trained on.
     pub split: Split,
-    /// The options that its training was begun with, each with its value as text.
+    /// The options that its training was begun with, and the held-out part that its corpus names, each with its value as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
     /// The training step of its weights.

@@ -27,6 +27,24 @@ pub(super) struct PictureBatch {
 }
 
 impl PictureBatch {
+    /// The pictures of all these batches.
+    ///
+    /// # Panics
+    /// Without a batch.
+    pub(super) fn of_all(batches: Vec<Self>) -> Self {
+        let rows = batches.iter().map(|batch| batch.rows).sum();
+        let (pixels, classes): (_, Vec<_>) = batches
+            .into_iter()
+            .map(|batch| (batch.pixels, batch.classes))
+            .unzip();
+        let classes: Option<Vec<_>> = classes.into_iter().collect();
+        Self {
+            pixels: Tensor::cat(pixels, 0),
+            classes: classes.map(|classes| Tensor::cat(classes, 0)),
+            rows,
+        }
+    }
+
     /// The same on a device without autodiff.
     pub(super) fn plain(&self) -> Self {
         Self {

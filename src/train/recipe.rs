@@ -501,8 +501,8 @@ impl Recipe {
         }
     }
 
-    /// The most held-out tokens that a report validates on. A GAN compares features of many pictures, none of which its networks
-    /// read; a token is a pixel.
+    /// The most held-out tokens that a report validates on. A GAN compares features of many pictures, which is cheap; a token is
+    /// a pixel.
     pub fn validated(&self) -> u64 {
         match &self.model {
             ModelSpec::Gan { network, .. } => (network.width * network.height * JUDGED[1]) as u64,

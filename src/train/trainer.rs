@@ -54,6 +54,9 @@ pub struct TrainState {
     pub step: u64,
     /// Steps in all; `None` until minutes are turned into steps.
     pub total: Option<u64>,
+    /// The minutes of which the plan is or will be made; `None` of a number of steps.
+    #[serde(default)]
+    pub minutes: Option<f64>,
     /// Steps in all as they were planned first. A task's schedule is spread over these, however long training continues.
     #[serde(default)]
     pub planned: Option<u64>,
@@ -79,6 +82,10 @@ impl TrainState {
             total: match budget {
                 Budget::Steps(steps) => Some(steps),
                 Budget::Minutes(_) => None,
+            },
+            minutes: match budget {
+                Budget::Steps(_) => None,
+                Budget::Minutes(minutes) => Some(minutes),
             },
             planned: None,
             seconds: 0.0,

@@ -19,7 +19,7 @@ use crate::eval::{LinearPrediction, order_zero};
 use crate::sequence::SequenceDataset;
 use crate::train::{DataLoader, likelihood};
 
-/// The lengths of sounds whose model does not end them, in seconds.
+/// The lengths of generated sounds, in seconds; the shortest where the model does not end them itself.
 const SHORTEST: f64 = 0.2;
 const LONGEST: f64 = 5.0;
 /// Recordings are measured in at most this many windows of 5 s: five hours.
@@ -54,9 +54,9 @@ pub struct SoundEvaluation {
 pub struct GeneratedSounds {
     /// How many were generated.
     pub sounds: u64,
-    /// Their median length.
+    /// Their median length; none is longer than 5 s.
     pub seconds: f64,
-    /// The same of held-out recordings.
+    /// The same of the first 5 s of held-out recordings.
     pub seconds_real: f64,
     /// The seed of the first ones.
     pub seed: u64,
@@ -286,7 +286,7 @@ fn judge(
     let rate = model.sound()?.sample_rate;
     let median = |mut lengths: Vec<usize>| {
         lengths.sort_unstable();
-        lengths[lengths.len() / 2] as f64 / f64::from(rate)
+        (lengths[lengths.len() / 2] as f64 / f64::from(rate)).min(LONGEST)
     };
     let seconds_real = median(held_out.clone().map(|i| sequences.length(i)).collect());
     let labels: Vec<_> = held_out.clone().map(|i| sequences.labels(i)).collect();
@@ -294,7 +294,7 @@ fn judge(
         number,
         labels: &labels,
         // A frame tier ends sounds itself.
-        seconds: (!model.has_frames()).then_some(seconds_real.clamp(SHORTEST, LONGEST)),
+        seconds: (!model.has_frames()).then_some(seconds_real.max(SHORTEST)),
         device: &options.device,
         sampling: options.sampling,
         codes: options.codes,

@@ -38,7 +38,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
         .collect();
     format!(
         "# A model of {kind}\n\n\
-         Made by {program} from `{source}`{options}.\n\n\
+         Made by {program} from `{source}`.{options}\n\n\
          | | |\n|---|---|\n\
          {facts}\
          | steps | {steps} in {time} |\n\
@@ -62,7 +62,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
     )
 }
 
-/// The options that its training was begun with, as they are given in a shell; nothing where there were none.
+/// The options that its training was begun with, as they are given in a shell, as Markdown; nothing where there were none.
 fn options(manifest: &ModelManifest) -> String {
     let plain = |c: char| c.is_alphanumeric() || "._-+:/,=".contains(c);
     let shown = |(name, value): (&String, &String)| match value.as_str() {
@@ -74,7 +74,7 @@ fn options(manifest: &ModelManifest) -> String {
     let all: String = manifest.options.iter().map(shown).collect();
     match all.trim_start() {
         "" => String::new(),
-        all => format!(" with `{all}`"),
+        all => format!("\n\nOptions:\n\n```text\n{all}\n```\n"),
     }
 }
 

@@ -166,7 +166,10 @@ impl TrainOptions {
             ("--preset", json!(self.preset)),
             ("--config", config),
             ("--batch", json!(self.batch)),
-            ("--learning-rate", json!(self.learning_rate)),
+            (
+                "--learning-rate",
+                json!(self.learning_rate.map(|rate| rate.to_string())),
+            ),
             ("--seed", json!(self.seed)),
             ("--half", json!(self.half)),
         ]);

@@ -184,7 +184,7 @@ pub fn train_pictures(
     observer: &mut dyn Observer,
 ) -> Result<OpenModel> {
     data.check(options)?;
-    let given = options.given(data.given())?;
+    let mut given = options.given(data.given())?;
     let resumed = options.resumed("pictures")?;
     let settings = data.settings(resumed.as_ref())?;
     let held_out = match &resumed {
@@ -197,6 +197,10 @@ pub fn train_pictures(
             let what = format!("it was trained by: ensuite train {trained}");
             return Err(Error::model(model.folder.path(), what)
                 .with_hint("resume it with the same command"));
+        }
+        if model.pictures()?.labelled == Labelled::ByFile {
+            // Its classes are to be found anew.
+            given.remove("--labels");
         }
         refuse_changes(model, &given)?;
     }
@@ -478,7 +482,11 @@ impl PictureTraining {
 
     fn given(&self) -> Given {
         // A file of labels is data, and may lie elsewhere when a run is resumed.
-        let beside = self.labelled() == Labelled::Beside;
+        let labels = match self.labelled() {
+            Labelled::ByPath => None,
+            Labelled::Beside => Some("beside"),
+            Labelled::ByFile => Some("FILE"),
+        };
         let mut options = vec![
             ("--size", json!(self.size)),
             ("--fit", json!(self.fit)),
@@ -491,14 +499,14 @@ impl PictureTraining {
             ("--label-folders", json!(self.label_folders)),
             ("--label-pattern", json!(self.label_pattern)),
             ("--label-names", json!(self.label_names)),
-            ("--labels", json!(beside.then_some("beside"))),
+            ("--labels", json!(labels)),
             ("--validation", json!(self.validation)),
         ];
         match self.family {
             PictureFamily::Vae(vae) => options.extend([
                 ("--decoder", json!(vae.decoder)),
                 ("--latent", json!(vae.latent)),
-                ("--beta", json!(vae.beta)),
+                ("--beta", json!(vae.beta.map(|beta| beta.to_string()))),
                 ("--autoencoder", json!(vae.autoencoder)),
             ]),
             PictureFamily::Gan(gan) => options.extend([
@@ -507,10 +515,12 @@ impl PictureTraining {
                 ("--noise", json!(gan.noise)),
                 ("--noise-size", json!(gan.noise_size)),
             ]),
-            PictureFamily::Colorizer(colorizer) => {
-                options.push(("--error-alone", json!(colorizer.error_alone)));
-            }
-            PictureFamily::Pixels | PictureFamily::Classifier | PictureFamily::Energy => {}
+            PictureFamily::Energy => options.push(("--objective", json!("energy"))),
+            PictureFamily::Colorizer(colorizer) => options.extend([
+                ("--to", json!("color")),
+                ("--error-alone", json!(colorizer.error_alone)),
+            ]),
+            PictureFamily::Pixels | PictureFamily::Classifier => {}
         }
         given(&options)
     }

@@ -127,7 +127,6 @@ pub(super) fn train_model(
     observer: &mut dyn Observer,
 ) -> Result<OpenModel> {
     let devices = options.device.resolve_all()?;
-    let budget = options.checked_budget()?;
     let recipe = manifest.recipe.clone();
     let sequences = data.sequences();
     let alphabet = manifest.medium.alphabet();
@@ -154,7 +153,7 @@ pub(super) fn train_model(
         None => create_folder(options, &mut manifest, data)?,
     };
     let mut state = folder.resume(&mut *replicas[0])?;
-    extend(&mut state, options, budget);
+    let budget = extend(&mut state, options)?;
     let size: usize = parameters(&replicas[0].snapshot())
         .iter()
         .map(|p| p.values.len())
@@ -255,15 +254,26 @@ fn enough(sequences: &dyn SequenceDataset, members: &[usize], most: u64) -> Vec<
     places.map(|at| members[at]).collect()
 }
 
-/// The end of a resumed run: as planned, or later where a budget is given.
-fn extend(state: &mut TrainState, options: &TrainOptions, budget: Budget) {
-    let finished = state.total == Some(state.step);
-    match budget {
-        Budget::Steps(steps) => state.total = Some(steps.max(state.step)),
-        // More minutes after the end; before it, the plan stands.
-        Budget::Minutes(_) if finished && options.budget.is_some() => state.total = None,
-        Budget::Minutes(_) => {}
+/// The budget of this run. Minutes that were planned stand; a finished run goes on where more are given than before.
+fn extend(state: &mut TrainState, options: &TrainOptions) -> Result<Budget> {
+    let given = options.checked_budget()?;
+    match (given, state.minutes) {
+        (Budget::Steps(steps), _) => state.total = Some(steps.max(state.step)),
+        (Budget::Minutes(_), Some(planned)) if options.budget.is_none() => {
+            return Ok(Budget::Minutes(planned));
+        }
+        (Budget::Minutes(minutes), planned) => {
+            let finished = state.total == Some(state.step);
+            let more = planned.is_none_or(|planned| minutes > planned);
+            if finished && more && options.budget.is_some() {
+                state.total = None;
+            }
+            if state.total.is_none() {
+                state.minutes = Some(minutes);
+            }
+        }
     }
+    Ok(given)
 }
 
 fn describe_end(end: StopReason, state: &TrainState, unit: &str) -> String {
@@ -394,5 +404,40 @@ impl TrainingObserver for ModelReporter<'_> {
 
     fn save(&mut self, state: &TrainState, task: &StateDict) -> Result<()> {
         self.folder.save_training(state, task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_run_goes_on_only_where_more_is_given() {
+        let resumed = |budget| TrainOptions {
+            budget,
+            resume: true,
+            ..TrainOptions::new("model")
+        };
+        let minutes = |minutes| resumed(Some(Budget::Minutes(minutes)));
+        let mut finished = TrainState::start(Budget::Minutes(10.0));
+        (finished.step, finished.total) = (500, Some(500));
+        for (options, total, planned) in [
+            (resumed(None), Some(500), 10.0),
+            (minutes(10.0), Some(500), 10.0),
+            (minutes(12.0), None, 12.0),
+            (resumed(Some(Budget::Steps(400))), Some(500), 10.0),
+            (resumed(Some(Budget::Steps(600))), Some(600), 10.0),
+        ] {
+            let mut state = finished.clone();
+            extend(&mut state, &options).unwrap();
+            assert_eq!((state.total, state.minutes), (total, Some(planned)));
+        }
+        // Before the end the plan stands, and before there is one the minutes are those of the first command.
+        finished.step = 300;
+        extend(&mut finished, &minutes(12.0)).unwrap();
+        assert_eq!((finished.total, finished.minutes), (Some(500), Some(10.0)));
+        let mut fresh = TrainState::start(Budget::Minutes(10.0));
+        let budget = extend(&mut fresh, &resumed(None)).unwrap();
+        assert_eq!((budget, fresh.total), (Budget::Minutes(10.0), None));
     }
 }

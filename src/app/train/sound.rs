@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::frames::{FrameTrainingData, shared, train_frames};
 use serde_json::json;
 
+use super::frames::{FrameTrainingData, shared, train_frames};
 use super::options::{Given, TrainOptions, given, refuse_changes};
 use super::run::{TrainingData, check_same_data, create_folder, new_manifest, train_model};
 use crate::app::import::import_recordings;

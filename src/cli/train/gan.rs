@@ -104,10 +104,10 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
             PictureFamily::Energy
         }
         (None, objective) => PictureFamily::Gan(GanTraining {
-            objective: objective.and_then(|objective| match objective {
-                ObjectiveArg::Two(objective) => Some(objective),
-                ObjectiveArg::Energy => None,
-            }),
+            objective: match objective {
+                Some(ObjectiveArg::Two(objective)) => Some(objective),
+                _ => None,
+            },
             discriminator_steps: args.discriminator_steps,
             noise: args.noise.map(|noise| match noise {
                 NoiseArg::Uniform => NoiseKind::Uniform,

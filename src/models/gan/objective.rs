@@ -70,7 +70,8 @@ pub struct AdversarialSettings {
     /// Whether the generator has batch normalisation in training; a saved one has it in its weights.
     #[serde(default)]
     pub generator_batch_norm: bool,
-    /// Whether what the discriminator sees is shifted, flipped and brightened, more often where it knows training pictures by heart.
+    /// Whether what the discriminator sees is shifted, flipped and brightened, each in at least half of the pictures, and in more
+    /// where it knows training pictures by heart.
     #[serde(default)]
     pub augment: bool,
 }

@@ -14,8 +14,8 @@ pub(super) struct Penalty {
     pub(super) objective: Objective,
     /// λ, or γ at the start.
     pub(super) weight: f64,
-    /// How far γ has fallen, from 0 to 1: the share of the planned steps that is done.
-    pub(super) falling: f64,
+    /// How far γ has fallen, from 0 to 1: the share of the planned steps that is done; 0 where it stays.
+    pub(super) fallen: f64,
 }
 
 impl Penalty {
@@ -23,7 +23,7 @@ impl Penalty {
     /// made ones.
     pub(super) fn at_pictures(&self, gradient: Tensor<2>) -> Tensor<1> {
         // To a tenth over the run (Huang et al. 2024, appendix D).
-        let gamma = self.weight * 0.1_f64.powf(self.falling.clamp(0.0, 1.0));
+        let gamma = self.weight * 0.1_f64.powf(self.fallen.clamp(0.0, 1.0));
         // γ/2 of the mean over real pictures and of that over made ones.
         squared_norms(gradient).mean() * gamma
     }
@@ -190,7 +190,7 @@ mod tests {
                 let penalty = Penalty {
                     objective,
                     weight,
-                    falling: 0.5,
+                    fallen: 0.5,
                 };
                 if objective == Objective::R3gan {
                     let both = Tensor::cat(vec![real.clone(), made.clone()], 0);
