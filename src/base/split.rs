@@ -1,4 +1,4 @@
-/*! The split of a dataset into training and validation items, by their names. */
+/*! The split of a dataset into training and validation items, by their names; items spread evenly over one. */
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -134,6 +134,11 @@ fn lowest_tenth(names: &[&str]) -> Vec<bool> {
         }
     }
     chosen
+}
+
+/// `wanted` of the places from 0 to `all`, spread evenly and in order; places repeat where more are wanted than there are.
+pub fn evenly(wanted: usize, all: usize) -> impl Iterator<Item = usize> {
+    (0..wanted).map(move |index| index * all / wanted)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use burn::tensor::activation::softplus;
 
 use crate::base::picture_features::FeatureSet;
 use crate::base::rng::rng_stream;
+use crate::base::split::evenly;
 use crate::error::Result;
 use crate::latent::Normals;
 use crate::models::{
@@ -289,12 +290,11 @@ impl<'a> AdversarialTask<'a> {
                 (0..batch.rows).map(|row| condition[row * width..(row + 1) * width].to_vec()),
             );
         }
-        let judged = all.min(JUDGED[1]);
-        let places: Vec<usize> = (0..judged).map(|index| index * all / judged).collect();
-        let spread: Vec<_> = places.iter().map(|&at| pictures[at].clone()).collect();
+        let judged = || evenly(all.min(JUDGED[1]), all);
+        let spread: Vec<_> = judged().map(|at| pictures[at].clone()).collect();
         Ok(self.real.get_or_init(|| Real {
             features: FeatureSet::new(&spread, [config.width, config.height]),
-            classes: places.iter().map(|&at| classes[at].clone()).collect(),
+            classes: judged().map(|at| classes[at].clone()).collect(),
             some: PictureBatch::of_all(some),
         }))
     }

@@ -6,6 +6,7 @@ use crate::app::{
     CodeOptions, Event, GenerateOptions, Generated, Observer, OpenModel, SamplingOptions,
 };
 use crate::base::labels::Label;
+use crate::base::split::evenly;
 use crate::error::Result;
 use crate::ops::device::DeviceChoice;
 
@@ -72,10 +73,8 @@ pub(super) fn generate(
 
 /// How many items of each combination of classes.
 fn numbers<'a>(wanted: &Wanted<'a>) -> BTreeMap<&'a [Label], u64> {
-    let count = wanted.labels.len() as u64;
     let mut numbers = BTreeMap::new();
-    for item in 0..wanted.number {
-        let at = (item * count / wanted.number) as usize;
+    for at in evenly(wanted.number as usize, wanted.labels.len()) {
         *numbers.entry(wanted.labels[at]).or_default() += 1;
     }
     numbers

@@ -199,7 +199,7 @@ pub fn train_pictures(
                 .with_hint("resume it with the same command"));
         }
         if model.pictures()?.labelled == Labelled::ByFile {
-            // Its classes are to be found anew.
+            // It needs them whenever it is resumed, and runs begun by earlier programs have no record of them.
             given.remove("--labels");
         }
         refuse_changes(model, &given)?;

@@ -8,7 +8,7 @@ use super::model_card::model_card;
 use super::options::TrainOptions;
 use crate::app::{Event, Observer, OpenModel, next_step, precision, short_count, short_duration};
 use crate::base::labels::{Classes, LabelRule};
-use crate::base::split::Split;
+use crate::base::split::{Split, evenly};
 use crate::checkpoint::{FORMAT, Medium, ModelFolder, ModelManifest};
 use crate::error::{Error, Result};
 use crate::eval::{Line, Point, draw_curve, draw_lines};
@@ -250,8 +250,7 @@ fn enough(sequences: &dyn SequenceDataset, members: &[usize], most: u64) -> Vec<
         .sum();
     let all = members.len();
     let kept = (all as u64 * most / total.max(1)).clamp(1, all.max(1) as u64) as usize;
-    let places = (0..kept.min(all)).map(|index| index * all / kept);
-    places.map(|at| members[at]).collect()
+    evenly(kept.min(all), all).map(|at| members[at]).collect()
 }
 
 /// The budget of this run. Minutes that were planned stand; a finished run goes on where more are given than before.
@@ -292,7 +291,7 @@ fn describe_end(end: StopReason, state: &TrainState, unit: &str) -> String {
             state.step
         ),
         StopReason::Interrupted => format!(
-            "stopped at step {} and saved; continue with --resume{best}",
+            "stopped at step {} and saved; continue with the same command and --resume{best}",
             state.step
         ),
     }

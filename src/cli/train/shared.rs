@@ -39,7 +39,7 @@ pub(super) struct TrainArgs {
     /// The seed of the initial weights and of the order of the data [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Continue where the model in --out stopped; options may be repeated, but not changed
+    /// Continue where the model in --out stopped: give the same command again with this. --steps or --minutes may be higher
     #[arg(long, conflicts_with = "force")]
     resume: bool,
     /// Replace the model in --out
