@@ -477,7 +477,7 @@ fn a_discriminator_alone_learns_which_of_all_tiny_pictures_are_real() {
         2,
         &["no classes"],
     );
-    let more = ["--binarize", "static", "--steps", "300"];
+    let more = ["--binarize", "threshold", "--steps", "300"];
     let (code, _, said) = outcome(&mut ensuite(&[&alone[..], &more].concat()));
     assert!(
         code == 0 && said.contains("draw with: ensuite generate"),

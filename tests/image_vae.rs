@@ -406,7 +406,7 @@ fn black_and_white_strokes_are_edited_and_evaluated() {
             "--out",
             &out,
             "--binarize",
-            "static",
+            "threshold",
             "--steps",
             "40",
             "--force",

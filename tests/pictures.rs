@@ -298,6 +298,26 @@ fn a_run_that_stopped_goes_on_as_if_it_had_not() {
 }
 
 #[test]
+fn a_run_that_was_begun_with_the_old_name_of_a_threshold_goes_on() {
+    let world = World::new();
+    world.train("model", &["--binarize", "static", "--steps", "4"]);
+    let manifest = world.path("model/model.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains("\"threshold\""), "{text}");
+    fs::write(&manifest, text.replace("\"threshold\"", "\"static\"")).unwrap();
+    let (pictures, model) = (world.text("pictures"), world.text("model"));
+    let again = [
+        "train", "pictures", &pictures, "--out", &model, "--resume", "--steps", "6",
+    ];
+    succeed(&[&again[..], &["--binarize", "static"]].concat());
+    refuse(
+        &[&again[..], &["--binarize", "fixed"]].concat(),
+        2,
+        &["--binarize threshold"],
+    );
+}
+
+#[test]
 fn surprise_is_drawn_and_listed() {
     let world = World::new();
     world.train("model", &["--steps", "5"]);

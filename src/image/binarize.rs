@@ -1,10 +1,10 @@
 /*!
-Binarises grey pictures, in the two ways for which likelihoods are published. Their likelihoods on MNIST differ by about
-two nats a picture, so do not compare results of one with results of the other.
+Binarises grey pictures. Likelihoods of one way do not compare with those of another.
 
-*Static*: a pixel is white from one half on, as [`Palette::binary`](crate::image::Palette::binary) does. *Dynamic*
-(Salakhutdinov and Murray 2008): a pixel is white with a probability equal to its grey value, sampled again in each
-epoch; a sample depends only on the seed, the epoch and the picture.
+*Dynamic* (Salakhutdinov and Murray 2008): a pixel is white with a probability equal to its grey value, sampled again in each
+epoch. *Fixed*, which the field also calls static (Larochelle and Murray 2011): sampled once in this way. A sample depends only on the
+seed, the picture and, where it is dynamic, the epoch. *Threshold*: a pixel is white from one half on, as
+[`Palette::binary`](crate::image::Palette::binary) does; such pictures are smoother and cost fewer nats than sampled ones.
 */
 
 use std::ops::Range;
@@ -23,12 +23,15 @@ use crate::sequence::{SequenceDataset, Token};
 #[serde(rename_all = "kebab-case")]
 pub enum Binarize {
     /// White from one half on.
-    Static,
+    #[serde(alias = "static")]
+    Threshold,
+    /// White with a probability equal to the grey value, sampled once.
+    Fixed,
     /// White with a probability equal to the grey value, sampled in each epoch.
     Dynamic,
 }
 
-/// The binarised pictures of one epoch, sampled when they are read.
+/// The sampled pictures of one epoch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drawn<'a> {
     pictures: &'a Pictures,

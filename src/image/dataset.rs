@@ -13,8 +13,9 @@ use crate::sequence::{SequenceDataset, Token};
 /// The pictures of a library in a given order, each a sequence of palette indices in raster order.
 pub struct PictureDataset<'a> {
     pictures: &'a Pictures,
-    /// All pictures in palette indices; `None` for dynamic binarisation, which samples them on each read.
+    /// All pictures in palette indices; `None` where binarisation samples them, on each read.
     indexed: Option<IndexedPictures>,
+    binarize: Option<Binarize>,
     order: Vec<usize>,
     seed: u64,
     /// What the epochs of training change.
@@ -22,7 +23,7 @@ pub struct PictureDataset<'a> {
 }
 
 impl<'a> PictureDataset<'a> {
-    /// Sequence i is picture `order[i]` of the library, in the format's palette. `seed` drives dynamic binarisation
+    /// Sequence i is picture `order[i]` of the library, in the format's palette. `seed` drives sampled binarisation
     /// and augmentation.
     ///
     /// # Errors
@@ -34,12 +35,13 @@ impl<'a> PictureDataset<'a> {
         seed: u64,
     ) -> Result<Self> {
         let indexed = match format.binarize {
-            Some(Binarize::Dynamic) => None,
-            _ => Some(format.codec.index_all(pictures)?),
+            Some(Binarize::Fixed | Binarize::Dynamic) => None,
+            Some(Binarize::Threshold) | None => Some(format.codec.index_all(pictures)?),
         };
         Ok(Self {
             pictures,
             indexed,
+            binarize: format.binarize,
             order,
             seed,
             augmentation: format.augment.then(|| {
@@ -87,6 +89,10 @@ impl<'a> PictureDataset<'a> {
 
     fn draw(&self, draw: u64, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
         let index = self.order[index];
+        let draw = match self.binarize {
+            Some(Binarize::Fixed) => 0,
+            _ => draw,
+        };
         match &self.indexed {
             Some(indexed) => indexed.read(index, range, out),
             None => Drawn::new(self.pictures, self.seed, draw).read(index, range, out),
@@ -103,7 +109,7 @@ impl SequenceDataset for PictureDataset<'_> {
         self.pictures.size().area()
     }
 
-    /// Reads binarisation 0; the epochs of training read 1, 2, and so on.
+    /// Reads binarisation 0; where it is dynamic, the epochs of training read 1, 2, and so on.
     fn read(&self, index: usize, range: Range<usize>, out: &mut [Token]) -> Result<()> {
         self.draw(0, index, range, out)
     }
@@ -197,7 +203,7 @@ mod tests {
     #[test]
     fn sequences_follow_the_order() {
         let pictures = pictures();
-        let format = format(&pictures, Some(Binarize::Static));
+        let format = format(&pictures, Some(Binarize::Threshold));
         let dataset = PictureDataset::new(&pictures, &format, vec![2, 0], 1).unwrap();
         assert_eq!((dataset.count(), dataset.length(0)), (2, 256));
         assert_eq!(dataset.indices(0).unwrap(), [1; 256]);
@@ -208,10 +214,10 @@ mod tests {
         );
     }
 
-    #[test]
-    fn epochs_and_evaluation_read_different_binarisations() {
+    /// The binarisations of a grey picture that evaluation and the first two epochs read.
+    fn binarisations(binarize: Binarize) -> [Vec<Token>; 3] {
         let pictures = pictures();
-        let format = format(&pictures, Some(Binarize::Dynamic));
+        let format = format(&pictures, Some(binarize));
         let dataset = PictureDataset::new(&pictures, &format, vec![1], 1).unwrap();
         let read = |epoch: Option<u64>| {
             let mut out = vec![0; 256];
@@ -222,9 +228,18 @@ mod tests {
             .unwrap();
             out
         };
-        let all = [read(None), read(Some(0)), read(Some(1))];
-        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
-        assert_eq!(read(Some(1)), all[2]);
+        [read(None), read(Some(0)), read(Some(1))]
+    }
+
+    #[test]
+    fn evaluation_and_epochs_sample_pixels_anew_or_once_or_cut_them() {
+        let dynamic = binarisations(Binarize::Dynamic);
+        assert!(dynamic[0] != dynamic[1] && dynamic[1] != dynamic[2] && dynamic[0] != dynamic[2]);
+        assert_eq!(binarisations(Binarize::Dynamic), dynamic);
+        let fixed = binarisations(Binarize::Fixed);
+        assert!(fixed.iter().all(|read| *read == dynamic[0]));
+        let cut = binarisations(Binarize::Threshold);
+        assert!(cut.iter().all(|read| *read == [1; 256]));
     }
 
     #[test]

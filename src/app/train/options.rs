@@ -215,13 +215,19 @@ pub(super) fn given(options: &[(&str, Value)]) -> Given {
 /// Refuses options that were not given in the same way when the model was begun: a resumed run goes on as it began.
 pub(super) fn refuse_changes(model: &OpenModel, given: &Given) -> Result<()> {
     let begun = &model.manifest.options;
+    // What `--binarize threshold` was called.
+    let begun_with = |name: &str| {
+        let value = begun.get(name)?;
+        let renamed = (name, value.as_str()) == ("--binarize", "static");
+        Some(if renamed { "threshold" } else { value })
+    };
     let Some((name, _)) = given
         .iter()
-        .find(|(name, value)| begun.get(*name) != Some(value))
+        .find(|(name, value)| begun_with(name) != Some(value))
     else {
         return Ok(());
     };
-    let with = match begun.get(name) {
+    let with = match begun_with(name) {
         Some(value) if name != "--config" => format!("; it was begun with {name} {value}"),
         _ => String::new(),
     };

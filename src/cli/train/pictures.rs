@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Convert pictures to grey
     #[arg(long, help_heading = "Pictures")]
     grey: bool,
-    /// Train in black and white: cut at one half, or sampled anew in each epoch
+    /// Train in black and white: how greys become black or white
     #[arg(long, value_enum, help_heading = "Pictures")]
     binarize: Option<BinarizeArg>,
     /// The colour map of rows of indices [default: colormap.txt beside them]
@@ -95,8 +95,11 @@ enum AugmentArg {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum BinarizeArg {
     /// White from one half on
-    Static,
-    /// White with the grey value as probability
+    #[value(alias = "static")]
+    Threshold,
+    /// White with the grey value as probability, sampled once
+    Fixed,
+    /// The same, sampled anew in each epoch
     Dynamic,
 }
 
@@ -120,7 +123,8 @@ impl Args {
             colors: args.colors,
             grey: args.grey,
             binarize: args.binarize.map(|how| match how {
-                BinarizeArg::Static => Binarize::Static,
+                BinarizeArg::Threshold => Binarize::Threshold,
+                BinarizeArg::Fixed => Binarize::Fixed,
                 BinarizeArg::Dynamic => Binarize::Dynamic,
             }),
             colormap: args.colormap,
