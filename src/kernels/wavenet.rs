@@ -354,6 +354,7 @@ mod tests {
             (&[1, 2, 16, 4][..], true, 11),
             (&[3][..], false, 11),
             (&[2, 1][..], true, 4),
+            (&[1, 3][..], true, 1),
         ] {
             let case = case_with_hop(shape, dilations, conditioned, hop);
             let inputs = case.wide();

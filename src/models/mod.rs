@@ -229,9 +229,7 @@ impl ModelSpec {
     /// Tokens that one step of a recurrent network reads; 1 for every other model.
     pub fn stride(&self) -> usize {
         match self {
-            Self::Sequence {
-                network: SequenceConfig::Lstm(config) | SequenceConfig::Gru(config),
-            } => config.stride,
+            Self::Sequence { network } => network.stride(),
             _ => 1,
         }
     }
@@ -280,6 +278,14 @@ impl SequenceConfig {
         match self {
             Self::WaveNet(config) => config.validate(),
             Self::Lstm(config) | Self::Gru(config) => config.validate(),
+        }
+    }
+
+    /// Tokens that one step reads.
+    fn stride(&self) -> usize {
+        match self {
+            Self::WaveNet(_) => 1,
+            Self::Lstm(config) | Self::Gru(config) => config.stride,
         }
     }
 

@@ -27,6 +27,14 @@ pub fn recurrent(
     initial: Tensor<2>,
     time: usize,
 ) -> Tensor<2> {
+    let held = condition
+        .as_ref()
+        .is_some_and(|condition| condition.dims()[0] > initial.dims()[0]);
+    let input = match input {
+        // The table's kernel reads one condition of each sequence.
+        GateInput::Table(table, tokens) if held => GateInput::Rows(embedding(table, vec![tokens])),
+        other => other,
+    };
     let (input, tokens) = match input {
         // Adding the condition to the rows costs no further memory, because the rows exist.
         GateInput::Rows(rows) => {

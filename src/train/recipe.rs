@@ -231,11 +231,13 @@ impl Recipe {
             rows: 64,
             window: pixels.max(16),
         };
-        Ok(Self::new(
-            ModelSpec::ImageVae { network, elbo },
-            batches,
-            1e-3,
-        ))
+        let learning_rate = if network.decoder.is_some() {
+            3e-3
+        } else {
+            1e-3
+        };
+        let model = ModelSpec::ImageVae { network, elbo };
+        Ok(Self::new(model, batches, learning_rate))
     }
 
     /// The preset `name` for a GAN of pictures of this width and height in these colours.

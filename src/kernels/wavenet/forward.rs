@@ -86,6 +86,9 @@ struct Layer<'a> {
     layer: usize,
 }
 
+/// A product of fewer rows leaves registers unused: shorter hops share one product.
+const FEWEST_ROWS: usize = 16;
+
 impl Layer<'_> {
     /// One slab, all threads.
     fn run(&self, slab: &Slab, input: &[f32], saved: &mut Saved, skip: &mut [f32]) {
@@ -137,9 +140,6 @@ impl Layer<'_> {
             skip,
         } = outputs;
         let (r, s, layer) = (self.shape.residual, self.shape.skip, self.layer);
-        let first = segment.times.start / self.stack.hop;
-        let hops = first..segment.times.end.div_ceil(self.stack.hop);
-        let biases: Vec<_> = hops.map(|hop| self.bias(segment.sequence, hop)).collect();
         let out_bias = &self.stack.out_bias[layer * (r + s)..][..r + s];
         let x = &x[segment.sequence * self.shape.time * r..][..self.shape.time * r];
         for times in segment.blocks() {
@@ -147,7 +147,7 @@ impl Layer<'_> {
             let count = times.len();
             let p = &mut p[..count * 2 * r];
             let gated = &mut gated[at * r..][..count * r];
-            self.convolve(x, times.clone(), |hop| &biases[hop - first], p);
+            self.convolve(segment.sequence, x, times.clone(), p);
             gate(self.level, p, r, gated, &mut gates[at * r..][..count * r]);
             let z = View::rows(gated, r);
             if !next.is_empty() {
@@ -170,20 +170,29 @@ impl Layer<'_> {
         }
     }
 
-    /// The pre-activations of a block of one sequence's `x`; `bias` gives that of a hop.
-    fn convolve<'b>(
-        &self,
-        x: &[f32],
-        times: Range<usize>,
-        bias: impl Fn(usize) -> &'b Vec<f32>,
-        p: &mut [f32],
-    ) {
+    /// The pre-activations of a block of one sequence's `x`.
+    fn convolve(&self, sequence: usize, x: &[f32], times: Range<usize>, p: &mut [f32]) {
         let r = self.shape.residual;
-        for (hop, part) in by_hop(times.clone(), self.stack.hop) {
-            let current = View::rows(&x[part.start * r..part.end * r], r);
-            let p = &mut p[(part.start - times.start) * 2 * r..];
-            let start = Start::Row(bias(hop));
-            product(current, part.len(), &self.weights.current, p, 2 * r, start);
+        let current = |part: &Range<usize>| View::rows(&x[part.start * r..part.end * r], r);
+        let parts = by_hop(times.clone(), self.stack.hop);
+        if self.stack.hop < FEWEST_ROWS {
+            for (hop, part) in parts {
+                let rows = &mut p[(part.start - times.start) * 2 * r..][..part.len() * 2 * r];
+                for row in rows.chunks_exact_mut(2 * r) {
+                    self.bias(sequence, hop, row);
+                }
+            }
+            let weights = &self.weights.current;
+            product(current(&times), times.len(), weights, p, 2 * r, Start::Add);
+        } else {
+            let mut bias = vec![0.0; 2 * r];
+            for (hop, part) in parts {
+                self.bias(sequence, hop, &mut bias);
+                let p = &mut p[(part.start - times.start) * 2 * r..];
+                let weights = &self.weights.current;
+                let start = Start::Row(&bias);
+                product(current(&part), part.len(), weights, p, 2 * r, start);
+            }
         }
         let dilation = self.stack.dilations[self.layer];
         let reaching = times.start.max(dilation);
@@ -202,19 +211,18 @@ impl Layer<'_> {
         }
     }
 
-    /// Bias and condition of a sequence's pre-activations in a hop.
-    fn bias(&self, sequence: usize, hop: usize) -> Vec<f32> {
+    /// Writes to `sum` the bias and the condition of a sequence's pre-activations in a hop.
+    fn bias(&self, sequence: usize, hop: usize, sum: &mut [f32]) {
         let wide = 2 * self.shape.residual;
         let bias = &self.stack.conv_bias[self.layer * wide..][..wide];
-        match self.stack.condition {
-            None => bias.to_vec(),
-            Some(condition) => {
-                let layers = self.stack.dilations.len();
-                let row = sequence * self.stack.hops(self.shape.time) + hop;
-                let condition = &condition[(row * layers + self.layer) * wide..][..wide];
-                bias.iter().zip(condition).map(|(b, c)| b + c).collect()
-            }
-        }
+        let Some(condition) = self.stack.condition else {
+            sum.copy_from_slice(bias);
+            return;
+        };
+        let layers = self.stack.dilations.len();
+        let row = sequence * self.stack.hops(self.shape.time) + hop;
+        let condition = &condition[(row * layers + self.layer) * wide..][..wide];
+        plus_row(self.level, condition, bias, sum);
     }
 
     /// The skip biases of all layers, summed.

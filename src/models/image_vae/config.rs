@@ -26,6 +26,9 @@ pub struct ImageVaeConfig {
     pub channels: Vec<usize>,
     /// Units of the hidden layers.
     pub hidden: usize,
+    /// Features of each pixel, made from the code, that an autoregressive decoder is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guide: Option<usize>,
     /// The autoregressive network that decodes; without one, pixels are independent given the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder: Option<SequenceConfig>,
@@ -57,10 +60,17 @@ impl ImageVaeConfig {
             ("latent", self.latent, 8192),
             ("embedding", self.embedding, 1024),
             ("hidden", self.hidden, 8192),
+            ("guide", self.guide(), 1024),
         ];
         check_sizes("an image VAE", &sizes)?;
         if let Some(decoder) = &self.decoder {
             decoder.validate()?;
+            if decoder.stride() > 1 {
+                return Err(Error::usage(
+                    "a decoder of pictures cannot read several pixels in one step",
+                )
+                .with_hint("set stride = 1 in [network.decoder]"));
+            }
         }
         if self.channels.is_empty() {
             return Ok(());
@@ -83,6 +93,11 @@ impl ImageVaeConfig {
             .with_hint("give fewer channels, or none: channels = []"));
         }
         Ok(())
+    }
+
+    /// Features of each pixel that an autoregressive decoder is told.
+    pub(crate) fn guide(&self) -> usize {
+        self.guide.unwrap_or(16)
     }
 
     /// Height and width.

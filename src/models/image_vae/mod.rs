@@ -1,12 +1,13 @@
 /*!
 A variational autoencoder of pictures (Kingma & Welling 2014, "Auto-encoding variational Bayes"). Dense layers or convolutions
 map a picture to a Gaussian over latent codes. A code is decoded to a distribution over the colours of each pixel: of all
-pixels at once, independent given the code, or by an autoregressive network that is told the code and the pixels before
-(Gulrajani et al. 2017, "PixelVAE").
+pixels at once, independent given the code, or by an autoregressive network that is told features of each pixel,
+made from the code, and the pixels before (Gulrajani et al. 2017, "PixelVAE").
 */
 
 mod config;
 mod encoder;
+mod guided_decoder;
 mod pixel_decoder;
 mod presets;
 
@@ -19,9 +20,10 @@ use crate::models::init::Init;
 use crate::models::vae::{GaussianTensors, Vae};
 use crate::models::wavenet::Calibration;
 use crate::models::weights::check_width;
-use crate::models::{Batch, Interface, Model, Recurrent, SequenceInput, SequenceModel, WaveNet};
+use crate::models::{Batch, Interface, Model, SequenceInput, SequenceModel};
 use crate::sequence::{Conditions, SideInputs, Stepper, Token};
 use encoder::Encoder;
+use guided_decoder::GuidedDecoder;
 use pixel_decoder::PixelDecoder;
 
 /// Encoder and decoder. As a [`SequenceModel`] it is its decoder, conditioned on the classes and then the latent code.
@@ -36,8 +38,7 @@ pub struct ImageVae {
 #[derive(Module, Debug)]
 enum Decoder {
     Pixels(PixelDecoder),
-    WaveNet(WaveNet),
-    Recurrent(Recurrent),
+    Guided(GuidedDecoder),
 }
 
 /// Separates the encoder's stream of initial weights from the decoder's.
@@ -78,13 +79,9 @@ impl ImageVae {
                 let mut init = Init::new(seed, device);
                 Decoder::Pixels(PixelDecoder::new(&config, interface, &mut init))
             }
-            Some(core) => match core.build(interface, seed, device)? {
-                Model::WaveNet(net) => Decoder::WaveNet(net),
-                Model::Recurrent(net) => Decoder::Recurrent(net),
-                _ => {
-                    unreachable!("a sequence network builds one of these")
-                }
-            },
+            Some(core) => {
+                Decoder::Guided(GuidedDecoder::new(&config, core, interface, seed, device)?)
+            }
         };
         Ok(Self {
             encoder,
@@ -96,8 +93,7 @@ impl ImageVae {
     fn decoder(&self) -> &dyn SequenceModel {
         match &self.decoder {
             Decoder::Pixels(net) => net,
-            Decoder::WaveNet(net) => net,
-            Decoder::Recurrent(net) => net,
+            Decoder::Guided(net) => net,
         }
     }
 }
@@ -180,6 +176,7 @@ mod tests {
             embedding: 5,
             channels: Vec::new(),
             hidden: 9,
+            guide: Some(6),
             decoder: None,
         }
     }
@@ -286,6 +283,19 @@ mod tests {
             for code in [[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]] {
                 assert_ne!(first, logits([1.0, 0.0, code[0], code[1], code[2]]));
             }
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_reads_several_pixels_in_one_step_is_refused() {
+        for config in cores() {
+            config.validate().unwrap();
+            let Some(SequenceConfig::Lstm(core)) = config.decoder else {
+                continue;
+            };
+            let strided = RecurrentConfig { stride: 2, ..core };
+            let strided = with_core(SequenceConfig::Lstm(strided));
+            assert!(strided.validate().unwrap_err().is_usage());
         }
     }
 

@@ -1,6 +1,6 @@
 /*!
-A decoder whose pixels are independent given the latent code: dense layers or transposed convolutions. It is a sequence model
-that reads no token.
+From a latent code to features of each pixel: dense layers or transposed convolutions. With colours made from each pixel's
+features alone, pixels are independent given the code: a sequence model that reads no token.
 */
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::ops::ConvolutionShape;
 use crate::sequence::{Alphabet, Stepper, Token};
 
 /// The condition, then a hidden layer, then another or transposed convolutions, then the features of each pixel, then its
-/// colour.
+/// colour where it draws by itself.
 #[derive(Module, Debug)]
 pub(super) struct PixelDecoder {
     first: Layer,
@@ -25,8 +25,8 @@ pub(super) struct PixelDecoder {
     /// `[hidden, pixels · embedding]`; without convolutions.
     features: Option<Layer>,
     convolutions: Vec<Layer>,
-    /// `[embedding, colours]`.
-    colors: Layer,
+    /// `[embedding, colours]`; `None` where another network decodes from the features.
+    colors: Option<Layer>,
     /// From the narrowest pictures to the widest.
     #[module(skip)]
     shapes: Vec<ConvolutionShape>,
@@ -61,7 +61,10 @@ impl PixelDecoder {
                 .is_empty()
                 .then(|| Layer::dense(init, hidden, pixels * embedding)),
             convolutions: shapes.iter().map(|&shape| Layer::up(init, shape)).collect(),
-            colors: Layer::dense(init, embedding, interface.alphabet.size),
+            colors: config
+                .decoder
+                .is_none()
+                .then(|| Layer::dense(init, embedding, interface.alphabet.size)),
             shapes,
             sizes: Sizes {
                 pixels,
@@ -73,7 +76,7 @@ impl PixelDecoder {
     }
 
     /// The features of all pixels, `[rows, pixels · embedding]`, under conditions `[rows, condition]`.
-    fn features(&self, conditions: Tensor<2>) -> Tensor<2> {
+    pub(super) fn features(&self, conditions: Tensor<2>) -> Tensor<2> {
         let [rows, _] = conditions.dims();
         let mut x = self.second.of(self.first.of(conditions, false), true);
         if let Some(features) = &self.features {
@@ -85,17 +88,15 @@ impl PixelDecoder {
         x
     }
 
+    /// The colours of pixels with these features, `[pixels, colours]`.
+    fn colors(&self, features: Tensor<2>) -> Tensor<2> {
+        let colors = self.colors.as_ref().expect("this decoder draws by itself");
+        colors.of(features, false)
+    }
+
     fn stepper_on(&self, lanes: usize, device: &Device) -> Result<Box<dyn Stepper>> {
-        check_lanes(lanes)?;
-        let lane = Lane {
-            condition: Arc::new(vec![0.0; self.interface.condition]),
-            features: None,
-            pixel: 0,
-        };
         Ok(Box::new(PictureStepper {
-            net: self.clone().to_device(device),
-            device: device.clone(),
-            lanes: vec![lane; lanes],
+            features: FeatureReader::new(self, lanes, device)?,
             logits: Vec::new(),
         }))
     }
@@ -115,9 +116,7 @@ impl SequenceModel for PixelDecoder {
             Tensor::zeros([batch, self.interface.condition], &input.tokens.device())
         });
         let features = self.features(condition);
-        let logits = self
-            .colors
-            .of(features.reshape([batch * pixels, embedding]), false);
+        let logits = self.colors(features.reshape([batch * pixels, embedding]));
         let logits: Tensor<3> = logits.reshape([batch, pixels, self.interface.alphabet.size]);
         assert!(time <= pixels, "a picture has {pixels} pixels, not {time}");
         logits.narrow(1, 0, time)
@@ -146,17 +145,20 @@ impl SequenceModel for PixelDecoder {
             let [rows, columns] = shape.narrow();
             of_picture += rows * columns * shape.depth() * shape.channels[1];
         }
-        of_picture.div_ceil(pixels) + embedding * self.interface.alphabet.size
+        let colors = self
+            .colors
+            .as_ref()
+            .map_or(0, |_| embedding * self.interface.alphabet.size);
+        of_picture.div_ceil(pixels) + colors
     }
 }
 
-/// Pixels of pictures whose conditions are known. All pictures whose condition is new are computed together in the next
-/// step.
-struct PictureStepper {
+/// Reads the features of pictures pixel by pixel. All pictures whose condition is new are computed together when the next
+/// pixel is read.
+pub(super) struct FeatureReader {
     net: PixelDecoder,
     device: Device,
     lanes: Vec<Lane>,
-    logits: Vec<f32>,
 }
 
 #[derive(Clone)]
@@ -168,7 +170,57 @@ struct Lane {
     pixel: usize,
 }
 
-impl PictureStepper {
+impl FeatureReader {
+    pub(super) fn new(net: &PixelDecoder, lanes: usize, device: &Device) -> Result<Self> {
+        check_lanes(lanes)?;
+        let lane = Lane {
+            condition: Arc::new(vec![0.0; net.interface.condition]),
+            features: None,
+            pixel: 0,
+        };
+        Ok(Self {
+            net: net.clone().to_device(device),
+            device: device.clone(),
+            lanes: vec![lane; lanes],
+        })
+    }
+
+    /// Starts a picture.
+    pub(super) fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+        self.recondition(lane, condition);
+        self.lanes[lane].pixel = 0;
+    }
+
+    pub(super) fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+        let zeros = vec![0.0; self.net.interface.condition];
+        let lane = &mut self.lanes[lane];
+        lane.condition = Arc::new(condition.map_or(zeros, <[f32]>::to_vec));
+        lane.features = None;
+    }
+
+    pub(super) fn gather(&mut self, parents: &[usize]) {
+        assert_eq!(parents.len(), self.lanes.len(), "one parent per lane");
+        self.lanes = parents
+            .iter()
+            .map(|&parent| self.lanes[parent].clone())
+            .collect();
+    }
+
+    /// The number and the features `[embedding]` of the next pixel of each lane; all of them have to be taken.
+    pub(super) fn read_pixels(&mut self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.compute();
+        let Sizes {
+            pixels, embedding, ..
+        } = self.net.sizes;
+        self.lanes.iter_mut().map(move |lane| {
+            let features = lane.features.as_ref().expect("computed above");
+            let pixel = lane.pixel;
+            lane.pixel += 1;
+            let from = pixel.min(pixels - 1) * embedding;
+            (pixel, &features[from..from + embedding])
+        })
+    }
+
     /// Computes the pictures that are missing.
     fn compute(&mut self) {
         /// Pictures at once.
@@ -191,54 +243,40 @@ impl PictureStepper {
     }
 }
 
+struct PictureStepper {
+    features: FeatureReader,
+    logits: Vec<f32>,
+}
+
 impl Stepper for PictureStepper {
     fn alphabet(&self) -> Alphabet {
-        self.net.interface.alphabet
+        self.features.net.interface.alphabet
     }
 
     fn lanes(&self) -> usize {
-        self.lanes.len()
+        self.features.lanes.len()
     }
 
     fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
-        self.recondition(lane, condition);
-        self.lanes[lane].pixel = 0;
+        self.features.reset(lane, condition);
     }
 
     fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
-        let zeros = vec![0.0; self.net.interface.condition];
-        let lane = &mut self.lanes[lane];
-        lane.condition = Arc::new(condition.map_or(zeros, <[f32]>::to_vec));
-        lane.features = None;
+        self.features.recondition(lane, condition);
     }
 
     fn step(&mut self, tokens: &[Token]) -> &[f32] {
-        assert_eq!(tokens.len(), self.lanes.len(), "one token per lane");
-        self.compute();
-        let Sizes {
-            pixels, embedding, ..
-        } = self.net.sizes;
-        let mut read = Vec::with_capacity(self.lanes.len() * embedding);
-        for lane in &mut self.lanes {
-            let features = lane.features.as_ref().expect("computed above");
-            let from = lane.pixel.min(pixels - 1) * embedding;
-            read.extend_from_slice(&features[from..from + embedding]);
-            lane.pixel += 1;
-        }
-        let read = TensorData::new(read, [self.lanes.len(), embedding]);
-        let logits = self
-            .net
-            .colors
-            .of(Tensor::from_data(read, &self.device), false);
-        self.logits = values(logits);
+        assert_eq!(tokens.len(), self.lanes(), "one token per lane");
+        let features = self.features.read_pixels().map(|(_, features)| features);
+        let read = features.collect::<Vec<_>>().concat();
+        let shape = [tokens.len(), read.len() / tokens.len()];
+        let FeatureReader { net, device, .. } = &self.features;
+        let read = Tensor::from_data(TensorData::new(read, shape), device);
+        self.logits = values(net.colors(read));
         &self.logits
     }
 
     fn gather(&mut self, parents: &[usize]) {
-        assert_eq!(parents.len(), self.lanes.len(), "one parent per lane");
-        self.lanes = parents
-            .iter()
-            .map(|&parent| self.lanes[parent].clone())
-            .collect();
+        self.features.gather(parents);
     }
 }

@@ -20,6 +20,10 @@ impl ImageVaeConfig {
             embedding: size.of([4, 8, 8, 16]),
             channels,
             hidden: size.of([100, 256, 512, 1024]),
+            guide: match decoder {
+                ImageDecoder::Conv | ImageDecoder::Dense => None,
+                ImageDecoder::WaveNet | ImageDecoder::Lstm => Some(size.of([8, 16, 32, 64])),
+            },
             decoder: match decoder {
                 ImageDecoder::Conv | ImageDecoder::Dense => None,
                 ImageDecoder::WaveNet => {
