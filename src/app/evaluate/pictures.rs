@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use burn::prelude::*;
 use serde::Serialize;
 
 use super::classifier::{ClassifierEvaluation, Judge, JudgedPictures};
@@ -11,6 +10,7 @@ use super::colorizer::{self, ColorizerEvaluation};
 use super::edits::{EditCosts, edit_costs};
 use super::generated::{self, SEED, Wanted};
 use super::hand::{HandMeasures, hand};
+use super::image_vae::{ImageVaeMeasures, measure_codes};
 use super::options::EvaluateOptions;
 use crate::app::import::import_pictures;
 use crate::app::{Generated, Observer, OpenModel};
@@ -20,12 +20,9 @@ use crate::image::judge::{PictureComparison, PictureProfile, compare};
 use crate::image::{
     ImportSettings, Labelled, PictureDataset, PictureFormat, Pictures, fingerprint, label_source,
 };
-use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_density};
-use crate::models::{
-    Batch, ImageVae, LatentModel, Model, ModelSpec, SequenceModel, nll_per_sequence,
-};
-use crate::sequence::{Likelihood, SequenceDataset, Token};
-use crate::train::{DataLoader, likelihood, measure_elbo, mutual_information};
+use crate::models::Model;
+use crate::sequence::{Likelihood, SequenceDataset};
+use crate::train::{DataLoader, likelihood};
 
 /// How well a model predicts pictures.
 #[derive(Debug, Clone, Serialize)]
@@ -75,77 +72,6 @@ pub struct MixtureBaseline {
     pub parts: usize,
     /// The pictures it was fitted to.
     pub fitted_to: usize,
-}
-
-/// What the codes of an image VAE carry, in nats a picture.
-#[derive(Debug, Clone, Serialize)]
-pub struct ImageVaeMeasures {
-    /// −ln p(picture | code) with a code drawn from the posterior.
-    pub reconstruction: f64,
-    /// KL divergence of the posteriors from the prior; `None` for a plain autoencoder, whose likelihood has no bound.
-    pub kl: Option<f64>,
-    /// −ln of the mean of 500 importance weights (Burda et al. 2016, eq. 8).
-    pub importance_weighted_nll: Option<f64>,
-    /// The same with the mixture that was fitted to codes of training as the prior, and its number of parts.
-    pub importance_weighted_nll_under_mixture: Option<(f64, usize)>,
-    /// Over how many pictures.
-    pub importance_weighted_pictures: usize,
-    /// Between pictures and latent codes.
-    pub mutual_information: f64,
-    /// What another picture's code costs.
-    pub cost_of_another_code: Option<f64>,
-    /// Dimensions whose posterior mean varies.
-    pub active_units: usize,
-    /// KL divergence of each dimension.
-    pub kl_per_dimension: Vec<f64>,
-}
-
-impl fmt::Display for ImageVaeMeasures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(kl) = self.kl else {
-            return write!(
-                f,
-                "{:.2} nats a picture to reconstruct it from its code: an autoencoder has no likelihood",
-                self.reconstruction
-            );
-        };
-        let bound = self.reconstruction + kl;
-        write!(
-            f,
-            "{bound:.2} nats a picture at most (negative ELBO): reconstruction {:.2}, KL {kl:.2}",
-            self.reconstruction
-        )?;
-        if let Some(weighted) = self.importance_weighted_nll {
-            write!(
-                f,
-                "\n{weighted:.2} nats a picture, importance-weighted with {SAMPLES} codes over {} pictures: the bound is {:.2} above",
-                self.importance_weighted_pictures,
-                bound - weighted
-            )?;
-        }
-        if let Some((weighted, parts)) = self.importance_weighted_nll_under_mixture {
-            write!(
-                f,
-                "\n{weighted:.2} nats with a mixture of {parts} Gaussians as the prior"
-            )?;
-        }
-        write!(
-            f,
-            "\nmutual information {:.2} nats, {} of {} units active",
-            self.mutual_information,
-            self.active_units,
-            self.kl_per_dimension.len()
-        )?;
-        if let Some(cost) = self.cost_of_another_code {
-            write!(f, ", another picture's code costs {cost:.1}")?;
-        }
-        let each: Vec<String> = self
-            .kl_per_dimension
-            .iter()
-            .map(|kl| format!("{kl:.2}"))
-            .collect();
-        write!(f, "\nKL of each dimension: {}", each.join(" "))
-    }
 }
 
 /// Generated pictures beside held-out ones.
@@ -344,7 +270,8 @@ pub(super) fn evaluate(
     );
     let (found, codes) = match &net {
         Model::ImageVae(vae) => {
-            let (bound, codes) = measure_codes(vae, model, &loader, (&set, &conditions), &device)?;
+            let data = (&loader, &set, &conditions[..]);
+            let (bound, codes) = measure_codes(vae, model, data, &device, observer)?;
             (bound, Some(codes))
         }
         _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
@@ -402,91 +329,6 @@ fn of_whole_pictures(
 
 /// Pictures that a GAN makes to be judged, unless another number is asked for.
 const GENERATED: u64 = 1000;
-/// Latent codes drawn for each picture of the importance-weighted bound.
-const SAMPLES: usize = 500;
-/// Pictures of that bound.
-const SUBSET: usize = 200;
-
-/// The bound of an image VAE over all pictures, and what its codes carry.
-fn measure_codes(
-    vae: &ImageVae,
-    model: &OpenModel,
-    loader: &DataLoader,
-    (set, conditions): (&PictureDataset, &[Vec<f32>]),
-    device: &Device,
-) -> Result<(Likelihood, ImageVaeMeasures)> {
-    let recipe = &model.manifest.recipe;
-    let autoencoder =
-        matches!(&recipe.model, ModelSpec::ImageVae { elbo, .. } if elbo.is_autoencoder());
-    let found = measure_elbo(vae, loader, autoencoder, recipe.seed, device)?;
-    let count = found.posteriors.items() as f64;
-    let kl = (!autoencoder).then(|| found.posteriors.kl());
-    let every = set.count().div_ceil(SUBSET).max(1);
-    let subset: Vec<usize> = (0..set.count()).step_by(every).collect();
-    let mixture = if autoencoder { None } else { model.mixture()? };
-    let mut weighted = [0.0; 2];
-    if !autoencoder {
-        for &index in &subset {
-            let how = (mixture.as_ref(), recipe.seed, device);
-            let found = importance_weighted(vae, set, index, &conditions[index], how)?;
-            weighted = [0, 1].map(|prior| weighted[prior] + found[prior] / subset.len() as f64);
-        }
-    }
-    let codes = ImageVaeMeasures {
-        reconstruction: found.reconstruction.nats / count,
-        kl,
-        importance_weighted_nll: (!autoencoder).then_some(weighted[0]),
-        importance_weighted_nll_under_mixture: mixture.map(|m| (weighted[1], m.parts())),
-        importance_weighted_pictures: subset.len(),
-        mutual_information: mutual_information(&found.posteriors, recipe.seed),
-        cost_of_another_code: found.cost,
-        active_units: found.posteriors.active_units(),
-        kl_per_dimension: found.posteriors.kl_per_dimension(),
-    };
-    let bound = Likelihood {
-        nats: found.reconstruction.nats + kl.unwrap_or(0.0) * count,
-        ..found.reconstruction
-    };
-    Ok((bound, codes))
-}
-
-/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8), with N(0, I) and with the mixture as
-/// p(z).
-fn importance_weighted(
-    vae: &ImageVae,
-    set: &PictureDataset,
-    index: usize,
-    classes: &[f32],
-    (mixture, seed, device): (Option<&Mixture>, u64, &Device),
-) -> Result<[f64; 2]> {
-    let tokens: Vec<Token> = set.indices(index)?.into_iter().map(Token::from).collect();
-    let posteriors = vae.encode(&[&tokens], &[classes]);
-    let posterior = posteriors.posterior(0);
-    let mut normals = Normals::new(*b"weighted", seed, index as u64);
-    let codes: Vec<Vec<f32>> = (0..SAMPLES)
-        .map(|_| posterior.sample(&mut normals))
-        .collect();
-    let conditions: Vec<Vec<f32>> = codes.iter().map(|code| [classes, code].concat()).collect();
-    let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
-    let mut weights = [const { Vec::new() }; 2];
-    for (views, codes) in views.chunks(SIDE_BY_SIDE).zip(codes.chunks(SIDE_BY_SIDE)) {
-        let batch = Batch::of(
-            &vec![&tokens[..]; views.len()],
-            views,
-            vae.interface().alphabet,
-        );
-        for (nats, code) in nll_per_sequence(vae, &batch, device).into_iter().zip(codes) {
-            let given = posterior.log_density(code) + nats;
-            weights[0].push(standard_log_density(code) - given);
-            weights[1].push(mixture.map_or(0.0, |m| m.log_density(code)) - given);
-        }
-    }
-    Ok(weights.map(|weights| importance_weighted_nll(&weights)))
-}
-
-/// Codes of one picture that are decoded together.
-const SIDE_BY_SIDE: usize = 100;
-
 /// The pictures to evaluate on, whether they are those of training, and which of those were held out.
 struct Corpus<'a> {
     pictures: &'a Pictures,

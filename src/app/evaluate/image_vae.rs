@@ -1,0 +1,211 @@
+/*! What the latent codes of an image VAE carry, and how far its likelihood is from its bound. */
+
+use std::fmt;
+
+use burn::prelude::*;
+use serde::Serialize;
+
+use crate::app::{Event, Observer, OpenModel};
+use crate::base::split::evenly;
+use crate::error::Result;
+use crate::image::PictureDataset;
+use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_density};
+use crate::models::{Batch, ImageVae, LatentModel, ModelSpec, SequenceModel, nll_per_sequence};
+use crate::sequence::{Likelihood, SequenceDataset, Token};
+use crate::train::{DataLoader, measure_elbo, mutual_information};
+
+/// What the codes of an image VAE carry, in nats a picture.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImageVaeMeasures {
+    /// −ln p(picture | code) with a code drawn from the posterior.
+    pub reconstruction: f64,
+    /// KL divergence of the posteriors from the prior; `None` for a plain autoencoder, whose likelihood has no bound.
+    pub kl: Option<f64>,
+    /// −ln of the mean of 500 importance weights (Burda et al. 2016, eq. 8): the bound less the mean gap of some pictures.
+    pub importance_weighted_nll: Option<f64>,
+    /// The same with the mixture that was fitted to codes of training as the prior, and its number of parts.
+    pub importance_weighted_nll_under_mixture: Option<(f64, usize)>,
+    /// How many pictures tell how far it is from the bound.
+    pub importance_weighted_pictures: usize,
+    /// Between pictures and latent codes.
+    pub mutual_information: f64,
+    /// What another picture's code costs.
+    pub cost_of_another_code: Option<f64>,
+    /// Dimensions whose posterior mean varies.
+    pub active_units: usize,
+    /// KL divergence of each dimension.
+    pub kl_per_dimension: Vec<f64>,
+}
+
+impl fmt::Display for ImageVaeMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(kl) = self.kl else {
+            return write!(
+                f,
+                "{:.2} nats a picture to reconstruct it from its code: an autoencoder has no likelihood",
+                self.reconstruction
+            );
+        };
+        let bound = self.reconstruction + kl;
+        write!(
+            f,
+            "{bound:.2} nats a picture at most (negative ELBO): reconstruction {:.2}, KL {kl:.2}",
+            self.reconstruction
+        )?;
+        if let Some(weighted) = self.importance_weighted_nll {
+            write!(
+                f,
+                "\n{weighted:.2} nats a picture, importance-weighted: the bound is {:.2} above it, measured with {SAMPLES} codes of each of {} pictures",
+                bound - weighted,
+                self.importance_weighted_pictures
+            )?;
+        }
+        if let Some((weighted, parts)) = self.importance_weighted_nll_under_mixture {
+            write!(
+                f,
+                "\n{weighted:.2} nats with a mixture of {parts} Gaussians as the prior"
+            )?;
+        }
+        write!(
+            f,
+            "\nmutual information {:.2} nats, {} of {} units active",
+            self.mutual_information,
+            self.active_units,
+            self.kl_per_dimension.len()
+        )?;
+        if let Some(cost) = self.cost_of_another_code {
+            write!(f, ", another picture's code costs {cost:.1}")?;
+        }
+        let each: Vec<String> = self
+            .kl_per_dimension
+            .iter()
+            .map(|kl| format!("{kl:.2}"))
+            .collect();
+        write!(f, "\nKL of each dimension: {}", each.join(" "))
+    }
+}
+
+/// Latent codes drawn for each picture of the importance-weighted bound.
+const SAMPLES: usize = 500;
+/// Pixels that are decoded together.
+const PIXELS: usize = 1 << 16;
+/// Pictures whose gap is measured.
+const SUBSET: usize = 200;
+
+/// The bound of an image VAE over all pictures, and what its codes carry.
+pub(super) fn measure_codes(
+    vae: &ImageVae,
+    model: &OpenModel,
+    (loader, set, conditions): (&DataLoader, &PictureDataset, &[Vec<f32>]),
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<(Likelihood, ImageVaeMeasures)> {
+    let recipe = &model.manifest.recipe;
+    let autoencoder =
+        matches!(&recipe.model, ModelSpec::ImageVae { elbo, .. } if elbo.is_autoencoder());
+    let found = measure_elbo(vae, loader, autoencoder, recipe.seed, device)?;
+    let count = found.posteriors.items() as f64;
+    let kl = (!autoencoder).then(|| found.posteriors.kl());
+    let bound = found.reconstruction.nats / count + kl.unwrap_or(0.0);
+    let mixture = if autoencoder { None } else { model.mixture()? };
+    let pictures = if autoencoder {
+        0
+    } else {
+        SUBSET.min(set.count())
+    };
+    let mut mean = Weighted::default();
+    for (done, index) in evenly(pictures, set.count()).enumerate() {
+        observer.event(Event::Progress {
+            activity: "importance-weighted likelihood:",
+            done,
+            total: pictures,
+            unit: "pictures",
+        });
+        let how = (mixture.as_ref(), recipe.seed, device);
+        let one = importance_weighted(vae, set, index, &conditions[index], how)?;
+        mean.add(&one, 1.0 / pictures as f64);
+    }
+    observer.event(Event::ProgressDone);
+    let weighted = if pictures == set.count() {
+        mean.nll
+    } else {
+        bound - mean.gap
+    };
+    let codes = ImageVaeMeasures {
+        reconstruction: found.reconstruction.nats / count,
+        kl,
+        importance_weighted_nll: (!autoencoder).then_some(weighted),
+        importance_weighted_nll_under_mixture: mixture
+            .map(|m| (weighted + mean.under_mixture, m.parts())),
+        importance_weighted_pictures: pictures,
+        mutual_information: mutual_information(&found.posteriors, recipe.seed),
+        cost_of_another_code: found.cost,
+        active_units: found.posteriors.active_units(),
+        kl_per_dimension: found.posteriors.kl_per_dimension(),
+    };
+    let bound = Likelihood {
+        nats: bound * count,
+        ..found.reconstruction
+    };
+    Ok((bound, codes))
+}
+
+/// What importance weights say of a picture, in nats.
+#[derive(Default)]
+struct Weighted {
+    /// The importance-weighted NLL.
+    nll: f64,
+    /// The bound less the importance-weighted NLL.
+    gap: f64,
+    /// How much more the NLL is with the mixture as the prior.
+    under_mixture: f64,
+}
+
+impl Weighted {
+    fn add(&mut self, other: &Self, weight: f64) {
+        self.nll += weight * other.nll;
+        self.gap += weight * other.gap;
+        self.under_mixture += weight * other.under_mixture;
+    }
+}
+
+/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8), with N(0, I) and with the mixture as
+/// p(z). The mean over many pictures is the bound of all less the gap of a few, because gaps vary little.
+fn importance_weighted(
+    vae: &ImageVae,
+    set: &PictureDataset,
+    index: usize,
+    classes: &[f32],
+    (mixture, seed, device): (Option<&Mixture>, u64, &Device),
+) -> Result<Weighted> {
+    let tokens: Vec<Token> = set.indices(index)?.into_iter().map(Token::from).collect();
+    let posteriors = vae.encode(&[&tokens], &[classes]);
+    let posterior = posteriors.posterior(0);
+    let mut normals = Normals::new(*b"weighted", seed, index as u64);
+    let codes: Vec<Vec<f32>> = (0..SAMPLES)
+        .map(|_| posterior.sample(&mut normals))
+        .collect();
+    let conditions: Vec<Vec<f32>> = codes.iter().map(|code| [classes, code].concat()).collect();
+    let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
+    let mut weights = [const { Vec::new() }; 2];
+    let together = (PIXELS / tokens.len()).clamp(1, SAMPLES);
+    for (views, codes) in views.chunks(together).zip(codes.chunks(together)) {
+        let batch = Batch::of(
+            &vec![&tokens[..]; views.len()],
+            views,
+            vae.interface().alphabet,
+        );
+        for (nats, code) in nll_per_sequence(vae, &batch, device).into_iter().zip(codes) {
+            let given = posterior.log_density(code) + nats;
+            weights[0].push(standard_log_density(code) - given);
+            weights[1].push(mixture.map_or(0.0, |m| m.log_density(code)) - given);
+        }
+    }
+    let bound = -weights[0].iter().sum::<f64>() / SAMPLES as f64;
+    let [nll, under_mixture] = weights.map(|weights| importance_weighted_nll(&weights));
+    Ok(Weighted {
+        nll,
+        gap: bound - nll,
+        under_mixture: under_mixture - nll,
+    })
+}
