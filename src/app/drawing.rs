@@ -10,8 +10,9 @@ use crate::sequence::{Codec, Item, Sampler, Sampling, Stepper, Token, generate_m
 /// How the pixels of pictures are drawn from what a code says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PixelSampling {
-    /// 0 takes the likeliest colour of each pixel.
-    pub(crate) temperature: f32,
+    /// 0 takes the likeliest colour of each pixel, which is what is missing where pixels are independent given the code. Where
+    /// each pixel depends on those before, likeliest ones soon make an empty picture, and 1 is missing.
+    pub(crate) temperature: Option<f32>,
     /// The same random numbers for every picture, so that only codes differ.
     pub(crate) seed: u64,
 }
@@ -26,8 +27,10 @@ pub(crate) fn decode(
     if let Some(generator) = model.pictures() {
         return Ok(imagine(generator, &conditions, format));
     }
+    let independent = matches!(model, Model::ImageVae(vae) if vae.has_independent_pixels());
+    let usual = if independent { 0.0 } else { 1.0 };
     let sampling = Sampling {
-        temperature: how.temperature,
+        temperature: how.temperature.unwrap_or(usual),
         ..Sampling::default()
     };
     let mut items = conditions

@@ -67,8 +67,8 @@ pub struct EncodePicturesOptions {
 pub struct DecodePicturesOptions {
     /// Classes of all pictures. Where they are missing: those beside each code, else drawn from the seed, the same for all.
     pub classes: Vec<Label>,
-    /// 0 takes the likeliest colour of each pixel.
-    pub temperature: f32,
+    /// 0 takes the likeliest colour of each pixel; where it is missing, 0 if pixels are independent given the code, else 1.
+    pub temperature: Option<f32>,
     /// The seed of what is drawn; the same for every picture.
     pub seed: u64,
 }

@@ -76,8 +76,8 @@ pub struct InterpolatePicturesOptions {
     pub path: Interpolation,
     /// Classes of all pictures; those that are missing are found in each end, and its half of the path has them.
     pub classes: Vec<Label>,
-    /// 0 takes the likeliest colour of each pixel.
-    pub temperature: f32,
+    /// 0 takes the likeliest colour of each pixel; where it is missing, 0 if pixels are independent given the code, else 1.
+    pub temperature: Option<f32>,
     /// The seed of what is drawn; the same for every picture.
     pub seed: u64,
 }

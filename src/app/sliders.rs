@@ -77,8 +77,8 @@ pub struct SlidersOptions {
     /// Chosen classes; those of the picture, or drawn from the seed, where they are missing. The value `all` makes a row for
     /// each value of its group, with the code as it is.
     pub classes: Vec<Label>,
-    /// 0 takes the likeliest colour of each pixel.
-    pub temperature: f32,
+    /// 0 takes the likeliest colour of each pixel; where it is missing, 0 if pixels are independent given the code, else 1.
+    pub temperature: Option<f32>,
     /// The seed of what is drawn; the same for every picture.
     pub seed: u64,
 }

@@ -50,7 +50,7 @@ pub(super) struct DecodeArgs {
     /// Pictures: the class of all of them, as in digit=7 [default: that beside each code, else drawn]
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
-    /// Pictures: 0 takes the likeliest colour of each pixel, 1 draws it [default: 0]
+    /// Pictures: 0 takes the likeliest colour of each pixel, 1 draws it [default: 0 where pixels are independent given the code, else 1]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Pictures: the seed of what is drawn, the same for every picture
@@ -123,7 +123,7 @@ pub(super) fn decode(args: DecodeArgs, terminal: &mut Terminal) -> Result<()> {
     }
     let options = DecodePicturesOptions {
         classes: args.classes,
-        temperature: args.temperature.unwrap_or(0.0),
+        temperature: args.temperature,
         seed: args.seed.unwrap_or_else(fresh_seed),
     };
     let decoded = model.decode_pictures(&codes, &options, terminal)?;

@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// Pictures: choose a class, as in digit=7 [default: that of each end, which changes half-way]
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
-    /// Pictures: 0 takes the likeliest colour of each pixel, 1 draws it [default: 0]
+    /// Pictures: 0 takes the likeliest colour of each pixel, 1 draws it [default: 0 where pixels are independent given the code, else 1]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
     /// Pictures: the seed of what is drawn, the same for every picture
@@ -105,7 +105,7 @@ fn pictures(
         points: args.points as usize,
         path: args.path,
         classes: args.classes,
-        temperature: args.temperature.unwrap_or(0.0),
+        temperature: args.temperature,
         seed: args.seed.unwrap_or_else(fresh_seed),
     };
     let found = model.interpolate_pictures(&options, terminal)?;
@@ -115,7 +115,7 @@ fn pictures(
             command: words,
             seed: Some(options.seed),
             sampling: SamplingOptions {
-                temperature: Some(options.temperature),
+                temperature: options.temperature,
                 min_p: Some(0.0),
                 ..SamplingOptions::default()
             },

@@ -43,9 +43,9 @@ pub(super) struct Args {
     /// Choose a class, as in digit=7, or all values of one, as in digit=all [default: that of --from, or drawn]
     #[arg(long = "class", value_name = "NAME=VALUE", value_parser = parse_label)]
     classes: Vec<Label>,
-    /// 0 takes the likeliest colour of each pixel, 1 draws it
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    temperature: f32,
+    /// 0 takes the likeliest colour of each pixel, 1 draws it [default: 0 where pixels are independent given the code, else 1]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
     /// The seed of the class that is not given and of sampled pixels, the same for every picture
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -92,7 +92,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
             command: words,
             seed: Some(options.seed),
             sampling: SamplingOptions {
-                temperature: Some(options.temperature),
+                temperature: options.temperature,
                 min_p: Some(0.0),
                 ..SamplingOptions::default()
             },

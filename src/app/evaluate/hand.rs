@@ -82,11 +82,11 @@ pub(super) fn hand(
         condition.extend(&codes.means()[at * dims..][..dims]);
         condition
     };
-    let likeliest = PixelSampling {
-        temperature: 0.0,
+    let how = PixelSampling {
+        temperature: None,
         seed: 0,
     };
-    let made = decode(model, some.iter().map(other).collect(), likeliest, form)?;
+    let made = decode(model, some.iter().map(other).collect(), how, form)?;
     let mut figures: [Vec<[f64; 2]>; 3] = Default::default();
     for (&at, made) in some.iter().zip(&made) {
         let strokes = |indices: &[u8]| Strokes::of(&ink(form, indices), set.width());

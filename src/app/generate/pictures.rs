@@ -53,11 +53,11 @@ pub(super) fn generate(
         let conditions = items
             .into_iter()
             .map(|item| item.condition.unwrap_or_default());
-        let likeliest = PixelSampling {
-            temperature: 0.0,
+        let how = PixelSampling {
+            temperature: None,
             seed,
         };
-        return decode(&net, conditions.collect(), likeliest, format);
+        return decode(&net, conditions.collect(), how, format);
     }
     let maker = Maker::new(model, &options.device, options.precision)?;
     if maker.on_gpu {

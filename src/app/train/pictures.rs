@@ -862,7 +862,7 @@ impl PictureTrainingData<'_> {
         Ok(ContactSheet::new(rows.into()))
     }
 
-    /// Held-out pictures above what the likeliest colours of their codes' means give.
+    /// Held-out pictures above what the means of their codes give.
     fn reconstruct_some(&self, model: &Model, latent: &dyn LatentModel) -> Result<ContactSheet> {
         let codec = &self.format.codec;
         let held_out = self.training..self.set.count();
@@ -883,8 +883,8 @@ impl PictureTrainingData<'_> {
         let posteriors = encode_some(latent, &self.set, &some, &classes)?;
         let codes = posteriors.means().chunks(latent.latent());
         let conditions = classes.iter().zip(codes);
-        let likeliest = PixelSampling {
-            temperature: 0.0,
+        let how = PixelSampling {
+            temperature: None,
             seed: 0,
         };
         let made = decode(
@@ -892,7 +892,7 @@ impl PictureTrainingData<'_> {
             conditions
                 .map(|(classes, code)| [classes, code].concat())
                 .collect(),
-            likeliest,
+            how,
             self.format,
         )?;
         let row = |pictures: &[Indexed]| pictures.iter().map(|p| codec.paint(p).into()).collect();
@@ -954,11 +954,11 @@ impl PictureTrainingData<'_> {
         };
         let conditions = (0..FRAMES).flat_map(|frame| (0..rows).map(move |row| (frame, row)));
         let conditions = conditions.map(|(frame, row)| code(frame, row)).collect();
-        let likeliest = PixelSampling {
-            temperature: 0.0,
+        let how = PixelSampling {
+            temperature: None,
             seed: 0,
         };
-        let made = decode(model, conditions, likeliest, self.format)?;
+        let made = decode(model, conditions, how, self.format)?;
         let codec = &self.format.codec;
         let frames: Vec<Vec<&Indexed>> =
             made.chunks(rows).map(|row| row.iter().collect()).collect();

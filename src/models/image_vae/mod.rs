@@ -90,6 +90,11 @@ impl ImageVae {
         })
     }
 
+    /// Whether the pixels of a picture are independent given a code.
+    pub(crate) fn has_independent_pixels(&self) -> bool {
+        self.config.decoder.is_none()
+    }
+
     fn decoder(&self) -> &dyn SequenceModel {
         match &self.decoder {
             Decoder::Pixels(net) => net,
