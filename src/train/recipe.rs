@@ -231,11 +231,7 @@ impl Recipe {
             rows: 64,
             window: pixels.max(16),
         };
-        let learning_rate = if network.decoder.is_some() {
-            3e-3
-        } else {
-            1e-3
-        };
+        let learning_rate = size_of(name)?.of([3e-3, 3e-3, 2e-3, 1e-3]);
         let model = ModelSpec::ImageVae { network, elbo };
         Ok(Self::new(model, batches, learning_rate))
     }
