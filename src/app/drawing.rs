@@ -10,8 +10,8 @@ use crate::sequence::{Codec, Item, Sampler, Sampling, Stepper, Token, generate_m
 /// How the pixels of pictures are drawn from what a code says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PixelSampling {
-    /// 0 takes the likeliest colour of each pixel, which is what is missing where pixels are independent given the code. Where
-    /// each pixel depends on those before, likeliest ones soon make an empty picture, and 1 is missing.
+    /// 0 takes the likeliest colour of each pixel. `None` stands for 0 where pixels are independent given the code. Else it
+    /// stands for 1, because likeliest colours soon make an empty picture where each pixel depends on those before.
     pub(crate) temperature: Option<f32>,
     /// The same random numbers for every picture, so that only codes differ.
     pub(crate) seed: u64,

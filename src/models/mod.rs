@@ -241,7 +241,7 @@ impl ModelSpec {
 
     /// Whether the pixels of a picture are independent given a code.
     pub fn has_independent_pixels(&self) -> bool {
-        matches!(self, Self::ImageVae { network, .. } if network.decoder.is_none())
+        matches!(self, Self::ImageVae { network, .. } if network.has_independent_pixels())
     }
 
     /// Dimensions of a latent code, or of the noise of a GAN; `None` for models without a latent space.

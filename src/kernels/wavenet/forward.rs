@@ -174,6 +174,7 @@ impl Layer<'_> {
     fn convolve(&self, sequence: usize, x: &[f32], times: Range<usize>, p: &mut [f32]) {
         let r = self.shape.residual;
         let current = |part: &Range<usize>| View::rows(&x[part.start * r..part.end * r], r);
+        let weights = &self.weights.current;
         let parts = by_hop(times.clone(), self.stack.hop);
         if self.stack.hop < FEWEST_ROWS {
             for (hop, part) in parts {
@@ -182,14 +183,12 @@ impl Layer<'_> {
                     self.bias(sequence, hop, row);
                 }
             }
-            let weights = &self.weights.current;
             product(current(&times), times.len(), weights, p, 2 * r, Start::Add);
         } else {
             let mut bias = vec![0.0; 2 * r];
             for (hop, part) in parts {
                 self.bias(sequence, hop, &mut bias);
                 let p = &mut p[(part.start - times.start) * 2 * r..];
-                let weights = &self.weights.current;
                 let start = Start::Row(&bias);
                 product(current(&part), part.len(), weights, p, 2 * r, start);
             }

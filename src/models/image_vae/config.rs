@@ -95,6 +95,11 @@ impl ImageVaeConfig {
         Ok(())
     }
 
+    /// Whether the pixels of a picture are independent given a code.
+    pub(crate) fn has_independent_pixels(&self) -> bool {
+        self.decoder.is_none()
+    }
+
     /// Features of each pixel that an autoregressive decoder is told.
     pub(crate) fn guide(&self) -> usize {
         self.guide.unwrap_or(16)

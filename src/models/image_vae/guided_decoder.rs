@@ -20,11 +20,6 @@ use crate::sequence::{Alphabet, Conditions, Stepper, Token};
 pub(super) struct GuidedDecoder {
     guide: PixelDecoder,
     core: Core,
-    /// Features of a pixel.
-    #[module(skip)]
-    width: usize,
-    #[module(skip)]
-    interface: Interface,
 }
 
 #[derive(Module, Debug)]
@@ -56,10 +51,8 @@ impl GuidedDecoder {
         };
         let mut init = Init::new(seed ^ GUIDE, device);
         Ok(Self {
-            guide: PixelDecoder::new(&sizes, interface.clone(), &mut init),
+            guide: PixelDecoder::new(&sizes, interface, &mut init),
             core,
-            width: config.guide(),
-            interface,
         })
     }
 
@@ -70,21 +63,27 @@ impl GuidedDecoder {
         }
     }
 
+    /// Features of a pixel.
+    fn width(&self) -> usize {
+        self.core().interface().condition
+    }
+
     /// The features of the first `time` pixels under conditions `[rows, condition]`, `[rows · time, width]`.
     fn features(&self, conditions: Tensor<2>, time: usize) -> Tensor<2> {
         let [rows, _] = conditions.dims();
         let features = self.guide.features(conditions);
         let [_, all] = features.dims();
-        assert!(time * self.width <= all, "a picture has fewer pixels");
-        let features = features.narrow(1, 0, time * self.width);
-        features.reshape([rows * time, self.width])
+        let width = self.width();
+        assert!(time * width <= all, "a picture has fewer pixels");
+        let features = features.narrow(1, 0, time * width);
+        features.reshape([rows * time, width])
     }
 
     /// What the core reads.
     fn guided(&self, input: SequenceInput) -> SequenceInput {
         let [rows, time] = input.tokens.dims();
         let condition = input.condition.unwrap_or_else(|| {
-            Tensor::zeros([rows, self.interface.condition], &input.tokens.device())
+            Tensor::zeros([rows, self.interface().condition], &input.tokens.device())
         });
         SequenceInput {
             condition: Some(self.features(condition, time)),
@@ -110,7 +109,7 @@ const GUIDE: u64 = 0x6775_6964_6500_0000;
 
 impl SequenceModel for GuidedDecoder {
     fn interface(&self) -> &Interface {
-        &self.interface
+        self.guide.interface()
     }
 
     fn logits(&self, input: SequenceInput) -> Tensor<3> {
@@ -137,7 +136,7 @@ impl SequenceModel for GuidedDecoder {
     fn calibrate(&self, sequences: &[(&[Token], Conditions)]) -> Result<Option<Calibration>> {
         let device = device_of(self);
         let told = |(tokens, conditions): &(&[Token], Conditions)| {
-            let zeros = vec![0.0; self.interface.condition];
+            let zeros = vec![0.0; self.interface().condition];
             let condition = conditions.first().map_or(zeros, <[f32]>::to_vec);
             let shape = [1, condition.len()];
             let condition = Tensor::from_data(TensorData::new(condition, shape), &device);
@@ -147,7 +146,7 @@ impl SequenceModel for GuidedDecoder {
         let sequences: Vec<(&[Token], Conditions)> = sequences
             .iter()
             .zip(&told)
-            .map(|((tokens, _), told)| (*tokens, Conditions::held(told, self.width, Some(1))))
+            .map(|((tokens, _), told)| (*tokens, Conditions::held(told, self.width(), Some(1))))
             .collect();
         self.core().calibrate(&sequences)
     }

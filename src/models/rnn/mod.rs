@@ -514,6 +514,21 @@ mod tests {
     }
 
     #[test]
+    fn without_side_inputs_they_keep_the_law_of_held_conditions() {
+        for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
+            let Recurrent {
+                config, interface, ..
+            } = net(cell, 1, vec![], 3);
+            let interface = Interface {
+                side_inputs: crate::sequence::SideInputs::default(),
+                ..interface
+            };
+            let net = Recurrent::new(cell, config, interface, 1, &Device::flex()).unwrap();
+            with_cpu_stepper(scrambled(net)).keeps_the_law_of_held_conditions();
+        }
+    }
+
+    #[test]
     fn with_a_step_every_few_tokens_they_pass_every_law() {
         for cell in [RecurrentCell::Lstm, RecurrentCell::Gru] {
             for (layers, lags, condition) in [(1, vec![1, 2, 3], 0), (2, vec![1, 5], 3)] {
