@@ -298,6 +298,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
                     ramp: 0.3,
                     reset_decoder: true,
                     free_nats: 2.0,
+                    free_nats_fall: 0.0,
                     word_dropout: 0.1,
                     bag_of_words: 0.5,
                     beta: 1.0,

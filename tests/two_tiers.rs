@@ -84,6 +84,18 @@ fn a_length_that_is_asked_for_is_made_and_one_that_is_not_is_at_most_five_second
 }
 
 #[test]
+fn frames_are_guided_by_one_unless_another_strength_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |weight: &str| {
+        let out = folder.path().join("out.wav");
+        make(&out, &["--seconds", "0.3", "--guidance", weight])
+    };
+    let out = folder.path().join("usual.wav");
+    assert_eq!(with("1"), make(&out, &["--seconds", "0.3"]));
+    assert_ne!(with("0"), with("8"));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_sound_in_any_number() {
     let folder = tempfile::tempdir().unwrap();
     let one = make(&folder.path().join("one.wav"), &["--seconds", "0.3"]);
@@ -217,6 +229,13 @@ fn what_a_model_cannot_do_is_said() {
         &["generate", &model, "-o", &out, "--frame-temperature", "-1"],
         2,
         &["--frame-temperature -1"],
+    );
+    let unguided = ["generate", "models/strings", "-o", &out, "--guidance", "1"];
+    refuse(&unguided, 2, &["--guidance needs a model with classes"]);
+    refuse(
+        &["generate", &model, "-o", &out, "--guidance", "nan"],
+        2,
+        &["--guidance NaN"],
     );
     refuse(
         &["transform", &model, &wav, "-o", &out, "--transpose", "nan"],

@@ -59,7 +59,7 @@ pub use sampling::{SamplingOptions, fresh_seed};
 pub use score::ScoreOptions;
 pub use settings::{Making, SignedFile};
 pub use sliders::{Axes, Sliders, SlidersOptions, check_rows_output};
-pub use tiers::FrameChange;
+pub use tiers::{FrameChange, FrameSampling};
 pub use transform::TransformOptions;
 pub use words::{next_step, short_count, short_duration};
 

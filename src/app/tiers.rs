@@ -13,14 +13,16 @@ use crate::app::OpenModel;
 use crate::audio::frames::{Frame, FrameCodec, FrameGrammar, SLOTS, before_stretching, stretched};
 use crate::error::{Error, IoContext, Result};
 use crate::sequence::{
-    ConditionStream, HeldCondition, Item, LiveGenerator, Sampler, Sampling, Token,
+    ConditionStream, GuidedStepper, HeldCondition, Item, LiveGenerator, Sampler, Sampling, Stepper,
+    Token,
 };
 
 /// The name of the frame tier's folder, and of the file of the frames' codebooks.
 const FRAMES: &str = "frames";
 const CODEBOOKS: &str = "codebooks.json";
-/// The temperature of frames at which a model sounds best.
-pub(crate) const FRAME_TEMPERATURE: f32 = 0.85;
+/// The temperature and the guidance of frames at which a model sounds best.
+const FRAME_TEMPERATURE: f32 = 0.85;
+const GUIDANCE: f32 = 1.0;
 /// Frames with a pitch are drawn cooler by this factor.
 const VOICED: f32 = 0.75;
 
@@ -80,10 +82,37 @@ impl FrameChange {
     }
 }
 
+/// How frames are drawn; what is missing is as a model sounds best.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct FrameSampling {
+    /// Divides the logits of frames. 0.85 where it is missing.
+    pub temperature: Option<f32>,
+    /// How strongly frames are drawn towards what tells the classes asked for from the others. 1 where it is missing.
+    pub guidance: Option<f32>,
+}
+
+impl FrameSampling {
+    /// Refuses numbers that are not possible.
+    fn validate(self) -> Result<()> {
+        for (option, value) in [
+            ("--frame-temperature", self.temperature),
+            ("--guidance", self.guidance),
+        ] {
+            if let Some(value) = value
+                && !(value.is_finite() && value >= 0.0)
+            {
+                return Err(Error::usage(format!("{option} {value} is out of range"))
+                    .with_hint("use a number from 0 up"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How the frames of items are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Steering {
-    pub(crate) temperature: f32,
+    pub(crate) sampling: FrameSampling,
     pub(crate) seed: u64,
     pub(crate) change: FrameChange,
     /// Whether a sound that ends is followed by another.
@@ -105,27 +134,25 @@ impl OpenModel {
         self.sound().is_ok_and(|sound| sound.frames.is_some())
     }
 
-    /// Refuses a temperature and a change of frames that are not possible, and any for a model without frames.
+    /// Refuses settings and a change of frames that are not possible, any for a model without frames, and guidance for one without
+    /// classes.
     pub(crate) fn check_frame_options(
         &self,
-        temperature: Option<f32>,
+        sampling: FrameSampling,
         change: FrameChange,
     ) -> Result<()> {
         change.validate()?;
-        if let Some(temperature) = temperature
-            && !(temperature.is_finite() && temperature >= 0.0)
-        {
-            return Err(
-                Error::usage(format!("--frame-temperature {temperature} is out of range"))
-                    .with_hint("use a number from 0 up"),
-            );
-        }
-        let asked = temperature.is_some() || change != FrameChange::default();
-        if !asked || self.has_frames() {
+        sampling.validate()?;
+        let asked = (sampling, change) != (FrameSampling::default(), FrameChange::default());
+        if self.has_frames() || !asked {
+            if sampling.guidance.is_some() && self.manifest.classes.width() == 0 {
+                let what = "--guidance needs a model with classes";
+                return Err(Error::usage(what).with_hint("omit it"));
+            }
             return Ok(());
         }
         Err(Error::usage(
-            "--frame-temperature, --transpose and --stretch need a sound model of two tiers",
+            "--frame-temperature, --guidance, --transpose and --stretch need a sound model of two tiers",
         )
         .with_hint("omit them; train sound makes models of two tiers"))
     }
@@ -163,9 +190,9 @@ pub(crate) fn frame_seed(seed: u64) -> u64 {
 }
 
 /// Draws the slots of frames. Their temperature does not change when a sound ends.
-pub(crate) fn frame_sampler(temperature: f32, seed: u64, item: u64) -> Result<Sampler> {
+pub(crate) fn frame_sampler(frames: FrameSampling, seed: u64, item: u64) -> Result<Sampler> {
     let sampling = Sampling {
-        temperature,
+        temperature: frames.temperature.unwrap_or(FRAME_TEMPERATURE),
         ..Sampling::default()
     };
     let sampler = Sampler::new(sampling, frame_seed(seed), item)?;
@@ -175,6 +202,21 @@ pub(crate) fn frame_sampler(temperature: f32, seed: u64, item: u64) -> Result<Sa
 }
 
 impl Tiers {
+    /// The frame tier's stepper of one lane, which is guided where the model has classes.
+    pub(crate) fn stepper(&self, sampling: FrameSampling) -> Result<Box<dyn Stepper>> {
+        let net = self.frames.load(&Device::flex())?;
+        let strength = sampling.guidance.unwrap_or(GUIDANCE);
+        let classes = &self.frames.manifest.classes;
+        if strength == 0.0 || classes.width() == 0 {
+            return net.require_sequence()?.stepper(1);
+        }
+        let groups = classes.counts();
+        let voices = net
+            .require_sequence()?
+            .stepper(GuidedStepper::voices(&groups))?;
+        Ok(Box::new(GuidedStepper::new(voices, groups, strength)))
+    }
+
     /// The frames of a recording with a change, as conditions.
     pub(crate) fn stream_of(
         &self,
@@ -206,10 +248,9 @@ impl Tiers {
     pub(crate) fn steer(&self, items: &mut [Item], how: &Steering, samples: usize) -> Result<()> {
         let hop = self.codec.hop();
         let hops = samples.div_ceil(hop);
-        let net = self.frames.load(&Device::flex())?;
-        let mut stepper = net.require_sequence()?.stepper(1)?;
+        let mut stepper = self.stepper(how.sampling)?;
         for (index, item) in (0..).zip(items) {
-            let sampler = frame_sampler(how.temperature, how.seed, index)?;
+            let sampler = frame_sampler(how.sampling, how.seed, index)?;
             let mut live = LiveGenerator::new(stepper, sampler, item.condition.clone());
             let known = self.begin(&mut live, &mut item.prompt)?;
             let heard = item.prompt.len() / hop;

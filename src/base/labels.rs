@@ -201,6 +201,11 @@ impl Classes {
         self.groups.iter().map(|group| group.values.len()).sum()
     }
 
+    /// The number of values of each group.
+    pub fn counts(&self) -> Vec<usize> {
+        self.groups.iter().map(|group| group.values.len()).collect()
+    }
+
     /// The condition vector of one label in each group.
     ///
     /// # Errors

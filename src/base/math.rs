@@ -1,5 +1,5 @@
 /*!
-exp, tanh and sigmoid as fixed chains of f32 operations, with the same bits on every machine and at every SIMD width. Those
+exp, ln, tanh and sigmoid as fixed chains of f32 operations, with the same bits on every machine and at every SIMD width. Those
 of C libraries differ.
 */
 
@@ -25,6 +25,30 @@ pub fn exp(x: f32) -> f32 {
     // 2^n from the low bits of `rounded`: a conversion to an integer would prevent vectorisation.
     let two_to_n = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
     p * two_to_n
+}
+
+/// The natural logarithm, with an error below 2e-7 or 2e-7 of it, whichever is more. x is at least the smallest normal number, 1.2e-38.
+///
+/// x = m·2ⁿ with m from √½ to √2, and a polynomial of degree 8 (the coefficients of Cephes `logf`).
+#[inline(always)]
+pub fn ln(x: f32) -> f32 {
+    let bits = x.max(f32::MIN_POSITIVE).to_bits();
+    // Rounds the exponent so that m is as near to 1 as it can be.
+    let n = (bits.wrapping_sub(std::f32::consts::FRAC_1_SQRT_2.to_bits()) as i32) >> 23;
+    let m = f32::from_bits(bits.wrapping_sub((n << 23) as u32)) - 1.0;
+    let n = n as f32;
+    let p = 7.037_683_6e-2_f32;
+    let p = p.mul_add(m, -1.151_461e-1);
+    let p = p.mul_add(m, 1.167_699_9e-1);
+    let p = p.mul_add(m, -1.242_014_1e-1);
+    let p = p.mul_add(m, 1.424_932_3e-1);
+    let p = p.mul_add(m, -1.666_805_8e-1);
+    let p = p.mul_add(m, 2.000_071_5e-1);
+    let p = p.mul_add(m, -2.499_999_4e-1);
+    let p = p.mul_add(m, 3.333_333_1e-1);
+    let square = m * m;
+    let rest = (p * m).mul_add(square, n * -2.121_944_4e-4) - 0.5 * square;
+    n.mul_add(0.693_359_4, m + rest)
 }
 
 /// 1 / (1 + e^-x).
@@ -54,6 +78,18 @@ mod tests {
             let error = (f64::from(exp(x)) - exact).abs() / exact;
             assert!(error < 2e-7, "exp({x}) is off by {error:e}");
         }
+    }
+
+    #[test]
+    fn ln_has_an_error_below_2e_7() {
+        for x in inputs().map(exp) {
+            let exact = f64::from(x).ln();
+            let error = (f64::from(ln(x)) - exact).abs() / exact.abs().max(1.0);
+            assert!(error < 2e-7, "ln({x}) is off by {error:e}");
+        }
+        assert_eq!(ln(1.0), 0.0);
+        assert_eq!(ln(0.0), ln(f32::MIN_POSITIVE));
+        assert!(ln(f32::MAX).is_finite());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::app::{
-    CodeOptions, DeviceChoice, FrameChange, Label, Precision, Prior, SamplingOptions,
+    CodeOptions, DeviceChoice, FrameChange, FrameSampling, Label, Precision, Prior, SamplingOptions,
 };
 
 /// `--device`
@@ -60,13 +60,25 @@ impl DrawArgs {
     }
 }
 
-/// `--frame-temperature`
+/// How the frames of a sound model of two tiers are drawn.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sound")]
-pub(super) struct FrameTemperatureArgs {
+pub(super) struct FrameSamplingArgs {
     /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
-    pub(super) frame_temperature: Option<f32>,
+    frame_temperature: Option<f32>,
+    /// How strongly the frames of a model of two tiers are drawn towards what tells the classes asked for from the others; 0 is not at all [default: 1]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    guidance: Option<f32>,
+}
+
+impl FrameSamplingArgs {
+    pub(super) fn frames(&self) -> FrameSampling {
+        FrameSampling {
+            temperature: self.frame_temperature,
+            guidance: self.guidance,
+        }
+    }
 }
 
 /// How the noise of a GAN and the latent codes of an image VAE are drawn.
@@ -106,7 +118,7 @@ impl CodeArgs {
 #[command(next_help_heading = "Sound")]
 pub(super) struct FrameArgs {
     #[command(flatten)]
-    pub(super) temperature: FrameTemperatureArgs,
+    pub(super) sampling: FrameSamplingArgs,
     #[command(flatten)]
     pub(super) change: ChangeArgs,
 }

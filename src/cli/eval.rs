@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{Dataset, EvaluateOptions, OpenModel};
-use crate::cli::arguments::{CodeArgs, DeviceArgs, DrawArgs, FrameTemperatureArgs};
+use crate::cli::arguments::{CodeArgs, DeviceArgs, DrawArgs, FrameSamplingArgs};
 use crate::cli::terminal::{Terminal, print, print_json};
 use crate::error::Result;
 
@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// option
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     generated: Option<u64>,
+    /// Latent codes of each picture or sentence that the importance-weighted likelihood of a VAE draws [default: 500]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    iw: Option<u64>,
     /// The pictures' classes, where the model learned its classes from a file
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     labels: Option<PathBuf>,
@@ -58,7 +61,7 @@ pub(super) struct Args {
     #[command(flatten)]
     draw: DrawArgs,
     #[command(flatten)]
-    frames: FrameTemperatureArgs,
+    frames: FrameSamplingArgs,
     #[command(flatten)]
     codes: CodeArgs,
 }
@@ -73,12 +76,13 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         generated: args.generated,
         walks: args.walks,
         judge: args.judge,
+        importance_weights: args.iw,
         whole: args.whole,
         seed: args.seed,
         device: args.device.device,
         sampling: args.draw.sampling(),
         codes: args.codes.codes(),
-        frame_temperature: args.frames.frame_temperature,
+        frames: args.frames.frames(),
     };
     let found = OpenModel::open(&args.model)?.evaluate(&options, terminal)?;
     if args.json {

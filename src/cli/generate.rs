@@ -84,7 +84,7 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
         codes: args.codes.codes(),
         device: args.device,
         seconds: args.seconds,
-        frame_temperature: args.frames.temperature.frame_temperature,
+        frames: args.frames.sampling.frames(),
         change: args.frames.change.change(),
         with_prompt: args.with_prompt,
         gif: args.gif,

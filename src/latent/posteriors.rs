@@ -1,6 +1,5 @@
 /*!
-Statistics of the latent codes of a dataset: KL divergence from the prior, mutual information, active units, and the
-importance-weighted bound on the likelihood.
+Statistics of the latent codes of a dataset: KL divergence from the prior, mutual information, active units.
 */
 
 use rayon::prelude::*;
@@ -270,20 +269,13 @@ pub fn nearest_code(point: &[f32], codes: &[f32]) -> Option<usize> {
 }
 
 /// ln (1/K Σ exp(xₖ)) without overflow; NaN for K = 0.
-fn log_mean_exp(numbers: &[f64]) -> f64 {
+pub(super) fn log_mean_exp(numbers: &[f64]) -> f64 {
     let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if highest.is_infinite() {
         return highest;
     }
     let sum: f64 = numbers.iter().map(|x| (x - highest).exp()).sum();
     highest + (sum / numbers.len() as f64).ln()
-}
-
-/// The NLL of one item in nats, estimated from K codes drawn from its posterior: −ln 1/K Σ wₖ (Burda et al. 2016, eq. 8).
-/// `log_weights` are ln p(x|zₖ) + ln p(zₖ) − ln q(zₖ|x). Its expectation is an upper bound that decreases with K to the true
-/// value; with one code it is −ELBO.
-pub fn importance_weighted_nll(log_weights: &[f64]) -> f64 {
-    -log_mean_exp(log_weights)
 }
 
 #[cfg(test)]
@@ -465,45 +457,6 @@ mod tests {
         assert_eq!(log_mean_exp(&[-3.0; 500]), -3.0);
         assert_eq!(log_mean_exp(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
         assert!((log_mean_exp(&[f64::NEG_INFINITY, 0.0]) + 2_f64.ln()).abs() < 1e-12);
-    }
-
-    /// p(z) = N(0, 1), p(x|z) = N(z, 1/2): p(x) = N(0, 3/2), and the true posterior is N(2x/3, 1/3).
-    fn log_weights(x: f32, posterior: Gaussian, codes: usize, normals: &mut Normals) -> Vec<f64> {
-        (0..codes)
-            .map(|_| {
-                let code = posterior.sample(normals);
-                Gaussian::new(&code, &[0.5_f32.ln()]).log_density(&[x])
-                    + standard_log_density(&code)
-                    - posterior.log_density(&code)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_bound_is_tight_for_the_true_posterior_and_in_the_limit_for_others() {
-        let x = 0.9_f32;
-        let exact = -Gaussian::new(&[0.0], &[1.5_f32.ln()]).log_density(&[x]);
-        let mut normals = Normals::new(*b"testing ", 6, 0);
-        let (mean, log_variance) = ([0.6], [(1.0_f32 / 3.0).ln()]);
-        let truth = Gaussian::new(&mean, &log_variance);
-        for _ in 0..5 {
-            let weights = log_weights(x, truth, 1, &mut normals);
-            assert!((importance_weighted_nll(&weights) - exact).abs() < 1e-5);
-        }
-        // For another posterior, the bound of one code is looser by KL(q ‖ truth).
-        let (mean, log_variance) = ([0.0], [0.0]);
-        let prior = Gaussian::new(&mean, &log_variance);
-        let mut bound = |codes: usize| {
-            let repeats = 40_000 / codes;
-            let nlls = (0..repeats)
-                .map(|_| importance_weighted_nll(&log_weights(x, prior, codes, &mut normals)));
-            nlls.sum::<f64>() / repeats as f64
-        };
-        let bounds = [1, 5, 500].map(&mut bound);
-        let kl = 0.5 * (3.0 + 3.0 * 0.36 - 1.0 - 3_f64.ln());
-        assert!((bounds[0] - exact - kl).abs() < 0.03, "{bounds:?}: {exact}");
-        assert!(bounds[0] > bounds[1] + 0.1 && bounds[1] > bounds[2] + 0.02);
-        assert!((bounds[2] - exact).abs() < 0.02, "{bounds:?}: {exact}");
     }
 
     #[test]

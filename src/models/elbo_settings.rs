@@ -17,6 +17,10 @@ pub struct ElboSettings {
     /// Nats of the KL divergence that are not penalised, spread evenly over the dimensions. The KL divergence of the
     /// trained model is about this.
     pub free_nats: f64,
+    /// The share of all steps, the last ones, in which these nats fall to 0: a decoder that has learned to read the code needs
+    /// them no longer, and dimensions that carry nothing may then cost nothing.
+    #[serde(default)]
+    pub free_nats_fall: f64,
     /// The probability that the decoder reads `start` instead of a word.
     pub word_dropout: f64,
     /// The first weight of the bag-of-words loss: predicting a sentence's words from its latent code, in any order. It
@@ -50,6 +54,12 @@ impl ElboSettings {
             return refuse(
                 format!("an autoencoder phase of {phase} and a ramp of {ramp} cannot work"),
                 "both are shares of all steps, together at most 1",
+            );
+        }
+        if !(0.0..=1.0).contains(&self.free_nats_fall) {
+            return refuse(
+                format!("elbo.free_nats_fall = {} cannot work", self.free_nats_fall),
+                "it is a share of all steps, from 0 to 1",
             );
         }
         if !share(self.word_dropout) {

@@ -254,6 +254,14 @@ impl ModelSpec {
             Self::ImageVae { network, .. } => Some(network.latent),
         }
     }
+
+    /// How a VAE is trained; `None` of other families.
+    pub fn elbo(&self) -> Option<&ElboSettings> {
+        match self {
+            Self::SentenceVae { elbo, .. } | Self::ImageVae { elbo, .. } => Some(elbo),
+            _ => None,
+        }
+    }
 }
 
 impl SequenceConfig {

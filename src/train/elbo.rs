@@ -49,6 +49,16 @@ fn kl_weight(settings: &ElboSettings, at: StepContext) -> f64 {
     }
 }
 
+fn free_nats(settings: &ElboSettings, at: StepContext) -> f64 {
+    let fall = settings.free_nats_fall;
+    let left = if fall > 0.0 {
+        (1.0 - progress(at)) / fall
+    } else {
+        1.0
+    };
+    settings.free_nats * left.clamp(0.0, 1.0)
+}
+
 fn bag_of_words_weight(settings: &ElboSettings, at: StepContext) -> f64 {
     let end = settings.autoencoder + settings.ramp;
     let left = 1.0 - progress(at) / end.max(f64::MIN_POSITIVE);
@@ -111,7 +121,7 @@ impl<'a, V: Vae> ElboTask<'a, V> {
         let logits = vae.training_logits(read, seed);
         let reconstruction = nll_of_logits(logits, batch);
         // The mean of each dimension over the batch is free up to its share (Kingma et al. 2016, appendix C).
-        let free = settings.free_nats / vae.latent() as f64;
+        let free = free_nats(settings, at) / vae.latent() as f64;
         let price = self.price(&encoded).mean_dim(0).clamp_min(free).sum();
         let kl = price * (kl_weight(settings, at) * batch.rows as f64);
         let mut loss = reconstruction + kl;
@@ -354,6 +364,7 @@ mod tests {
         ramp: 0.5,
         reset_decoder: true,
         free_nats: 2.0,
+        free_nats_fall: 0.25,
         word_dropout: 0.3,
         bag_of_words: 0.5,
         beta: 1.0,
@@ -385,6 +396,18 @@ mod tests {
             ..at(90, 100)
         };
         assert_eq!(kl_weight(&SETTINGS, unknown), LEAST);
+    }
+
+    #[test]
+    fn free_nats_stay_and_fall_to_nothing_at_the_end() {
+        let free = |step| free_nats(&SETTINGS, at(step, 100));
+        assert_eq!((free(0), free(75), free(120)), (2.0, 2.0, 0.0));
+        assert!((75..100).all(|step| free(step) > free(step + 1)));
+        let steady = ElboSettings {
+            free_nats_fall: 0.0,
+            ..SETTINGS
+        };
+        assert_eq!(free_nats(&steady, at(120, 100)), 2.0);
     }
 
     #[test]

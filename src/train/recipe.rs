@@ -186,6 +186,7 @@ impl Recipe {
             ramp: 0.3,
             reset_decoder: true,
             free_nats: 8.0,
+            free_nats_fall: 0.0,
             word_dropout: 0.3,
             bag_of_words: 0.5,
             beta: 1.0,
@@ -222,6 +223,7 @@ impl Recipe {
             reset_decoder: false,
             // A decoder that reads the pixels before could do without a code.
             free_nats: if network.decoder.is_some() { 10.0 } else { 0.0 },
+            free_nats_fall: 0.3,
             word_dropout: 0.0,
             bag_of_words: 0.0,
             beta: 1.0,

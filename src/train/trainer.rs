@@ -28,7 +28,8 @@ pub struct TrainerSettings {
     /// The step of a report before the first regular one; 0 for none.
     #[serde(default)]
     pub first_report: u64,
-    /// Reports without a better validation until training stops early; 0: never.
+    /// Reports without a better validation until training stops early, and never before a fifth of all steps went by without
+    /// one: a learning rate that has not fallen yet may hide the gain. 0: never.
     pub patience: u32,
     /// The share of the tokens read that are hidden from a sequence network in training.
     #[serde(default)]
@@ -94,6 +95,14 @@ impl TrainState {
             best: None,
             stale: 0,
         }
+    }
+
+    /// Whether validation has not improved for so long that training ends.
+    fn stalled(&self, settings: &TrainerSettings) -> bool {
+        let since = self.step - self.best.map_or(0, |(_, step)| step);
+        settings.patience > 0
+            && self.stale >= settings.patience
+            && since >= self.total.unwrap_or(0) / SHARE_STALE
     }
 
     /// The number of the next batch.
@@ -290,6 +299,8 @@ impl Clock for SystemClock {
 const TIMED: u64 = 50;
 /// The share of the remaining time that is planned for steps; the rest is left for reports.
 const STEPPING: f64 = 0.95;
+/// One part in so many of a run must go by without a better validation before training ends early.
+const SHARE_STALE: u64 = 5;
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 
 /// Trains a task.
@@ -368,8 +379,7 @@ impl<B: Send> Run<'_, '_, B> {
                 || self.state.step == settings.first_report;
             if last || due {
                 self.report(learning_rate)?;
-                let patience = settings.patience;
-                if patience > 0 && self.state.stale >= patience && !last {
+                if !last && self.state.stalled(settings) {
                     return Ok(StopReason::Early);
                 }
             } else if self.timer.save_is_due() {

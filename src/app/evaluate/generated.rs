@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::app::{
-    CodeOptions, Event, GenerateOptions, Generated, Observer, OpenModel, SamplingOptions,
+    CodeOptions, Event, FrameSampling, GenerateOptions, Generated, Observer, OpenModel,
+    SamplingOptions,
 };
 use crate::base::labels::Label;
 use crate::base::split::evenly;
@@ -30,8 +31,8 @@ pub(super) struct Wanted<'a> {
     pub(super) sampling: SamplingOptions,
     /// How noise and latent codes are drawn.
     pub(super) codes: CodeOptions,
-    /// The temperature of the frames of sounds.
-    pub(super) frame_temperature: Option<f32>,
+    /// How the frames of sounds are drawn.
+    pub(super) frames: FrameSampling,
 }
 
 /// Generates as `generate` does, in batches of one class each, which stands before the batch.
@@ -59,7 +60,7 @@ pub(super) fn generate(
                 seconds: wanted.seconds,
                 sampling: wanted.sampling,
                 codes: wanted.codes,
-                frame_temperature: wanted.frame_temperature,
+                frames: wanted.frames,
                 ..GenerateOptions::default()
             })?;
             made.push((classes.to_vec(), batch));
@@ -97,7 +98,7 @@ mod tests {
             device: &DeviceChoice::Cpu,
             sampling: SamplingOptions::default(),
             codes: CodeOptions::default(),
-            frame_temperature: None,
+            frames: FrameSampling::default(),
         };
         let found: Vec<u64> = numbers(&wanted(100)).into_values().collect();
         assert_eq!(found, [75, 25]);

@@ -9,8 +9,8 @@ use crate::app::{Event, Observer, OpenModel};
 use crate::base::split::evenly;
 use crate::error::Result;
 use crate::image::PictureDataset;
-use crate::latent::{Mixture, Normals, importance_weighted_nll, standard_log_density};
-use crate::models::{Batch, ImageVae, LatentModel, ModelSpec, SequenceModel, nll_per_sequence};
+use crate::latent::{Mixture, Normals, WeightedCodes, standard_log_density};
+use crate::models::{Batch, ElboSettings, ImageVae, LatentModel, SequenceModel, nll_per_sequence};
 use crate::sequence::{Likelihood, SequenceDataset, Token};
 use crate::train::{DataLoader, measure_elbo, mutual_information};
 
@@ -21,10 +21,12 @@ pub struct ImageVaeMeasures {
     pub reconstruction: f64,
     /// KL divergence of the posteriors from the prior; `None` for a plain autoencoder, whose likelihood has no bound.
     pub kl: Option<f64>,
-    /// −ln of the mean of 500 importance weights (Burda et al. 2016, eq. 8): the bound less the mean gap of some pictures.
+    /// −ln of the mean of importance weights (Burda et al. 2016, eq. 8): the bound less the mean gap of some pictures.
     pub importance_weighted_nll: Option<f64>,
     /// The same with the mixture that was fitted to codes of training as the prior, and its number of parts.
     pub importance_weighted_nll_under_mixture: Option<(f64, usize)>,
+    /// How many codes of each picture have such a weight.
+    pub importance_weighted_codes: usize,
     /// How many pictures tell how far it is from the bound.
     pub importance_weighted_pictures: usize,
     /// Between pictures and latent codes.
@@ -55,8 +57,9 @@ impl fmt::Display for ImageVaeMeasures {
         if let Some(weighted) = self.importance_weighted_nll {
             write!(
                 f,
-                "\n{weighted:.2} nats a picture, importance-weighted: the bound is {:.2} above it, measured with {SAMPLES} codes of each of {} pictures",
+                "\n{weighted:.2} nats a picture, importance-weighted: the bound is {:.2} above it, measured with {} codes of each of {} pictures",
                 bound - weighted,
+                self.importance_weighted_codes,
                 self.importance_weighted_pictures
             )?;
         }
@@ -85,8 +88,6 @@ impl fmt::Display for ImageVaeMeasures {
     }
 }
 
-/// Latent codes drawn for each picture of the importance-weighted bound.
-const SAMPLES: usize = 500;
 /// Pixels that are decoded together.
 const PIXELS: usize = 1 << 16;
 /// Pictures whose gap is measured.
@@ -97,12 +98,14 @@ pub(super) fn measure_codes(
     vae: &ImageVae,
     model: &OpenModel,
     (loader, set, conditions): (&DataLoader, &PictureDataset, &[Vec<f32>]),
-    device: &Device,
+    (codes_per_item, device): (usize, &Device),
     observer: &mut dyn Observer,
 ) -> Result<(Likelihood, ImageVaeMeasures)> {
     let recipe = &model.manifest.recipe;
-    let autoencoder =
-        matches!(&recipe.model, ModelSpec::ImageVae { elbo, .. } if elbo.is_autoencoder());
+    let autoencoder = recipe
+        .model
+        .elbo()
+        .is_some_and(ElboSettings::is_autoencoder);
     let found = measure_elbo(vae, loader, autoencoder, recipe.seed, device)?;
     let count = found.posteriors.items() as f64;
     let kl = (!autoencoder).then(|| found.posteriors.kl());
@@ -121,7 +124,7 @@ pub(super) fn measure_codes(
             total: pictures,
             unit: "pictures",
         });
-        let how = (mixture.as_ref(), recipe.seed, device);
+        let how = (codes_per_item, mixture.as_ref(), recipe.seed, device);
         let one = importance_weighted(vae, set, index, &conditions[index], how)?;
         mean.add(&one, 1.0 / pictures as f64);
     }
@@ -137,6 +140,7 @@ pub(super) fn measure_codes(
         importance_weighted_nll: (!autoencoder).then_some(weighted),
         importance_weighted_nll_under_mixture: mixture
             .map(|m| (weighted + mean.under_mixture, m.parts())),
+        importance_weighted_codes: codes_per_item,
         importance_weighted_pictures: pictures,
         mutual_information: mutual_information(&found.posteriors, recipe.seed),
         cost_of_another_code: found.cost,
@@ -169,43 +173,34 @@ impl Weighted {
     }
 }
 
-/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, eq. 8), with N(0, I) and with the mixture as
-/// p(z). The mean over many pictures is the bound of all less the gap of a few, because gaps vary little.
+/// The mean over many pictures is the bound of all less the gap of a few, because gaps vary little.
 fn importance_weighted(
     vae: &ImageVae,
     set: &PictureDataset,
     index: usize,
     classes: &[f32],
-    (mixture, seed, device): (Option<&Mixture>, u64, &Device),
+    (codes, mixture, seed, device): (usize, Option<&Mixture>, u64, &Device),
 ) -> Result<Weighted> {
     let tokens: Vec<Token> = set.indices(index)?.into_iter().map(Token::from).collect();
     let posteriors = vae.encode(&[&tokens], &[classes]);
-    let posterior = posteriors.posterior(0);
     let mut normals = Normals::new(*b"weighted", seed, index as u64);
-    let codes: Vec<Vec<f32>> = (0..SAMPLES)
-        .map(|_| posterior.sample(&mut normals))
-        .collect();
-    let conditions: Vec<Vec<f32>> = codes.iter().map(|code| [classes, code].concat()).collect();
-    let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
-    let mut weights = [const { Vec::new() }; 2];
-    let together = (PIXELS / tokens.len()).clamp(1, SAMPLES);
-    for (views, codes) in views.chunks(together).zip(codes.chunks(together)) {
-        let batch = Batch::of(
-            &vec![&tokens[..]; views.len()],
-            views,
-            vae.interface().alphabet,
-        );
-        for (nats, code) in nll_per_sequence(vae, &batch, device).into_iter().zip(codes) {
-            let given = posterior.log_density(code) + nats;
-            weights[0].push(standard_log_density(code) - given);
-            weights[1].push(mixture.map_or(0.0, |m| m.log_density(code)) - given);
-        }
-    }
-    let bound = -weights[0].iter().sum::<f64>() / SAMPLES as f64;
-    let [nll, under_mixture] = weights.map(|weights| importance_weighted_nll(&weights));
+    let together = (PIXELS / tokens.len()).max(1);
+    let nll = |codes: &[Vec<f32>]| {
+        let parts = codes.chunks(together).flat_map(|codes| {
+            let conditions: Vec<Vec<f32>> =
+                codes.iter().map(|code| [classes, code].concat()).collect();
+            let views: Vec<&[f32]> = conditions.iter().map(Vec::as_slice).collect();
+            let same = vec![&tokens[..]; views.len()];
+            let batch = Batch::of(&same, &views, vae.interface().alphabet);
+            nll_per_sequence(vae, &batch, device)
+        });
+        parts.collect()
+    };
+    let drawn = WeightedCodes::draw(posteriors.posterior(0), codes, &mut normals, nll);
+    let nll = drawn.nll(standard_log_density);
     Ok(Weighted {
         nll,
-        gap: bound - nll,
-        under_mixture: under_mixture - nll,
+        gap: drawn.negative_elbo(standard_log_density) - nll,
+        under_mixture: mixture.map_or(0.0, |m| drawn.nll(|code| m.log_density(code)) - nll),
     })
 }

@@ -98,6 +98,7 @@ impl OpenModel {
             ("--colormap", options.colormap.is_some(), &["pictures"]),
         ])?;
         options.check_sampling(self)?;
+        options.check_importance_weights(self)?;
         if options.generated.is_some() {
             self.refuse_readers()?;
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::import::read_sentences;
-use crate::app::{CodeOptions, FrameChange, Observer, OpenModel, SamplingOptions};
+use crate::app::{CodeOptions, FrameChange, FrameSampling, Observer, OpenModel, SamplingOptions};
 use crate::error::{Error, Result};
 use crate::ops::device::DeviceChoice;
 use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
@@ -28,6 +28,8 @@ pub struct EvaluateOptions {
     /// What judges what is made. Pictures: a classifier. Sentence VAE: a language model that measures how natural interpolated
     /// lines are.
     pub judge: Option<PathBuf>,
+    /// VAE: how many latent codes of each item the importance-weighted likelihood draws; 500 where it is not said.
+    pub importance_weights: Option<u64>,
     /// Sentence VAE: whether the importance-weighted likelihood counts all sentences.
     pub whole: bool,
     /// The seed of latent codes, of the subset of sentences and of interpolations.
@@ -38,24 +40,45 @@ pub struct EvaluateOptions {
     pub sampling: SamplingOptions,
     /// How noise and latent codes are drawn.
     pub codes: CodeOptions,
-    /// Sound of two tiers: the temperature of generated frames.
-    pub frame_temperature: Option<f32>,
+    /// Sound of two tiers: how the frames of what is generated are drawn.
+    pub frames: FrameSampling,
 }
 
+/// Latent codes of each item, as publications draw them.
+const IMPORTANCE_WEIGHTS: u64 = 500;
+
 impl EvaluateOptions {
+    /// How many latent codes of each item the importance-weighted likelihood draws.
+    pub(super) fn codes_per_item(&self) -> usize {
+        self.importance_weights.unwrap_or(IMPORTANCE_WEIGHTS) as usize
+    }
+
+    /// Refuses an option of importance weights where no likelihood needs them.
+    pub(super) fn check_importance_weights(&self, model: &OpenModel) -> Result<()> {
+        let elbo = model.manifest.recipe.model.elbo();
+        if self.importance_weights.is_none() || elbo.is_some_and(|elbo| !elbo.is_autoencoder()) {
+            return Ok(());
+        }
+        let path = model.folder.path().display();
+        Err(Error::usage(format!(
+            "--iw is for the likelihood of a VAE, and {path} is none"
+        ))
+        .with_hint("omit it"))
+    }
+
     /// Refuses options of what is generated where nothing is, and impossible ones.
     pub(super) fn check_sampling(&self, model: &OpenModel) -> Result<()> {
         let spec = &model.manifest.recipe.model;
         let given = self.sampling != SamplingOptions::default()
             || self.codes != CodeOptions::default()
-            || self.frame_temperature.is_some();
+            || self.frames != FrameSampling::default();
         self.codes.check(model)?;
         if given && self.generated.is_none() && !spec.makes_pictures_from_noise() {
             let what = "--temperature, --prior and the like are for what the model makes, and it makes nothing";
             return Err(Error::usage(what).with_hint("also give --generated N"));
         }
         self.sampling.check(spec)?;
-        model.check_frame_options(self.frame_temperature, FrameChange::default())
+        model.check_frame_options(self.frames, FrameChange::default())
     }
 
     /// Refuses options that need a model with latent codes.

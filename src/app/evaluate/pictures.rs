@@ -271,7 +271,8 @@ pub(super) fn evaluate(
     let (found, codes) = match &net {
         Model::ImageVae(vae) => {
             let data = (&loader, &set, &conditions[..]);
-            let (bound, codes) = measure_codes(vae, model, data, &device, observer)?;
+            let how = (options.codes_per_item(), &device);
+            let (bound, codes) = measure_codes(vae, model, data, how, observer)?;
             (bound, Some(codes))
         }
         _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
@@ -368,7 +369,7 @@ fn judge(
         device: &options.device,
         sampling: options.sampling,
         codes: options.codes,
-        frame_temperature: options.frame_temperature,
+        frames: options.frames,
     };
     let (mut made, mut asked) = (Vec::new(), Vec::new());
     for (classes, batch) in generated::generate(model, &wanted, observer)? {

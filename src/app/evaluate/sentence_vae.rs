@@ -10,13 +10,11 @@ use crate::app::sentence_space::SentenceSpace;
 use crate::app::{Event, Observer, OpenModel};
 use crate::error::{Error, Result};
 use crate::eval::TextLikelihood;
-use crate::latent::{Normals, Posteriors, importance_weighted_nll, standard_log_density};
+use crate::latent::{Normals, Posteriors, WeightedCodes, standard_log_density};
 use crate::models::Vae;
 use crate::models::sentence_vae::conditional_nll;
 use crate::sequence::Token;
 
-/// Latent codes drawn for each sentence of the importance-weighted bound.
-const SAMPLES: usize = 500;
 /// Sentences of that bound, unless all are asked for.
 const SUBSET: usize = 500;
 /// Beams at each point of an interpolation: the default of `interpolate`.
@@ -43,8 +41,10 @@ pub struct SentenceVaeEvaluation {
     pub active_units: usize,
     /// Dimensions of the latent code.
     pub latent: usize,
-    /// −ln of the mean of 500 importance weights.
+    /// −ln of the mean of importance weights.
     pub importance_weighted_nll: f64,
+    /// Of how many codes of each sentence.
+    pub importance_weighted_codes: usize,
     /// Over how many sentences.
     pub importance_weighted_sentences: usize,
     /// From the importance-weighted NLL; `None` for scripts without spaces between words.
@@ -62,13 +62,14 @@ impl fmt::Display for SentenceVaeEvaluation {
         write!(
             f,
             "{:.2} nats a sentence at most (negative ELBO): reconstruction {:.2}, KL {:.2}; {} sentences\n\
-             {:.2} nats a sentence, importance-weighted with {SAMPLES} codes over {} sentences{perplexity}\n\
+             {:.2} nats a sentence, importance-weighted with {} codes over {} sentences{perplexity}\n\
              mutual information {:.2} nats, {} of {} units active",
             self.negative_elbo,
             self.reconstruction,
             self.kl,
             self.sentences,
             self.importance_weighted_nll,
+            self.importance_weighted_codes,
             self.importance_weighted_sentences,
             self.mutual_information,
             self.active_units,
@@ -165,8 +166,16 @@ fn measures(
             total: subset.len(),
             unit: "sentences",
         });
-        let nll = importance_weighted(space, &tokens[index], posteriors, index, options.seed);
-        total.score(lines[index], nll);
+        let mut normals = Normals::new(*b"weighted", options.seed, index as u64);
+        let sentence = tokens[index].as_slice();
+        let posterior = posteriors.posterior(index);
+        let drawn =
+            WeightedCodes::draw(posterior, options.codes_per_item(), &mut normals, |codes| {
+                let pairs: Vec<(&[Token], &[f32])> =
+                    codes.iter().map(|code| (sentence, &code[..])).collect();
+                conditional_nll(&space.vae, &pairs, &space.device)
+            });
+        total.score(lines[index], drawn.nll(standard_log_density));
     }
     observer.event(Event::ProgressDone);
     let kl = posteriors.kl();
@@ -180,35 +189,11 @@ fn measures(
         active_units: posteriors.active_units(),
         latent: space.vae.latent(),
         importance_weighted_nll: total.nats_per_sentence(),
+        importance_weighted_codes: options.codes_per_item(),
         importance_weighted_sentences: subset.len(),
         word_perplexity: total.has_words().then(|| total.word_perplexity()),
         walks: None,
     }
-}
-
-/// −ln (1/K Σ p(x|z) p(z) / q(z|x)) with codes z drawn from q (Burda et al. 2016, "Importance weighted autoencoders", eq. 8).
-fn importance_weighted(
-    space: &SentenceSpace,
-    sentence: &[Token],
-    posteriors: &Posteriors,
-    index: usize,
-    seed: u64,
-) -> f64 {
-    let mut normals = Normals::new(*b"weighted", seed, index as u64);
-    let posterior = posteriors.posterior(index);
-    let codes: Vec<Vec<f32>> = (0..SAMPLES)
-        .map(|_| posterior.sample(&mut normals))
-        .collect();
-    let pairs: Vec<(&[Token], &[f32])> = codes
-        .iter()
-        .map(|code| (sentence, code.as_slice()))
-        .collect();
-    let weights: Vec<f64> = conditional_nll(&space.vae, &pairs, &space.device)
-        .iter()
-        .zip(&codes)
-        .map(|(nats, code)| standard_log_density(code) - posterior.log_density(code) - nats)
-        .collect();
-    importance_weighted_nll(&weights)
 }
 
 /// `most` of `count` numbers in ascending order, drawn with a seed; all where there are fewer.

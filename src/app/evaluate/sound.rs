@@ -298,7 +298,7 @@ fn judge(
         device: &options.device,
         sampling: options.sampling,
         codes: options.codes,
-        frame_temperature: options.frame_temperature,
+        frames: options.frames,
     };
     let (mut made, mut lengths) = (SoundProfile::new(rate), Vec::new());
     for (_, batch) in generated::generate(model, &wanted, observer)? {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::precision::Precision;
 use crate::app::sampling::{SamplingOptions, fresh_seed};
-use crate::app::{CodeOptions, FrameChange, OpenModel};
+use crate::app::{CodeOptions, FrameChange, FrameSampling, OpenModel};
 use crate::audio::wav_bytes;
 use crate::base::files::write_output;
 use crate::base::labels::Label;
@@ -31,8 +31,8 @@ pub struct GenerateOptions {
     pub device: DeviceChoice,
     /// Sound: the length in seconds. Where it is missing, 5, and a model of two tiers may end earlier.
     pub seconds: Option<f64>,
-    /// Sound of two tiers: the temperature of the frames (0.85 where it is missing).
-    pub frame_temperature: Option<f32>,
+    /// Sound of two tiers: how frames are drawn.
+    pub frames: FrameSampling,
     /// Sound of two tiers: how its pitch and its speed are changed.
     pub change: FrameChange,
     /// Sound: whether the prompt stands before what is made of it.
@@ -64,7 +64,7 @@ impl Default for GenerateOptions {
             precision: None,
             device: DeviceChoice::Cpu,
             seconds: None,
-            frame_temperature: None,
+            frames: FrameSampling::default(),
             change: FrameChange::default(),
             with_prompt: false,
             codes: CodeOptions::default(),
@@ -123,7 +123,7 @@ impl GenerateOptions {
         const PICTURES: &[&str] = &["pictures"];
         const TEXT: &[&str] = &["text"];
         self.sampling.check(&model.manifest.recipe.model)?;
-        model.check_frame_options(self.frame_temperature, self.change)?;
+        model.check_frame_options(self.frames, self.change)?;
         model.refuse_options(&[
             ("--seconds", self.seconds.is_some(), SOUND),
             ("--with-prompt", self.with_prompt, SOUND),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::maker::{Maker, shown};
 use super::options::{GenerateOptions, Generated};
 use crate::app::sampling::{check_seconds, items};
-use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
+use crate::app::tiers::Steering;
 use crate::app::{Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
 use crate::audio::{Deemphasis, SoundFormat, WavSink};
@@ -58,7 +58,7 @@ impl<'a> Job<'a> {
         let length = (seconds * f64::from(sound.sample_rate)).round().max(1.0) as usize;
         if let Some(tiers) = tiers {
             let how = Steering {
-                temperature: options.frame_temperature.unwrap_or(FRAME_TEMPERATURE),
+                sampling: options.frames,
                 seed,
                 change: options.change,
                 fill: options.seconds.is_some(),

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use burn::prelude::*;
-
 use crate::app::FrameChange;
 use crate::app::tiers::{Steering, Tiers, drawn, frame_sampler, frame_seed, held};
 use crate::audio::frames::{Frame, FrameCodec, before_stretching};
@@ -19,9 +17,8 @@ impl Tiers {
         how: &Steering,
         prompt: &mut Vec<Token>,
     ) -> Result<LiveFrames> {
-        let net = self.frames.load(&Device::flex())?;
-        let stepper = net.require_sequence()?.stepper(1)?;
-        let sampler = frame_sampler(how.temperature, how.seed, 0)?;
+        let stepper = self.stepper(how.sampling)?;
+        let sampler = frame_sampler(how.sampling, how.seed, 0)?;
         let mut generator = LiveGenerator::new(stepper, sampler, classes.clone());
         let known = self.begin(&mut generator, prompt)?;
         Ok(LiveFrames {

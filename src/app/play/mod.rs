@@ -19,11 +19,10 @@ use std::time::{Duration, Instant};
 
 use burn::prelude::*;
 
-use crate::app::FrameChange;
 use crate::app::precision::{self, Precision};
 use crate::app::sampling::{SamplingOptions, check_seconds, fresh_seed, labels_of_item};
-use crate::app::tiers::{FRAME_TEMPERATURE, Steering};
-use crate::app::{Observer, OpenModel};
+use crate::app::tiers::Steering;
+use crate::app::{FrameChange, FrameSampling, Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
 use crate::audio::playback::{Gauge, Output, Player, Settings};
 use crate::audio::{SoundFormat, WavSink, import};
@@ -63,8 +62,8 @@ pub struct PlayOptions {
     pub seed: Option<u64>,
     /// A recording whose end is continued.
     pub prompt: Option<PathBuf>,
-    /// Two tiers: the temperature of the frames (0.85 where it is missing).
-    pub frame_temperature: Option<f32>,
+    /// Two tiers: how frames are drawn.
+    pub frames: FrameSampling,
     /// Two tiers: how pitch and speed are changed.
     pub change: FrameChange,
 }
@@ -212,7 +211,7 @@ impl Ready {
         let seed = options.seed.unwrap_or_else(fresh_seed);
         let labels = labels_of_item(classes, &options.classes, seed, 0);
         let condition = model.manifest.condition(&labels)?;
-        model.check_frame_options(options.frame_temperature, options.change)?;
+        model.check_frame_options(options.frames, options.change)?;
         let tiers = model.tiers()?;
         let sampling = options.sampling.settings(&model.manifest);
         let sampler = Sampler::new(sampling, seed, 0)?;
@@ -239,7 +238,7 @@ impl Ready {
                 // After trouble the frame tier begins a new sound.
                 prompt.clear();
                 let how = Steering {
-                    temperature: options.frame_temperature.unwrap_or(FRAME_TEMPERATURE),
+                    sampling: options.frames,
                     seed,
                     change: options.change,
                     fill: true,

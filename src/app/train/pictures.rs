@@ -570,8 +570,7 @@ impl PictureTraining {
                         Error::usage(all).with_hint("a classifier needs two classes or more")
                     );
                 }
-                let groups = classes.groups().iter();
-                network.groups = groups.map(|group| group.values.len()).collect();
+                network.groups = classes.counts();
             }
             ModelSpec::Energy { network, .. } => {
                 network.colors = palette.colors().to_vec();

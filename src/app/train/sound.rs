@@ -11,7 +11,7 @@ use super::options::{Given, TrainOptions, given, refuse_changes};
 use super::run::{TrainingData, check_same_data, create_folder, new_manifest, train_model};
 use crate::app::import::import_recordings;
 use crate::app::sampling::{SamplingOptions, labels_of_item};
-use crate::app::tiers::{FRAME_TEMPERATURE, FrameChange, Steering, codebooks_file};
+use crate::app::tiers::{FrameChange, FrameSampling, Steering, codebooks_file};
 use crate::app::{Observer, OpenModel};
 use crate::audio::frames::{FrameCodec, FrameDataset, FrameFormat};
 use crate::audio::{
@@ -356,7 +356,7 @@ impl TrainingData for SoundTrainingData<'_> {
             let folder = base.parent().and_then(Path::parent).unwrap_or(base);
             let tiers = OpenModel::open(folder)?.tiers()?;
             let how = Steering {
-                temperature: FRAME_TEMPERATURE,
+                sampling: FrameSampling::default(),
                 seed,
                 change: FrameChange::default(),
                 fill: true,

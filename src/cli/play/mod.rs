@@ -76,7 +76,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
         sampling: args.sampling.sampling(),
         seed: args.sampling.seed,
         prompt: args.prompt,
-        frame_temperature: args.frames.temperature.frame_temperature,
+        frames: args.frames.sampling.frames(),
         change: args.frames.change.change(),
     };
     options.check()?;

@@ -289,7 +289,7 @@ fn training_stops_early_whichever_way_the_metric_improves() {
         let mut toy = Toy::new(&clock);
         toy.metric = metric;
         let mut recorder = Recorder::default();
-        let budget = Budget::Steps(1000);
+        let budget = Budget::Steps(150);
         let (end, state) = run_toy(&mut toy, &settings(10, 3), budget, &mut recorder);
         assert_eq!(end.unwrap(), StopReason::Early);
         assert_eq!((state.step, state.best), (50, Some((20.0, 20))));
@@ -297,6 +297,17 @@ fn training_stops_early_whichever_way_the_metric_improves() {
         let best: Vec<bool> = recorder.reports.iter().map(|report| report.best).collect();
         assert_eq!(best, recorder.improved);
     }
+}
+
+#[test]
+fn a_long_run_waits_longer_for_a_better_validation() {
+    let clock = FakeClock::default();
+    let mut toy = Toy::new(&clock);
+    toy.metric = |step| Some((20.0_f64.max(40.0 - step as f64), Direction::Lower));
+    let budget = Budget::Steps(1000);
+    let mut recorder = Recorder::default();
+    let (end, state) = run_toy(&mut toy, &settings(10, 3), budget, &mut recorder);
+    assert_eq!((end.unwrap(), state.step), (StopReason::Early, 220));
 }
 
 #[test]
@@ -493,6 +504,7 @@ fn every_task_resumes_exactly_in_the_middle_of_an_epoch() {
         ramp: 0.5,
         reset_decoder: true,
         free_nats: 1.0,
+        free_nats_fall: 0.0,
         word_dropout: 0.3,
         bag_of_words: 0.5,
         beta: 1.0,
