@@ -2,16 +2,16 @@
 
 use rayon::prelude::*;
 
+use crate::app::SamplingOptions;
 use crate::error::Result;
 use crate::image::{Indexed, PictureFormat};
 use crate::models::{Model, PictureGenerator};
-use crate::sequence::{Codec, Item, Sampler, Sampling, Stepper, Token, generate_many};
+use crate::sequence::{Codec, Item, Sampler, Stepper, Token, generate_many};
 
 /// How the pixels of pictures are drawn from what a code says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PixelSampling {
-    /// 0 takes the likeliest colour of each pixel. `None` stands for 0 where pixels are independent given the code. Else it
-    /// stands for 1, because likeliest colours soon make an empty picture where each pixel depends on those before.
+    /// 0 takes the likeliest colour of each pixel. `None` is as [`SamplingOptions::temperature`] says.
     pub(crate) temperature: Option<f32>,
     /// The same random numbers for every picture, so that only codes differ.
     pub(crate) seed: u64,
@@ -28,11 +28,11 @@ pub(crate) fn decode(
         return Ok(imagine(generator, &conditions, format));
     }
     let independent = matches!(model, Model::ImageVae(vae) if vae.has_independent_pixels());
-    let usual = if independent { 0.0 } else { 1.0 };
-    let sampling = Sampling {
-        temperature: how.temperature.unwrap_or(usual),
-        ..Sampling::default()
-    };
+    let sampling = SamplingOptions {
+        temperature: how.temperature,
+        ..SamplingOptions::default()
+    }
+    .of_pictures(format, independent);
     let mut items = conditions
         .into_iter()
         .map(|condition| {

@@ -7,6 +7,7 @@ use crate::base::labels::{Classes, Label, describe};
 use crate::base::rng::rng_stream;
 use crate::checkpoint::{Medium, ModelManifest};
 use crate::error::{Error, Result};
+use crate::image::PictureFormat;
 use crate::latent::draw_from_prior;
 use crate::models::ModelSpec;
 use crate::sequence::{Item, Sampler, Sampling, Token};
@@ -53,23 +54,27 @@ const SAMPLE_TEMPERATURE: f32 = 0.7;
 impl SamplingOptions {
     /// The settings for a model.
     pub(crate) fn settings(&self, manifest: &ModelManifest) -> Sampling {
-        let mut settings = self.of_medium(&manifest.medium);
-        if manifest.recipe.model.has_independent_pixels() && self.temperature.is_none() {
-            // Drawn one by one, pixels that are independent given the code are noise on the picture.
-            settings.temperature = 0.0;
+        match &manifest.medium {
+            Medium::Sound(sound) if sound.frames.is_some() => self.or(SAMPLE_TEMPERATURE, None),
+            Medium::Pictures(format) => {
+                self.of_pictures(format, manifest.recipe.model.has_independent_pixels())
+            }
+            _ => self.or(1.0, None),
         }
-        settings
     }
 
-    fn of_medium(&self, medium: &Medium) -> Sampling {
+    /// The settings for pictures, whose pixels may be independent given a code.
+    pub(crate) fn of_pictures(&self, format: &PictureFormat, independent: bool) -> Sampling {
         let filtered = self.top_k.is_some() || self.top_p.is_some() || self.min_p.is_some();
-        let (temperature, min_p) = match medium {
-            Medium::Sound(sound) if sound.frames.is_some() => (SAMPLE_TEMPERATURE, None),
-            Medium::Pictures(format) if !filtered && format.codec.palette().has_colors() => {
-                (1.0, Some(MIN_P_OF_COLORS))
-            }
-            _ => (1.0, None),
-        };
+        let filter = !filtered && format.codec.palette().has_colors();
+        // Drawn one by one, independent pixels are noise on the picture. Where each depends on those before, likeliest colours soon
+        // make an empty one.
+        let temperature = if independent { 0.0 } else { 1.0 };
+        self.or(temperature, filter.then_some(MIN_P_OF_COLORS))
+    }
+
+    /// The settings with these where none are given.
+    fn or(&self, temperature: f32, min_p: Option<f32>) -> Sampling {
         Sampling {
             temperature: self.temperature.unwrap_or(temperature),
             top_k: self.top_k,
@@ -93,13 +98,7 @@ impl SamplingOptions {
     /// A usage error that names the setting, its value and the range.
     pub fn validate(&self) -> Result<()> {
         let plain = Sampling::default();
-        let settings = Sampling {
-            temperature: self.temperature.unwrap_or(plain.temperature),
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-        };
-        settings.validate()
+        self.or(plain.temperature, None).validate()
     }
 }
 
@@ -166,30 +165,29 @@ pub(crate) fn check_seconds(seconds: f64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Fit, Labelled, Palette, PictureFormat, PixelCodec, Size};
+    use crate::image::{Fit, Labelled, Palette, PixelCodec, Size};
 
     #[test]
     fn only_pictures_in_colour_are_filtered_and_only_where_no_filter_is_asked_for() {
-        let pictures = |palette| {
-            Medium::Pictures(PictureFormat {
-                codec: PixelCodec::new(Size::new(4, 4).expect("a size"), palette),
-                fit: Fit::Crop,
-                background: [255; 3],
-                grey: false,
-                binarize: None,
-                labelled: Labelled::ByPath,
-                augment: false,
-            })
+        let pictures = |palette| PictureFormat {
+            codec: PixelCodec::new(Size::new(4, 4).expect("a size"), palette),
+            fit: Fit::Crop,
+            background: [255; 3],
+            grey: false,
+            binarize: None,
+            labelled: Labelled::ByPath,
+            augment: false,
         };
         let colors = pictures(Palette::new(vec![[0; 3], [200, 0, 0]]).expect("two colours"));
         let plain = SamplingOptions::default();
         let greys = pictures(Palette::binary());
-        assert_eq!(plain.of_medium(&greys), Sampling::default());
+        assert_eq!(plain.of_pictures(&greys, false), Sampling::default());
+        assert_eq!(plain.of_pictures(&greys, true).temperature, 0.0);
         let cool = SamplingOptions {
             temperature: Some(0.7),
             ..plain
         };
-        let settings = cool.of_medium(&colors);
+        let settings = cool.of_pictures(&colors, false);
         assert_eq!(
             (settings.temperature, settings.min_p),
             (0.7, Some(MIN_P_OF_COLORS))
@@ -208,7 +206,7 @@ mod tests {
                 ..plain
             },
         ] {
-            assert_eq!(asked.of_medium(&colors).min_p, asked.min_p);
+            assert_eq!(asked.of_pictures(&colors, false).min_p, asked.min_p);
         }
     }
 }

@@ -23,6 +23,8 @@ const CODEBOOKS: &str = "codebooks.json";
 /// The temperature and the guidance of frames at which a model sounds best.
 const FRAME_TEMPERATURE: f32 = 0.85;
 const GUIDANCE: f32 = 1.0;
+/// The most steps of the frame tier for one, where guidance is not asked for.
+const MOST_VOICES: usize = 64;
 /// Frames with a pitch are drawn cooler by this factor.
 const VOICED: f32 = 0.75;
 
@@ -87,7 +89,8 @@ impl FrameChange {
 pub struct FrameSampling {
     /// Divides the logits of frames. 0.85 where it is missing.
     pub temperature: Option<f32>,
-    /// How strongly frames are drawn towards what tells the classes asked for from the others. 1 where it is missing.
+    /// How strongly frames are drawn towards what tells the classes asked for from the others. Where it is missing 1, or 0 for more
+    /// than 64 classes: the frame tier steps once for each.
     pub guidance: Option<f32>,
 }
 
@@ -189,7 +192,7 @@ pub(crate) fn frame_seed(seed: u64) -> u64 {
     seed ^ 0x6672_616D_6573
 }
 
-/// Draws the slots of frames. Their temperature does not change when a sound ends.
+/// Draws the slots of frames. Their temperature does not change when a sound ends; guidance does.
 pub(crate) fn frame_sampler(frames: FrameSampling, seed: u64, item: u64) -> Result<Sampler> {
     let sampling = Sampling {
         temperature: frames.temperature.unwrap_or(FRAME_TEMPERATURE),
@@ -205,16 +208,15 @@ impl Tiers {
     /// The frame tier's stepper of one lane, which is guided where the model has classes.
     pub(crate) fn stepper(&self, sampling: FrameSampling) -> Result<Box<dyn Stepper>> {
         let net = self.frames.load(&Device::flex())?;
-        let strength = sampling.guidance.unwrap_or(GUIDANCE);
-        let classes = &self.frames.manifest.classes;
-        if strength == 0.0 || classes.width() == 0 {
+        let groups = self.frames.manifest.classes.counts();
+        let voices = GuidedStepper::voices(&groups);
+        let usual = if voices > MOST_VOICES { 0.0 } else { GUIDANCE };
+        let strength = sampling.guidance.unwrap_or(usual);
+        if strength == 0.0 || voices == 1 {
             return net.require_sequence()?.stepper(1);
         }
-        let groups = classes.counts();
-        let voices = net
-            .require_sequence()?
-            .stepper(GuidedStepper::voices(&groups))?;
-        Ok(Box::new(GuidedStepper::new(voices, groups, strength)))
+        let inner = net.require_sequence()?.stepper(voices)?;
+        Ok(Box::new(GuidedStepper::new(inner, groups, strength)))
     }
 
     /// The frames of a recording with a change, as conditions.

@@ -27,13 +27,13 @@ pub fn exp(x: f32) -> f32 {
     p * two_to_n
 }
 
-/// The natural logarithm, with an error below 2e-7 or 2e-7 of it, whichever is more. x is at least the smallest normal number, 1.2e-38.
+/// The natural logarithm, with an error below 2e-7 or 2e-7 of it, whichever is more. x is normal, from 1.2e-38; less is taken for that.
 ///
-/// x = m·2ⁿ with m from √½ to √2, and a polynomial of degree 8 (the coefficients of Cephes `logf`).
+/// x = (1 + m)·2ⁿ with 1 + m from √½ to √2, and a polynomial in m of degree 8 (the coefficients of Cephes `logf`).
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
     let bits = x.max(f32::MIN_POSITIVE).to_bits();
-    // Rounds the exponent so that m is as near to 1 as it can be.
+    // Rounds the exponent so that m is as near to 0 as it can be.
     let n = (bits.wrapping_sub(std::f32::consts::FRAC_1_SQRT_2.to_bits()) as i32) >> 23;
     let m = f32::from_bits(bits.wrapping_sub((n << 23) as u32)) - 1.0;
     let n = n as f32;

@@ -67,7 +67,7 @@ pub(super) struct FrameSamplingArgs {
     /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     frame_temperature: Option<f32>,
-    /// How strongly the frames of a model of two tiers are drawn towards what tells the classes asked for from the others; 0 is not at all [default: 1]
+    /// How strongly the frames of a model of two tiers are drawn towards what tells the classes asked for from the others; 0 is not at all. The frame network steps once for each class [default: 1; 0 for more than 64 classes]
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     guidance: Option<f32>,
 }

@@ -116,7 +116,6 @@ fn pictures(
             seed: Some(options.seed),
             sampling: SamplingOptions {
                 temperature: options.temperature,
-                min_p: Some(0.0),
                 ..SamplingOptions::default()
             },
             classes: &options.classes,

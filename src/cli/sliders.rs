@@ -93,7 +93,6 @@ pub(super) fn run(args: Args, words: &[String], terminal: &mut Terminal) -> Resu
             seed: Some(options.seed),
             sampling: SamplingOptions {
                 temperature: options.temperature,
-                min_p: Some(0.0),
                 ..SamplingOptions::default()
             },
             classes: &options.classes,

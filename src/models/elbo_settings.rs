@@ -15,7 +15,7 @@ pub struct ElboSettings {
     /// Whether the decoder is re-initialised after the autoencoder phase.
     pub reset_decoder: bool,
     /// Nats of the KL divergence that are not penalised, spread evenly over the dimensions. The KL divergence of the
-    /// trained model is about this.
+    /// trained model is about this where they do not fall.
     pub free_nats: f64,
     /// The share of all steps, the last ones, in which these nats fall to 0: a decoder that has learned to read the code needs
     /// them no longer, and dimensions that carry nothing may then cost nothing.

@@ -1,6 +1,8 @@
 /*! Guidance: drawing what tells the classes asked for from their rivals. */
 
 use crate::base::math;
+use crate::base::simd::{InstructionSet, multiversion};
+use crate::sequence::sampler::{exponentiate, highest};
 use crate::sequence::{Alphabet, Stepper, Token};
 
 /// A stepper whose logits are ln p(x|c) + w Σ (ln p(x|c) − ln Σ p(c'|past) p(x|c')), with strength w. The outer sum is over groups of
@@ -25,6 +27,7 @@ pub struct GuidedStepper {
     marginal: Vec<f32>,
     inputs: Vec<Token>,
     logits: Vec<f32>,
+    level: InstructionSet,
 }
 
 impl GuidedStepper {
@@ -52,6 +55,7 @@ impl GuidedStepper {
             marginal: vec![0.0; size],
             inputs: Vec::with_capacity(all),
             logits: vec![0.0; lanes * size],
+            level: InstructionSet::detect(),
             inner,
         }
     }
@@ -115,7 +119,9 @@ impl GuidedStepper {
         }
         self.predicted
             .copy_from_slice(self.inner.step(&self.inputs));
-        self.predicted.chunks_mut(size).for_each(softmax);
+        for logits in self.predicted.chunks_mut(size) {
+            softmax(self.level, logits);
+        }
     }
 }
 
@@ -133,10 +139,14 @@ impl Stepper for GuidedStepper {
         self.condition_voices(lane, condition, |inner, voice, c| inner.reset(voice, c));
     }
 
-    /// A past under other classes says nothing of the new ones.
+    /// A past under other classes says nothing of the new ones, and all rivals go on from the lane's.
     fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
         if self.asked[lane].as_deref() != condition {
             self.forget(lane);
+            let voices = lane * self.voices..(lane + 1) * self.voices;
+            let mut parents: Vec<usize> = (0..self.inner.lanes()).collect();
+            parents[voices.clone()].fill(voices.start);
+            self.inner.gather(&parents);
             let set =
                 |inner: &mut dyn Stepper, voice, c: Option<&[f32]>| inner.recondition(voice, c);
             self.condition_voices(lane, condition, set);
@@ -149,16 +159,14 @@ impl Stepper for GuidedStepper {
         for (lane, logits) in self.logits.chunks_mut(size).enumerate() {
             let first = lane * self.voices;
             let own = &self.predicted[first * size..][..size];
-            for (logit, p) in logits.iter_mut().zip(own) {
-                *logit = math::ln(*p);
-            }
+            logarithms(self.level, own, logits);
             let mut next = first + 1;
             for classes in &self.groups {
                 let rivals = next..next + classes - 1;
                 next = rivals.end;
                 let voices: Vec<usize> = std::iter::once(first).chain(rivals).collect();
                 let mut weights: Vec<f32> = voices.iter().map(|&v| self.evidence[v]).collect();
-                softmax(&mut weights);
+                softmax(self.level, &mut weights);
                 self.marginal.fill(0.0);
                 for (voice, weight) in voices.into_iter().zip(weights) {
                     let of_voice = &self.predicted[voice * size..][..size];
@@ -166,9 +174,7 @@ impl Stepper for GuidedStepper {
                         *marginal += weight * p;
                     }
                 }
-                for ((logit, p), marginal) in logits.iter_mut().zip(own).zip(&self.marginal) {
-                    *logit += self.strength * (math::ln(*p) - math::ln(*marginal));
-                }
+                contrast(self.level, logits, own, &self.marginal, self.strength);
             }
         }
         &self.logits
@@ -190,15 +196,29 @@ impl Stepper for GuidedStepper {
 }
 
 /// Turns logits into probabilities, all of them above 0.
-fn softmax(logits: &mut [f32]) {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut total = 0.0;
-    for logit in &mut *logits {
-        *logit = math::exp(*logit - highest);
-        total += *logit;
-    }
+fn softmax(level: InstructionSet, logits: &mut [f32]) {
+    let highest = highest(level, logits);
+    exponentiate(level, logits, highest, 1.0);
+    let total: f32 = logits.iter().sum();
     for p in logits {
         *p /= total;
+    }
+}
+
+multiversion! {
+    /// Adds `strength` times ln(p / marginal) to each logit.
+    fn contrast(logits: &mut [f32], own: &[f32], marginal: &[f32], strength: f32) {
+        for ((logit, p), marginal) in logits.iter_mut().zip(own).zip(marginal) {
+            *logit += strength * (math::ln(*p) - math::ln(*marginal));
+        }
+    }
+}
+
+multiversion! {
+    fn logarithms(p: &[f32], logits: &mut [f32]) {
+        for (logit, p) in logits.iter_mut().zip(p) {
+            *logit = math::ln(*p);
+        }
     }
 }
 
@@ -206,59 +226,91 @@ fn softmax(logits: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::sequence::conformance::{Subject, check_all};
-    use crate::sequence::toy::Toy;
 
     const STRENGTH: f32 = 1.5;
+    const SIZE: usize = 5;
+    const GROUPS: [usize; 2] = [2, 3];
+    const WIDTH: usize = 5;
 
-    /// The toy network, guided in a group of both numbers of its condition.
-    struct Guided(Toy);
+    /// A network whose past depends on the condition under which it was read.
+    fn influence(token: Token, class: usize) -> f32 {
+        (token as f32 * 1.3 + class as f32 * 2.1).sin()
+    }
 
-    impl Subject for Guided {
+    fn told(condition: &[f32], class: usize) -> f32 {
+        let part = |(place, x): (usize, &f32)| x * (place as f32 * 2.9 + class as f32 * 0.7).cos();
+        condition.iter().enumerate().map(part).sum()
+    }
+
+    #[derive(Clone)]
+    struct Stub {
+        past: Vec<[f32; SIZE]>,
+        conditions: Vec<Vec<f32>>,
+        logits: Vec<f32>,
+    }
+
+    impl Stub {
+        fn new(lanes: usize) -> Self {
+            Self {
+                past: vec![[0.0; SIZE]; lanes],
+                conditions: vec![vec![0.0; WIDTH]; lanes],
+                logits: vec![0.0; lanes * SIZE],
+            }
+        }
+
+        fn read(past: &mut [f32; SIZE], condition: &[f32], token: Token) -> [f32; SIZE] {
+            std::array::from_fn(|class| {
+                let new = influence(token, class) + told(condition, class + 3);
+                past[class] = 0.7 * past[class] + new;
+                past[class] + told(condition, class)
+            })
+        }
+    }
+
+    impl Stepper for Stub {
         fn alphabet(&self) -> Alphabet {
-            Toy::alphabet()
+            ALPHABET
         }
 
-        fn condition(&self) -> usize {
-            self.0.condition()
+        fn lanes(&self) -> usize {
+            self.past.len()
         }
 
-        /// The definition, in f64 and with the whole past anew at each position.
-        fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
-            let asked = condition.unwrap_or(&[0.0; 2]).to_vec();
-            let rival = if asked[0] != 0.0 || asked[1] != 0.0 {
-                vec![asked[1], asked[0]]
-            } else {
-                asked.clone()
-            };
-            let predicted = [asked, rival].map(|condition| {
-                let logits = self.0.logits(tokens, Some(&condition));
-                logits
-                    .iter()
-                    .map(|logits| probabilities(logits))
-                    .collect::<Vec<_>>()
-            });
-            let guided = |t: usize| {
-                let evidence = |voice: usize| -> f64 {
-                    let read = (1..=t).filter(|&t| Toy::alphabet().contains(tokens[t]));
-                    read.map(|t| predicted[voice][t - 1][tokens[t] as usize])
-                        .product()
-                };
-                let evidence = [evidence(0), evidence(1)];
-                let any = |x: usize| {
-                    let both = evidence[0] * predicted[0][t][x] + evidence[1] * predicted[1][t][x];
-                    both / (evidence[0] + evidence[1])
-                };
-                let own = &predicted[0][t];
-                let logit = |x: usize| own[x].ln() + f64::from(STRENGTH) * (own[x] / any(x)).ln();
-                (0..own.len()).map(|x| logit(x) as f32).collect()
-            };
-            (0..tokens.len()).map(guided).collect()
+        fn reset(&mut self, lane: usize, condition: Option<&[f32]>) {
+            self.past[lane] = [0.0; SIZE];
+            self.recondition(lane, condition);
         }
 
-        fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
-            let inner = Box::new(self.0.stepper(2 * lanes));
-            Box::new(GuidedStepper::new(inner, vec![2], STRENGTH))
+        fn recondition(&mut self, lane: usize, condition: Option<&[f32]>) {
+            self.conditions[lane] = condition.unwrap_or(&[0.0; WIDTH]).to_vec();
         }
+
+        fn step(&mut self, tokens: &[Token]) -> &[f32] {
+            let lanes = self.past.iter_mut().zip(&self.conditions).zip(tokens);
+            for (logits, ((past, condition), &token)) in self.logits.chunks_mut(SIZE).zip(lanes) {
+                logits.copy_from_slice(&Self::read(past, condition, token));
+            }
+            &self.logits
+        }
+
+        fn gather(&mut self, parents: &[usize]) {
+            let old = self.clone();
+            for (lane, &parent) in parents.iter().enumerate() {
+                self.past[lane] = old.past[parent];
+                self.conditions[lane].clone_from(&old.conditions[parent]);
+            }
+        }
+    }
+
+    const ALPHABET: Alphabet = Alphabet {
+        size: SIZE,
+        start: SIZE as Token,
+        stop: Some(4),
+    };
+
+    fn guided(lanes: usize, groups: &[usize], strength: f32) -> GuidedStepper {
+        let inner = Stub::new(lanes * GuidedStepper::voices(groups));
+        GuidedStepper::new(Box::new(inner), groups.to_vec(), strength)
     }
 
     fn probabilities(logits: &[f32]) -> Vec<f64> {
@@ -267,23 +319,132 @@ mod tests {
         weights.into_iter().map(|weight| weight / total).collect()
     }
 
+    /// The conditions of a group's rivals.
+    fn rivals(condition: &[f32], group: usize) -> Vec<Vec<f32>> {
+        let start = GROUPS[..group].iter().sum::<usize>();
+        let places = start..start + GROUPS[group];
+        let Some(asked) = places.clone().find(|&place| condition[place] != 0.0) else {
+            return Vec::new();
+        };
+        let others = places.filter(|&place| place != asked);
+        let rival = |place: usize| {
+            let mut rival = condition.to_vec();
+            rival.swap(asked, place);
+            rival
+        };
+        others.map(rival).collect()
+    }
+
+    /// The guided logits in f64: `predict` gives the probabilities under a condition, `evidence` those of the past.
+    fn definition(
+        asked: &[f32],
+        predict: &dyn Fn(&[f32]) -> Vec<f64>,
+        evidence: &dyn Fn(&[f32]) -> f64,
+    ) -> Vec<f32> {
+        let own = predict(asked);
+        let mut logits: Vec<f64> = own.iter().map(|p| p.ln()).collect();
+        for group in 0..GROUPS.len() {
+            let mut all = rivals(asked, group);
+            all.push(asked.to_vec());
+            let total: f64 = all.iter().map(|class| evidence(class)).sum();
+            for (x, logit) in logits.iter_mut().enumerate() {
+                let of_class = |class: &Vec<f32>| evidence(class) / total * predict(class)[x];
+                let marginal: f64 = all.iter().map(of_class).sum();
+                *logit += f64::from(STRENGTH) * (own[x] / marginal).ln();
+            }
+        }
+        logits.into_iter().map(|logit| logit as f32).collect()
+    }
+
+    struct Guided;
+
+    impl Subject for Guided {
+        fn alphabet(&self) -> Alphabet {
+            ALPHABET
+        }
+
+        fn condition(&self) -> usize {
+            WIDTH
+        }
+
+        /// The definition, with the whole past anew at each position.
+        fn logits(&self, tokens: &[Token], condition: Option<&[f32]>) -> Vec<Vec<f32>> {
+            let predicted = |condition: &[f32], t: usize| {
+                let mut past = [0.0; SIZE];
+                let read = |&token: &Token| Stub::read(&mut past, condition, token);
+                probabilities(&tokens[..=t].iter().map(read).last().expect("a token"))
+            };
+            let asked = condition.unwrap_or(&[0.0; WIDTH]);
+            let at = |t: usize| {
+                let evidence = |condition: &[f32]| -> f64 {
+                    let read = (1..=t).filter(|&t| ALPHABET.contains(tokens[t]));
+                    read.map(|t| predicted(condition, t - 1)[tokens[t] as usize])
+                        .product()
+                };
+                definition(asked, &|condition| predicted(condition, t), &evidence)
+            };
+            (0..tokens.len()).map(at).collect()
+        }
+
+        fn stepper(&self, lanes: usize) -> Box<dyn Stepper> {
+            Box::new(guided(lanes, &GROUPS, STRENGTH))
+        }
+    }
+
     #[test]
     fn a_guided_network_obeys_the_laws_of_steppers() {
-        check_all(&Guided(Toy::new()));
+        check_all(&Guided);
+    }
+
+    const FIRST: [f32; WIDTH] = [1.0, 0.0, 0.0, 1.0, 0.0];
+    const SECOND: [f32; WIDTH] = [0.0, 1.0, 0.0, 0.0, 1.0];
+
+    #[test]
+    fn after_a_change_of_class_all_rivals_have_the_past_of_the_lane_and_none_is_likelier() {
+        let tokens = [5, 1, 3, 0];
+        let mut stepper = guided(2, &GROUPS, STRENGTH);
+        stepper.reset(0, Some(&SECOND));
+        stepper.reset(1, Some(&FIRST));
+        let mut past = [0.0; SIZE];
+        for token in tokens {
+            stepper.step(&[2, token]);
+            Stub::read(&mut past, &FIRST, token);
+        }
+        stepper.recondition(1, Some(&SECOND));
+        let predict =
+            |condition: &[f32]| probabilities(&Stub::read(&mut past.clone(), condition, 2));
+        let expected = definition(&SECOND, &predict, &|_| 1.0);
+        for (found, expected) in stepper.step(&[2, 2])[SIZE..].iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_gathered_lane_knows_what_is_asked_of_it() {
+        let run = |again: bool| {
+            let mut stepper = guided(2, &GROUPS, STRENGTH);
+            stepper.reset(0, Some(&FIRST));
+            stepper.reset(1, Some(&SECOND));
+            stepper.step(&[5, 5]);
+            stepper.step(&[1, 3]);
+            stepper.gather(&[1, 1]);
+            if again {
+                stepper.recondition(0, Some(&SECOND));
+            }
+            stepper.step(&[0, 0]).to_vec()
+        };
+        assert_eq!(run(false), run(true));
     }
 
     #[test]
     fn without_strength_or_rivals_probabilities_stay() {
-        let toy = Toy::new();
-        let tokens = [5, 1, 3, 0, 2];
-        let plain = toy.logits(&tokens, Some(&[1.0, 0.0]));
-        for (groups, strength) in [(vec![2], 0.0), (vec![1, 1], 2.0), (Vec::new(), 2.0)] {
-            let lanes = GuidedStepper::voices(&groups);
-            let mut guided = GuidedStepper::new(Box::new(toy.stepper(lanes)), groups, strength);
-            guided.reset(0, Some(&[1.0, 0.0]));
-            for (&token, plain) in tokens.iter().zip(&plain) {
-                let found = probabilities(guided.step(&[token]));
-                for (a, b) in found.into_iter().zip(probabilities(plain)) {
+        for (groups, strength) in [(&GROUPS[..], 0.0), (&[1, 1], 2.0), (&[], 2.0)] {
+            let mut stepper = guided(1, groups, strength);
+            stepper.reset(0, Some(&FIRST));
+            let mut past = [0.0; SIZE];
+            for token in [5, 1, 3, 0, 2] {
+                let plain = probabilities(&Stub::read(&mut past, &FIRST, token));
+                for (a, b) in probabilities(stepper.step(&[token])).into_iter().zip(plain) {
                     assert!((a - b).abs() < 1e-5);
                 }
             }

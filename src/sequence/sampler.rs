@@ -385,7 +385,7 @@ multiversion! {
 }
 
 multiversion! {
-    fn exponentiate(values: &mut [f32], highest: f32, inverse_temperature: f32) {
+    pub(super) fn exponentiate(values: &mut [f32], highest: f32, inverse_temperature: f32) {
         for value in values {
             *value = math::exp((*value - highest) * inverse_temperature);
         }

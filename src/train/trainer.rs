@@ -102,7 +102,7 @@ impl TrainState {
         let since = self.step - self.best.map_or(0, |(_, step)| step);
         settings.patience > 0
             && self.stale >= settings.patience
-            && since >= self.total.unwrap_or(0) / SHARE_STALE
+            && self.total.is_some_and(|total| since >= total / SHARE_STALE)
     }
 
     /// The number of the next batch.

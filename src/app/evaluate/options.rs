@@ -61,7 +61,7 @@ impl EvaluateOptions {
         }
         let path = model.folder.path().display();
         Err(Error::usage(format!(
-            "--iw is for the likelihood of a VAE, and {path} is none"
+            "--iw is for the likelihood of a VAE, and {path} has no bound on it"
         ))
         .with_hint("omit it"))
     }

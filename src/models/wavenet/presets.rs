@@ -20,16 +20,14 @@ impl WaveNetConfig {
         }
     }
 
-    /// The preset of this size for pictures: its layers look at the pixels on the left and above.
+    /// The preset of this size for pictures: its layers look at 1, 2, 4 … pixels on the left, then 1, 2, 4 … rows above.
     pub(crate) fn preset_for_pixels(size: Size, width: usize, height: usize) -> Self {
-        let mut dilations = Vec::new();
-        for dilation in [1, 2, 4, width.saturating_sub(1), width, 2 * width] {
-            if (1..width * height).contains(&dilation) && !dilations.contains(&dilation) {
-                dilations.push(dilation);
-            }
-        }
+        let doubling = |from: usize, below: usize| {
+            std::iter::successors(Some(from), |x| Some(2 * x)).take_while(move |x| *x < below)
+        };
+        let rows = doubling(width, width * height);
         Self {
-            dilations,
+            dilations: doubling(1, width).chain(rows).collect(),
             ..Self::preset(size)
         }
     }
@@ -43,9 +41,9 @@ mod tests {
     fn dilations_for_pictures_are_distinct_and_within_the_picture() {
         let dilations =
             |width, height| WaveNetConfig::preset_for_pixels(Size::Small, width, height).dilations;
-        assert_eq!(dilations(28, 28), [1, 2, 4, 27, 28, 56]);
-        assert_eq!(dilations(3, 9), [1, 2, 4, 3, 6]);
-        assert_eq!(dilations(20, 1), [1, 2, 4, 19]);
+        assert_eq!(dilations(28, 28), [1, 2, 4, 8, 16, 28, 56, 112, 224, 448]);
+        assert_eq!(dilations(3, 9), [1, 2, 3, 6, 12, 24]);
+        assert_eq!(dilations(20, 1), [1, 2, 4, 8, 16]);
         assert_eq!(dilations(1, 5), [1, 2, 4]);
         assert_eq!(dilations(1, 1), [0; 0]);
         for (width, height) in [(28, 28), (3, 9), (20, 1), (1, 5), (1, 1)] {
