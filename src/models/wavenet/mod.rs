@@ -26,6 +26,9 @@ use crate::models::{Interface, SequenceInput, SequenceModel, device_of, values};
 use crate::ops::{ResidualStack, embedding, linear, residual_stack};
 use crate::sequence::{Conditions, Stepper, Token};
 
+/// The largest dilation.
+const MAX_DILATION: usize = 1 << 16;
+
 /// The size of a WaveNet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,10 +76,14 @@ impl WaveNetConfig {
             ("head", self.head, 4096),
         ];
         check_sizes("a WaveNet", &sizes)?;
-        match self.dilations.iter().find(|d| !(1..=1 << 16).contains(*d)) {
+        match self
+            .dilations
+            .iter()
+            .find(|d| !(1..=MAX_DILATION).contains(*d))
+        {
             Some(dilation) => Err(
                 Error::usage(format!("a dilation of {dilation} cannot work"))
-                    .with_hint("it is from 1 to 65536"),
+                    .with_hint(format!("it is from 1 to {MAX_DILATION}")),
             ),
             None => Ok(()),
         }

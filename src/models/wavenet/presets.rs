@@ -1,5 +1,5 @@
 use crate::models::preset::Size;
-use crate::models::wavenet::WaveNetConfig;
+use crate::models::wavenet::{MAX_DILATION, WaveNetConfig};
 
 impl WaveNetConfig {
     /// The same for sound and text.
@@ -25,7 +25,7 @@ impl WaveNetConfig {
         let doubling = |from: usize, below: usize| {
             std::iter::successors(Some(from), |x| Some(2 * x)).take_while(move |x| *x < below)
         };
-        let rows = doubling(width, width * height);
+        let rows = doubling(width, (width * height).min(MAX_DILATION + 1));
         Self {
             dilations: doubling(1, width).chain(rows).collect(),
             ..Self::preset(size)
@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(dilations(20, 1), [1, 2, 4, 8, 16]);
         assert_eq!(dilations(1, 5), [1, 2, 4]);
         assert_eq!(dilations(1, 1), [0; 0]);
-        for (width, height) in [(28, 28), (3, 9), (20, 1), (1, 5), (1, 1)] {
+        for (width, height) in [(28, 28), (3, 9), (20, 1), (1, 5), (1, 1), (1024, 1024)] {
             let config = WaveNetConfig::preset_for_pixels(Size::Small, width, height);
             config.validate().unwrap();
             assert_eq!(config.dilations().len(), config.layers);
