@@ -12,6 +12,7 @@ mod devices;
 mod drawing;
 mod encode_decode;
 mod evaluate;
+mod frame_maker;
 mod generate;
 mod import;
 mod info;
@@ -45,6 +46,7 @@ pub use evaluate::{
     InterpolationEvaluation, InterpolationSummary, MixtureBaseline, PictureEvaluation,
     SentenceVaeEvaluation, SoundEvaluation, TextEvaluation,
 };
+pub use frame_maker::FrameSampling;
 pub use generate::{GenerateOptions, Generated};
 pub use info::Info;
 pub use interpolate::{
@@ -59,7 +61,7 @@ pub use sampling::{SamplingOptions, fresh_seed};
 pub use score::ScoreOptions;
 pub use settings::{Making, SignedFile};
 pub use sliders::{Axes, Sliders, SlidersOptions, check_rows_output};
-pub use tiers::{FrameChange, FrameSampling};
+pub use tiers::FrameChange;
 pub use transform::TransformOptions;
 pub use words::{next_step, short_count, short_duration};
 

@@ -7,24 +7,15 @@ The frame tier is a model folder in the folder of the sample tier.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::prelude::*;
-
 use crate::app::OpenModel;
-use crate::audio::frames::{Frame, FrameCodec, FrameGrammar, SLOTS, before_stretching, stretched};
+use crate::app::frame_maker::{FrameMaker, FrameSampling};
+use crate::audio::frames::{Frame, FrameCodec, before_stretching, stretched};
 use crate::error::{Error, IoContext, Result};
-use crate::sequence::{
-    ConditionStream, GuidedStepper, HeldCondition, Item, LiveGenerator, Sampler, Sampling, Stepper,
-    Token,
-};
+use crate::sequence::{ConditionStream, HeldCondition, Item, LiveGenerator, Stepper, Token};
 
 /// The name of the frame tier's folder, and of the file of the frames' codebooks.
 const FRAMES: &str = "frames";
 const CODEBOOKS: &str = "codebooks.json";
-/// The temperature and the guidance of frames at which a model sounds best.
-const FRAME_TEMPERATURE: f32 = 0.85;
-const GUIDANCE: f32 = 1.0;
-/// The most steps of the frame tier for one, where guidance is not asked for.
-const MOST_VOICES: usize = 64;
 /// Frames with a pitch are drawn cooler by this factor.
 const VOICED: f32 = 0.75;
 
@@ -84,34 +75,6 @@ impl FrameChange {
     }
 }
 
-/// How frames are drawn; what is missing is as a model sounds best.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct FrameSampling {
-    /// Divides the logits of frames. 0.85 where it is missing.
-    pub temperature: Option<f32>,
-    /// How strongly frames are drawn towards what tells the classes asked for from the others. Where it is missing 1, or 0 for more
-    /// than 64 classes: the frame tier steps once for each.
-    pub guidance: Option<f32>,
-}
-
-impl FrameSampling {
-    /// Refuses numbers that are not possible.
-    fn validate(self) -> Result<()> {
-        for (option, value) in [
-            ("--frame-temperature", self.temperature),
-            ("--guidance", self.guidance),
-        ] {
-            if let Some(value) = value
-                && !(value.is_finite() && value >= 0.0)
-            {
-                return Err(Error::usage(format!("{option} {value} is out of range"))
-                    .with_hint("use a number from 0 up"));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// How the frames of items are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Steering {
@@ -121,9 +84,6 @@ pub(crate) struct Steering {
     /// Whether a sound that ends is followed by another.
     pub(crate) fill: bool,
 }
-
-/// Frames at the end of a prompt that are made anew: their analysis lacks what follows.
-const UNSURE: usize = 2;
 
 /// The frame tier of a sound model.
 pub(crate) struct Tiers {
@@ -187,38 +147,7 @@ impl OpenModel {
     }
 }
 
-/// The seed of the frames: their randomness is not that of the samples.
-pub(crate) fn frame_seed(seed: u64) -> u64 {
-    seed ^ 0x6672_616D_6573
-}
-
-/// Draws the slots of frames. Their temperature does not change when a sound ends; guidance does.
-pub(crate) fn frame_sampler(frames: FrameSampling, seed: u64, item: u64) -> Result<Sampler> {
-    let sampling = Sampling {
-        temperature: frames.temperature.unwrap_or(FRAME_TEMPERATURE),
-        ..Sampling::default()
-    };
-    let sampler = Sampler::new(sampling, frame_seed(seed), item)?;
-    Ok(sampler
-        .with_grammar(Some(Arc::new(FrameGrammar)))
-        .with_steady(FrameCodec::alphabet().stop))
-}
-
 impl Tiers {
-    /// The frame tier's stepper of one lane, which is guided where the model has classes.
-    pub(crate) fn stepper(&self, sampling: FrameSampling) -> Result<Box<dyn Stepper>> {
-        let net = self.frames.load(&Device::flex())?;
-        let groups = self.frames.manifest.classes.counts();
-        let voices = GuidedStepper::voices(&groups);
-        let usual = if voices > MOST_VOICES { 0.0 } else { GUIDANCE };
-        let strength = sampling.guidance.unwrap_or(usual);
-        if strength == 0.0 || voices == 1 {
-            return net.require_sequence()?.stepper(1);
-        }
-        let inner = net.require_sequence()?.stepper(voices)?;
-        Ok(Box::new(GuidedStepper::new(inner, groups, strength)))
-    }
-
     /// The frames of a recording with a change, as conditions.
     pub(crate) fn stream_of(
         &self,
@@ -245,74 +174,47 @@ impl Tiers {
         (conditions, self.codec.condition_width() + classes.len())
     }
 
+    /// Makes the frames of item `item`, with the stepper of an item before where there is one.
+    pub(crate) fn frame_maker(
+        &self,
+        how: &Steering,
+        item: u64,
+        condition: Option<Vec<f32>>,
+        stepper: Option<Box<dyn Stepper>>,
+    ) -> Result<FrameMaker> {
+        let stepper = match stepper {
+            Some(stepper) => stepper,
+            None => how.sampling.stepper(&self.frames)?,
+        };
+        let sampler = how.sampling.sampler(&self.frames, how.seed, item)?;
+        let generator = LiveGenerator::new(stepper, sampler, condition);
+        Ok(FrameMaker::new(generator, self.codec.clone()))
+    }
+
     /// Makes the frames of each item and lets them steer it: to their end, or for `samples` samples in all, with one sound
     /// after another where `fill` says so.
     pub(crate) fn steer(&self, items: &mut [Item], how: &Steering, samples: usize) -> Result<()> {
         let hop = self.codec.hop();
         let hops = samples.div_ceil(hop);
-        let mut stepper = self.stepper(how.sampling)?;
+        let mut stepper = None;
         for (index, item) in (0..).zip(items) {
-            let sampler = frame_sampler(how.sampling, how.seed, index)?;
-            let mut live = LiveGenerator::new(stepper, sampler, item.condition.clone());
-            let known = self.begin(&mut live, &mut item.prompt)?;
+            let condition = item.condition.clone();
+            let mut maker = self.frame_maker(how, index, condition.clone(), stepper.take())?;
+            let known = maker.read(&mut item.prompt)?;
             let heard = item.prompt.len() / hop;
             // One more than is heard: the last one too has a frame after it.
             let last = before_stretching(hops + heard - known.len(), how.change.stretch);
-            let made = Self::make(&mut live, last + 1, how.fill);
-            stepper = live.into_stepper();
+            let made = maker.make(last + 1, how.fill);
+            stepper = Some(maker.into_stepper());
             item.stream = Some(Box::new(KnownFrames {
                 codec: self.codec.clone(),
                 frames: [known, how.change.of(&self.codec, &made)].concat(),
-                classes: item.condition.clone().unwrap_or_default(),
+                classes: condition.unwrap_or_default(),
                 next: 0,
             }));
         }
         Ok(())
     }
-
-    /// Cuts a prompt to whole frames at its beginning and reads the frames that are certain, which it returns.
-    pub(crate) fn begin(
-        &self,
-        live: &mut LiveGenerator,
-        prompt: &mut Vec<Token>,
-    ) -> Result<Vec<Frame>> {
-        let surplus = prompt.len() % self.codec.hop();
-        prompt.drain(..surplus);
-        let mut known = self.codec.analyse(prompt);
-        known.truncate(known.len().saturating_sub(UNSURE));
-        for token in FrameCodec::tokens(&known) {
-            live.read(token)?;
-        }
-        Ok(known)
-    }
-
-    /// The next frames, `most` at the most; where a sound ends, another begins after a frame of silence if `fill` says so.
-    fn make(live: &mut LiveGenerator, most: usize, fill: bool) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        while frames.len() < most {
-            let next = drawn(live);
-            // Silence also between sounds that end before they begin: so this ends.
-            frames.push(next.unwrap_or(Frame::SILENT));
-            if next.is_none() && !fill {
-                break;
-            }
-        }
-        frames
-    }
-}
-
-/// The next frame; `None` where a sound ends.
-pub(crate) fn drawn(live: &mut LiveGenerator) -> Option<Frame> {
-    let mut tokens = Vec::with_capacity(SLOTS);
-    while tokens.len() < SLOTS {
-        let token = live.step();
-        if FrameCodec::alphabet().stop == Some(token) {
-            return None;
-        }
-        tokens.push(token);
-    }
-    let frames = FrameCodec::frames(&tokens).expect("the grammar keeps each slot's range");
-    frames.first().copied()
 }
 
 /// The condition of frame `index`, and how cool its samples are drawn.

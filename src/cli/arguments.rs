@@ -64,7 +64,7 @@ impl DrawArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sound")]
 pub(super) struct FrameSamplingArgs {
-    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85]
+    /// The temperature of the frames of a model of two tiers; --temperature is that of its samples [default: 0.85; 1 with guidance]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     frame_temperature: Option<f32>,
     /// How strongly the frames of a model of two tiers are drawn towards what tells the classes asked for from the others; 0 is not at all. The frame network steps once for each class [default: 1; 0 for more than 64 classes]

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::app::FrameChange;
-use crate::app::tiers::{Steering, Tiers, drawn, frame_sampler, frame_seed, held};
+use crate::app::frame_maker::FrameMaker;
+use crate::app::tiers::{Steering, Tiers, held};
 use crate::audio::frames::{Frame, FrameCodec, before_stretching};
 use crate::error::Result;
-use crate::sequence::{ConditionStream, HeldCondition, LiveGenerator, Token};
+use crate::sequence::{ConditionStream, HeldCondition, Token};
 
 impl Tiers {
     /// An endless stream of frames for playing, which begins with those of a prompt. The prompt is cut to whole frames.
@@ -17,13 +18,11 @@ impl Tiers {
         how: &Steering,
         prompt: &mut Vec<Token>,
     ) -> Result<LiveFrames> {
-        let stepper = self.stepper(how.sampling)?;
-        let sampler = frame_sampler(how.sampling, how.seed, 0)?;
-        let mut generator = LiveGenerator::new(stepper, sampler, classes.clone());
-        let known = self.begin(&mut generator, prompt)?;
+        let mut maker = self.frame_maker(how, 0, classes.clone(), None)?;
+        let known = maker.read(prompt)?;
         Ok(LiveFrames {
             codec: self.codec.clone(),
-            generator,
+            maker,
             known: known.into(),
             classes: classes.unwrap_or_default(),
             change: how.change,
@@ -38,7 +37,7 @@ impl Tiers {
 /// Frames that are made while they are heard, one ahead.
 pub(crate) struct LiveFrames {
     codec: Arc<FrameCodec>,
-    generator: LiveGenerator,
+    maker: FrameMaker,
     /// The rest of the prompt's frames.
     known: VecDeque<Frame>,
     classes: Vec<f32>,
@@ -61,7 +60,7 @@ impl LiveFrames {
         self.given += 1;
         while self.made <= wanted {
             // A frame of silence parts one sound from the next.
-            let frame = drawn(&mut self.generator).unwrap_or(Frame::SILENT);
+            let frame = self.maker.next().unwrap_or(Frame::SILENT);
             self.newest = self.codec.transposed(frame, self.change.transpose);
             self.made += 1;
         }
@@ -89,18 +88,18 @@ impl ConditionStream for LiveFrames {
     }
 
     fn restart(&mut self) {
-        self.generator.restart();
+        self.maker.restart();
         self.known.clear();
         self.window.clear();
         (self.made, self.given) = (0, 0);
     }
 
     fn recondition(&mut self, condition: Option<Vec<f32>>) {
-        self.generator.recondition(condition.clone());
+        self.maker.recondition(condition.clone());
         self.classes = condition.unwrap_or_default();
     }
 
     fn reseed(&mut self, seed: u64) {
-        self.generator.reseed(frame_seed(seed));
+        self.maker.reseed(seed);
     }
 }

@@ -11,8 +11,8 @@ use super::options::{Given, TrainOptions, given, refuse_changes};
 use super::run::{TrainingData, check_same_data, create_folder, new_manifest, train_model};
 use crate::app::import::import_recordings;
 use crate::app::sampling::{SamplingOptions, labels_of_item};
-use crate::app::tiers::{FrameChange, FrameSampling, Steering, codebooks_file};
-use crate::app::{Observer, OpenModel};
+use crate::app::tiers::{Steering, codebooks_file};
+use crate::app::{FrameChange, FrameSampling, Observer, OpenModel};
 use crate::audio::frames::{FrameCodec, FrameDataset, FrameFormat};
 use crate::audio::{
     self, ClipDataset, Emphasis, ImportSettings, RecordingDataset, SoundCodec, SoundFormat,
@@ -135,7 +135,11 @@ pub fn train_sound(
     };
     let classes = sequences.conditions(&manifest.classes)?;
     let frames = match codec {
-        Some(codec) => Some(FrameDataset::analyse(Arc::new(codec), &sequences)?),
+        Some(codec) => {
+            let mut frames = FrameDataset::analyse(Arc::new(codec), &sequences)?;
+            frames.find_pauses(training);
+            Some(frames)
+        }
         None => None,
     };
     let conditions = FrameDataset::conditions(frames.as_ref(), &classes);

@@ -11,6 +11,7 @@ use crate::audio::frames::analysis::{Analysis, Measure, hop};
 use crate::audio::frames::bands;
 use crate::audio::frames::codebook::{Codebook, k_means};
 use crate::audio::frames::format::{FrameFormat, features_width, order, prediction};
+use crate::audio::frames::pauses::Pauses;
 use crate::audio::frames::tokens::{self, CODES, Frame, GAINS, LEVELS, PITCHES};
 use crate::audio::{Emphasis, MuLaw};
 use crate::base::rng::rng_stream;
@@ -65,6 +66,9 @@ struct Learned {
     highest_pitch: f64,
     /// Two codebooks of log-mel envelopes, `[CODES][bands]` each: the second holds what the first leaves.
     envelopes: [Vec<Vec<f32>>; 2],
+    /// The pauses of the corpus, where it has any; models of before do not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pauses: Option<Pauses>,
 }
 
 /// What follows from what was learned.
@@ -131,6 +135,7 @@ impl FrameCodec {
             lowest_pitch: pitches.start,
             highest_pitch: pitches.end,
             envelopes: codebooks(envelopes.collect(), seed),
+            pauses: None,
         };
         Ok(Self::new(learned))
     }
@@ -140,6 +145,16 @@ impl FrameCodec {
             tables: Arc::new(Tables::new(&learned)),
             learned,
         }
+    }
+
+    /// Takes the pauses from the frames of the corpus.
+    pub(super) fn find_pauses(&mut self, recordings: &[Vec<Frame>]) {
+        self.learned.pauses = Pauses::of(recordings);
+    }
+
+    /// The pauses of the corpus, where they are known.
+    pub fn pauses(&self) -> Option<Pauses> {
+        self.learned.pauses
     }
 
     /// What a model records of it.
@@ -503,6 +518,7 @@ mod tests {
     use super::*;
     use crate::audio::frames::all_pole::tests::largest_reflection;
     use crate::base::rng::testing::Lcg;
+    use serde_json::json;
     use std::f64::consts::TAU;
     use std::sync::LazyLock;
 
@@ -810,6 +826,9 @@ mod tests {
         assert!(with("lowest_pitch", 0.into()).is_err());
         assert!(with("highest_pitch", 1.into()).is_err());
         assert!(with("envelopes", vec![vec![vec![0.0; 18]; 3]; 2].into()).is_err());
+        let pauses = |longest| json!({"quiet_below": 9, "longest": longest});
+        assert!(with("pauses", pauses(40)).is_ok());
+        assert!(with("pauses", pauses(-1)).is_err());
         assert!(with("other", 1.into()).is_err());
     }
 

@@ -35,6 +35,11 @@ impl FrameDataset {
         })
     }
 
+    /// Lets the codec know the pauses of the first sequences, those for training.
+    pub fn find_pauses(&mut self, training: usize) {
+        Arc::make_mut(&mut self.codec).find_pauses(&self.frames[..training]);
+    }
+
     /// The conditions of the sequences: from their frames, where there are any, and their class vectors.
     pub fn conditions<'a>(
         frames: Option<&'a Self>,

@@ -23,6 +23,7 @@ mod codec;
 mod dataset;
 mod format;
 mod offset;
+mod pauses;
 mod tokens;
 
 pub use codec::FrameCodec;
