@@ -91,8 +91,8 @@ mod train;
 #[cfg(feature = "play")]
 pub use app::play::{Command, Meters, PlayEvent, PlayOptions, Playback};
 pub use app::train::{
-    GanTraining, ImageVaeTraining, PictureFamily, PictureTraining, SoundTraining, TextTask,
-    TextTraining, TrainOptions, train_pictures, train_sound, train_text,
+    ColorizerTraining, GanTraining, ImageVaeTraining, PictureFamily, PictureTraining,
+    SoundTraining, TextTask, TextTraining, TrainOptions, train_pictures, train_sound, train_text,
 };
 pub use app::{
     AudioOutput, Axes, Binarize, Budget, Classes, CodeOptions, Color, CompleteOptions, Completion,

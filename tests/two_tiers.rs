@@ -84,6 +84,14 @@ fn a_length_that_is_asked_for_is_made_and_one_that_is_not_is_at_most_five_second
 }
 
 #[test]
+fn a_model_knows_how_long_its_recordings_are_quiet() {
+    let codebooks = fs::read(trained().path("model").join("codebooks.json")).unwrap();
+    let codebooks: serde_json::Value = serde_json::from_slice(&codebooks).unwrap();
+    // The recordings are never quiet; 20 frames are the least.
+    assert_eq!(codebooks["pauses"]["longest"], 20);
+}
+
+#[test]
 fn frames_are_guided_by_one_unless_another_strength_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let with = |weight: &str| {

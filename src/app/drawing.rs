@@ -9,7 +9,7 @@ use crate::models::{Model, PictureGenerator};
 use crate::sequence::{Codec, Item, Sampler, Stepper, Token, generate_many};
 
 /// How the pixels of pictures are drawn from what a code says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PixelSampling {
     /// 0 takes the likeliest colour of each pixel. `None` is as [`SamplingOptions::temperature`] says.
     pub(crate) temperature: Option<f32>,

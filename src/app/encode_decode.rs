@@ -192,7 +192,7 @@ impl OpenModel {
     /// Decodes latent codes to pictures.
     ///
     /// # Errors
-    /// When it is no image VAE, or lacks a class.
+    /// When it has no codes of pictures, or lacks a class.
     pub fn decode_pictures(
         &self,
         codes: &[LatentCode],

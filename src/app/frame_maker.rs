@@ -46,29 +46,29 @@ impl FrameSampling {
         Ok(())
     }
 
-    /// The strength of guidance of a frame tier, where it is guided.
-    fn strength(self, frames: &OpenModel) -> Option<f32> {
-        let voices = GuidedStepper::voices(&frames.manifest.classes.counts());
+    /// The classes and the strength of guidance of a frame tier, where it is guided.
+    fn guiding(self, frames: &OpenModel) -> Option<(Vec<usize>, f32)> {
+        let groups = frames.manifest.classes.counts();
+        let voices = GuidedStepper::voices(&groups);
         let usual = if voices > MOST_VOICES { 0.0 } else { GUIDANCE };
         let strength = self.guidance.unwrap_or(usual);
-        (strength > 0.0 && voices > 1).then_some(strength)
+        (strength > 0.0 && voices > 1).then_some((groups, strength))
     }
 
     /// A stepper of one lane, guided where the frame tier has classes.
     pub(crate) fn stepper(self, frames: &OpenModel) -> Result<Box<dyn Stepper>> {
         let net = frames.load(&Device::flex())?;
         let net = net.require_sequence()?;
-        let Some(strength) = self.strength(frames) else {
+        let Some((groups, strength)) = self.guiding(frames) else {
             return net.stepper(1);
         };
-        let groups = frames.manifest.classes.counts();
         let inner = net.stepper(GuidedStepper::voices(&groups))?;
         Ok(Box::new(GuidedStepper::new(inner, groups, strength)))
     }
 
-    /// The sampler of an item. Its temperature does not change when a sound ends; guidance does.
+    /// The sampler of an item. Its temperature does not change the probability that a sound ends at a frame; guidance does.
     pub(crate) fn sampler(self, frames: &OpenModel, seed: u64, item: u64) -> Result<Sampler> {
-        let usual = match self.strength(frames) {
+        let usual = match self.guiding(frames) {
             Some(_) => GUIDED_TEMPERATURE,
             None => TEMPERATURE,
         };
@@ -87,7 +87,7 @@ impl FrameSampling {
 pub(crate) struct FrameMaker {
     generator: LiveGenerator,
     codec: Arc<FrameCodec>,
-    /// Quiet frames since the last loud one.
+    /// Quiet frames in a row that were made.
     quiet: usize,
 }
 
@@ -127,7 +127,7 @@ impl FrameMaker {
         frames
     }
 
-    /// The next frame; `None` where a sound ends, which it does at the latest after the longest pause of the corpus.
+    /// The next frame; `None` where a sound ends, which it does at the latest after the longest pause of the corpus, where that is known.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         let frame = self.draw();
         if let (Some(frame), Some(pauses)) = (frame, self.codec.pauses()) {
@@ -195,10 +195,14 @@ mod tests {
     use crate::audio::Emphasis;
     use crate::sequence::Alphabet;
 
-    /// Prefers silence for ever.
-    struct Silence(Vec<f32>);
+    /// Silence, and after every 30 frames since its reset a loud one, but only before its first reset.
+    struct Quiet {
+        logits: Vec<f32>,
+        tokens: usize,
+        resets: usize,
+    }
 
-    impl Stepper for Silence {
+    impl Stepper for Quiet {
         fn alphabet(&self) -> Alphabet {
             FrameCodec::alphabet()
         }
@@ -207,12 +211,26 @@ mod tests {
             1
         }
 
-        fn reset(&mut self, _: usize, _: Option<&[f32]>) {}
+        fn reset(&mut self, _: usize, _: Option<&[f32]>) {
+            self.tokens = 0;
+            self.resets += 1;
+        }
 
         fn recondition(&mut self, _: usize, _: Option<&[f32]>) {}
 
         fn step(&mut self, _: &[Token]) -> &[f32] {
-            &self.0
+            // The first reset is that of the generator's beginning.
+            let loud =
+                self.resets == 1 && self.tokens < 90 * SLOTS && self.tokens / SLOTS % 30 == 29;
+            let frame = Frame {
+                gain: if loud { 40 } else { 0 },
+                ..Frame::SILENT
+            };
+            let token = FrameCodec::tokens(&[frame])[self.tokens % SLOTS];
+            self.tokens += 1;
+            self.logits.fill(0.0);
+            self.logits[token as usize] = 60.0;
+            &self.logits
         }
 
         fn gather(&mut self, _: &[usize]) {}
@@ -226,26 +244,30 @@ mod tests {
             json["pauses"] = json!({"quiet_below": 5, "longest": longest});
         }
         let codec: FrameCodec = serde_json::from_value(json).unwrap();
-        let mut logits = vec![0.0; FrameCodec::alphabet().size];
-        for token in FrameCodec::tokens(&[Frame::SILENT]) {
-            logits[token as usize] = 60.0;
-        }
+        let stepper = Quiet {
+            logits: vec![0.0; FrameCodec::alphabet().size],
+            tokens: 0,
+            resets: 0,
+        };
         let sampler = Sampler::new(Sampling::default(), 1, 0).unwrap();
         let sampler = sampler.with_grammar(Some(Arc::new(FrameGrammar)));
-        let generator = LiveGenerator::new(Box::new(Silence(logits)), sampler, None);
+        let generator = LiveGenerator::new(Box::new(stepper), sampler, None);
         FrameMaker::new(generator, Arc::new(codec))
     }
 
     #[test]
     fn a_sound_that_stays_quiet_ends_after_the_longest_pause() {
         assert_eq!(maker(None).make(500, false).len(), 500);
-        // The last frame stands for the end.
-        assert_eq!(maker(Some(36)).make(500, false).len(), 37);
+        // Three times a loud frame after 29 quiet ones, then a pause; the last frame stands for the end.
+        let made = maker(Some(36)).make(500, false);
+        assert_eq!(made.len(), 90 + 36 + 1);
+        assert!((0..90).all(|index| (made[index].gain == 40) == (index % 30 == 29)));
+        // The network begins anew: this one has no loud frame then.
         let mut maker = maker(Some(36));
-        assert_eq!(maker.make(500, true), vec![Frame::SILENT; 500]);
-        maker.restart();
-        assert!((0..36).all(|_| maker.next().is_some()));
-        assert!(maker.next().is_none());
-        assert!(maker.next().is_some());
+        let first: Vec<bool> = (0..127).map(|_| maker.next().is_some()).collect();
+        assert_eq!(first.iter().position(|made| !made), Some(126));
+        let second: Vec<Option<Frame>> = (0..37).map(|_| maker.next()).collect();
+        assert_eq!(second[..36], [Some(Frame::SILENT); 36]);
+        assert_eq!(second[36], None);
     }
 }

@@ -7,7 +7,7 @@ use crate::audio::{self, RecordingDataset};
 use crate::base::labels::LabelRule;
 use crate::error::Result;
 use crate::image::{self, Indexed, Picture, PictureFormat, Pictures};
-use crate::text::{ReadSettings, Sentences};
+use crate::text::Sentences;
 
 /// Reads recordings and tells what was found.
 pub(crate) fn import_recordings(
@@ -83,11 +83,7 @@ pub(crate) fn read_sentences(
     field: &str,
     observer: &mut dyn Observer,
 ) -> Result<Sentences> {
-    let settings = ReadSettings {
-        field: field.to_owned(),
-        ..ReadSettings::default()
-    };
-    let sentences = Sentences::read(path, &settings)?;
+    let sentences = Sentences::read(path, field)?;
     observer.info(sentences.summary().to_string());
     Ok(sentences)
 }

@@ -35,7 +35,7 @@ pub struct Info {
     pub megabytes: f64,
     /// The training step of its weights.
     pub step: u64,
-    /// Validation with these weights, bits a token.
+    /// Validation with these weights, in the unit of the model: for most bits a token.
     pub validation_bits: Option<f64>,
     /// What int8 weights cost, bits a token; `None` where there are none.
     pub int8_cost_bits: Option<f64>,

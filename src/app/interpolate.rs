@@ -109,7 +109,7 @@ impl OpenModel {
     /// Interpolates between two pictures.
     ///
     /// # Errors
-    /// When it is no image VAE, or a picture cannot be read.
+    /// When it has no codes of pictures, or a picture cannot be read.
     pub fn interpolate_pictures(
         &self,
         options: &InterpolatePicturesOptions,

@@ -44,12 +44,10 @@ impl<'a> PictureSpace<'a> {
     /// Loads the model.
     ///
     /// # Errors
-    /// When it is neither an image VAE nor a GAN, or its files are missing or damaged.
+    /// When it has no codes of pictures, or its files are missing or damaged.
     pub(crate) fn open(model: &'a OpenModel) -> Result<Self> {
         let format = model.pictures()?;
-        if !model.has_latent_codes() {
-            return Err(model.no_latent_codes());
-        }
+        model.latent_dimensions()?;
         let net = model.load(&Device::flex())?;
         Ok(Self { model, format, net })
     }

@@ -46,9 +46,7 @@ const LANES: usize = 320;
 impl SentenceSpace {
     /// Loads a model; a search has `beams` beams at each latent code.
     pub(crate) fn open(model: &OpenModel, beams: usize, device: Device) -> Result<Self> {
-        if !model.has_latent_codes() {
-            return Err(model.no_latent_codes());
-        }
+        model.latent_dimensions()?;
         let (text, codec) = model.text()?;
         let Model::SentenceVae(vae) = model.load(&device)? else {
             return Err(model.no_latent_codes());

@@ -158,7 +158,7 @@ impl OpenModel {
     /// Moves the numbers of a latent code.
     ///
     /// # Errors
-    /// When it is no image VAE, an option does not fit it, or a picture cannot be read.
+    /// When it has no codes of pictures, an option does not fit it, or a picture cannot be read.
     pub fn sliders(
         &self,
         options: &SlidersOptions,

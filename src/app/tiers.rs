@@ -174,7 +174,7 @@ impl Tiers {
         (conditions, self.codec.condition_width() + classes.len())
     }
 
-    /// Makes the frames of item `item`, with the stepper of an item before where there is one.
+    /// Makes the frames of item `item`, with the stepper that such an item used before, where there is one.
     pub(crate) fn frame_maker(
         &self,
         how: &Steering,

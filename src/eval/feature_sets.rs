@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::base::frechet::Moments;
 use crate::base::neighbours::{Neighbours, products};
 use crate::base::rng::{rng_stream, shuffle};
+use crate::base::split::evenly;
 
 /// The most vectors of a set whose neighbours are looked for.
 const MOST: usize = 5000;
@@ -70,8 +71,8 @@ pub fn compare_sets(real: &[Vec<f32>], made: &[Vec<f32>]) -> SetComparison {
 /// At most `most` vectors, evenly spread.
 fn spread(set: &[Vec<f32>], most: usize) -> Vec<&[f32]> {
     let count = set.len().min(most);
-    (0..count)
-        .map(|at| &set[at * set.len() / count][..])
+    evenly(count, set.len())
+        .map(|place| &set[place][..])
         .collect()
 }
 

@@ -15,5 +15,5 @@ pub use interpolations::{Walk, WalkSummary, token_splice};
 pub use ngram::Ngram;
 pub use pixel_baselines::pixel_baselines;
 pub use pixel_mixture::pixel_mixture;
-pub use plots::{Line, Point, draw_boxes, draw_curve, draw_lines};
+pub use plots::{Line, draw_boxes, draw_lines};
 pub use text_likelihood::TextLikelihood;

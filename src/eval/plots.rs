@@ -11,17 +11,6 @@ use crate::error::{Error, Result};
 const WIDTH: u32 = 900;
 const HEIGHT: u32 = 500;
 
-/// One report of a training run.
-#[derive(Debug, Clone, Copy)]
-pub struct Point {
-    /// The training step.
-    pub step: u64,
-    /// Training loss in bits per token.
-    pub train: f64,
-    /// Validation loss in bits per token.
-    pub validation: Option<f64>,
-}
-
 /// One line of a chart.
 #[derive(Debug, Clone)]
 pub struct Line<'a> {
@@ -29,29 +18,6 @@ pub struct Line<'a> {
     pub name: &'a str,
     /// Points (x, y), x ascending.
     pub points: Vec<(f64, f64)>,
-}
-
-/// Draws the loss curves of a run to a PNG file. Fewer than two points draw nothing.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn draw_curve(points: &[Point], unit: &str, path: &Path) -> Result<()> {
-    let training = points.iter().map(|p| (p.step as f64, p.train)).collect();
-    let held_out: Vec<_> = points
-        .iter()
-        .filter_map(|p| Some((p.step as f64, p.validation?)))
-        .collect();
-    let mut lines = vec![Line {
-        name: "training",
-        points: training,
-    }];
-    if !held_out.is_empty() {
-        lines.push(Line {
-            name: "validation",
-            points: held_out,
-        });
-    }
-    draw_lines(&lines, "step", unit, path)
 }
 
 /// Draws lines to a PNG file. Nothing is drawn if the first line has fewer than two points.
@@ -225,30 +191,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_draws_both_curves() {
+    fn it_draws_both_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curve.png");
-        let point = |step| Point {
-            step,
-            train: 8.0 - step as f64 * 0.01,
-            validation: Some(8.1 - step as f64 * 0.01),
+        let draw = |steps: &[f64], path: &Path| {
+            let line = |name, start: f64| Line {
+                name,
+                points: steps.iter().map(|x| (*x, start - x * 0.01)).collect(),
+            };
+            let lines = [line("training", 8.0), line("validation", 8.1)];
+            draw_lines(&lines, "step", "bits/sample", path)
         };
-        draw_curve(&[point(1)], "bits/sample", &path).unwrap();
+        draw(&[1.0], &path).unwrap();
         assert!(!path.exists(), "one point draws nothing");
-        draw_curve(&[point(1), point(100), point(200)], "bits/sample", &path).unwrap();
+        draw(&[1.0, 100.0, 200.0], &path).unwrap();
         let picture = image::open(&path).unwrap().to_rgb8();
         assert!(
             picture.pixels().any(|p| p.0 == [70, 120, 190])
                 && picture.pixels().any(|p| p.0 == [210, 90, 40])
         );
-        assert!(
-            draw_curve(
-                &[point(1), point(2)],
-                "bits",
-                Path::new("/no/such/folder/curve.png")
-            )
-            .is_err()
-        );
+        assert!(draw(&[1.0, 2.0], Path::new("/no/such/folder/curve.png")).is_err());
     }
 
     #[test]

@@ -16,34 +16,6 @@ use crate::base::files::{
 use crate::error::{Error, Result};
 use crate::text::lines::{Line, Lines, MAX_SENTENCE};
 
-/// How sentences are read from a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadSettings {
-    /// The field of a `.jsonl` line that has the sentence or a list of sentences.
-    pub field: String,
-    /// Removes white space at both ends of a sentence.
-    pub trim: bool,
-}
-
-impl ReadSettings {
-    /// The default settings with another JSON field.
-    pub fn with_field(field: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for ReadSettings {
-    fn default() -> Self {
-        Self {
-            field: "text".into(),
-            trim: true,
-        }
-    }
-}
-
 /// Sentences in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sentences {
@@ -59,18 +31,18 @@ pub struct Sentences {
 impl Sentences {
     /// Reads a file, or every text file of a folder and of those below, ordered by path.
     ///
-    /// A `.jsonl` file has one JSON object a line; any other file has one sentence a line in UTF-8. Both may be compressed
+    /// A `.jsonl` file has one JSON object a line, of which `field` has the sentence or a list of sentences; any other file has one sentence a line in UTF-8. Both may be compressed
     /// with gzip. In a folder, `.txt` and `.jsonl` files (also `.gz`) that are not hidden are read. Empty lines are ignored.
     /// Unusable lines and those longer than [`MAX_SENTENCE`] are skipped.
     ///
     /// # Errors
     /// When a file cannot be read; when more than one in a hundred of its lines is not UTF-8, or not JSON with the field;
     /// when there is no sentence.
-    pub fn read(path: &Path, settings: &ReadSettings) -> Result<Self> {
+    pub fn read(path: &Path, field: &str) -> Result<Self> {
         let mut sentences = Self::default();
         let files = sentences.find(path)?;
         for file in &files {
-            sentences.read_file(file, settings)?;
+            sentences.read_file(file, field)?;
         }
         if sentences.ends.is_empty() {
             let reason = match sentences.skipped.first() {
@@ -192,7 +164,7 @@ impl Sentences {
         }
     }
 
-    fn read_file(&mut self, file: &FoundFile, settings: &ReadSettings) -> Result<()> {
+    fn read_file(&mut self, file: &FoundFile, field: &str) -> Result<()> {
         let path = file.path.as_path();
         let json = kind(path) == "jsonl";
         let mut lines = Lines::open(
@@ -215,9 +187,9 @@ impl Sentences {
                             blank += 1;
                             Ok(())
                         }
-                        true => self.add_json(text, settings),
+                        true => self.add_json(text, field),
                         false => {
-                            self.push(if settings.trim { text.trim() } else { text });
+                            self.push(text.trim());
                             Ok(())
                         }
                     }),
@@ -226,11 +198,11 @@ impl Sentences {
                 let number = lines.number;
                 if !matches!(bad_line, BadLine::Length) {
                     bad += 1;
-                    first.get_or_insert_with(|| (number, bad_line.reason(settings)));
+                    first.get_or_insert_with(|| (number, bad_line.reason(field)));
                 }
                 self.skipped.push(Skipped {
                     path: format!("{} line {number}", file.name),
-                    reason: bad_line.reason(settings),
+                    reason: bad_line.reason(field),
                 });
             }
         }
@@ -251,16 +223,12 @@ impl Sentences {
     }
 
     /// Adds the sentence, or each of a list of sentences, in a field of a JSON object.
-    fn add_json(
-        &mut self,
-        text: &str,
-        settings: &ReadSettings,
-    ) -> std::result::Result<(), BadLine> {
+    fn add_json(&mut self, text: &str, field: &str) -> std::result::Result<(), BadLine> {
         let value: Value = serde_json::from_str(text).map_err(|_| BadLine::Json)?;
         let Value::Object(mut fields) = value else {
             return Err(BadLine::Json);
         };
-        let list = match fields.remove(&settings.field) {
+        let list = match fields.remove(field) {
             None => return Err(BadLine::NoField(fields.keys().cloned().collect())),
             Some(Value::Array(list)) => list,
             Some(single) => vec![single],
@@ -272,7 +240,7 @@ impl Sentences {
         }
         sentences.retain(|text| !text.trim().is_empty());
         for text in sentences {
-            self.push(if settings.trim { text.trim() } else { text });
+            self.push(text.trim());
         }
         Ok(())
     }
@@ -308,8 +276,7 @@ enum BadLine {
 }
 
 impl BadLine {
-    fn reason(&self, settings: &ReadSettings) -> String {
-        let field = &settings.field;
+    fn reason(&self, field: &str) -> String {
         match self {
             Self::Length => format!("too long: a sentence has at most {MAX_SENTENCE} bytes"),
             Self::Utf8(at) => format!("not UTF-8 at byte {}", at + 1),
@@ -373,15 +340,15 @@ mod tests {
     use super::*;
     use crate::text::lines::tests::gzip;
 
-    fn read_as(name: &str, bytes: &[u8], settings: &ReadSettings) -> Result<Sentences> {
+    fn read_as(name: &str, bytes: &[u8], field: &str) -> Result<Sentences> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        Sentences::read(&path, settings)
+        Sentences::read(&path, field)
     }
 
     fn read(name: &str, bytes: &[u8]) -> Result<Sentences> {
-        read_as(name, bytes, &ReadSettings::default())
+        read_as(name, bytes, "text")
     }
 
     fn list(sentences: &Sentences) -> Vec<&str> {
@@ -406,11 +373,6 @@ mod tests {
                     .starts_with("3 sentences, 4 words, 12 characters; 2 empty lines")
             );
         }
-        let exact = ReadSettings {
-            trim: false,
-            ..ReadSettings::default()
-        };
-        assert_eq!(list(&read_as("a.txt", b" a \n", &exact).unwrap()), [" a "]);
     }
 
     #[test]
@@ -429,12 +391,8 @@ mod tests {
             list(&read("a.jsonl", lines.as_bytes()).unwrap()),
             ["a\nb", "c", "d"]
         );
-        let field = ReadSettings {
-            field: "n".into(),
-            ..ReadSettings::default()
-        };
         assert_eq!(
-            list(&read_as("A.JSONL.gz", &gzip(b"{\"n\":\"x\"}"), &field).unwrap()),
+            list(&read_as("A.JSONL.gz", &gzip(b"{\"n\":\"x\"}"), "n").unwrap()),
             ["x"]
         );
     }
@@ -508,7 +466,7 @@ mod tests {
                 "{error}"
             );
         }
-        assert!(Sentences::read(Path::new("/no/such/file.txt"), &ReadSettings::default()).is_err());
+        assert!(Sentences::read(Path::new("/no/such/file.txt"), "text").is_err());
     }
 
     #[test]
@@ -519,7 +477,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         };
-        let error = || Sentences::read(folder.path(), &ReadSettings::default()).unwrap_err();
+        let error = || Sentences::read(folder.path(), "text").unwrap_err();
         write("notes.md", b"no");
         assert!(error().hint().unwrap().contains(".jsonl"));
         write("b.txt", b"b\n");
@@ -528,7 +486,7 @@ mod tests {
         write("a-b/y.txt", b"a-b\n");
         write("a.txt", b"a.txt\n");
         write(".hidden.txt", b"no");
-        let sentences = Sentences::read(folder.path(), &ReadSettings::default()).unwrap();
+        let sentences = Sentences::read(folder.path(), "text").unwrap();
         assert_eq!(list(&sentences), ["a", "a-b", "a.txt", "b", "c"]);
         let summary = sentences.summary();
         assert_eq!((summary.files, summary.ignored), (5, 1));

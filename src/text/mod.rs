@@ -21,7 +21,7 @@ mod tokens;
 mod unit;
 mod vocabulary;
 
-pub use corpus::{ReadSettings, Sentences};
+pub use corpus::Sentences;
 pub use dataset::{TrainValSplit, fingerprint};
 pub use format::TextFormat;
 pub use highlight::{Highlights, Style};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::text::{ReadSettings, Sentences};
+use crate::text::Sentences;
 
 /// The held-out part of a corpus; stored as text: `one-in:20`, `last:3370` or `file:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,18 +23,15 @@ pub enum HeldOut {
 }
 
 impl HeldOut {
-    /// Splits a corpus into the training and the held-out sentences, both in order. Neither part is empty.
+    /// Splits a corpus into the training and the held-out sentences, both in order. Neither part is empty. The sentences of a
+    /// `.jsonl` file are in its `field`.
     ///
     /// # Errors
     /// A usage error when there are too few sentences for two parts; an error when the other file cannot be read.
-    pub fn split(
-        &self,
-        sentences: Sentences,
-        settings: &ReadSettings,
-    ) -> Result<(Sentences, Sentences)> {
+    pub fn split(&self, sentences: Sentences, field: &str) -> Result<(Sentences, Sentences)> {
         let count = sentences.len();
         match self {
-            Self::File(path) => Ok((sentences, Sentences::read(path, settings)?)),
+            Self::File(path) => Ok((sentences, Sentences::read(path, field)?)),
             Self::Last(last) => {
                 if !(1..count).contains(last) {
                     return Err(Error::usage(format!(
@@ -154,7 +151,7 @@ mod tests {
 
     fn split(held_out: &HeldOut, lines: &[String]) -> Result<(Vec<String>, Vec<String>)> {
         let sentences = Sentences::from_lines(lines.iter().map(String::as_str));
-        let (training, out) = held_out.split(sentences, &ReadSettings::default())?;
+        let (training, out) = held_out.split(sentences, "text")?;
         let list = |part: &Sentences| part.iter().map(str::to_owned).collect();
         Ok((list(&training), list(&out)))
     }

@@ -24,7 +24,7 @@ use crate::train::augment::{self, Augment};
 use crate::train::learner::Learner;
 use crate::train::picture_batch::{self, PictureBatch, PictureNumbers};
 use crate::train::{
-    DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
+    DataLoader, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
 pub use losses::{of_discriminator as loss_of_discriminator, of_generator as loss_of_generator};
 use penalty::Penalty;
@@ -347,19 +347,17 @@ impl Task for AdversarialTask<'_> {
             self.last = Some(last);
         }
         let [discriminator, real, made, largest] = sums;
-        let tokens = (batch.rows * batch.time) as u64;
-        Ok(Losses {
-            values: vec![
+        Ok(Losses::of_pictures(
+            &batch,
+            vec![
                 ("discriminator", discriminator),
                 ("generator", generator),
                 ("score_of_real", real),
                 ("score_of_made", made),
             ],
-            unit: "",
-            gradient_norm: norm.max(largest),
-            scored: tokens,
-            read: tokens,
-        })
+            "",
+            norm.max(largest),
+        ))
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
@@ -409,12 +407,7 @@ impl Task for AdversarialTask<'_> {
             self.augmentation = augment::adapted(self.augmentation, by_heart);
         }
         Ok(Metrics {
-            headline: enough.then(|| Metric {
-                name: "frechet".into(),
-                value,
-                unit: String::new(),
-                direction: Direction::Lower,
-            }),
+            headline: enough.then(|| Metric::frechet(value)),
             parts: parts.map(|(name, value)| (name.to_owned(), value)).into(),
             remark,
         })

@@ -62,14 +62,12 @@ impl Task for ClassificationTask<'_> {
             .map(|(found, right)| (found * right).sum().neg());
         let loss = losses.reduce(|a, b| a + b).expect("a group") / batch.rows as f64;
         let norm = self.learner.step(&loss, at.learning_rate);
-        let tokens = (batch.rows * batch.time) as u64;
-        Ok(Losses {
-            values: vec![("cross_entropy", f64::from(loss.into_scalar::<f32>()))],
-            unit: "nats",
-            gradient_norm: norm,
-            scored: tokens,
-            read: tokens,
-        })
+        Ok(Losses::of_pictures(
+            &batch,
+            vec![("cross_entropy", f64::from(loss.into_scalar::<f32>()))],
+            "nats",
+            norm,
+        ))
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {

@@ -18,7 +18,7 @@ use crate::train::augment::Augment;
 use crate::train::learner::Learner;
 use crate::train::picture_batch::{PictureNumbers, held_out_pictures};
 use crate::train::{
-    DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
+    DataLoader, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
 
 /// Held-out pictures that are coloured for an evaluation.
@@ -124,14 +124,7 @@ impl Task for ColorizationTask<'_> {
             values.push(("generator", f64::from(of_generator.into_scalar::<f32>())));
         }
         norm = norm.max(self.generator.step(&loss, at.learning_rate));
-        let tokens = (batch.rows * batch.time) as u64;
-        Ok(Losses {
-            values,
-            unit: "of 255",
-            gradient_norm: norm,
-            scored: tokens,
-            read: tokens,
-        })
+        Ok(Losses::of_pictures(&batch, values, "of 255", norm))
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
@@ -145,12 +138,7 @@ impl Task for ColorizationTask<'_> {
         let frechet = features(real).frechet(features(&made).0.iter());
         let error = mean_difference(real, &made);
         Ok(Metrics {
-            headline: Some(Metric {
-                name: "frechet".into(),
-                value: frechet,
-                unit: String::new(),
-                direction: Direction::Lower,
-            }),
+            headline: Some(Metric::frechet(frechet)),
             parts: [("frechet", frechet), ("absolute_error", error)]
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),

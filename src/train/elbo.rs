@@ -2,7 +2,7 @@
 The negative evidence lower bound (ELBO), the task of every VAE, with a schedule against posterior collapse.
 
 A decoder that predicts well by itself learns to ignore the latent code (Bowman et al. 2016, §3.1). So training begins as an
-autoencoder, with almost no KL weight; then the decoder may be re-initialised, the KL weight rises to 1, and some nats of the
+autoencoder, with almost no KL weight; then the decoder may be re-initialised, the KL weight rises to β, and some nats of the
 KL divergence stay free (Li et al. 2019, "A surprisingly effective fix for deep latent variable modeling of text").
 */
 

@@ -18,7 +18,7 @@ use crate::models::{
 use crate::train::learner::Learner;
 use crate::train::picture_batch::{PictureNumbers, held_out_pictures};
 use crate::train::{
-    DataLoader, Direction, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
+    DataLoader, Losses, Metric, Metrics, OptimizerSettings, StateDict, StepContext, Task,
 };
 
 /// Pictures that are made, and held-out ones, for an evaluation.
@@ -140,18 +140,16 @@ impl Task for EnergyTask<'_> {
         let norm = self.learner.step(&loss, at.learning_rate);
         let [loss, of_real, of_made] =
             [loss, of_real, of_made].map(|number| f64::from(number.into_scalar::<f32>()));
-        let tokens = (batch.rows * batch.time) as u64;
-        Ok(Losses {
-            values: vec![
+        Ok(Losses::of_pictures(
+            &batch,
+            vec![
                 ("discriminator", loss),
                 ("score_of_real", of_real),
                 ("score_of_made", of_made),
             ],
-            unit: "",
-            gradient_norm: norm,
-            scored: tokens,
-            read: tokens,
-        })
+            "",
+            norm,
+        ))
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
@@ -173,12 +171,7 @@ impl Task for EnergyTask<'_> {
         let value = real.frechet(made.0.iter());
         let near = real.neighbours(&made);
         Ok(Metrics {
-            headline: Some(Metric {
-                name: "frechet".into(),
-                value,
-                unit: String::new(),
-                direction: Direction::Lower,
-            }),
+            headline: Some(Metric::frechet(value)),
             parts: [
                 ("frechet", value),
                 ("coverage", near.coverage),

@@ -22,7 +22,7 @@ const DIVERGED: f64 = 4.0;
 /// Trains a sequence model by maximum likelihood.
 pub struct LikelihoodTask<'a> {
     learner: Learner<Model>,
-    /// Of dropout.
+    /// Of dropout, hidden words and noise.
     seed: u64,
     /// The share of the tokens read that are hidden.
     word_dropout: f64,
@@ -31,7 +31,7 @@ pub struct LikelihoodTask<'a> {
 }
 
 impl<'a> LikelihoodTask<'a> {
-    /// Trains `model`, a sequence model on a plain device. `seed` is the seed of dropout.
+    /// Trains `model`, a sequence model on a plain device. `seed` is that of dropout, hidden words and noise.
     ///
     /// # Errors
     /// When it is not a sequence model.

@@ -236,9 +236,7 @@ impl<'a> DataLoader<'a> {
             condition,
         })
     }
-}
 
-impl DataLoader<'_> {
     /// The conditions of rows of this many tokens, `[rows, hops, condition]`; zeros for padding.
     fn conditions_of(&self, rows: &[Segment], time: usize, epoch: Option<u64>) -> Vec<f32> {
         let hop = self.conditions.hop();

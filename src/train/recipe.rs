@@ -42,6 +42,16 @@ pub struct BatchSettings {
     pub window: usize,
 }
 
+impl BatchSettings {
+    /// Rows that are whole pictures of so many pixels each.
+    fn of_pictures(rows: usize, pixels: usize) -> Self {
+        Self {
+            rows,
+            window: pixels.max(16),
+        }
+    }
+}
+
 /// The presets of sequence models: name and use.
 pub const PRESETS: [(&str, &str); 4] = [
     (
@@ -129,11 +139,7 @@ impl Recipe {
     pub fn pictures(name: &str, network: &str, [width, height]: [usize; 2]) -> Result<Self> {
         let size = size_of(name)?;
         let pixels = width * height;
-        // A row is a whole picture.
-        let batches = BatchSettings {
-            rows: 12_800_usize.div_ceil(pixels),
-            window: pixels.max(16),
-        };
+        let batches = BatchSettings::of_pictures(12_800_usize.div_ceil(pixels), pixels);
         let (wavenet, recurrent) = (
             WaveNetConfig::preset_for_pixels(size, width, height),
             RecurrentConfig::preset_for_pixels(size),
@@ -228,11 +234,7 @@ impl Recipe {
             bag_of_words: 0.0,
             beta: 1.0,
         };
-        // A row is a whole picture.
-        let batches = BatchSettings {
-            rows: 64,
-            window: pixels.max(16),
-        };
+        let batches = BatchSettings::of_pictures(64, pixels);
         let learning_rate = size_of(name)?.of([3e-3, 3e-3, 2e-3, 1e-3]);
         let model = ModelSpec::ImageVae { network, elbo };
         let mut recipe = Self::new(model, batches, learning_rate);
@@ -256,11 +258,7 @@ impl Recipe {
         let adversarial = objective.settings();
         let network = GanConfig::preset(size_of(name)?, sides, colors);
         let [rate, beta1, beta2] = objective.optimizer(sides[0] * sides[1]);
-        // A row is a whole picture.
-        let batches = BatchSettings {
-            rows: 64,
-            window: (sides[0] * sides[1]).max(16),
-        };
+        let batches = BatchSettings::of_pictures(64, sides[0] * sides[1]);
         let mut recipe = Self::new(
             ModelSpec::Gan {
                 network,
@@ -288,11 +286,7 @@ impl Recipe {
     /// A usage error listing the names.
     pub fn classifier(name: &str, sides: [usize; 2]) -> Result<Self> {
         let network = ClassifierConfig::preset(size_of(name)?, sides);
-        // A row is a whole picture.
-        let batches = BatchSettings {
-            rows: 64,
-            window: (sides[0] * sides[1]).max(16),
-        };
+        let batches = BatchSettings::of_pictures(64, sides[0] * sides[1]);
         let mut recipe = Self::new(ModelSpec::Classifier { network }, batches, 1e-3);
         recipe.training.optimizer.weight_decay = 0.05;
         Ok(recipe)
@@ -307,11 +301,7 @@ impl Recipe {
             network: EnergyConfig::preset(size_of(name)?, sides),
             adversarial: EnergySettings::default(),
         };
-        // A row is a whole picture.
-        let batches = BatchSettings {
-            rows: 64,
-            window: (sides[0] * sides[1]).max(16),
-        };
+        let batches = BatchSettings::of_pictures(64, sides[0] * sides[1]);
         let mut recipe = Self::new(model, batches, 1e-4);
         recipe.training.patience = 0;
         recipe.training.first_report = 100;
@@ -328,11 +318,7 @@ impl Recipe {
             network: ColorizerConfig::preset(size_of(name)?, sides),
             adversarial: ColorizerSettings::default(),
         };
-        // A row is a whole picture.
-        let batches = BatchSettings {
-            rows: 16,
-            window: (sides[0] * sides[1]).max(16),
-        };
+        let batches = BatchSettings::of_pictures(16, sides[0] * sides[1]);
         let mut recipe = Self::new(model, batches, 2e-4);
         recipe.training.patience = 0;
         recipe.training.optimizer.beta1 = 0.5;
@@ -588,6 +574,14 @@ mod tests {
                 .unwrap_err()
                 .is_usage()
         );
+    }
+
+    #[test]
+    fn a_decoder_with_free_nats_never_ends_early() {
+        for (decoder, early) in [(ImageDecoder::Conv, true), (ImageDecoder::WaveNet, false)] {
+            let recipe = Recipe::image_vae("small", decoder, [12, 12]).unwrap();
+            assert_eq!(recipe.training.patience > 0, early);
+        }
     }
 
     #[test]

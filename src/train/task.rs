@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::Model;
+use crate::models::{Batch, Model};
 use crate::train::StateDict;
 use crate::train::all_reduce::AllReduce;
 
@@ -103,6 +103,23 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// Those of a step on whole pictures, of whose pixels none is left out.
+    pub(super) fn of_pictures(
+        batch: &Batch,
+        values: Vec<(&'static str, f64)>,
+        unit: &'static str,
+        gradient_norm: f64,
+    ) -> Self {
+        let pixels = (batch.rows * batch.time) as u64;
+        Self {
+            values,
+            unit,
+            gradient_norm,
+            scored: pixels,
+            read: pixels,
+        }
+    }
+
     /// The value of the first loss; NaN without one.
     pub fn shown(&self) -> f64 {
         self.values.first().map_or(f64::NAN, |(_, value)| *value)
@@ -146,6 +163,18 @@ pub struct Metric {
     pub unit: String,
     /// Which way it improves.
     pub direction: Direction,
+}
+
+impl Metric {
+    /// The Fréchet distance of pictures.
+    pub(super) fn frechet(value: f64) -> Self {
+        Self {
+            name: "frechet".into(),
+            value,
+            unit: String::new(),
+            direction: Direction::Lower,
+        }
+    }
 }
 
 /// The outcome of an evaluation.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::app::OpenModel;
 use crate::base::labels::{Classes, Label};
+use crate::base::split::evenly;
 use crate::error::{Error, Result};
 use crate::eval::{SetComparison, compare_sets};
 use crate::image::{Color, Indexed, PictureFormat, PixelCodec, Size};
@@ -228,8 +229,8 @@ impl Judge {
         [made, held_out, training]: [&[LabelledPicture]; 3],
     ) -> JudgedPictures {
         let count = training.len().min(made.len());
-        let some: Vec<_> = (0..count)
-            .map(|at| training[at * training.len() / count])
+        let some: Vec<_> = evenly(count, training.len())
+            .map(|place| training[place])
             .collect();
         let [of_made, real, of_some] = [made, held_out, &some].map(|set| self.classify(codec, set));
         let floor = (count > 0).then(|| compare_sets(&real.features, &of_some.features));

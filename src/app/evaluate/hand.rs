@@ -82,10 +82,7 @@ pub(super) fn hand(
         condition.extend(&codes.means()[at * dims..][..dims]);
         condition
     };
-    let how = PixelSampling {
-        temperature: None,
-        seed: 0,
-    };
+    let how = PixelSampling::default();
     let made = decode(model, some.iter().map(other).collect(), how, form)?;
     let mut figures: [Vec<[f64; 2]>; 3] = Default::default();
     for (&at, made) in some.iter().zip(&made) {

@@ -6,7 +6,7 @@ use crate::app::import::read_sentences;
 use crate::app::{CodeOptions, FrameChange, FrameSampling, Observer, OpenModel, SamplingOptions};
 use crate::error::{Error, Result};
 use crate::ops::device::DeviceChoice;
-use crate::text::{ReadSettings, Sentences, TextFormat, fingerprint};
+use crate::text::{Sentences, TextFormat, fingerprint};
 
 /// On what to evaluate, and how.
 #[derive(Debug, Clone)]
@@ -101,13 +101,9 @@ impl EvaluateOptions {
         text: &TextFormat,
         observer: &mut dyn Observer,
     ) -> Result<(Sentences, Option<Sentences>)> {
-        let settings = ReadSettings {
-            field: text.field.clone(),
-            ..ReadSettings::default()
-        };
         // The two parts of the data the model was trained on; an error if it is other data.
         let parts = |path: &Path, whole: Sentences| {
-            let (learned, held_out) = text.held_out.split(whole, &settings)?;
+            let (learned, held_out) = text.held_out.split(whole, &text.field)?;
             if fingerprint(&learned, &held_out) == model.manifest.split.hash {
                 return Ok((learned, held_out));
             }

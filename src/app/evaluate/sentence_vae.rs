@@ -15,7 +15,7 @@ use crate::models::Vae;
 use crate::models::sentence_vae::conditional_nll;
 use crate::sequence::Token;
 
-/// Sentences of that bound, unless all are asked for.
+/// Sentences of the importance-weighted likelihood, unless all are asked for.
 const SUBSET: usize = 500;
 /// Beams at each point of an interpolation: the default of `interpolate`.
 const BEAMS: usize = 5;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::image::{ContactSheet, Picture};
 use crate::ops::device::DeviceChoice;
 
-/// What to generate, and how. The default is one item by sampling at temperature 1, on the CPU.
+/// What to generate, and how. The default is one item by sampling as suits the model, on the CPU.
 #[derive(Debug, Clone)]
 pub struct GenerateOptions {
     /// How many items.

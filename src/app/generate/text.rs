@@ -20,7 +20,6 @@ const LANES: usize = 64;
 struct Job<'a> {
     maker: Maker<'a>,
     codec: TextCodec,
-    prompt: String,
     tokens: Vec<Token>,
     /// The most tokens of a sentence.
     longest: usize,
@@ -40,12 +39,11 @@ impl<'a> Job<'a> {
             );
         }
         let (_, codec) = model.text()?;
-        let prompt = prompt(options, &codec, observer)?;
+        let tokens = codec.encode(&prompt(options, &codec, observer)?)?;
         Ok(Self {
             maker: Maker::new(model, &options.device, options.precision)?,
-            tokens: codec.encode(&prompt)?,
             codec,
-            prompt,
+            tokens,
             longest,
             seed: options.seed_or_fresh(),
         })
@@ -209,7 +207,7 @@ fn stream(
 ) -> Result<usize> {
     let mut stream = job.codec.stream();
     // The prompt passes through the stream too, so that what follows knows whether a space is due.
-    for token in job.codec.encode(&job.prompt)? {
+    for &token in &job.tokens {
         let piece = stream.push(token)?;
         observer.event(Event::Text(&piece));
     }

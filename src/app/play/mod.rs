@@ -50,7 +50,8 @@ pub struct PlayOptions {
     pub latency: f64,
     /// Seconds to make before playing begins.
     pub prebuffer: f64,
-    /// Whether degenerated sound (silence, clipping, one tone) restarts from the model's prompt.
+    /// Whether degenerated sound (silence, clipping, one tone) begins anew: with two tiers as another sound, else from the model's
+    /// prompt.
     pub guard: bool,
     /// Chosen classes; the others are drawn from the seed.
     pub classes: Vec<Label>,

@@ -45,10 +45,7 @@ pub enum PlayEvent {
 impl fmt::Display for PlayEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Degenerated(found) => write!(
-                f,
-                "guard: {found}; starting again from the model's own prompt"
-            ),
+            Self::Degenerated(found) => write!(f, "guard: {found}; beginning anew"),
             Self::Recorded(path, seconds) => {
                 write!(f, "{}: {seconds:.1} s recorded", path.display())
             }

@@ -6,11 +6,11 @@ use burn::prelude::*;
 
 use super::options::ScoreOptions;
 use crate::app::generate::comfortable;
+use crate::app::import::import_picture;
 use crate::app::{Observer, OpenModel};
 use crate::base::files::write_output;
 use crate::error::Result;
-use crate::image::PictureFormat;
-use crate::image::{ContactSheet, Picture, heatmap};
+use crate::image::{ContactSheet, PictureFormat, heatmap};
 use crate::sequence::{Codec, Conditions, nll_per_token};
 
 pub(super) fn score(
@@ -22,17 +22,7 @@ pub(super) fn score(
     let format = options.format(&["png", "csv"])?;
     let condition = options.condition(model)?;
     let codec = &pictures.codec;
-    let picture = Picture::read(&options.file, pictures.background)?;
-    let (indexed, warnings) = codec.adapt(
-        &picture,
-        &options.file,
-        pictures.fit,
-        pictures.background,
-        false,
-    )?;
-    for warning in warnings {
-        observer.warn(format!("{}: {warning}", options.file.display()));
-    }
+    let indexed = import_picture(&options.file, pictures, false, observer)?;
     let net = model.load(&Device::flex())?;
     let tokens = codec.encode(&indexed)?;
     let bits: Vec<f32> = nll_per_token(

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::app::info::facts;
-use crate::app::{short_count, short_duration};
-use crate::checkpoint::{Medium, ModelManifest};
+use crate::app::{next_step, short_count, short_duration};
+use crate::checkpoint::ModelManifest;
 use crate::train::TrainState;
 
 /// The model card, as Markdown.
@@ -48,7 +48,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
          Classes:\n\n{classes}\n\
          Model:\n\n```toml\n{model}```\n\n\
          {usage}\n",
-        usage = usage(manifest),
+        usage = with_code(&next_step(manifest, Path::new("MODEL"))),
         options = options(manifest),
         kind = medium.name(),
         token = medium.token_name(),
@@ -60,6 +60,14 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
         rule = manifest.split.rule,
         best = manifest.step,
     )
+}
+
+/// "What to do: command" as a sentence of Markdown.
+fn with_code(step: &str) -> String {
+    match step.split_once(": ") {
+        Some((what, command)) => format!("Now {what}: `{command}`"),
+        None => format!("Now {step}."),
+    }
 }
 
 /// The options that its training was begun with, as they are given in a shell, as Markdown; nothing where there were none.
@@ -75,26 +83,5 @@ fn options(manifest: &ModelManifest) -> String {
     match all.trim_start() {
         "" => String::new(),
         all => format!("\n\nOptions:\n\n```text\n{all}\n```\n"),
-    }
-}
-
-/// What to do with the model, as a sentence of Markdown.
-fn usage(manifest: &ModelManifest) -> &'static str {
-    let latent = manifest.recipe.model.latent().is_some();
-    if latent && matches!(manifest.medium, Medium::Pictures(_)) {
-        return "Move its sliders: `ensuite sliders MODEL -o sliders.png`; draw with it: `ensuite generate MODEL -n 64 -o sheet.png`.";
-    }
-    if latent {
-        return "Interpolate with it: `ensuite interpolate MODEL \"one sentence\" \"another one\"`.";
-    }
-    match &manifest.medium {
-        Medium::Sound(_) => {
-            "Generate sound with it: `ensuite generate MODEL -o more.wav --seconds 10`."
-        }
-        Medium::Frames(_) => "It is the frame tier of the model whose folder it is in.",
-        Medium::Pictures(_) => {
-            "Draw with it: `ensuite generate MODEL -n 64 -o sheet.png`. The palette is in `palette.png`."
-        }
-        Medium::Text(_) => "Write with it: `ensuite generate MODEL -n 10 --prompt \"it was\"`.",
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::options::{Given, TrainOptions, given, refuse_changes};
-use super::run::{TrainingData, check_same_data, new_manifest, train_model};
+use super::run::{TrainingData, begun, check_same_data, new_manifest, train_model};
 use crate::app::codes::MIXTURE;
 use crate::app::drawing::{PixelSampling, decode, draw, imagine};
 use crate::app::evaluate::Judge;
@@ -53,7 +53,8 @@ pub struct PictureTraining {
     pub colormap: Option<PathBuf>,
     /// Whether the network does not see the pixels above the predicted one.
     pub no_above: bool,
-    /// Whether training flips, shifts and recolours pictures and tells the network so; by default for small sets in colour.
+    /// Whether training flips, shifts and recolours pictures; by default for small sets, of networks of pixels and VAEs only in
+    /// colour.
     pub augment: Option<bool>,
     /// Whether the first folder of each picture's path is its class.
     pub label_folders: bool,
@@ -152,7 +153,7 @@ pub struct ColorizerTraining {
 const SHEET: usize = 32;
 /// Pictures that a judge of classes sees at a report.
 const ASKED: u64 = 500;
-/// Pictures of a row of it.
+/// Pictures of a row of a sheet.
 const COLUMNS: usize = 8;
 /// The longer side of a film in pixels.
 const FILM: u32 = 896;
@@ -165,11 +166,11 @@ const COMPLETED: usize = 6;
 const RECONSTRUCTED: usize = 10;
 /// Codes that a mixture is fitted to.
 const FITTED: usize = 2000;
-/// A GAN augments by itself what it sees of fewer pictures.
+/// A GAN and a colorizer augment by themselves what they see of fewer pictures.
 const FEW: usize = 5000;
 /// The steps of which a film of a generator's training consists, times powers of ten.
 const SHOWN: [u64; 3] = [1, 2, 5];
-/// Completions of each.
+/// Completions of a picture.
 const WAYS: usize = 4;
 /// Pictures that are measured for reports.
 const MEASURED: usize = 512;
@@ -220,16 +221,9 @@ pub fn train_pictures(
     let (order, split) = held_out.split(pictures.names(), &fingerprint(&pictures))?;
     check_same_data(resumed.as_ref(), &split, &data.pictures)?;
     let training = split.training;
-    let model = match resumed {
-        Some(model) => (Some(model.folder), model.manifest),
-        None => {
-            let mut manifest =
-                data.manifest(options, &pictures, &order[..training], &settings, split)?;
-            manifest.options = given;
-            (None, manifest)
-        }
-    };
-    let (folder, manifest) = model;
+    let (folder, manifest) = begun(resumed, given, || {
+        data.manifest(options, &pictures, &order[..training], &settings, split)
+    })?;
     check_batch(&data.pictures, training, &manifest.recipe)?;
     let Medium::Pictures(format) = manifest.medium.clone() else {
         unreachable!("a manifest of pictures");
@@ -882,10 +876,7 @@ impl PictureTrainingData<'_> {
         let posteriors = encode_some(latent, &self.set, &some, &classes)?;
         let codes = posteriors.means().chunks(latent.latent());
         let conditions = classes.iter().zip(codes);
-        let how = PixelSampling {
-            temperature: None,
-            seed: 0,
-        };
+        let how = PixelSampling::default();
         let made = decode(
             model,
             conditions
@@ -953,10 +944,7 @@ impl PictureTrainingData<'_> {
         };
         let conditions = (0..FRAMES).flat_map(|frame| (0..rows).map(move |row| (frame, row)));
         let conditions = conditions.map(|(frame, row)| code(frame, row)).collect();
-        let how = PixelSampling {
-            temperature: None,
-            seed: 0,
-        };
+        let how = PixelSampling::default();
         let made = decode(model, conditions, how, self.format)?;
         let codec = &self.format.codec;
         let frames: Vec<Vec<&Indexed>> =

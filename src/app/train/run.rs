@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::model_card::model_card;
-use super::options::TrainOptions;
+use super::options::{Given, TrainOptions};
 use crate::app::{Event, Observer, OpenModel, next_step, precision, short_count, short_duration};
 use crate::base::labels::{Classes, LabelRule};
 use crate::base::split::{Split, evenly};
 use crate::checkpoint::{FORMAT, Medium, ModelFolder, ModelManifest};
 use crate::error::{Error, Result};
-use crate::eval::{Line, Point, draw_curve, draw_lines};
+use crate::eval::{Line, draw_lines};
 use crate::models::{Batch, Model, parameters};
 use crate::sequence::{ConditionSource, SequenceDataset, SideInputs};
 use crate::train::{
@@ -81,6 +81,24 @@ pub(super) fn new_manifest(
         int8: None,
         half: false,
         weights_sha256: None,
+    }
+}
+
+/// The folder and the manifest of a model that is resumed, or the manifest of one that begins with these options.
+pub(super) fn begun(
+    resumed: Option<OpenModel>,
+    options: Given,
+    manifest: impl FnOnce() -> Result<ModelManifest>,
+) -> Result<(Option<ModelFolder>, ModelManifest)> {
+    match resumed {
+        Some(model) => Ok((Some(model.folder), model.manifest)),
+        None => Ok((
+            None,
+            ModelManifest {
+                options,
+                ..manifest()?
+            },
+        )),
     }
 }
 
@@ -335,25 +353,20 @@ impl<'a> ModelReporter<'a> {
     fn draw_curves(&self) -> Result<()> {
         let samples = self.folder.samples();
         let (curve, unit) = (samples.join("curve.png"), self.manifest.unit());
-        let step = |report: &Report| report.step as f64;
-        let Some(first) = self.reports.first().filter(|first| first.losses.len() > 1) else {
-            let point = |report: &Report| Point {
-                step: report.step,
-                train: report.loss(),
-                validation: report.validation.as_ref().map(|metric| metric.value),
-            };
-            let points: Vec<Point> = self.reports.iter().map(point).collect();
-            return draw_curve(&points, &unit, &curve);
-        };
         let line = |name, of: &dyn Fn(&Report) -> Option<f64>| Line {
             name,
             points: self
                 .reports
                 .iter()
-                .filter_map(|r| Some((step(r), of(r)?)))
+                .filter_map(|report| Some((report.step as f64, of(report)?)))
                 .collect(),
         };
         let validation = line("validation", &|r| Some(r.validation.as_ref()?.value));
+        let Some(first) = self.reports.first().filter(|first| first.losses.len() > 1) else {
+            let mut lines = vec![line("training", &|r| Some(r.loss())), validation];
+            lines.retain(|line| !line.points.is_empty());
+            return draw_lines(&lines, "step", &unit, &curve);
+        };
         draw_lines(&[validation], "step", &unit, &curve)?;
         let names = first.losses.keys();
         let losses: Vec<Line> = names

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::frames::{FrameTrainingData, shared, train_frames};
 use super::options::{Given, TrainOptions, given, refuse_changes};
-use super::run::{TrainingData, check_same_data, create_folder, new_manifest, train_model};
+use super::run::{TrainingData, begun, check_same_data, create_folder, new_manifest, train_model};
 use crate::app::import::import_recordings;
 use crate::app::sampling::{SamplingOptions, labels_of_item};
 use crate::app::tiers::{Steering, codebooks_file};
@@ -97,7 +97,7 @@ pub fn train_sound(
 ) -> Result<OpenModel> {
     options.check(Recipe::sound, "small", "wavenet")?;
     let given = options.given(data.given())?;
-    let plan = Plan::new(data, options, &given)?;
+    let mut plan = Plan::new(data, options, &given)?;
     // The imported tokens are kept in a file beside the model.
     let scratch = parent_of(&options.out)?;
     let recordings = import_recordings(
@@ -124,20 +124,17 @@ pub fn train_sound(
         }
         _ => None,
     };
-    let (folder, mut manifest) = match plan.resumed {
-        Some(model) => (Some(model.folder), model.manifest),
-        None => {
-            let frames = codec.as_ref().map(FrameCodec::format);
-            let mut manifest = plan.manifest(&recordings, split, frames);
-            manifest.options = given;
-            (None, manifest)
-        }
-    };
+    let frames = codec.as_ref().map(FrameCodec::format);
+    let (folder, mut manifest) = begun(plan.resumed.take(), given, || {
+        Ok(plan.manifest(&recordings, split, frames))
+    })?;
     let classes = sequences.conditions(&manifest.classes)?;
     let frames = match codec {
         Some(codec) => {
             let mut frames = FrameDataset::analyse(Arc::new(codec), &sequences)?;
-            frames.find_pauses(training);
+            if folder.is_none() {
+                frames.find_pauses(training);
+            }
             Some(frames)
         }
         None => None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::options::{Given, TrainOptions, given, refuse_changes};
-use super::run::{TrainingData, check_same_data, new_manifest, train_model};
+use super::run::{TrainingData, begun, check_same_data, new_manifest, train_model};
 use crate::app::import::read_sentences;
 use crate::app::sentence_space::prior_code;
 use crate::app::{Observer, OpenModel, short_count};
@@ -19,8 +19,8 @@ use crate::sequence::{
     Codec, ConditionSource, Item, Sampler, Sampling, SequenceDataset, SideInputs, generate_many,
 };
 use crate::text::{
-    HeldOut, ReadSettings, Sentences, TextCodec, TextFormat, TokenizerKind, TokenizerSettings,
-    TrainValSplit, fingerprint,
+    HeldOut, Sentences, TextCodec, TextFormat, TokenizerKind, TokenizerSettings, TrainValSplit,
+    fingerprint,
 };
 use crate::train::Recipe;
 
@@ -122,11 +122,7 @@ pub fn train_text(
         None => options.recipe(recipe_of, task.default_preset(), "lstm")?,
     };
     let sentences = read_sentences(&data.text, &plan.field, observer)?;
-    let settings = ReadSettings {
-        field: plan.field.clone(),
-        ..ReadSettings::default()
-    };
-    let (training, held_out) = plan.held_out.split(sentences, &settings)?;
+    let (training, held_out) = plan.held_out.split(sentences, &plan.field)?;
     if training.len() < FEW {
         observer.warn(format!(
             "{} sentences are few: the model will mostly repeat them",
@@ -139,14 +135,7 @@ pub fn train_text(
     };
     let split = plan.split(&training, &held_out);
     check_same_data(resumed.as_ref(), &split, &data.text)?;
-    let (folder, manifest) = match resumed {
-        Some(model) => (Some(model.folder), model.manifest),
-        None => {
-            let mut manifest = plan.manifest(&codec, recipe, split);
-            manifest.options = given;
-            (None, manifest)
-        }
-    };
+    let (folder, manifest) = begun(resumed, given, || Ok(plan.manifest(&codec, recipe, split)))?;
     let mut sequences = TrainValSplit::new(&codec, &training, &held_out)?;
     if task == TextTask::SentenceVae {
         drop_long(

@@ -66,7 +66,7 @@ struct Learned {
     highest_pitch: f64,
     /// Two codebooks of log-mel envelopes, `[CODES][bands]` each: the second holds what the first leaves.
     envelopes: [Vec<Vec<f32>>; 2],
-    /// The pauses of the corpus, where it has any; models of before do not know.
+    /// The pauses of the corpus, where they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pauses: Option<Pauses>,
 }
@@ -390,6 +390,9 @@ impl TryFrom<Learned> for FrameCodec {
         let is_book = |book: &Vec<Vec<f32>>| book.len() == CODES && book.iter().all(is_vector);
         if !learned.envelopes.iter().all(is_book) {
             return Err("a codebook of envelopes is invalid");
+        }
+        if !learned.pauses.is_none_or(Pauses::are_possible) {
+            return Err("the pauses are invalid");
         }
         Ok(Self::new(learned))
     }
@@ -828,7 +831,7 @@ mod tests {
         assert!(with("envelopes", vec![vec![vec![0.0; 18]; 3]; 2].into()).is_err());
         let pauses = |longest| json!({"quiet_below": 9, "longest": longest});
         assert!(with("pauses", pauses(40)).is_ok());
-        assert!(with("pauses", pauses(-1)).is_err());
+        assert!(with("pauses", pauses(0)).is_err());
         assert!(with("other", 1.into()).is_err());
     }
 

@@ -8,8 +8,10 @@ use crate::audio::frames::tokens::{Frame, GAINS};
 const LOUD: f64 = 0.05;
 /// Quiet frames are at least this many steps of the gain below a loud one: 40 dB.
 const QUIET: u8 = 18;
-/// The share of the pauses that are longer than the longest: among thousands of recordings, a few forget to end.
+/// The share of the recordings that are quiet for longer than the longest pause: a few forget to end.
 const OUTLIERS: f64 = 0.01;
+/// The least longest pause, in frames: a network of sounds that are never quiet may yet be so for a moment.
+const LEAST: usize = 20;
 
 /// What is quiet in a corpus, and for how long. A pause is a run of quiet frames.
 ///
@@ -19,38 +21,32 @@ const OUTLIERS: f64 = 0.01;
 pub struct Pauses {
     /// Frames with a lower class of gain are quiet.
     quiet_below: u8,
-    /// Frames of the longest pause but outliers.
+    /// Frames of the longest pause, without outliers.
     longest: usize,
 }
 
 impl Pauses {
-    /// The pauses of the frames of recordings; `None` where there are none.
+    /// The pauses in the frames of recordings; `None` where none can be quiet.
     pub(super) fn of(recordings: &[Vec<Frame>]) -> Option<Self> {
-        let mut gains = [0_usize; GAINS];
-        for frame in recordings.iter().flatten() {
-            gains[usize::from(frame.gain)] += 1;
-        }
-        let louder = (LOUD * gains.iter().sum::<usize>() as f64) as usize;
-        let mut left = gains.iter().sum::<usize>() - louder;
-        let loud = gains.iter().position(|&count| {
-            let reached = count >= left;
-            left = left.saturating_sub(count);
-            reached
-        })?;
-        let quiet_below = (loud as u8).saturating_sub(QUIET);
-        let mut lengths: Vec<usize> = recordings
-            .iter()
-            .flat_map(|frames| frames.split(|frame| frame.gain >= quiet_below))
-            .map(<[Frame]>::len)
-            .filter(|&length| length > 0)
-            .collect();
+        let mut gains: Vec<u8> = recordings.iter().flatten().map(|f| f.gain).collect();
+        gains.sort_unstable();
+        let loud = upper(&gains, LOUD)?;
+        let quiet_below = loud.checked_sub(QUIET).filter(|&class| class > 0)?;
+        let longest = |frames: &Vec<Frame>| {
+            let pauses = frames.split(|frame| frame.gain >= quiet_below);
+            pauses.map(<[Frame]>::len).max().unwrap_or(0)
+        };
+        let mut lengths: Vec<usize> = recordings.iter().map(longest).collect();
         lengths.sort_unstable();
-        let outliers = (OUTLIERS * lengths.len() as f64) as usize;
-        let longest = *lengths.get(lengths.len().checked_sub(1 + outliers)?)?;
         Some(Self {
             quiet_below,
-            longest,
+            longest: upper(&lengths, OUTLIERS)?.max(LEAST),
         })
+    }
+
+    /// Whether they can be those of a corpus.
+    pub(super) fn are_possible(self) -> bool {
+        usize::from(self.quiet_below) < GAINS && self.longest >= LEAST
     }
 
     /// Whether a frame is quiet.
@@ -62,6 +58,12 @@ impl Pauses {
     pub fn longest(self) -> usize {
         self.longest
     }
+}
+
+/// The highest of sorted values without this share of them, rounded down.
+fn upper<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
+    let above = (share * sorted.len() as f64) as usize;
+    sorted.get(sorted.len().checked_sub(1 + above)?).copied()
 }
 
 #[cfg(test)]
@@ -77,20 +79,24 @@ mod tests {
 
     #[test]
     fn a_pause_is_quiet_beside_the_loud_frames_and_outliers_do_not_count() {
-        let mut recordings = vec![recording(&[(10, 3), (35, 40), (20, 9), (16, 7), (35, 4)]); 60];
+        // A twentieth of the frames is louder than class 35.
+        let usual = [(42, 4), (35, 50), (20, 9), (16, 27), (10, 3), (34, 7)];
+        let mut recordings = vec![recording(&usual); 120];
         let pauses = Pauses::of(&recordings).unwrap();
-        assert_eq!(pauses.longest(), 7);
+        assert_eq!(pauses.longest(), 30);
         let quiet = |gain| pauses.is_quiet(recording(&[(gain, 1)])[0]);
         assert!(quiet(16) && !quiet(17));
         recordings.push(recording(&[(35, 2), (3, 500)]));
-        assert_eq!(Pauses::of(&recordings).unwrap().longest(), 7);
+        assert_eq!(Pauses::of(&recordings), Some(pauses));
+        assert!(pauses.are_possible());
     }
 
     #[test]
-    fn sounds_without_a_pause_have_none() {
+    fn sounds_without_a_pause_may_be_quiet_for_a_moment() {
+        let steady = [recording(&[(30, 50), (20, 50)])];
+        assert_eq!(Pauses::of(&steady).unwrap().longest(), LEAST);
         assert_eq!(Pauses::of(&[]), None);
         assert_eq!(Pauses::of(&[vec![]]), None);
-        assert_eq!(Pauses::of(&[recording(&[(30, 50), (20, 50)])]), None);
-        assert_eq!(Pauses::of(&[recording(&[(0, 50)])]), None);
+        assert_eq!(Pauses::of(&[recording(&[(18, 50)])]), None);
     }
 }
