@@ -720,7 +720,10 @@ fn a_corpus_of_several_files_says_which_one_is_read() {
     ];
     let (code, _, stderr) = world.run(&train);
     assert_eq!(code, 0, "{stderr}");
-    assert!(stderr.contains("20 pictures"), "{stderr}");
+    assert!(
+        stderr.contains("20 pictures") && stderr.contains("wavenet"),
+        "{stderr}"
+    );
     let (code, _, stderr) = world.run(&["eval", "model", "tiny.test", "--labels", "beside"]);
     assert_eq!(code, 0, "{stderr}");
     // The folder of one file fits a corpus of one file only.

@@ -60,7 +60,15 @@ impl World {
             self.text("small.toml"),
         );
         let mut arguments = vec![
-            "train", "pictures", &pictures, "--out", &out, "--config", &config,
+            "train",
+            "pictures",
+            &pictures,
+            "--out",
+            &out,
+            "--network",
+            "lstm",
+            "--config",
+            &config,
         ];
         arguments.extend(more);
         succeed(&arguments);
@@ -196,7 +204,15 @@ fn augmented_models_keep_their_classes_and_resume_exactly() {
     let (pictures, parts) = (world.text("pictures"), world.text("parts"));
     let config = world.text("small.toml");
     let train = [
-        "train", "pictures", &pictures, "--out", &parts, "--config", &config,
+        "train",
+        "pictures",
+        &pictures,
+        "--out",
+        &parts,
+        "--network",
+        "lstm",
+        "--config",
+        &config,
     ];
     crate::cli::kill_once_there_is(
         &world.path("parts/training/state.safetensors"),
@@ -219,7 +235,7 @@ fn augmented_models_keep_their_classes_and_resume_exactly() {
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("parts"));
     let card = fs::read_to_string(world.path("parts/README.md")).unwrap();
-    let options = "\n--augment on --config FILE --label-folders --learning-rate 0.001 --seed 3\n";
+    let options = "\n--augment on --config FILE --label-folders --learning-rate 0.001 --network lstm --seed 3\n";
     assert!(card.contains(options), "{card}");
 
     let (model, out) = (world.text("whole"), world.text("out.png"));
@@ -286,7 +302,15 @@ fn a_run_that_stopped_goes_on_as_if_it_had_not() {
     let (pictures, parts) = (world.text("pictures"), world.text("parts"));
     let config = world.text("small.toml");
     let train = [
-        "train", "pictures", &pictures, "--out", &parts, "--config", &config,
+        "train",
+        "pictures",
+        &pictures,
+        "--out",
+        &parts,
+        "--network",
+        "lstm",
+        "--config",
+        &config,
     ];
     crate::cli::kill_once_there_is(
         &world.path("parts/training/state.safetensors"),
@@ -361,7 +385,17 @@ fn rows_of_colour_indices_keep_their_palette_and_their_faults_are_named() {
         world.text("small.toml"),
     );
     let training = [
-        "train", "pictures", &data, "--out", &out, "--config", &config, "--steps", "2",
+        "train",
+        "pictures",
+        &data,
+        "--out",
+        &out,
+        "--network",
+        "lstm",
+        "--config",
+        &config,
+        "--steps",
+        "2",
     ];
     succeed(&training);
     let info = succeed(&["info", &out]);

@@ -66,7 +66,7 @@ impl FrameSampling {
         Ok(Box::new(GuidedStepper::new(inner, groups, strength)))
     }
 
-    /// The sampler of an item. Its temperature does not change the probability that a sound ends at a frame; guidance does.
+    /// The sampler of an item. The temperature does not change the probability that a sound ends at a frame; guidance does.
     pub(crate) fn sampler(self, frames: &OpenModel, seed: u64, item: u64) -> Result<Sampler> {
         let usual = match self.guiding(frames) {
             Some(_) => GUIDED_TEMPERATURE,

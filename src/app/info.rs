@@ -119,24 +119,28 @@ fn rows(info: &Info, manifest: &ModelManifest) -> Vec<(&'static str, String)> {
     };
     let mut rows = vec![("medium", info.medium.to_owned())];
     rows.extend(facts(manifest));
+    rows.extend([(
+        "network",
+        format!(
+            "{}, {} parameters, {:.1} MB",
+            info.network,
+            short_count(info.parameters as f64),
+            info.megabytes
+        ),
+    )]);
+    match (manifest.recipe.model.latent(), info.receptive_field_tokens) {
+        (Some(numbers), _) => rows.push(("latent code", format!("{numbers} numbers"))),
+        // It reads or makes whole pictures.
+        (None, Some(0)) => {}
+        (None, None) => rows.push(("receptive field", "all earlier tokens".into())),
+        (None, Some(tokens)) => {
+            rows.push((
+                "receptive field",
+                describe_context(&manifest.medium, tokens),
+            ));
+        }
+    }
     rows.extend([
-        (
-            "network",
-            format!(
-                "{}, {} parameters, {:.1} MB",
-                info.network,
-                short_count(info.parameters as f64),
-                info.megabytes
-            ),
-        ),
-        (
-            "receptive field",
-            match info.receptive_field_tokens {
-                None => "all earlier tokens".into(),
-                Some(0) => "none: pictures are read or made whole".into(),
-                Some(tokens) => describe_context(&manifest.medium, tokens),
-            },
-        ),
         (
             "multiply-adds",
             format!(
@@ -184,10 +188,10 @@ pub(crate) fn facts(manifest: &ModelManifest) -> Vec<(&'static str, String)> {
             let colors = pictures.codec.palette().len();
             let mut facts = vec![
                 ("size", format!("{} pixels", pictures.codec.size())),
-                ("palette", format!("{colors} colours")),
+                ("palette", format!("{colors} colours (palette.png)")),
             ];
             if pictures.augment {
-                let what = "half of the training pictures, as the condition told";
+                let what = "half of the training pictures were flipped, shifted or recoloured";
                 facts.push(("augmented", what.into()));
             }
             facts

@@ -6,6 +6,7 @@ use burn::prelude::*;
 
 use crate::app::words::next_step;
 use crate::audio::SoundFormat;
+use crate::base::labels::{Label, describe};
 use crate::checkpoint::{Medium, ModelFolder, ModelManifest, TOKENIZER};
 use crate::error::{Error, Result};
 use crate::fetch::model_folder;
@@ -82,6 +83,46 @@ impl OpenModel {
     /// Whether it is a model of pictures.
     pub(crate) fn is_of_pictures(&self) -> bool {
         matches!(self.manifest.medium, Medium::Pictures(_))
+    }
+
+    /// The given classes, and for the others what the path of a file says.
+    ///
+    /// # Errors
+    /// When a class is unknown, or the path may mean several.
+    pub(crate) fn labels_of(&self, given: &[Label], file: &Path) -> Result<Vec<Label>> {
+        let classes = &self.manifest.classes;
+        classes.check(given)?;
+        let mut labels = given.to_vec();
+        if labels.len() < classes.groups().len() {
+            for label in self.labels_of_path(file)? {
+                if !labels.iter().any(|(name, _)| *name == label.0) {
+                    labels.push(label);
+                }
+            }
+        }
+        Ok(labels)
+    }
+
+    /// The labels that a file's path gives. Where the dataset folder ends in the path is not known: every part of it
+    /// is tried, and all that fit must agree.
+    fn labels_of_path(&self, file: &Path) -> Result<Vec<Label>> {
+        let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
+        let mut found: Vec<Vec<Label>> = (0..parts.len())
+            .filter_map(|from| self.manifest.labels.labels(&parts[from..].join("/")).ok())
+            .filter(|labels| self.manifest.classes.check(labels).is_ok())
+            .collect();
+        found.sort();
+        found.dedup();
+        if found.len() > 1 {
+            let classes: Vec<_> = found.iter().map(|labels| describe(labels)).collect();
+            return Err(Error::usage(format!(
+                "the path of {} may mean {}",
+                file.display(),
+                classes.join(" or ")
+            ))
+            .with_hint("choose one with --class"));
+        }
+        Ok(found.pop().unwrap_or_default())
     }
 
     /// The dimensions of the latent code; `None` for a model without latent codes.

@@ -6,8 +6,8 @@ use burn::prelude::*;
 
 use crate::app::sampling::{SamplingOptions, labels_of_item};
 use crate::app::{FrameChange, Label, Observer, OpenModel, Precision, fresh_seed, precision};
-use crate::audio::WavSink;
 use crate::audio::dataset::read_tokens;
+use crate::audio::{WavSink, check_wav_name};
 use crate::base::files::refuse_overwriting;
 use crate::base::labels::describe;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub struct TransformOptions {
     pub recording: PathBuf,
     /// The WAV file to write.
     pub output: PathBuf,
-    /// Chosen classes; the others are drawn from the seed.
+    /// Chosen classes; of the others, those that the recording's path says, and the rest drawn from the seed.
     pub classes: Vec<Label>,
     /// How samples are drawn.
     pub sampling: SamplingOptions,
@@ -38,11 +38,12 @@ impl OpenModel {
     /// # Errors
     /// When it is not a sound model of two tiers, a class is unknown, the recording cannot be read, or writing fails.
     pub fn transform(&self, options: &TransformOptions, observer: &mut dyn Observer) -> Result<()> {
+        check_wav_name(&options.output)?;
         refuse_overwriting(&options.output, [&*options.recording])?;
         options.change.validate()?;
         options.sampling.validate()?;
         let classes = &self.manifest.classes;
-        classes.check(&options.classes)?;
+        let given = self.labels_of(&options.classes, &options.recording)?;
         let sound = self.sound()?;
         let Some(tiers) = self.tiers()? else {
             return Err(Error::model(
@@ -56,7 +57,7 @@ impl OpenModel {
             return Err(Error::input(&options.recording, "it has no samples"));
         }
         let seed = options.seed.unwrap_or_else(fresh_seed);
-        let labels = labels_of_item(classes, &options.classes, seed, 0);
+        let labels = labels_of_item(classes, &given, seed, 0);
         let condition = self.manifest.condition(&labels)?;
         let sampling = options.sampling.settings(&self.manifest);
         let mut item = Item {

@@ -10,7 +10,7 @@ pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     let model = quoted(&model.display().to_string());
     if let ModelSpec::Classifier { .. } = manifest.recipe.model {
         return format!(
-            "judge a model's pictures with: ensuite eval MODEL DATA --judge {model} --generated 1000"
+            "judge a model's pictures with: ensuite eval OTHER DATA --judge {model} --generated 1000"
         );
     }
     if let ModelSpec::Colorizer { .. } = manifest.recipe.model {
@@ -29,7 +29,7 @@ pub fn next_step(manifest: &ModelManifest, model: &Path) -> String {
     }
     match &manifest.medium {
         Medium::Sound(_) => format!("generate sound with: ensuite generate {model} -o more.wav"),
-        Medium::Frames(_) => "it is the frame tier of the model whose folder it is in".into(),
+        Medium::Frames(_) => "the frame tier is a part of the model whose folder it is in".into(),
         Medium::Pictures(_) => {
             format!("draw with: ensuite generate {model} -n 64 -o sheet.png")
         }

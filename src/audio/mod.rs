@@ -31,7 +31,7 @@ pub use emphasis::{Deemphasis, Emphasis};
 pub use format::{SoundCodec, SoundFormat};
 pub use judge::{SoundComparison, SoundProfile, compare};
 pub use mulaw::MuLaw;
-pub use wav::{WavSink, wav_bytes};
+pub use wav::{WavSink, check_wav_name, wav_bytes};
 
 use crate::error::{Error, Result};
 

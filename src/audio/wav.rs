@@ -21,6 +21,21 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Samples a WAV file can hold: its lengths have 32 bits and include the header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 64) / 2;
 
+/// Refuses a name that says another format than WAV.
+///
+/// # Errors
+/// A usage error that names the file.
+pub fn check_wav_name(path: &Path) -> Result<()> {
+    match path.extension() {
+        Some(extension) if !extension.eq_ignore_ascii_case("wav") => Err(Error::usage(format!(
+            "{} is no name for a WAV file",
+            path.display()
+        ))
+        .with_hint("give -o a name that ends in .wav")),
+        _ => Ok(()),
+    }
+}
+
 /// Writes mono 16-bit WAV to a file or, for the path `-`, to standard output.
 ///
 /// Dropping it without [`finish`](WavSink::finish) completes the file too, but ignores errors.

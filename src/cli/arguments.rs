@@ -1,10 +1,13 @@
 /*! Arguments that several verbs share. */
 
+use std::str::FromStr;
+
 use clap::{Args, ValueEnum};
 
 use crate::app::{
     CodeOptions, DeviceChoice, FrameChange, FrameSampling, Label, Precision, Prior, SamplingOptions,
 };
+use crate::error::Error;
 
 /// `--device`
 #[derive(Debug, Args)]
@@ -160,6 +163,19 @@ pub(super) struct MetadataArgs {
     /// Keep no settings in the file: by default it says which model, seed and command made it (see `ensuite info FILE`)
     #[arg(long)]
     pub(super) no_metadata: bool,
+}
+
+/// An error in one line with its hint, as the parser of arguments shows it.
+pub(super) fn in_one_line(error: &Error) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}: {hint}"),
+        None => error.to_string(),
+    }
+}
+
+/// A value whose error says what is possible.
+pub(super) fn parsed<T: FromStr<Err = Error>>(text: &str) -> std::result::Result<T, String> {
+    text.parse().map_err(|error| in_one_line(&error))
 }
 
 /// `--class NAME=VALUE`

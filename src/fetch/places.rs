@@ -7,6 +7,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, IoContext, Result};
+use crate::fetch::ModelCatalog;
 
 /// Models that a package installs.
 const SYSTEM_MODELS: &str = "/usr/share/ensuite/models";
@@ -71,9 +72,10 @@ pub fn model_folder(model: &Path) -> Result<PathBuf> {
             folders.join(", ")
         ),
     )
-    .with_hint(format!(
-        "fetch a model that comes with the program: ensuite models fetch {name}; list them: ensuite models list"
-    )))
+    .with_hint(match ModelCatalog::read()?.get(name) {
+        Ok(_) => format!("fetch it: ensuite models fetch {name}"),
+        Err(_) => "list the models that come with the program: ensuite models list".into(),
+    }))
 }
 
 /// The name, where the path is one without a folder.

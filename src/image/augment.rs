@@ -44,9 +44,9 @@ impl Augmentation {
     /// The length of its part of a condition vector.
     pub(crate) const COLUMNS: usize = COLUMNS;
 
-    /// Whether it is on by default: for fewer than 2,000 pictures in colour, which a network overfits within minutes.
+    /// Whether it is on by default: for fewer than 5,000 pictures in colour, which a network overfits within minutes.
     pub(crate) fn suits(pictures: usize, palette: &Palette) -> bool {
-        pictures < 2000 && palette.has_colors()
+        pictures < 5000 && palette.has_colors()
     }
 
     /// For pictures of this size and palette.
@@ -201,6 +201,14 @@ mod tests {
         let mut indices = picture();
         augmentation(&palette()).apply(how, &mut indices);
         indices
+    }
+
+    #[test]
+    fn it_suits_few_pictures_in_colour() {
+        let grey = Palette::new(vec![[0; 3], [90; 3]]).unwrap();
+        assert!(Augmentation::suits(4999, &palette()));
+        assert!(!Augmentation::suits(5000, &palette()));
+        assert!(!Augmentation::suits(100, &grey));
     }
 
     #[test]

@@ -79,8 +79,12 @@ impl PixelCodec {
         let fitted = picture.fitted(self.size, fit, background);
         let indexed = self.index(&fitted)?;
         let pairs = fitted.pixels.iter().zip(&indexed.indices);
+        // Greys are rounded to black and white in training too.
+        let binary = self.palette.colors() == Palette::binary().colors();
+        let rounded = |[red, green, blue]: &Color| binary && red == green && green == blue;
         let foreign = pairs
             .filter(|(pixel, index)| self.palette.colors()[usize::from(**index)] != **pixel)
+            .filter(|(pixel, _)| !rounded(pixel))
             .count();
         if foreign > 0 {
             warnings.push(format!(
@@ -326,6 +330,12 @@ mod tests {
             "{error}"
         );
         assert!(error.hint().unwrap().contains("--strict"));
+        let binary = PixelCodec::new(codec.size(), Palette::binary());
+        for (color, fits) in [([99; 3], true), ([99, 99, 98], false)] {
+            let picture = Picture::filled(4, 4, color);
+            let adapted = binary.adapt(&picture, Path::new("a.png"), Fit::Crop, [255; 3], true);
+            assert_eq!(adapted.is_ok(), fits);
+        }
     }
 
     #[test]

@@ -31,9 +31,9 @@ pub struct Sentences {
 impl Sentences {
     /// Reads a file, or every text file of a folder and of those below, ordered by path.
     ///
-    /// A `.jsonl` file has one JSON object a line, of which `field` has the sentence or a list of sentences; any other file has one sentence a line in UTF-8. Both may be compressed
-    /// with gzip. In a folder, `.txt` and `.jsonl` files (also `.gz`) that are not hidden are read. Empty lines are ignored.
-    /// Unusable lines and those longer than [`MAX_SENTENCE`] are skipped.
+    /// A `.jsonl` file has one JSON object a line, whose `field` is a sentence or a list of sentences; any other file has one
+    /// sentence a line in UTF-8. Both may be compressed with gzip. In a folder, `.txt` and `.jsonl` files (also `.gz`) that are
+    /// not hidden are read. Empty lines are ignored. Unusable lines and those longer than [`MAX_SENTENCE`] are skipped.
     ///
     /// # Errors
     /// When a file cannot be read; when more than one in a hundred of its lines is not UTF-8, or not JSON with the field;

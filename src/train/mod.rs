@@ -1,8 +1,9 @@
 /*!
 Training: batches, tasks, optimizer, the loop.
 
-The [`Trainer`] runs a [`Task`]; nothing here knows a file, and of media only the recipes and the tasks on pictures know. A medium's sequences come in as
-[`crate::sequence::SequenceDataset`], and what is to be shown and saved goes out through a [`TrainingObserver`].
+The [`Trainer`] runs a [`Task`]; nothing here knows a file. A medium's sequences come in as
+[`crate::sequence::SequenceDataset`], and what is to be shown and saved goes out through a [`TrainingObserver`]. Only the
+recipes and the tasks on whole pictures know what a medium is.
 */
 
 mod adamw_gpu;

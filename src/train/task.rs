@@ -103,7 +103,7 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Those of a step on whole pictures, of whose pixels none is left out.
+    /// Those of a step on whole pictures: all pixels of the batch count.
     pub(super) fn of_pictures(
         batch: &Batch,
         values: Vec<(&'static str, f64)>,

@@ -9,7 +9,7 @@ use crate::app::sampling::{check_seconds, items};
 use crate::app::tiers::Steering;
 use crate::app::{Observer, OpenModel};
 use crate::audio::dataset::read_tokens;
-use crate::audio::{Deemphasis, SoundFormat, WavSink};
+use crate::audio::{Deemphasis, SoundFormat, WavSink, check_wav_name};
 use crate::base::files::refuse_overwriting;
 use crate::error::Result;
 use crate::sequence::{Item, Token, generate_many};
@@ -37,9 +37,12 @@ impl<'a> Job<'a> {
         let seconds = options.seconds.unwrap_or(5.0);
         check_seconds(seconds)?;
         let maker = Maker::new(model, &options.device, options.precision)?;
-        let prompt = match &options.prompt {
-            Some(path) => read_tokens(path, sound)?,
-            None => Vec::new(),
+        let (prompt, classes) = match &options.prompt {
+            Some(path) => {
+                let classes = model.labels_of(&options.classes, path)?;
+                (read_tokens(path, sound)?, classes)
+            }
+            None => (Vec::new(), options.classes.clone()),
         };
         let mut filter = sound.emphasis.inverse(sound.sample_rate);
         for &token in &prompt {
@@ -50,7 +53,7 @@ impl<'a> Job<'a> {
         let (mut items, names) = items(
             model,
             options.number,
-            &options.classes,
+            &classes,
             options.sampling,
             seed,
             &prompt,
@@ -118,6 +121,7 @@ pub(super) fn write(
 ) -> Result<Vec<PathBuf>> {
     check_seconds(options.seconds.unwrap_or(5.0))?;
     let outputs = model.outputs(output, options.number, "wav")?;
+    check_wav_name(&outputs[0])?;
     for path in &outputs {
         refuse_overwriting(path, options.prompt.as_deref())?;
     }

@@ -1,9 +1,9 @@
 /*! What to score, and under which condition. */
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::app::OpenModel;
-use crate::base::labels::{Label, describe};
+use crate::base::labels::Label;
 use crate::error::{Error, Result};
 
 /// What to score, and where to write the result.
@@ -40,40 +40,7 @@ impl ScoreOptions {
 
     /// The condition of the file: the given classes, and for the others what its path says.
     pub(super) fn condition(&self, model: &OpenModel) -> Result<Option<Vec<f32>>> {
-        let classes = &model.manifest.classes;
-        if classes.width() == 0 {
-            return Ok(None);
-        }
-        let mut labels = self.classes.clone();
-        if labels.len() < classes.groups().len() {
-            for label in labels_of_path(model, &self.file)? {
-                if !labels.iter().any(|(name, _)| *name == label.0) {
-                    labels.push(label);
-                }
-            }
-        }
+        let labels = model.labels_of(&self.classes, &self.file)?;
         model.manifest.condition(&labels)
     }
-}
-
-/// The labels that a file's path gives. Where the dataset folder ends in the path is not known: every part of it
-/// is tried, and all that fit must agree.
-fn labels_of_path(model: &OpenModel, file: &Path) -> Result<Vec<Label>> {
-    let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
-    let mut found: Vec<Vec<Label>> = (0..parts.len())
-        .filter_map(|from| model.manifest.labels.labels(&parts[from..].join("/")).ok())
-        .filter(|labels| model.manifest.classes.check(labels).is_ok())
-        .collect();
-    found.sort();
-    found.dedup();
-    if found.len() > 1 {
-        let classes: Vec<_> = found.iter().map(|labels| describe(labels)).collect();
-        return Err(Error::usage(format!(
-            "the path of {} may mean {}",
-            file.display(),
-            classes.join(" or ")
-        ))
-        .with_hint("choose one with --class"));
-    }
-    Ok(found.pop().unwrap_or_default())
 }

@@ -66,7 +66,7 @@ pub(super) fn model_card(manifest: &ModelManifest, source: &Path, state: &TrainS
 fn with_code(step: &str) -> String {
     match step.split_once(": ") {
         Some((what, command)) => format!("Now {what}: `{command}`"),
-        None => format!("Now {step}."),
+        None => step[..1].to_uppercase() + &step[1..] + ".",
     }
 }
 

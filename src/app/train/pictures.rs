@@ -51,7 +51,7 @@ pub struct PictureTraining {
     pub binarize: Option<Binarize>,
     /// The colour map of rows of indices.
     pub colormap: Option<PathBuf>,
-    /// Whether the network does not see the pixels above the predicted one.
+    /// Whether the pixels above the predicted one are no further inputs of the network.
     pub no_above: bool,
     /// Whether training flips, shifts and recolours pictures; by default for small sets, of networks of pixels and VAEs only in
     /// colour.
@@ -358,7 +358,7 @@ impl PictureTraining {
         options.check(
             |name, network| self.recipe(name, network, sides),
             "small",
-            "lstm",
+            "wavenet",
         )?;
         if self.colors == Some(1) {
             return Err(Error::usage("pictures of one colour cannot be learned")
@@ -531,7 +531,7 @@ impl PictureTraining {
         let mut recipe = options.recipe(
             |name, network| self.recipe(name, network, sides(size)),
             "small",
-            "lstm",
+            "wavenet",
         )?;
         let palette = match self.binarize {
             Some(_) => Palette::binary(),

@@ -132,6 +132,7 @@ pub fn train_sound(
     let frames = match codec {
         Some(codec) => {
             let mut frames = FrameDataset::analyse(Arc::new(codec), &sequences)?;
+            // A model that is resumed stays as it was begun.
             if folder.is_none() {
                 frames.find_pauses(training);
             }

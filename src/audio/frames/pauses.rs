@@ -8,7 +8,7 @@ use crate::audio::frames::tokens::{Frame, GAINS};
 const LOUD: f64 = 0.05;
 /// Quiet frames are at least this many steps of the gain below a loud one: 40 dB.
 const QUIET: u8 = 18;
-/// The share of the recordings that are quiet for longer than the longest pause: a few forget to end.
+/// The share of the recordings, rounded down to a number, that are quiet for longer than the longest pause: a few forget to end.
 const OUTLIERS: f64 = 0.01;
 /// The least longest pause, in frames: a network of sounds that are never quiet may yet be so for a moment.
 const LEAST: usize = 20;
@@ -46,7 +46,7 @@ impl Pauses {
 
     /// Whether they can be those of a corpus.
     pub(super) fn are_possible(self) -> bool {
-        usize::from(self.quiet_below) < GAINS && self.longest >= LEAST
+        usize::from(self.quiet_below) < GAINS && self.longest > 0
     }
 
     /// Whether a frame is quiet.

@@ -10,6 +10,8 @@ use crate::base::frechet::{Gaussian, Moments, equal_draws};
 
 /// A band of 125 Hz with less than this share of the recordings' strongest partials is foreign to them.
 const FOREIGN: f64 = 0.001;
+/// A loudness this far from that of the recordings is worth a word, in dB.
+const LOUDER: f64 = 12.0;
 /// A Fréchet distance that real recordings may have where none are at hand to tell.
 const USUAL_FLOOR: f64 = 10.0;
 /// Bands of the long-term spectrum count down to this far below all of them together, in dB.
@@ -273,7 +275,8 @@ impl SoundComparison {
                 percent(floor)
             ));
         }
-        self.wrong_tone().or_else(|| self.no_pitch()).or_else(|| {
+        let tone = self.wrong_tone().or_else(|| self.no_pitch());
+        let sound = tone.or_else(|| {
             let far = self.frechet > 1.0 + 3.0 * self.frechet_floor.unwrap_or(USUAL_FLOOR);
             far.then(|| {
                 format!(
@@ -281,6 +284,13 @@ impl SoundComparison {
                     self.frechet,
                     beside(self.frechet_floor, 1)
                 )
+            })
+        });
+        sound.or_else(|| {
+            let (made, real) = (self.loudness, self.loudness_real);
+            ((made - real).abs() > LOUDER).then(|| {
+                let word = if made > real { "louder" } else { "quieter" };
+                format!("{word} than the recordings: {made:.0} dBFS, not {real:.0}: train longer")
             })
         })
     }

@@ -59,13 +59,12 @@ fn each_kind_of_sound_gets_its_remark() {
             .map(|s| 0.6 * s)
             .collect()
     };
-    let kinds: [(&str, SoundComparison); 7] = [
+    let scaled = |factor: f32| compared(|seed| melody(seed).iter().map(|s| factor * s).collect());
+    let kinds: [(&str, SoundComparison); 8] = [
         ("noisy: 0 %", compared(noise)),
         ("silent: 100 %", compared(|_| vec![1e-5; SAMPLES])),
-        (
-            "clipped: ",
-            compared(|seed| melody(seed).iter().map(|s| 20.0 * s).collect()),
-        ),
+        ("clipped: ", scaled(20.0)),
+        ("quieter than", scaled(0.2)),
         ("a tone, but not", compared(|_| sine(196.0))),
         ("whistles: 100 %", compared(|_| sine(2_600.0))),
         ("copies: 100 %", compared(copy)),

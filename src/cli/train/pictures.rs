@@ -8,6 +8,7 @@ use crate::app::Binarize;
 use crate::app::Dataset;
 use crate::app::train::{PictureFamily, PictureTraining, TrainOptions, train_pictures};
 use crate::app::{Color, Fit, Size, parse_color};
+use crate::cli::arguments::{in_one_line, parsed};
 use crate::cli::terminal::Terminal;
 use crate::cli::train::shared::TrainArgs;
 use crate::error::Result;
@@ -23,7 +24,7 @@ pub(super) struct Args {
     #[command(flatten)]
     train: TrainArgs,
     /// Resize every picture to this size, such as 32 or 40x30 [default: the one they all have]
-    #[arg(long, value_name = "WxH", help_heading = "Pictures")]
+    #[arg(long, value_name = "WxH", value_parser = parsed::<Size>, help_heading = "Pictures")]
     size: Option<Size>,
     /// What to do with pictures of another shape
     #[arg(long, value_enum, help_heading = "Pictures")]
@@ -43,10 +44,10 @@ pub(super) struct Args {
     /// The colour map of rows of indices [default: colormap.txt beside them]
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     colormap: Option<PathBuf>,
-    /// Hide the pixels above the predicted one from the network
+    /// Do not give the network the pixels above the predicted one as further inputs; a WaveNet still sees them among the pixels before
     #[arg(long, help_heading = "Pictures")]
     no_above: bool,
-    /// Flip, shift and recolour half of the pictures in each epoch, and tell the network which; a GAN shows changed pictures, real and generated ones, to its discriminator; not for classifiers and --objective energy [default: on for fewer than 2000 pictures in colour, for a GAN for fewer than 5000]
+    /// Flip, shift and recolour half of the pictures in each epoch, and tell the network which; a GAN shows changed pictures, real and generated ones, to its discriminator; not for classifiers and --objective energy [default: on for fewer than 5000 pictures in colour, for a GAN also in grey]
     #[arg(long, value_enum, value_name = "ON|OFF", help_heading = "Pictures")]
     augment: Option<AugmentArg>,
     /// Make the first folder of each picture's path its class
@@ -104,7 +105,7 @@ enum BinarizeArg {
 }
 
 fn color(text: &str) -> std::result::Result<Color, String> {
-    parse_color(text).map_err(|error| error.to_string())
+    parse_color(text).map_err(|error| in_one_line(&error))
 }
 
 impl Args {

@@ -15,7 +15,7 @@ pub(super) struct TrainArgs {
     /// The model folder to make
     #[arg(long, value_name = "MODEL")]
     out: PathBuf,
-    /// The network: wavenet, lstm or gru; for a sentence VAE its decoder: lstm or gru; not for image VAEs, GANs and classifiers [default: wavenet for sound, else lstm]
+    /// The network: wavenet, lstm or gru; for a sentence VAE its decoder: lstm or gru; not for image VAEs, GANs and classifiers [default: lstm for text, else wavenet]
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
     /// A named recipe: tiny, small, medium or large; for a sentence VAE: anchor or poem [default: small, or poem]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::train::{TextTask, TextTraining, train_text};
 use crate::app::{Dataset, HeldOut, TokenizerKind};
+use crate::cli::arguments::parsed;
 use crate::cli::terminal::Terminal;
 use crate::cli::train::shared::TrainArgs;
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub(super) struct Args {
     #[command(flatten)]
     train: TrainArgs,
     /// The tokens: bpe (pieces of words), characters, or words [default: bpe]
-    #[arg(long, value_name = "KIND", help_heading = "Text")]
+    #[arg(long, value_name = "KIND", value_parser = parsed::<TokenizerKind>, help_heading = "Text")]
     tokenizer: Option<TokenizerKind>,
     /// The most tokens of the tokenizer [default: 4096 for bpe, 8192 for characters, 10000 for words]
     #[arg(long, value_name = "N", help_heading = "Text")]
@@ -27,7 +28,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", help_heading = "Text")]
     field: Option<String>,
     /// What to hold out: one-in:N, last:N or file:PATH [default: one-in:20]
-    #[arg(long, value_name = "WHAT", help_heading = "Text")]
+    #[arg(long, value_name = "WHAT", value_parser = parsed::<HeldOut>, help_heading = "Text")]
     validation: Option<HeldOut>,
 }
 
