@@ -99,19 +99,21 @@ impl PixelCodec {
         Ok((indexed, warnings))
     }
 
-    /// The RGB picture of an indexed one; indices beyond the palette take its last colour.
+    /// The RGB picture of an indexed one.
     pub fn paint(&self, indexed: &Indexed) -> Picture {
-        let colors = self.palette.colors();
-        let last = colors.len() - 1;
         Picture {
             width: indexed.size.width(),
             height: indexed.size.height(),
-            pixels: indexed
-                .indices
-                .iter()
-                .map(|&index| colors[usize::from(index).min(last)])
-                .collect(),
+            pixels: self.colors(&indexed.indices),
         }
+    }
+
+    /// The colours of indices; those beyond the palette take its last colour.
+    pub fn colors(&self, indices: &[u8]) -> Vec<Color> {
+        let colors = self.palette.colors();
+        let last = colors.len() - 1;
+        let color = |&index: &u8| colors[usize::from(index).min(last)];
+        indices.iter().map(color).collect()
     }
 
     /// All pictures of a library as sequences.

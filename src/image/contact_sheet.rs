@@ -46,19 +46,22 @@ pub struct ContactSheet {
 }
 
 impl ContactSheet {
-    /// A sheet on grey, scaled so that the longest side of a picture becomes about 128 pixels.
+    /// The scale at which the longest side of a picture becomes about 128 pixels.
+    pub fn comfortable(longest: u32) -> u32 {
+        (128 / longest.max(1)).max(1)
+    }
+
+    /// A sheet on grey, at a [`comfortable`](Self::comfortable) scale.
     pub fn new(rows: Vec<Vec<Cell>>) -> Self {
-        const COMFORTABLE: u32 = 128;
         let longest = rows
             .iter()
             .flatten()
             .filter_map(|cell| cell.picture.as_ref())
             .map(|picture| picture.width.max(picture.height))
             .max();
-        let scale = (COMFORTABLE / longest.unwrap_or(1).max(1)).max(1);
         Self {
             rows,
-            scale,
+            scale: Self::comfortable(longest.unwrap_or(1)),
             margin: MARGIN,
             background: [144; 3],
             frame: [255, 0, 128],

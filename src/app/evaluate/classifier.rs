@@ -11,7 +11,7 @@ use crate::base::labels::{Classes, Label};
 use crate::base::split::evenly;
 use crate::error::{Error, Result};
 use crate::eval::{SetComparison, compare_sets};
-use crate::image::{Color, Indexed, PictureFormat, PixelCodec, Size};
+use crate::image::{PictureFormat, PixelCodec, Size};
 use crate::models::{Classified, Classifier, Model};
 
 /// How often a classifier names pictures right.
@@ -184,15 +184,7 @@ impl Judge {
     }
 
     fn classify(&self, codec: &PixelCodec, pictures: &[LabelledPicture]) -> Classified {
-        let paint = |(indices, _): &LabelledPicture| -> Vec<Color> {
-            let indices = indices.to_vec();
-            codec
-                .paint(&Indexed {
-                    size: codec.size(),
-                    indices,
-                })
-                .pixels
-        };
+        let paint = |(indices, _): &LabelledPicture| codec.colors(indices);
         self.net
             .classify(&pictures.iter().map(paint).collect::<Vec<_>>())
     }

@@ -309,11 +309,7 @@ fn of_whole_pictures(
     let indices = indices.collect::<Result<Vec<_>>>()?;
     match net {
         Model::Colorizer(net) => {
-            let colors = form.codec.palette().colors();
-            let color = |&index: &u8| colors[usize::from(index)];
-            let real = indices
-                .iter()
-                .map(|picture| picture.iter().map(color).collect());
+            let real = indices.iter().map(|picture| form.codec.colors(picture));
             let size = form.codec.size();
             let sides = [size.width() as usize, size.height() as usize];
             let found = colorizer::evaluate(&net, &real.collect::<Vec<_>>(), sides);

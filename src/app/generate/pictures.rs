@@ -93,7 +93,7 @@ pub(super) fn write(
         if options.nearest.is_some() {
             blank = blank.beside(&blank);
         }
-        sheet(options, vec![blank; options.number as usize]).check()?;
+        sheet(options, size, vec![blank; options.number as usize]).check()?;
     }
     let known = match &options.nearest {
         Some(path) => Some(Known::read(path, format, observer)?),
@@ -115,7 +115,7 @@ pub(super) fn write(
             write_png(&picture.enlarged(scale), path)?;
         }
     } else {
-        write_png(&sheet(options, painted).draw()?, &outputs[0])?;
+        write_png(&sheet(options, size, painted).draw()?, &outputs[0])?;
     }
     let classes = match options.number {
         1 => labels_of_item(&model.manifest.classes, &options.classes, seed, 0),
@@ -144,10 +144,11 @@ pub(super) fn write(
     Ok(outputs)
 }
 
-/// All pictures on one sheet.
-fn sheet(options: &GenerateOptions, pictures: Vec<Picture>) -> ContactSheet {
+/// All pictures of this size on one sheet, each perhaps with another beside it.
+fn sheet(options: &GenerateOptions, size: Size, pictures: Vec<Picture>) -> ContactSheet {
     let mut sheet = ContactSheet::grid(pictures, None);
-    sheet.scale = options.scale.unwrap_or(sheet.scale);
+    let usual = ContactSheet::comfortable(size.width().max(size.height()));
+    sheet.scale = options.scale.unwrap_or(usual);
     sheet
 }
 

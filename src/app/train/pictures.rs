@@ -835,11 +835,8 @@ impl PictureTrainingData<'_> {
             all
         };
         let some = all.clone().step_by(all.len().div_ceil(RECONSTRUCTED));
-        let truths = some.map(|index| {
-            let indices = self.set.indices(index)?;
-            Ok(self.format.codec.paint(&Indexed { size, indices }).pixels)
-        });
-        let truths = truths.collect::<Result<Vec<Vec<Color>>>>()?;
+        let truths = some.map(|index| Ok(self.format.codec.colors(&self.set.indices(index)?)));
+        let truths = truths.collect::<Result<Vec<_>>>()?;
         let greys = truths.iter().map(|p| Colorizer::greys(p)).collect();
         let rows = [truths.clone(), net.color(&truths), greys].map(|row: Vec<Vec<Color>>| {
             let cell = |pixels| {

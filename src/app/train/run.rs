@@ -172,6 +172,12 @@ pub(super) fn train_model(
     };
     let mut state = folder.resume(&mut *replicas[0])?;
     let budget = extend(&mut state, options)?;
+    if state.step > 0 && state.total == Some(state.step) {
+        let step = state.step;
+        observer.info(format!(
+            "it has reached step {step} already: more --steps or --minutes go on"
+        ));
+    }
     let size: usize = parameters(&replicas[0].snapshot())
         .iter()
         .map(|p| p.values.len())

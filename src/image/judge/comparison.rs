@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::base::frechet::equal_draws;
 use crate::base::picture_features::{FEATURES, FeatureSet};
 use crate::base::rng::{rng_stream, shuffle};
+use crate::image::PixelCodec;
 use crate::image::judge::nearest::nearest;
-use crate::image::{Indexed, PixelCodec};
 
 /// The most pixels whose features are computed: 4,096 pictures of 32 × 32.
 const PIXELS: usize = 1 << 22;
@@ -50,11 +50,7 @@ impl PictureProfile {
             shuffle(&mut measured, &mut rng_stream(1, *b"pictures", 0));
             measured.truncate(most);
         }
-        let paint = |picture: usize| {
-            let indices = pictures[picture].clone();
-            let size = codec.size();
-            codec.paint(&Indexed { size, indices }).pixels
-        };
+        let paint = |picture: usize| codec.colors(&pictures[picture]);
         let painted: Vec<_> = measured.into_par_iter().map(paint).collect();
         let sides = [
             codec.size().width() as usize,
