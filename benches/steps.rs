@@ -1,4 +1,4 @@
-//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of seven
+//! Times one training step (forward, backward, AdamW with clipping by the global norm and weight averaging) of eight
 //! networks, in milliseconds. `benches/compare` runs it in turns with the same steps in PyTorch.
 //!
 //! `cargo bench --bench steps -- a 5` runs step (a) five times after two warm-up steps and prints one line of JSON.
@@ -14,8 +14,8 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 use ensuite::internals::{
     AdamW, Alphabet, Batch, DeviceChoice, GateInput, Interface, ModelSpec, OptimizerSettings,
-    Recipe, Recurrence, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel, SideInputs,
-    StepContext, WaveNet, WaveNetConfig, cross_entropy, linear, mean_nll, recurrent,
+    Prediction, Recipe, Recurrence, Recurrent, RecurrentCell, RecurrentConfig, SequenceModel,
+    SideInputs, StepContext, WaveNet, WaveNetConfig, cross_entropy, linear, mean_nll, recurrent,
 };
 use ensuite::{ImageDecoder, Objective};
 
@@ -25,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     ensuite::keep_memory();
     let arguments: Vec<String> = std::env::args().filter(|a| !a.starts_with("--")).collect();
-    let chosen = arguments.get(1).map_or("abcdefg", String::as_str);
+    let chosen = arguments.get(1).map_or("abcdefgh", String::as_str);
     let repeats = arguments.get(2).and_then(|n| n.parse().ok()).unwrap_or(5);
     if let Some(name) = arguments.get(3) {
         let choice: DeviceChoice = name.parse().expect("a device");
@@ -41,7 +41,8 @@ fn main() {
             'e' => gan(Objective::Ns, repeats),
             'f' => gan(Objective::WganGp, repeats),
             'g' => gan(Objective::R3gan, repeats),
-            other => panic!("there is no step {other}: a to g"),
+            'h' => sample_tier(repeats),
+            other => panic!("there is no step {other}: a to h"),
         };
         let times: Vec<String> = times.iter().map(|ms| format!("{ms:.1}")).collect();
         println!(
@@ -54,6 +55,41 @@ fn main() {
 
 /// 20 layers, 64 residual, 128 skip, 256 classes, 4 × 4096 samples.
 fn wavenet(repeats: usize) -> Vec<f64> {
+    sequence_steps(wavenet_of(interface(256)), [4, 4096], None, repeats)
+}
+
+/// The same with what the sample tier of a sound at 8 kHz reads besides: conditions that change every 64 samples, and a prediction
+/// with its level.
+fn sample_tier(repeats: usize) -> Vec<f64> {
+    const HOPS: usize = 4 * 64;
+    let prediction = Prediction {
+        values: (0..256).map(|class| class as f32 / 128.0 - 1.0).collect(),
+        order: 16,
+        longest: 134,
+        window: 160,
+        refine: 20,
+        levels: 24,
+    };
+    let (order, width) = (prediction.order, prediction.parameters() + 399);
+    let mut conditions = numbers(HOPS * width);
+    for (hop, condition) in conditions.chunks_mut(width).enumerate() {
+        // The coefficients of a calm filter, a period in every other frame, a power and a level.
+        condition[..order].fill(0.01);
+        condition[order..order + 3].copy_from_slice(&[(hop % 2) as f32 * 60.0, 0.05, 5.0]);
+    }
+    let side_inputs = SideInputs {
+        prediction: Some(prediction),
+        ..SideInputs::default()
+    };
+    let net = wavenet_of(Interface {
+        side_inputs,
+        condition: width,
+        ..interface(256)
+    });
+    sequence_steps(net, [4, 4096], Some(conditions), repeats)
+}
+
+fn wavenet_of(interface: Interface) -> WaveNet {
     let config = WaveNetConfig {
         layers: 20,
         cycle: 10,
@@ -62,8 +98,7 @@ fn wavenet(repeats: usize) -> Vec<f64> {
         skip: 128,
         head: 256,
     };
-    let net = WaveNet::new(config, interface(256), 1, &device()).expect("a network");
-    sequence_steps(net, 4, 4096, repeats)
+    WaveNet::new(config, interface, 1, &device()).expect("a network")
 }
 
 /// Embedding 256, hidden 512, 167 classes, 32 × 400 tokens.
@@ -78,13 +113,13 @@ fn lstm(repeats: usize) -> Vec<f64> {
     };
     let net = Recurrent::new(RecurrentCell::Lstm, config, interface(167), 1, &device())
         .expect("a network");
-    sequence_steps(net, 32, 400, repeats)
+    sequence_steps(net, [32, 400], None, repeats)
 }
 
 fn sequence_steps<N: Module + SequenceModel>(
     net: N,
-    rows: usize,
-    time: usize,
+    [rows, time]: [usize; 2],
+    condition: Option<Vec<f32>>,
     repeats: usize,
 ) -> Vec<f64> {
     let device = device().autodiff();
@@ -96,7 +131,7 @@ fn sequence_steps<N: Module + SequenceModel>(
         targets: tokens.iter().map(|&t| t as i32).collect(),
         tokens,
         offsets: Vec::new(),
-        condition: None,
+        condition,
     };
     timed(net.train(), repeats, |net, step| {
         mean_nll(net, &batch, step, &device)

@@ -173,6 +173,30 @@ fn a_recording_is_transformed_to_its_own_length_or_that_which_is_asked_for() {
 }
 
 #[test]
+fn the_path_of_a_recording_or_a_prompt_says_its_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.wav").display().to_string();
+    let (model, recording) = (
+        trained().text("model"),
+        trained().text("recordings/low/0.wav"),
+    );
+    let says = |arguments: &[&str], class: &str| {
+        let (code, _, stderr) = outcome(&mut ensuite(arguments));
+        assert!(code == 0 && stderr.contains(class), "{stderr}");
+    };
+    for seed in ["1", "2", "3", "4"] {
+        let transform = ["transform", &model, &recording, "-o", &out, "--seed", seed];
+        says(&transform, "class=low");
+        says(
+            &[&transform[..], &["--class", "class=high"]].concat(),
+            "class=high",
+        );
+        let generate = ["generate", &model, "--prompt", &recording, "-o", &out];
+        says(&[&generate[..], &["--seed", seed]].concat(), "class=low");
+    }
+}
+
+#[test]
 fn the_bits_of_both_tiers_are_added_and_told_apart() {
     let world = trained();
     let (model, data) = (world.text("model"), world.text("recordings"));

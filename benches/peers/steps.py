@@ -40,6 +40,36 @@ class WaveNet(nn.Module):
         return self.logits(F.relu(self.head(F.relu(skips)))).transpose(0, 1)
 
 
+class SampleTier(WaveNet):
+    """The same with what a sample tier reads besides: conditions that change every `hop` samples, the class that is predicted
+    for the next sample and the level of the prediction's error. The predictions cost nothing here: they are given."""
+
+    def __init__(self, levels=24, condition=399, features=128, classes=256, residual=64):
+        super().__init__()
+        self.classes = classes
+        self.predicted = nn.Embedding(classes, residual)
+        self.level = nn.Embedding(levels, residual)
+        self.features = nn.Linear(condition, features)
+        self.conditioning = nn.ModuleList(nn.Linear(features, 2 * residual, bias=False) for _ in self.dilations)
+        self.table = nn.Parameter(torch.randn(levels, 2 * classes - 1) * 0.01)
+
+    def forward(self, tokens, predicted, levels, conditions):
+        x = self.embedding(tokens.t()) + self.predicted(predicted.t()) + self.level(levels.t())
+        features = F.relu(self.features(conditions.transpose(0, 1)))[:, None]
+        hops, skips = features.shape[0], 0
+        layers = zip(self.dilations, self.past, self.current, self.out, self.conditioning)
+        for d, past, current, out, conditioning in layers:
+            shifted = F.pad(x, (0, 0, 0, 0, d, 0))[: x.shape[0]]
+            gates = (past(shifted) + current(x)).unflatten(0, (hops, -1)) + conditioning(features)
+            f, g = gates.flatten(0, 1).chunk(2, -1)
+            r = out(torch.tanh(f) * torch.sigmoid(g))
+            x = x + r[..., : self.residual]
+            skips = skips + r[..., self.residual :]
+        logits = self.logits(F.relu(self.head(F.relu(skips)))).transpose(0, 1)
+        windows = self.table.unfold(1, self.classes, 1).reshape(-1, self.classes)
+        return logits + F.embedding(levels * self.classes + self.classes - 1 - predicted, windows)
+
+
 class LstmModel(nn.Module):
     def __init__(self, classes=167, embedding=256, hidden=512):
         super().__init__()
@@ -186,6 +216,11 @@ def step(name):
     if name == "a":
         net = WaveNet()
         return net, likelihood(net, 256, 4, 4096)
+    if name == "h":
+        net = SampleTier()
+        tokens, predicted = (torch.randint(256, (4, 4096)) for _ in range(2))
+        levels, conditions = torch.randint(24, (4, 4096)), torch.rand(4, 64, 399)
+        return net, lambda: F.cross_entropy(net(tokens, predicted, levels, conditions).flatten(0, 1), tokens.flatten())
     if name == "b":
         net = LstmModel()
         return net, likelihood(net, 167, 32, 400)
