@@ -71,7 +71,7 @@ impl Task for ClassificationTask<'_> {
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
-        let Some(held_out) = self.held_out.filter(|held_out| !held_out.is_empty()) else {
+        let Some(held_out) = self.held_out else {
             return Ok(Metrics::default());
         };
         let net = self.learner.averaged();

@@ -128,7 +128,7 @@ impl Task for ColorizationTask<'_> {
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
-        let Some(held_out) = self.held_out.filter(|held_out| !held_out.is_empty()) else {
+        let Some(held_out) = self.held_out else {
             return Ok(Metrics::default());
         };
         let real = self.real(held_out)?;

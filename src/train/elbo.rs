@@ -273,7 +273,7 @@ impl<V: Vae> Task for ElboTask<'_, V> {
     }
 
     fn evaluate(&mut self, at: StepContext) -> Result<Metrics> {
-        let Some(held_out) = self.held_out.filter(|held_out| !held_out.is_empty()) else {
+        let Some(held_out) = self.held_out else {
             return Ok(Metrics::default());
         };
         let vae = self.learner.averaged();

@@ -79,7 +79,7 @@ impl Task for LikelihoodTask<'_> {
     }
 
     fn evaluate(&mut self, _at: StepContext) -> Result<Metrics> {
-        let Some(held_out) = self.held_out.filter(|held_out| !held_out.is_empty()) else {
+        let Some(held_out) = self.held_out else {
             return Ok(Metrics::default());
         };
         let model = self.learner.averaged();

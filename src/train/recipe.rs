@@ -337,6 +337,7 @@ impl Recipe {
         model: Model,
         held_out: Option<&'a DataLoader<'a>>,
     ) -> Result<BoxedTask<'a, Batch>> {
+        let held_out = held_out.filter(|held_out| !held_out.is_empty());
         let (optimizer, seed) = (self.training.optimizer, self.seed);
         match (&self.model, model) {
             (ModelSpec::Sequence { .. }, model) => Ok(Box::new(
