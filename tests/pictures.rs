@@ -53,25 +53,17 @@ impl World {
         self.path(name).display().to_string()
     }
 
+    /// The arguments that train a small LSTM on `data`.
+    fn training(&self, data: &str, model: &str, more: &[&str]) -> Vec<String> {
+        let (data, out, config) = (self.text(data), self.text(model), self.text("small.toml"));
+        let arguments = ["train", "pictures", &data, "--out", &out];
+        let small = ["--network", "lstm", "--config", &config];
+        let all = [&arguments[..], &small, more].concat();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
     fn train(&self, model: &str, more: &[&str]) {
-        let (pictures, out, config) = (
-            self.text("pictures"),
-            self.text(model),
-            self.text("small.toml"),
-        );
-        let mut arguments = vec![
-            "train",
-            "pictures",
-            &pictures,
-            "--out",
-            &out,
-            "--network",
-            "lstm",
-            "--config",
-            &config,
-        ];
-        arguments.extend(more);
-        succeed(&arguments);
+        succeed(&self.training("pictures", model, more));
     }
 }
 
@@ -202,22 +194,8 @@ fn augmented_models_keep_their_classes_and_resume_exactly() {
     ];
     world.train("whole", &flags);
     let (pictures, parts) = (world.text("pictures"), world.text("parts"));
-    let config = world.text("small.toml");
-    let train = [
-        "train",
-        "pictures",
-        &pictures,
-        "--out",
-        &parts,
-        "--network",
-        "lstm",
-        "--config",
-        &config,
-    ];
-    crate::cli::kill_once_there_is(
-        &world.path("parts/training/state.safetensors"),
-        &[&train[..], &flags].concat(),
-    );
+    let train = world.training("pictures", "parts", &flags);
+    crate::cli::kill_once_there_is(&world.path("parts/training/state.safetensors"), &train);
     let resume = ["train", "pictures", &pictures, "--out", &parts, "--resume"];
     refuse(
         &[&resume[..], &["--augment", "off"]].concat(),
@@ -231,7 +209,7 @@ fn augmented_models_keep_their_classes_and_resume_exactly() {
         2,
         &["--config"],
     );
-    succeed(&[&train[..], &flags, &["--resume"]].concat());
+    succeed(&[&train[..], &["--resume".to_owned()]].concat());
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
     assert_eq!(weights("whole"), weights("parts"));
     let card = fs::read_to_string(world.path("parts/README.md")).unwrap();
@@ -297,24 +275,12 @@ fn a_run_that_stopped_goes_on_as_if_it_had_not() {
     let dropping = format!("{SMALL}[training.optimizer]\nclip_norm = 2.0\n")
         .replace("hidden = 48", "hidden = 48\ndropout = 0.3");
     fs::write(world.path("small.toml"), dropping).unwrap();
-    let drawn = ["--binarize", "dynamic", "--label-folders"];
-    world.train("whole", &[&drawn[..], &["--steps", "12"]].concat());
+    let flags = ["--binarize", "dynamic", "--label-folders", "--steps", "12"];
+    world.train("whole", &flags);
     let (pictures, parts) = (world.text("pictures"), world.text("parts"));
-    let config = world.text("small.toml");
-    let train = [
-        "train",
-        "pictures",
-        &pictures,
-        "--out",
-        &parts,
-        "--network",
-        "lstm",
-        "--config",
-        &config,
-    ];
     crate::cli::kill_once_there_is(
         &world.path("parts/training/state.safetensors"),
-        &[&train[..], &drawn, &["--steps", "12"]].concat(),
+        &world.training("pictures", "parts", &flags),
     );
     succeed(&["train", "pictures", &pictures, "--out", &parts, "--resume"]);
     let weights = |model: &str| fs::read(world.path(model).join("weights.safetensors")).unwrap();
@@ -379,32 +345,12 @@ fn rows_of_colour_indices_keep_their_palette_and_their_faults_are_named() {
     };
     let all: Vec<String> = (0..20).map(row).collect();
     fs::write(&rows, all.join("\n")).unwrap();
-    let (data, out, config) = (
-        world.text("rows.txt"),
-        world.text("model"),
-        world.text("small.toml"),
-    );
-    let training = [
-        "train",
-        "pictures",
-        &data,
-        "--out",
-        &out,
-        "--network",
-        "lstm",
-        "--config",
-        &config,
-        "--steps",
-        "2",
-    ];
-    succeed(&training);
-    let info = succeed(&["info", &out]);
+    let training = |model| world.training("rows.txt", model, &["--steps", "2"]);
+    succeed(&training("model"));
+    let info = succeed(&["info", &world.text("model")]);
     assert!(info.contains("3 colours") && info.contains("4x4"), "{info}");
     fs::write(&rows, all.join("\n") + "\n" + &"7 ".repeat(16)).unwrap();
-    let other = world.text("other");
-    let mut training = training.map(str::to_owned);
-    training[4] = other;
-    refuse(&training, 1, &["rows.txt", "row 21", "column 1"]);
+    refuse(&training("other"), 1, &["rows.txt", "row 21", "column 1"]);
 }
 
 #[test]

@@ -274,6 +274,13 @@ fn what_a_model_cannot_do_is_said() {
         2,
         &["--transpose"],
     );
+    for name in ["sound.mp3", "sound.png"] {
+        let named = world.text(name);
+        let refused = [name, "is no name for a WAV file", ".wav"];
+        refuse(&["generate", &model, "-o", &named], 2, &refused);
+        refuse(&["transform", &model, &wav, "-o", &named], 2, &refused);
+        assert!(!world.path(name).exists());
+    }
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/models/dungeon-tiles");
     refuse(&["transform", digits, &wav, "-o", &out], 1, &["pictures"]);
     refuse(

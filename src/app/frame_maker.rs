@@ -195,7 +195,7 @@ mod tests {
     use crate::audio::Emphasis;
     use crate::sequence::Alphabet;
 
-    /// Silence, and after every 30 frames since its reset a loud one, but only before its first reset.
+    /// Silence. Until its second reset, the last of each 30 of the first 90 frames is loud.
     struct Quiet {
         logits: Vec<f32>,
         tokens: usize,
@@ -219,7 +219,7 @@ mod tests {
         fn recondition(&mut self, _: usize, _: Option<&[f32]>) {}
 
         fn step(&mut self, _: &[Token]) -> &[f32] {
-            // The first reset is that of the generator's beginning.
+            // The generator resets it when it begins.
             let loud =
                 self.resets == 1 && self.tokens < 90 * SLOTS && self.tokens / SLOTS % 30 == 29;
             let frame = Frame {

@@ -168,7 +168,7 @@ pub(super) struct MetadataArgs {
 /// An error in one line with its hint, as the parser of arguments shows it.
 pub(super) fn in_one_line(error: &Error) -> String {
     match error.hint() {
-        Some(hint) => format!("{error}: {hint}"),
+        Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     }
 }

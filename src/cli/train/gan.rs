@@ -6,6 +6,7 @@ use crate::app::train::{
     ColorizerTraining, GanTraining, PictureFamily, PictureTraining, train_pictures,
 };
 use crate::app::{NoiseKind, Objective};
+use crate::cli::arguments::in_one_line;
 use crate::cli::terminal::Terminal;
 use crate::cli::train::pictures;
 use crate::error::{Error, Result};
@@ -77,10 +78,7 @@ fn objective(name: &str) -> std::result::Result<ObjectiveArg, String> {
         return Ok(ObjectiveArg::Energy);
     }
     let found = Objective::named(name).map(ObjectiveArg::Two);
-    found.map_err(|error| match error.hint() {
-        Some(hint) => format!("{error}; {hint}, energy"),
-        None => error.to_string(),
-    })
+    found.map_err(|error| in_one_line(&error) + ", energy")
 }
 
 pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
