@@ -391,7 +391,10 @@ fn training(name: &str, spec: &ModelSpec, model: &Model, device: &Device, all: &
             first_report: 0,
             patience: 0,
             word_dropout: 0.0,
-            optimizer: OptimizerSettings::default(),
+            optimizer: OptimizerSettings {
+                muon: true,
+                ..OptimizerSettings::default()
+            },
         },
         batches: BatchSettings {
             rows: 8,

@@ -412,7 +412,7 @@ fn black_and_white_strokes_are_edited_and_evaluated() {
             "--binarize",
             "threshold",
             "--steps",
-            "40",
+            "120",
             "--force",
         ];
         let arguments = [&["train"], &network[..1], &[&bars], &network[1..], &how].concat();

@@ -40,14 +40,14 @@ pub struct SamplingOptions {
     pub top_k: Option<usize>,
     /// Keeps the likeliest tokens that together have this probability.
     pub top_p: Option<f32>,
-    /// Keeps tokens at least this many times as likely as the likeliest. 0.002 for pictures in colour where no filter is
-    /// given.
+    /// Keeps tokens at least this many times as likely as the likeliest. In pictures in colour it compares the colours beside
+    /// the likeliest, which keeps its probability, and is 0.02 where no filter is given.
     pub min_p: Option<f32>,
 }
 
-/// The min-p of pictures in colour: their stray pixels come from the many colours that are each unlikely. A higher one
-/// leaves many pictures empty, because each colour is unlikely on the background, also where a figure begins.
-const MIN_P_OF_COLORS: f32 = 0.002;
+/// The min-p of pictures in colour: their stray pixels come from the many colours that are each unlikely. A higher one makes
+/// cleaner, but duller pictures.
+const MIN_P_OF_COLORS: f32 = 0.02;
 /// The temperature of samples that frames steer.
 const SAMPLE_TEMPERATURE: f32 = 0.7;
 
@@ -66,11 +66,18 @@ impl SamplingOptions {
     /// The settings for pictures, whose pixels may be independent given a code.
     pub(crate) fn of_pictures(&self, format: &PictureFormat, independent: bool) -> Sampling {
         let filtered = self.top_k.is_some() || self.top_p.is_some() || self.min_p.is_some();
-        let filter = !filtered && format.codec.palette().has_colors();
+        let colors = format.codec.palette().has_colors();
         // Drawn one by one, independent pixels are noise on the picture. Where each depends on those before, likeliest colours soon
         // make an empty one.
         let temperature = if independent { 0.0 } else { 1.0 };
-        self.or(temperature, filter.then_some(MIN_P_OF_COLORS))
+        Sampling {
+            // Also where a figure begins, each colour is unlikely beside the background.
+            spares_likeliest: colors,
+            ..self.or(
+                temperature,
+                (colors && !filtered).then_some(MIN_P_OF_COLORS),
+            )
+        }
     }
 
     /// The settings with these where none are given.
@@ -80,6 +87,7 @@ impl SamplingOptions {
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p.or(min_p),
+            spares_likeliest: false,
         }
     }
 

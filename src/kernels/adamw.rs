@@ -1,9 +1,10 @@
 /*!
-One step of AdamW (Loshchilov & Hutter 2019, algorithm 2) with the gradient clipped by its global norm. The same pass over
-memory updates the exponential moving average of the weights.
+One step of AdamW (Loshchilov & Hutter 2019, algorithm 2), or of [Muon](muon) where a parameter says so, with the gradient
+clipped by its global norm. The same pass over memory updates the exponential moving average of the weights.
 */
 
 use crate::base::simd::{InstructionSet, multiversion};
+use crate::kernels::muon;
 use rayon::prelude::*;
 
 /// Floats of one task.
@@ -31,6 +32,8 @@ pub struct AdamW {
 /// One parameter with its state; all slices of the same length.
 #[derive(Debug)]
 pub struct Parameter<'a> {
+    /// Rows and columns of the matrices in it that are stepped by Muon; `None` for AdamW.
+    pub matrices: Option<[usize; 2]>,
     /// The weights.
     pub value: &'a mut [f32],
     /// Their gradient.
@@ -80,17 +83,21 @@ pub fn step(settings: &AdamW, step: u64, parameters: &mut [Parameter]) -> f64 {
         root: (1.0 / correction(settings.beta_2)) as f32,
         keep: (1.0 - rate * f64::from(settings.weight_decay)) as f32,
     };
-    let tasks: Vec<Parameter> = parameters.iter_mut().flat_map(Parameter::chunks).collect();
+    let tasks: Vec<Parameter> = parameters.iter_mut().flat_map(Parameter::parts).collect();
     let level = InstructionSet::detect();
-    tasks.into_par_iter().for_each(|task| {
+    tasks.into_par_iter().with_max_len(1).for_each(|task| {
         let Parameter {
+            matrices,
             value,
             gradient,
             first,
             second,
             average,
         } = task;
-        update(level, settings, &factors, value, gradient, first, second);
+        match matrices {
+            Some(sides) => update_matrix(level, settings, &factors, sides, value, gradient, first),
+            None => update(level, settings, &factors, value, gradient, first, second),
+        }
         follow(level, settings.average_decay, value, average);
     });
     norm
@@ -110,21 +117,24 @@ struct Factors {
 }
 
 impl Parameter<'_> {
-    /// The parameter in pieces of [`CHUNK`] floats.
-    fn chunks(&mut self) -> Vec<Parameter<'_>> {
+    /// The parameter in pieces: its matrices, or [`CHUNK`] floats each.
+    fn parts(&mut self) -> Vec<Parameter<'_>> {
         let length = self.value.len();
         let lengths = [self.gradient, self.first, self.second, self.average].map(<[f32]>::len);
         assert_eq!(lengths, [length; 4], "lengths differ");
+        let matrices = self.matrices;
+        let size = matrices.map_or(CHUNK, |[rows, columns]| rows * columns);
         let moments = self
             .first
-            .chunks_mut(CHUNK)
-            .zip(self.second.chunks_mut(CHUNK));
+            .chunks_mut(size)
+            .zip(self.second.chunks_mut(size));
         self.value
-            .chunks_mut(CHUNK)
-            .zip(self.gradient.chunks(CHUNK))
-            .zip(moments.zip(self.average.chunks_mut(CHUNK)))
+            .chunks_mut(size)
+            .zip(self.gradient.chunks(size))
+            .zip(moments.zip(self.average.chunks_mut(size)))
             .map(
                 |((value, gradient), ((first, second), average))| Parameter {
+                    matrices,
                     value,
                     gradient,
                     first,
@@ -151,6 +161,25 @@ multiversion! {
             }
         }
         sums.iter().sum()
+    }
+}
+
+/// Updates m and the weights of a matrix with these rows and columns.
+fn update_matrix(
+    level: InstructionSet,
+    settings: &AdamW,
+    factors: &Factors,
+    sides: [usize; 2],
+    value: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+) {
+    for (m, &g) in first.iter_mut().zip(gradient) {
+        *m = settings.beta_1 * *m + (1.0 - settings.beta_1) * factors.clip * g;
+    }
+    let rate = settings.learning_rate * muon::SIZE;
+    for (w, direction) in value.iter_mut().zip(muon::direction(level, first, sides)) {
+        *w = *w * factors.keep - rate * direction;
     }
 }
 
@@ -212,6 +241,7 @@ mod tests {
             .iter_mut()
             .zip(gradients)
             .map(|([value, first, second, average], gradient)| Parameter {
+                matrices: None,
                 value,
                 gradient,
                 first,

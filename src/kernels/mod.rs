@@ -18,6 +18,7 @@ pub(crate) mod gru;
 pub(crate) mod linear;
 pub(crate) mod lstm;
 pub mod matmul;
+pub(crate) mod muon;
 pub(crate) mod parallel;
 pub(crate) mod recurrent;
 mod recurrent_cell;

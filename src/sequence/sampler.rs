@@ -26,6 +26,9 @@ pub struct Sampling {
     pub top_p: Option<f32>,
     /// Keeps tokens at least this many times as likely as the likeliest one.
     pub min_p: Option<f32>,
+    /// Whether the likeliest token keeps its probability beside min-p, which compares the others with the second likeliest: on a
+    /// background, where every other token is unlikely, something begins as often as without a filter.
+    pub spares_likeliest: bool,
 }
 
 impl Default for Sampling {
@@ -35,6 +38,7 @@ impl Default for Sampling {
             top_k: None,
             top_p: None,
             min_p: None,
+            spares_likeliest: false,
         }
     }
 }
@@ -200,7 +204,7 @@ impl Sampler {
             return best as Token;
         }
         self.weigh(logits, logits[best]);
-        self.filter();
+        self.filter(best);
         self.steady(logits, logits[best]);
         self.draw(best)
     }
@@ -233,7 +237,7 @@ impl Sampler {
                 *weight = 0.0;
             }
         }
-        self.filter();
+        self.filter(best);
         self.steady(&masked, masked[best]);
         self.draw(best)
     }
@@ -264,11 +268,13 @@ impl Sampler {
         };
     }
 
-    fn filter(&mut self) {
+    /// Sets the weights of dropped tokens to 0; `best` is the likeliest one.
+    fn filter(&mut self, best: usize) {
         let Sampling {
             top_k,
             top_p,
             min_p,
+            spares_likeliest,
             ..
         } = self.settings;
         if top_k.is_some() || top_p.is_some_and(|p| p < 1.0) {
@@ -289,13 +295,24 @@ impl Sampler {
                 self.weights[token as usize] = 0.0;
             }
         }
-        if let Some(least) = min_p {
-            for weight in &mut self.weights {
-                if *weight < least {
-                    *weight = 0.0;
-                }
-            }
+        match min_p {
+            Some(share) if spares_likeliest => self.drop_alternatives(best, share),
+            Some(least) => drop_below(least, &mut self.weights),
+            None => {}
         }
+    }
+
+    /// Drops tokens less likely than `share` of the likeliest one beside `best`, which keeps its probability.
+    fn drop_alternatives(&mut self, best: usize, share: f32) {
+        let own = std::mem::take(&mut self.weights[best]);
+        let before = total(&self.weights);
+        let second = self.weights.iter().copied().fold(0.0, f32::max);
+        drop_below(share * second, &mut self.weights);
+        self.weights[best] = if before > 0.0 {
+            own * total(&self.weights) / before
+        } else {
+            own
+        };
     }
 
     /// The number of likeliest tokens that together have the fraction `p` of the probability of the `keep` likeliest.
@@ -350,6 +367,14 @@ fn weights(logits: &[f32], highest: f32, inverse_temperature: f32, out: &mut Vec
     out.extend_from_slice(logits);
     exponentiate(InstructionSet::detect(), out, highest, inverse_temperature);
     out.resize(logits.len().next_multiple_of(BLOCK), 0.0);
+}
+
+fn drop_below(least: f32, weights: &mut [f32]) {
+    for weight in weights {
+        if *weight < least {
+            *weight = 0.0;
+        }
+    }
 }
 
 fn total(weights: &[f32]) -> f32 {
@@ -444,6 +469,43 @@ mod tests {
                 "χ² = {statistic} at temperature {temperature}"
             );
         }
+    }
+
+    #[test]
+    fn a_likeliest_token_that_is_spared_keeps_its_probability_and_the_others_their_ratios() {
+        let probabilities = [0.0002f32, 0.9, 0.07, 0.0298];
+        let logits = probabilities.map(f32::ln);
+        let settings = Sampling {
+            min_p: Some(0.1),
+            spares_likeliest: true,
+            ..Sampling::default()
+        };
+        let mut sampler = Sampler::new(settings, 3, 0).unwrap();
+        let mut counts = [0u32; 4];
+        for _ in 0..100_000 {
+            counts[sampler.choose(&logits) as usize] += 1;
+        }
+        assert_eq!(counts[0], 0);
+        for (count, expected) in
+            counts
+                .iter()
+                .zip([0.0, 0.9, 0.1 * 0.07 / 0.0998, 0.1 * 0.0298 / 0.0998])
+        {
+            let deviation = (expected * (1.0 - expected) / 1e5f64).sqrt();
+            let observed = f64::from(*count) / 1e5;
+            assert!(
+                (observed - expected).abs() <= 4.0 * deviation,
+                "{observed}, not {expected}"
+            );
+        }
+        // A share of 0 drops nothing.
+        sampler
+            .set_settings(Sampling {
+                min_p: Some(0.0),
+                ..settings
+            })
+            .unwrap();
+        assert!((0..100_000).any(|_| sampler.choose(&logits) == 0));
     }
 
     #[test]

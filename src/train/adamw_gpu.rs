@@ -10,6 +10,7 @@ use burn::optim::GradientsParams;
 use burn::prelude::*;
 
 use crate::train::all_reduce::AllReduce;
+use crate::train::muon;
 use crate::train::optimizer_state::{OptimizerSettings, OptimizerState};
 
 /// The optimizer's state, tensors `[parameters]` in module order.
@@ -82,6 +83,7 @@ impl GpuState {
         gradients: GradientsParams,
         learning_rate: f64,
         settings: &OptimizerSettings,
+        matrices: &[Option<[usize; 3]>],
     ) -> (M, f64) {
         let mut gradient = Gradients::of(&net, gradients);
         if let Some(exchange) = &self.exchange {
@@ -104,7 +106,11 @@ impl GpuState {
         self.variance = self.variance.clone() * second + squares * (clip * clip * (1.0 - second));
         let rate = learning_rate / (1.0 - first.powi(step));
         let root = (self.variance.clone() / (1.0 - second.powi(step))).sqrt();
-        let change = self.momentum.clone() * rate / (root + settings.epsilon);
+        let mut change = self.momentum.clone() * rate / (root + settings.epsilon);
+        if settings.muon {
+            let parameters = self.sizes.iter().copied().zip(matrices.iter().copied());
+            change = muon::replace(&change, &self.momentum, parameters, learning_rate);
+        }
         let keep = 1.0 - learning_rate * settings.weight_decay;
         let weights = Weights::of(&net) * keep - change;
         let stay = settings.average_decay_at(self.steps);
@@ -193,21 +199,23 @@ impl ModuleMapper for Put {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::testing::small;
-    use crate::models::{Recurrent, RecurrentCell, SequenceInput, SequenceModel, parameters};
+    use crate::models::testing::{ALPHABET, small, with_clocks};
+    use crate::models::{
+        Interface, RecurrentCell, SequenceInput, SequenceModel, WaveNet, WaveNetConfig, parameters,
+    };
     use crate::ops::cross_entropy;
     use crate::train::AdamW;
 
-    #[test]
-    fn it_takes_the_steps_of_the_cpu_optimizer() {
+    /// Thirty steps of both optimizers from the same weights.
+    fn check<N: SequenceModel + Module>(net: N, muon: bool) {
         let device = Device::flex();
-        let net = small(RecurrentCell::Gru);
         let settings = OptimizerSettings {
             weight_decay: 0.1,
             clip_norm: 0.3,
+            muon,
             ..OptimizerSettings::default()
         };
-        let gradients = |net: &Recurrent| {
+        let gradients = |net: &N| {
             let tokens = Tensor::from_data([[1, 4, 2, 10]], &device.clone().autodiff());
             let logits = net
                 .logits(SequenceInput::new(tokens, None))
@@ -216,7 +224,8 @@ mod tests {
             GradientsParams::from_grads(loss.backward(), net)
         };
         let mut adamw = AdamW::new(&net);
-        let mut flat = GpuState::new(&adamw.state(), &device);
+        let mut flat = AdamW::new(&net);
+        flat.make_tensors();
         let (mut a, mut b) = (net.clone().train(), net.train());
         for _ in 0..30 {
             let (left, right);
@@ -236,11 +245,38 @@ mod tests {
         for (a, b) in parameters(&adamw.averaged(&a)).iter().zip(averaged) {
             close(&a.values, &b.values, &a.name);
         }
-        let (left, right) = (adamw.state(), flat.arrays());
+        let (left, right) = (adamw.state(), flat.state());
         assert_eq!((left.steps, right.steps), (30, 30));
-        for (a, b) in left.variance.iter().zip(&right.variance) {
-            close(a, b, "variance");
+        for (a, b) in left.momentum.iter().zip(&right.momentum) {
+            close(a, b, "momentum");
         }
-        assert_eq!(GpuState::new(&right, &device).arrays(), right);
+        if !muon {
+            for (a, b) in left.variance.iter().zip(&right.variance) {
+                close(a, b, "variance");
+            }
+        }
+        assert_eq!(GpuState::new(&right, &device).arrays(), *right);
+    }
+
+    #[test]
+    fn it_takes_the_steps_of_the_cpu_optimizer() {
+        check(small(RecurrentCell::Gru), false);
+        let config = WaveNetConfig {
+            layers: 3,
+            cycle: 3,
+            dilations: Vec::new(),
+            residual: 8,
+            skip: 12,
+            head: 10,
+        };
+        let interface = Interface {
+            alphabet: ALPHABET,
+            side_inputs: with_clocks(vec![1]),
+            condition: 0,
+        };
+        let wavenet = WaveNet::new(config, interface, 1, &Device::flex()).unwrap();
+        for muon in [false, true] {
+            check(wavenet.clone(), muon);
+        }
     }
 }

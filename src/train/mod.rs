@@ -18,6 +18,7 @@ mod energy;
 mod learner;
 mod likelihood;
 mod loader;
+mod muon;
 mod optimizer;
 mod optimizer_state;
 mod picture_batch;

@@ -1,4 +1,7 @@
-/*! AdamW over all parameters of a network, with clipping by the global norm and a moving average of the weights. */
+/*!
+AdamW over all parameters of a network, or Muon for its hidden matrices, with clipping by the global norm and a moving average of
+the weights.
+*/
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,10 +15,15 @@ use crate::models::{device_of, parameters, with_values};
 use crate::ops::device::is_cpu;
 use crate::train::adamw_gpu::GpuState;
 use crate::train::all_reduce::AllReduce;
+use crate::train::muon::hidden_matrices;
 use crate::train::optimizer_state::{OptimizerSettings, OptimizerState};
 
 /// The optimizer of a network, with its state on the network's device.
-pub struct AdamW(OptimizerBackend);
+pub struct AdamW {
+    backend: OptimizerBackend,
+    /// Of each parameter, see [`hidden_matrices`].
+    matrices: Vec<Option<[usize; 3]>>,
+}
 
 enum OptimizerBackend {
     /// Plain arrays and a SIMD kernel.
@@ -44,16 +52,23 @@ impl AdamW {
     /// The optimizer with this state of the same network.
     fn resume<M: Module>(state: OptimizerState, net: &M) -> Self {
         let device = device_of(net);
-        Self(if is_cpu(&device) {
+        let backend = if is_cpu(&device) {
             OptimizerBackend::Cpu(state)
         } else {
             OptimizerBackend::Gpu(GpuState::new(&state, &device))
-        })
+        };
+        let matrices = parameters(net).into_iter();
+        Self {
+            backend,
+            matrices: matrices
+                .map(|p| hidden_matrices(&p.name, &p.shape))
+                .collect(),
+        }
     }
 
     /// Its state, copied from the GPU if it is there.
     pub(crate) fn state(&self) -> Cow<'_, OptimizerState> {
-        match &self.0 {
+        match &self.backend {
             OptimizerBackend::Cpu(state) => Cow::Borrowed(state),
             OptimizerBackend::Gpu(state) => Cow::Owned(state.arrays()),
         }
@@ -61,7 +76,7 @@ impl AdamW {
 
     /// Changes its state.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut OptimizerState)) {
-        match &mut self.0 {
+        match &mut self.backend {
             OptimizerBackend::Cpu(state) => change(state),
             OptimizerBackend::Gpu(flat) => {
                 let mut state = flat.arrays();
@@ -73,11 +88,16 @@ impl AdamW {
 
     /// From now on steps along the mean of several devices' gradients. The state becomes tensors, also on a CPU.
     pub(super) fn share(&mut self, exchange: Arc<dyn AllReduce>) {
-        if let OptimizerBackend::Cpu(state) = &self.0 {
-            self.0 = OptimizerBackend::Gpu(GpuState::new(state, &Device::flex()));
-        }
-        if let OptimizerBackend::Gpu(flat) = &mut self.0 {
+        self.make_tensors();
+        if let OptimizerBackend::Gpu(flat) = &mut self.backend {
             flat.share(exchange);
+        }
+    }
+
+    /// From now on its state is tensors, also on a CPU.
+    pub(super) fn make_tensors(&mut self) {
+        if let OptimizerBackend::Cpu(state) = &self.backend {
+            self.backend = OptimizerBackend::Gpu(GpuState::new(state, &Device::flex()));
         }
     }
 
@@ -91,17 +111,20 @@ impl AdamW {
         learning_rate: f64,
         settings: &OptimizerSettings,
     ) -> (M, f64) {
-        match &mut self.0 {
+        let matrices = &self.matrices;
+        match &mut self.backend {
             OptimizerBackend::Cpu(state) => {
-                step_of_arrays(state, net, gradients, learning_rate, settings)
+                step_of_arrays(state, net, gradients, learning_rate, settings, matrices)
             }
-            OptimizerBackend::Gpu(state) => state.step(net, gradients, learning_rate, settings),
+            OptimizerBackend::Gpu(state) => {
+                state.step(net, gradients, learning_rate, settings, matrices)
+            }
         }
     }
 
     /// The network with its averaged weights, on a plain device.
     pub fn averaged<M: Module>(&self, net: &M) -> M {
-        match &self.0 {
+        match &self.backend {
             OptimizerBackend::Cpu(state) => with_values(net.valid(), state.average.iter().cloned()),
             OptimizerBackend::Gpu(state) => state.averaged(net),
         }
@@ -114,6 +137,7 @@ fn step_of_arrays<M: Module>(
     gradients: GradientsParams,
     learning_rate: f64,
     settings: &OptimizerSettings,
+    matrices: &[Option<[usize; 3]>],
 ) -> (M, f64) {
     let gradients = collect(&net, gradients);
     let mut weights: Vec<Vec<f32>> = parameters(&net).into_iter().map(|p| p.values).collect();
@@ -136,8 +160,12 @@ fn step_of_arrays<M: Module>(
         .iter_mut()
         .zip(&gradients)
         .zip(memory)
+        .zip(matrices)
         .map(
-            |((value, gradient), ((first, second), average))| adamw::Parameter {
+            |(((value, gradient), ((first, second), average)), matrices)| adamw::Parameter {
+                matrices: matrices
+                    .filter(|_| settings.muon)
+                    .map(|[_, rows, columns]| [rows, columns]),
                 value,
                 gradient,
                 first,

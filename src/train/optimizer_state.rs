@@ -16,6 +16,9 @@ pub struct OptimizerSettings {
     pub weight_decay: f64,
     /// The largest global norm of the gradient; a larger gradient is scaled down to it.
     pub clip_norm: f64,
+    /// Whether matrices from one hidden layer to the next step by Muon (Jordan et al. 2024) instead of AdamW.
+    #[serde(default)]
+    pub muon: bool,
     /// Decay of the moving average of the weights; in step t it is min(this, (1 + t) / (10 + t)).
     pub average_decay: f64,
 }
@@ -28,6 +31,7 @@ impl Default for OptimizerSettings {
             epsilon: 1e-8,
             weight_decay: 0.0,
             clip_norm: 1.0,
+            muon: false,
             average_decay: 0.999,
         }
     }

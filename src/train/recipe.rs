@@ -234,8 +234,13 @@ impl Recipe {
             bag_of_words: 0.0,
             beta: 1.0,
         };
-        let batches = BatchSettings::of_pictures(64, pixels);
-        let learning_rate = size_of(name)?.of([3e-3, 3e-3, 2e-3, 1e-3]);
+        // A step of Muon costs the same for any batch; dense layers take little beside it.
+        let (rows, learning_rates) = match decoder {
+            ImageDecoder::Dense => (256, [6e-3, 6e-3, 4e-3, 2e-3]),
+            _ => (64, [3e-3, 3e-3, 2e-3, 1e-3]),
+        };
+        let batches = BatchSettings::of_pictures(rows, pixels);
+        let learning_rate = size_of(name)?.of(learning_rates);
         let model = ModelSpec::ImageVae { network, elbo };
         let mut recipe = Self::new(model, batches, learning_rate);
         if elbo.free_nats > 0.0 {
@@ -377,6 +382,14 @@ impl Recipe {
     }
 
     fn new(model: ModelSpec, batches: BatchSettings, learning_rate: f64) -> Self {
+        // Measured in `benches/README.md`; recurrent layers and networks that answer each other keep AdamW.
+        let muon = matches!(
+            model,
+            ModelSpec::ImageVae { .. }
+                | ModelSpec::Sequence {
+                    network: SequenceConfig::WaveNet(_)
+                }
+        );
         Self {
             model,
             training: TrainerSettings {
@@ -386,7 +399,10 @@ impl Recipe {
                 first_report: 0,
                 patience: 10,
                 word_dropout: 0.0,
-                optimizer: OptimizerSettings::default(),
+                optimizer: OptimizerSettings {
+                    muon,
+                    ..OptimizerSettings::default()
+                },
             },
             batches,
             seed: 0,
@@ -472,6 +488,7 @@ impl Recipe {
             clip_norm,
             average_decay,
             weight_decay,
+            muon: _,
         } = self.training.optimizer;
         let shares = [beta1, beta2, average_decay]
             .iter()

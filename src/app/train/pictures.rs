@@ -166,8 +166,11 @@ const COMPLETED: usize = 6;
 const RECONSTRUCTED: usize = 10;
 /// Codes that a mixture is fitted to.
 const FITTED: usize = 2000;
-/// A GAN and a colorizer augment by themselves what they see of fewer pictures.
+/// Of fewer pictures, a GAN and a colorizer augment by themselves what they see.
 const FEW: usize = 5000;
+/// The weight decay of a WaveNet of fewer pictures, which it would learn by heart, times their number; at most 1
+/// (`benches/README.md`).
+const DECAY: f64 = 700.0;
 /// The steps of which a film of a generator's training consists, times powers of ten.
 const SHOWN: [u64; 3] = [1, 2, 5];
 /// Completions of a picture.
@@ -529,7 +532,14 @@ impl PictureTraining {
     ) -> Result<ModelManifest> {
         let size = pictures.size();
         let mut recipe = options.recipe(
-            |name, network| self.recipe(name, network, sides(size)),
+            |name, network| {
+                let mut recipe = self.recipe(name, network, sides(size))?;
+                if training.len() < FEW && recipe.model.name() == "wavenet" {
+                    recipe.training.optimizer.weight_decay =
+                        (DECAY / training.len() as f64).min(1.0);
+                }
+                Ok(recipe)
+            },
             "small",
             "wavenet",
         )?;
