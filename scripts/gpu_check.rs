@@ -302,6 +302,7 @@ fn models() -> Vec<(&'static str, ModelSpec, Model)> {
                     word_dropout: 0.1,
                     bag_of_words: 0.5,
                     beta: 1.0,
+                    codes: 1,
                 },
             },
             0,

@@ -557,6 +557,28 @@ fn a_plain_autoencoder_has_no_bound_and_resuming_is_exact() {
 }
 
 #[test]
+fn several_codes_a_picture_give_a_bound_that_no_free_nats_loosen() {
+    let world = world();
+    let more = ["--steps", "60", "--iw", "3", "--augment", "off"];
+    let (code, _, said) = outcome(&mut ensuite(&training(&world, "weighted", &more)));
+    assert_eq!(code, 0, "{said}");
+    let log = fs::read_to_string(world.path("weighted/log.jsonl")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!(report["validation"]["name"], "importance_weighted_nll");
+    assert!(said.contains("importance-weighted with 3 codes"), "{said}");
+    let card = fs::read_to_string(world.path("weighted/README.md")).unwrap();
+    assert!(card.contains("--iw 3"), "{card}");
+    for (wrong, words) in [
+        (&["--iw", "0"][..], "from 1 to 1000"),
+        (&["--iw", "2", "--autoencoder"], "no nats are free"),
+        (&["--iw", "2", "--decoder", "wavenet"], "free_nats = 0"),
+    ] {
+        refuse(&training(&world, "never", wrong), 2, &[words]);
+    }
+    assert!(!world.path("never").exists());
+}
+
+#[test]
 fn what_it_cannot_do_is_said_and_nothing_is_written() {
     let world = trained();
     let (model, out) = (world.text("model"), world.text("never.png"));

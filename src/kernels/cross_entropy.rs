@@ -23,9 +23,17 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// The sum over all rows, added in their order.
-    pub fn sum(&self) -> f64 {
-        self.rows.iter().copied().map(f64::from).sum()
+    /// The sums over this many equal runs of rows, added in their order.
+    ///
+    /// # Panics
+    /// If the rows cannot be shared out.
+    pub fn sums(&self, runs: usize) -> Vec<f64> {
+        assert!(self.rows.len().is_multiple_of(runs), "runs of rows");
+        let run = |run| {
+            let rows = &self.rows[run * (self.rows.len() / runs)..][..self.rows.len() / runs];
+            rows.iter().copied().map(f64::from).sum()
+        };
+        (0..runs).map(run).collect()
     }
 }
 
@@ -64,8 +72,10 @@ fn forward_at(level: InstructionSet, logits: &[f32], classes: usize, targets: &[
     Losses { rows, log_sums }
 }
 
-/// Writes to `gradient` the gradient of `scale` times the sum of the losses: scale · (softmax − one-hot), and zero in
-/// ignored rows.
+/// Writes to `gradient` the gradient of the losses, each times its scale: scale · (softmax − one-hot), and zero in ignored
+/// rows.
+///
+/// * `scales`: each holds for as many rows in turn.
 ///
 /// # Panics
 /// If the sizes do not match those of [`forward`].
@@ -74,13 +84,15 @@ pub fn backward(
     classes: usize,
     targets: &[i32],
     losses: &Losses,
-    scale: f32,
+    scales: &[f32],
     gradient: &mut [f32],
 ) {
     let level = InstructionSet::detect();
     assert_eq!(logits.len(), targets.len() * classes, "logits");
     assert_eq!(gradient.len(), logits.len(), "gradient");
     assert_eq!(losses.log_sums.len(), targets.len(), "losses");
+    assert!(targets.len().is_multiple_of(scales.len()), "scales");
+    let rows_of_scale = targets.len() / scales.len();
     let inputs = logits
         .par_chunks(BLOCK * classes)
         .zip(targets.par_chunks(BLOCK));
@@ -88,19 +100,22 @@ pub fn backward(
         .par_chunks_mut(BLOCK * classes)
         .zip(losses.log_sums.par_chunks(BLOCK))
         .zip(inputs);
-    blocks.for_each(|((gradient, log_sums), (logits, targets))| {
-        let rows = logits.chunks_exact(classes).zip(targets).zip(log_sums);
-        for (gradient, ((logits, &target), &log_sum)) in
-            gradient.chunks_exact_mut(classes).zip(rows)
-        {
-            if let Ok(target) = usize::try_from(target) {
-                softmax(level, logits, log_sum, scale, gradient);
-                gradient[target] -= scale;
-            } else {
-                gradient.fill(0.0);
+    blocks
+        .enumerate()
+        .for_each(|(block, ((gradient, log_sums), (logits, targets)))| {
+            let rows = logits.chunks_exact(classes).zip(targets).zip(log_sums);
+            for (row, (gradient, ((logits, &target), &log_sum))) in
+                gradient.chunks_exact_mut(classes).zip(rows).enumerate()
+            {
+                let scale = scales[(block * BLOCK + row) / rows_of_scale];
+                if let Ok(target) = usize::try_from(target) {
+                    softmax(level, logits, log_sum, scale, gradient);
+                    gradient[target] -= scale;
+                } else {
+                    gradient.fill(0.0);
+                }
             }
-        }
-    });
+        });
 }
 
 /// Number of separate sums; they fill vector registers.
@@ -188,9 +203,9 @@ mod tests {
             let (loss, gradient) = reference(&logits, classes, &targets);
             for level in InstructionSet::available() {
                 let losses = forward_at(level, &logits, classes, &targets);
-                assert!((losses.sum() - loss).abs() <= 1e-6 * loss.max(1.0));
+                assert!((losses.sums(1)[0] - loss).abs() <= 1e-6 * loss.max(1.0));
                 let mut found = vec![f32::NAN; logits.len()];
-                backward(&logits, classes, &targets, &losses, 0.25, &mut found);
+                backward(&logits, classes, &targets, &losses, &[0.25], &mut found);
                 let expected: Vec<f64> = gradient.iter().map(|g| g * 0.25).collect();
                 close(&found, &expected, 1e-6, "gradient");
             }
@@ -203,12 +218,12 @@ mod tests {
         let logits = noise(2, 3 * classes);
         let losses = forward(&logits, classes, &targets);
         let mut gradient = vec![0.0; logits.len()];
-        backward(&logits, classes, &targets, &losses, 1.0, &mut gradient);
+        backward(&logits, classes, &targets, &losses, &[1.0], &mut gradient);
         for i in 0..logits.len() {
             let at = |step: f32| {
                 let mut moved = logits.clone();
                 moved[i] += step;
-                forward(&moved, classes, &targets).sum()
+                forward(&moved, classes, &targets).sums(1)[0]
             };
             let slope = (at(0.02) - at(-0.02)) / 0.04;
             assert!((slope - f64::from(gradient[i])).abs() < 1e-4, "logit {i}");
@@ -221,7 +236,7 @@ mod tests {
         let losses = forward(&logits, 3, &[0, -7]);
         assert_eq!(losses.rows, [0.0, 0.0]);
         let mut gradient = [1.0; 6];
-        backward(&logits, 3, &[0, -7], &losses, 1.0, &mut gradient);
+        backward(&logits, 3, &[0, -7], &losses, &[1.0], &mut gradient);
         assert!(gradient.iter().all(|g| g.abs() < 1e-6));
     }
 }

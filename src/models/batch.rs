@@ -4,7 +4,7 @@ use burn::prelude::*;
 use rayon::prelude::*;
 
 use crate::models::{Interface, SequenceInput, SequenceModel};
-use crate::ops::{IGNORED, cross_entropy, nll_per_row};
+use crate::ops::{IGNORED, cross_entropy, cross_entropy_of_sequences, nll_per_row};
 use crate::sequence::{Alphabet, Forecast, Token};
 
 /// Token sequences of one training step.
@@ -66,6 +66,18 @@ impl Batch {
         }
     }
 
+    /// All rows, this many times in turn.
+    pub(crate) fn repeated(&self, times: usize) -> Self {
+        Self {
+            rows: self.rows * times,
+            time: self.time,
+            tokens: self.tokens.repeat(times),
+            targets: self.targets.repeat(times),
+            offsets: self.offsets.repeat(times),
+            condition: self.condition.as_ref().map(|all| all.repeat(times)),
+        }
+    }
+
     /// Scored positions.
     pub fn scored(&self) -> usize {
         self.targets.iter().filter(|&&target| target >= 0).count()
@@ -80,6 +92,13 @@ pub fn nll(net: &dyn SequenceModel, batch: &Batch, device: &Device) -> Tensor<1>
 pub(crate) fn nll_of_logits(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
     let [rows, time, classes] = logits.dims();
     cross_entropy(logits.reshape([rows * time, classes]), &batch.targets)
+}
+
+/// [`nll_of_logits`] of each sequence, `[rows]`.
+pub(crate) fn nll_of_each(logits: Tensor<3>, batch: &Batch) -> Tensor<1> {
+    let [rows, time, classes] = logits.dims();
+    let logits = logits.reshape([rows * time, classes]);
+    cross_entropy_of_sequences(logits, &batch.targets, rows)
 }
 
 /// The NLL of the scored tokens of each sequence in nats, `[rows]`, without a gradient.

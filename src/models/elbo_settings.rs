@@ -30,10 +30,26 @@ pub struct ElboSettings {
     /// its codes.
     #[serde(default = "one")]
     pub beta: f64,
+    /// Codes of each item, K: with more than one, the objective is −ln of the mean of their importance weights, a tighter bound
+    /// on the likelihood (Burda et al. 2016, "Importance weighted autoencoders", eq. 8).
+    #[serde(default = "one_code", skip_serializing_if = "is_one")]
+    pub codes: usize,
 }
 
 fn one() -> f64 {
     1.0
+}
+
+fn one_code() -> usize {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_one(codes: &usize) -> bool {
+    *codes == 1
 }
 
 impl ElboSettings {
@@ -79,6 +95,21 @@ impl ElboSettings {
                     "it is a number from 0 up",
                 );
             }
+        }
+        let codes = self.codes;
+        if !(1..=1000).contains(&codes) {
+            return refuse(
+                format!("{codes} codes of each item cannot work"),
+                "their number, --iw, is from 1 to 1000",
+            );
+        }
+        if codes > 1 && (self.is_autoencoder() || self.free_nats > 0.0) {
+            return refuse(
+                format!(
+                    "{codes} codes of each item need a KL divergence of which no nats are free"
+                ),
+                "set free_nats = 0 in [elbo] of --config and omit --autoencoder, or omit --iw",
+            );
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ mod weights;
 
 pub use crate::kernels::RecurrentCell;
 pub use batch::{Batch, nll};
-pub(crate) use batch::{forecasts, input, nll_of_logits, nll_per_sequence};
+pub(crate) use batch::{forecasts, input, nll_of_each, nll_of_logits, nll_per_sequence};
 pub(crate) use classifier::likeliest;
 pub use classifier::{Classified, Classifier, ClassifierConfig};
 pub use colorizer::{Colorizer, ColorizerConfig, ColorizerSettings, color_of, grey_of_color};

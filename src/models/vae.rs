@@ -15,6 +15,16 @@ pub(crate) struct GaussianTensors {
     pub(crate) log_variance: Tensor<2>,
 }
 
+impl GaussianTensors {
+    /// All rows, this many times in turn.
+    pub(crate) fn repeated(&self, times: usize) -> Self {
+        Self {
+            mean: self.mean.clone().repeat_dim(0, times),
+            log_variance: self.log_variance.clone().repeat_dim(0, times),
+        }
+    }
+}
+
 /// An encoder, and a decoder that is a sequence model whose condition ends with the latent code.
 pub trait Vae: Module + SequenceModel {
     /// What one item is called.

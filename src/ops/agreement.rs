@@ -305,12 +305,14 @@ fn cross_entropy_agrees_with_its_composed_form() {
     let logits = numbers.tensor([6, 10]) * 5.0;
     let logits = logits.detach().require_grad();
     let targets = [3, IGNORED, 0, 9, IGNORED, 9];
-    agree!(
-        "cross entropy",
-        cross_entropy(logits.clone(), &targets),
-        crate::ops::cross_entropy::composed(logits.clone(), &targets),
-        logits
-    );
+    for sequences in [1, 3] {
+        agree!(
+            "cross entropy",
+            cross_entropy_of_sequences(logits.clone(), &targets, sequences),
+            crate::ops::cross_entropy::composed(logits.clone(), &targets, sequences),
+            logits
+        );
+    }
     let all_ignored = cross_entropy(logits.clone(), &[IGNORED; 6]);
     assert_eq!(all_ignored.into_scalar::<f32>(), 0.0);
 }

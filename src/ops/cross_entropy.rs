@@ -19,13 +19,23 @@ pub const IGNORED: i32 = -1;
 ///
 /// The gradient of a scored row is softmax(logits) − onehot(target).
 pub fn cross_entropy(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
+    cross_entropy_of_sequences(logits, targets, 1)
+}
+
+/// [`cross_entropy`] of each of `sequences` equal runs of rows, `[sequences]`.
+pub fn cross_entropy_of_sequences(
+    logits: Tensor<2>,
+    targets: &[i32],
+    sequences: usize,
+) -> Tensor<1> {
     if !has_kernels(&logits.device()) {
-        return composed(logits, targets);
+        return composed(logits, targets, sequences);
     }
     let [_, classes] = logits.dims();
     let op = CrossEntropy {
         classes,
         targets: targets.to_vec(),
+        sequences,
     };
     fused::apply(op, [fused::input(&logits)])
 }
@@ -44,18 +54,23 @@ pub fn nll_per_row(logits: Tensor<2>, targets: &[i32]) -> Vec<f32> {
 struct CrossEntropy {
     classes: usize,
     targets: Vec<i32>,
+    sequences: usize,
 }
 
 impl FusedOp<1> for CrossEntropy {
     type Saved = kernel::Losses;
 
     fn shape(&self) -> Vec<usize> {
-        vec![1]
+        vec![self.sequences]
     }
 
     fn forward(&self, [logits]: [&[f32]; 1], train: bool) -> (Vec<f32>, Option<kernel::Losses>) {
         let losses = kernel::forward(logits, self.classes, &self.targets);
-        (vec![losses.sum() as f32], train.then_some(losses))
+        let sums = losses.sums(self.sequences).into_iter();
+        (
+            sums.map(|sum| sum as f32).collect(),
+            train.then_some(losses),
+        )
     }
 
     fn backward(
@@ -71,7 +86,7 @@ impl FusedOp<1> for CrossEntropy {
             self.classes,
             &self.targets,
             &losses,
-            gradient[0],
+            gradient,
             &mut result,
         );
         [result]
@@ -79,7 +94,7 @@ impl FusedOp<1> for CrossEntropy {
 }
 
 /// The composed form.
-pub(crate) fn composed(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
+pub(crate) fn composed(logits: Tensor<2>, targets: &[i32], sequences: usize) -> Tensor<1> {
     let device = logits.device();
     let rows = targets.len();
     let classes: Vec<i32> = targets.iter().map(|&t| t.max(0)).collect();
@@ -91,5 +106,7 @@ pub(crate) fn composed(logits: Tensor<2>, targets: &[i32]) -> Tensor<1> {
         Tensor::<1, Int>::from_data(TensorData::new(classes, [rows]), &device).reshape([rows, 1]);
     let counts = Tensor::<1>::from_data(TensorData::new(counts, [rows]), &device);
     let log_probabilities = activation::log_softmax(logits, 1).gather(1, classes);
-    (log_probabilities.reshape([rows]) * counts).sum().neg()
+    let scored = log_probabilities.reshape([rows]) * counts;
+    let sums = scored.reshape([sequences, rows / sequences]).sum_dim(1);
+    sums.reshape([sequences]).neg()
 }

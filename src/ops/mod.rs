@@ -27,7 +27,7 @@ mod windows;
 
 pub use batch_norm::{batch_norm, batch_statistics};
 pub use convolution::{ConvolutionShape, convolution, transposed_convolution};
-pub use cross_entropy::{IGNORED, cross_entropy, nll_per_row};
+pub use cross_entropy::{IGNORED, cross_entropy, cross_entropy_of_sequences, nll_per_row};
 pub use embedding::embedding;
 pub use leaky_relu::leaky_relu_gradient;
 pub use linear::linear;

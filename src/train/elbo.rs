@@ -6,6 +6,7 @@ autoencoder, with almost no KL weight; then the decoder may be re-initialised, t
 KL divergence stay free (Li et al. 2019, "A surprisingly effective fix for deep latent variable modeling of text").
 */
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use burn::prelude::*;
@@ -14,8 +15,8 @@ use crate::base::rng::rng_stream;
 use crate::error::Result;
 use crate::latent::{Normals, Posteriors};
 use crate::models::{
-    Batch, ElboSettings, GaussianTensors, Model, SequenceInput, Vae, input, nll_of_logits,
-    parameters, values, with_values,
+    Batch, ElboSettings, GaussianTensors, Model, SequenceInput, Vae, input, nll_of_each,
+    nll_of_logits, parameters, values, with_values,
 };
 use crate::sequence::Likelihood;
 use crate::train::all_reduce::AllReduce;
@@ -106,8 +107,11 @@ impl<'a, V: Vae> ElboTask<'a, V> {
     /// The loss of a batch in nats a token, `[1]`.
     fn loss(&self, batch: &Batch, at: StepContext) -> Tensor<1> {
         let (vae, settings) = (&self.learner.net, &self.settings);
-        let encoded = vae.posteriors(batch);
-        let codes = self.codes(&encoded, at.batch, &self.device);
+        let encoded = vae.posteriors(batch).repeated(settings.codes);
+        let scored = batch.scored().max(1) as f64;
+        let batch = &batch.repeated(settings.codes);
+        let noise = noise(&encoded, self.seed, at.batch, &self.device);
+        let codes = self.codes(&encoded, &noise);
         let mut rng = rng_stream(self.seed, *b"words   ", at.batch);
         let words = drop_words(
             vae.interface(),
@@ -119,11 +123,17 @@ impl<'a, V: Vae> ElboTask<'a, V> {
         read.condition = Some(vae.condition(codes.clone(), batch));
         let seed = seed_of_batch(self.seed, at.batch);
         let logits = vae.training_logits(read, seed);
+        let kl_weight = kl_weight(settings, at);
+        if settings.codes > 1 {
+            let excess = excess(&encoded, &noise) * kl_weight;
+            return importance_weighted(nll_of_each(logits, batch) + excess, settings.codes)
+                / scored;
+        }
         let reconstruction = nll_of_logits(logits, batch);
         // The mean of each dimension over the batch is free up to its share (Kingma et al. 2016, appendix C).
         let free = free_nats(settings, at) / vae.latent() as f64;
         let price = self.price(&encoded).mean_dim(0).clamp_min(free).sum();
-        let kl = price * (kl_weight(settings, at) * batch.rows as f64);
+        let kl = price * (kl_weight * batch.rows as f64);
         let mut loss = reconstruction + kl;
         let bag_weight = bag_of_words_weight(settings, at);
         if bag_weight > 0.0
@@ -131,15 +141,15 @@ impl<'a, V: Vae> ElboTask<'a, V> {
         {
             loss = loss + bag * bag_weight;
         }
-        loss / batch.scored().max(1) as f64
+        loss / scored
     }
 
     /// Codes drawn from the posteriors, or an autoencoder's: their means.
-    fn codes(&self, encoded: &GaussianTensors, item: u64, device: &Device) -> Tensor<2> {
+    fn codes(&self, encoded: &GaussianTensors, noise: &Tensor<2>) -> Tensor<2> {
         if self.settings.is_autoencoder() {
             return encoded.mean.clone();
         }
-        draw(encoded, self.seed, item, device)
+        draw(encoded, noise)
     }
 
     /// What the codes cost in each row and dimension: the KL divergence; for an autoencoder half their square, so that they
@@ -182,12 +192,58 @@ impl<'a, V: Vae> ElboTask<'a, V> {
     }
 }
 
-/// Codes drawn from q(z | x), `[rows, latent]` (Kingma & Welling 2014, §2.4).
-fn draw(encoded: &GaussianTensors, seed: u64, item: u64, device: &Device) -> Tensor<2> {
+/// Standard normal numbers, one for each of a code, `[rows, latent]`.
+fn noise(encoded: &GaussianTensors, seed: u64, item: u64, device: &Device) -> Tensor<2> {
     let [rows, dims] = encoded.mean.dims();
     let noise = Normals::new(*b"training", seed, item).code(rows * dims);
-    let noise = Tensor::<2>::from_data(TensorData::new(noise, [rows, dims]), device);
-    encoded.mean.clone() + (encoded.log_variance.clone() * 0.5).exp() * noise
+    Tensor::from_data(TensorData::new(noise, [rows, dims]), device)
+}
+
+/// Codes drawn from q(z | x), `[rows, latent]` (Kingma & Welling 2014, §2.4).
+fn draw(encoded: &GaussianTensors, noise: &Tensor<2>) -> Tensor<2> {
+    encoded.mean.clone() + (encoded.log_variance.clone() * 0.5).exp() * noise.clone()
+}
+
+/// ln q(z | x) − ln N(z; 0, I) of codes drawn with this noise, in nats, `[rows]`.
+fn excess(encoded: &GaussianTensors, noise: &Tensor<2>) -> Tensor<1> {
+    let codes = draw(encoded, noise);
+    let squares = codes.clone() * codes - noise.clone() * noise.clone();
+    let [rows, _] = squares.dims();
+    let each = (squares - encoded.log_variance.clone()) * 0.5;
+    each.sum_dim(1).reshape([rows])
+}
+
+/// −ln of the mean of the importance weights of each item's codes, summed, `[1]` (Burda et al. 2016, eq. 8).
+///
+/// * `costs`: −ln of the weights, `[codes · items]`.
+fn importance_weighted(costs: Tensor<1>, codes: usize) -> Tensor<1> {
+    let [rows] = costs.dims();
+    let costs: Tensor<2> = costs.reshape([codes, rows / codes]);
+    let least = costs.clone().detach().min_dim(0);
+    let mean = (least.clone() - costs).exp().mean_dim(0);
+    (least - mean.log()).sum()
+}
+
+/// The importance-weighted bound on the NLL of all items in nats, with this many codes of each.
+fn importance_weighted_bound<V: Vae>(
+    vae: &V,
+    items: &DataLoader,
+    codes: usize,
+    seed: u64,
+    device: &Device,
+) -> Result<f64> {
+    let mut nats = 0.0;
+    for (item, batch) in items.pass().enumerate() {
+        let batch = batch?;
+        let encoded = vae.posteriors(&batch).repeated(codes);
+        let batch = batch.repeated(codes);
+        let noise = noise(&encoded, seed, u64::MAX - item as u64, device);
+        let mut read = input(vae.interface(), &batch.without_condition(), device);
+        read.condition = Some(vae.condition(draw(&encoded, &noise), &batch));
+        let costs = nll_of_each(vae.logits(read), &batch) + excess(&encoded, &noise);
+        nats += f64::from(importance_weighted(costs, codes).into_scalar::<f32>());
+    }
+    Ok(nats)
 }
 
 /// KL(q(z | x) ‖ N(0, I)) of each row and dimension in nats, `[rows, latent]` (Kingma & Welling 2014, appendix B).
@@ -230,7 +286,8 @@ pub(crate) fn measure_elbo<V: Vae>(
         let codes = if autoencoder {
             encoded.mean.clone()
         } else {
-            draw(&encoded, seed, u64::MAX - item as u64, device)
+            let noise = noise(&encoded, seed, u64::MAX - item as u64, device);
+            draw(&encoded, &noise)
         };
         let read = input(vae.interface(), &batch.without_condition(), device);
         let nats = |codes| {
@@ -301,12 +358,23 @@ impl<V: Vae> Task for ElboTask<'_, V> {
             remark += "; the posterior has collapsed, the decoder ignores the codes: ";
             remark += V::REMEDY;
         }
+        let (mut name, mut nats) = ("negative_elbo", reconstruction.nats + kl * items);
+        let codes = self.settings.codes;
+        if codes > 1 {
+            name = "importance_weighted_nll";
+            nats = importance_weighted_bound(&vae, held_out, codes, self.seed, &device)?;
+            let nats = nats / items;
+            let _ = write!(
+                remark,
+                "; {nats:.1} nats importance-weighted with {codes} codes"
+            );
+        }
         let bound = Likelihood {
-            nats: reconstruction.nats + kl * items,
+            nats,
             ..reconstruction
         };
         Ok(Metrics {
-            headline: Some(headline("negative_elbo", bound)),
+            headline: Some(headline(name, bound)),
             parts: [
                 ("reconstruction", reconstructed),
                 ("kl", kl),
@@ -354,7 +422,7 @@ impl<V: Vae> Task for ElboTask<'_, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latent::Gaussian;
+    use crate::latent::{Gaussian, standard_log_density};
     use crate::models::{Interface, RecurrentCell, SentenceVae, SentenceVaeConfig};
     use crate::sequence::{Alphabet, SideInputs, Token};
     use crate::train::WindowConfig;
@@ -368,6 +436,7 @@ mod tests {
         word_dropout: 0.3,
         bag_of_words: 0.5,
         beta: 1.0,
+        codes: 1,
     };
 
     fn at(step: u64, planned: u64) -> StepContext {
@@ -420,7 +489,7 @@ mod tests {
         };
         let (found, codes) = (
             values(kl_divergence(&encoded)),
-            values(draw(&encoded, 1, 2, &device)),
+            values(draw(&encoded, &noise(&encoded, 1, 2, &device))),
         );
         let noise = Normals::new(*b"training", 1, 2).code(4);
         for row in 0..2 {
@@ -433,6 +502,43 @@ mod tests {
                 assert!((found - expected).abs() < 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn importance_weights_are_those_of_the_gaussians_and_share_out_the_gradient() {
+        let device = Device::flex().autodiff();
+        let (mean, log_variance) = ([0.5, -1.0], [0.1, -2.0]);
+        let encoded = GaussianTensors {
+            mean: Tensor::from_data([mean], &device),
+            log_variance: Tensor::from_data([log_variance], &device),
+        };
+        let encoded = encoded.repeated(3);
+        let noise = noise(&encoded, 1, 2, &device);
+        let (found, codes) = (
+            values(excess(&encoded, &noise)),
+            values(draw(&encoded, &noise)),
+        );
+        let gaussian = Gaussian::new(&mean, &log_variance);
+        for (found, code) in found.iter().zip(codes.chunks(2)) {
+            let expected = gaussian.log_density(code) - standard_log_density(code);
+            assert!((f64::from(*found) - expected).abs() < 1e-5);
+        }
+        // Two items of three codes each.
+        let costs = [[300.0_f64, 3.0], [301.0, 4.0], [302.5, 2.0]];
+        let tensor = Tensor::<1>::from_data(costs.concat().as_slice(), &device).require_grad();
+        let bound = importance_weighted(tensor.clone(), 3);
+        let gradients = bound.backward();
+        let found = values(tensor.grad(&gradients).unwrap());
+        let mut expected = 0.0;
+        for item in 0..2 {
+            let weights = costs.map(|code| (-code[item]).exp());
+            let sum: f64 = weights.iter().sum();
+            expected -= (sum / 3.0).ln();
+            for (code, weight) in weights.iter().enumerate() {
+                assert!((f64::from(found[2 * code + item]) - weight / sum).abs() < 1e-4);
+            }
+        }
+        assert!((f64::from(bound.into_scalar::<f32>()) - expected).abs() < 1e-3);
     }
 
     const ALPHABET: Alphabet = Alphabet {

@@ -196,6 +196,7 @@ impl Recipe {
             word_dropout: 0.3,
             bag_of_words: 0.5,
             beta: 1.0,
+            codes: 1,
         };
         let elbo = match name {
             "poem" => ElboSettings {
@@ -233,6 +234,7 @@ impl Recipe {
             word_dropout: 0.0,
             bag_of_words: 0.0,
             beta: 1.0,
+            codes: 1,
         };
         // A step of Muon costs the same for any batch; dense layers take little beside it.
         let (rows, learning_rates) = match decoder {

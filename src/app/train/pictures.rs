@@ -125,6 +125,8 @@ pub struct ImageVaeTraining {
     pub latent: Option<usize>,
     /// The KL weight β.
     pub beta: Option<f64>,
+    /// Codes of each picture in the objective.
+    pub codes: Option<usize>,
     /// Whether to train a plain autoencoder.
     pub autoencoder: bool,
 }
@@ -432,6 +434,7 @@ impl PictureTraining {
         if let ModelSpec::ImageVae { network, elbo } = &mut recipe.model {
             network.latent = vae.latent.unwrap_or(network.latent);
             elbo.beta = vae.beta.unwrap_or(elbo.beta);
+            elbo.codes = vae.codes.unwrap_or(elbo.codes);
             if vae.autoencoder {
                 elbo.beta = 0.0;
             }
@@ -504,6 +507,7 @@ impl PictureTraining {
                 ("--decoder", json!(vae.decoder)),
                 ("--latent", json!(vae.latent)),
                 ("--beta", json!(vae.beta.map(|beta| beta.to_string()))),
+                ("--iw", json!(vae.codes)),
                 ("--autoencoder", json!(vae.autoencoder)),
             ]),
             PictureFamily::Gan(gan) => options.extend([

@@ -30,6 +30,9 @@ pub(super) struct Args {
         allow_negative_numbers = true
     )]
     beta: Option<f64>,
+    /// Codes of each picture in the objective, which are weighted by importance: above 1 a better likelihood, for as many times the work of the decoder [default: 1]
+    #[arg(long, value_name = "K", help_heading = "VAE")]
+    iw: Option<usize>,
     /// Train a plain autoencoder: no noise on the codes and no KL divergence
     #[arg(long, help_heading = "VAE", conflicts_with = "beta")]
     autoencoder: bool,
@@ -55,6 +58,7 @@ pub(super) fn run(args: Args, terminal: &mut Terminal) -> Result<()> {
             }),
             latent: args.latent,
             beta: args.beta,
+            codes: args.iw,
             autoencoder: args.autoencoder,
         }),
         ..pictures

@@ -508,6 +508,7 @@ fn every_task_resumes_exactly_in_the_middle_of_an_epoch() {
         word_dropout: 0.3,
         bag_of_words: 0.5,
         beta: 1.0,
+        codes: 1,
     };
     check_resume(
         || {
