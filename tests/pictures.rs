@@ -288,6 +288,26 @@ fn a_run_that_stopped_goes_on_as_if_it_had_not() {
 }
 
 #[test]
+fn a_wavenet_of_few_pictures_has_weight_decay_unless_a_config_file_says_otherwise() {
+    let world = World::new();
+    let (pictures, none) = (world.text("pictures"), world.text("none.toml"));
+    fs::write(&none, "[training.optimizer]\nweight_decay = 0.0\n").unwrap();
+    let decay = |model: &str, more: &[&str]| {
+        let out = world.text(model);
+        let common = [
+            "train", "pictures", &pictures, "--out", &out, "--steps", "1",
+        ];
+        succeed(&[&common[..], &["--preset", "tiny"], more].concat());
+        let manifest = fs::read_to_string(world.path(model).join("model.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        manifest["recipe"]["training"]["optimizer"]["weight_decay"].as_f64()
+    };
+    assert_eq!(decay("wavenet", &[]), Some(1.0));
+    assert_eq!(decay("lstm", &["--network", "lstm"]), Some(0.0));
+    assert_eq!(decay("told", &["--config", &none]), Some(0.0));
+}
+
+#[test]
 fn a_run_that_was_begun_with_the_old_name_of_a_threshold_goes_on() {
     let world = World::new();
     world.train("model", &["--binarize", "static", "--steps", "4"]);

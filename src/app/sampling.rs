@@ -41,13 +41,13 @@ pub struct SamplingOptions {
     /// Keeps the likeliest tokens that together have this probability.
     pub top_p: Option<f32>,
     /// Keeps tokens at least this many times as likely as the likeliest. In pictures in colour it compares the colours beside
-    /// the likeliest, which keeps its probability, and is 0.02 where no filter is given.
+    /// the likeliest, which keeps its probability, and is 0.005 where no filter is given.
     pub min_p: Option<f32>,
 }
 
 /// The min-p of pictures in colour: their stray pixels come from the many colours that are each unlikely. A higher one makes
 /// cleaner, but duller pictures.
-const MIN_P_OF_COLORS: f32 = 0.02;
+const MIN_P_OF_COLORS: f32 = 0.005;
 /// The temperature of samples that frames steer.
 const SAMPLE_TEMPERATURE: f32 = 0.7;
 

@@ -47,7 +47,7 @@ pub(super) struct DrawArgs {
     /// Draw from the likeliest tokens that together have probability P
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
-    /// Draw from the tokens at least P times as likely as the likeliest; in pictures in colour, from the likeliest and from those at least P times as likely as the second likeliest [default: 0.02 for pictures in colour without --top-k or --top-p, against stray pixels]
+    /// Draw from the tokens at least P times as likely as the likeliest; in pictures in colour, from the likeliest and from those at least P times as likely as the second likeliest [default: 0.005 for pictures in colour without --top-k or --top-p, against stray pixels]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     min_p: Option<f32>,
 }
