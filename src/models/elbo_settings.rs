@@ -103,12 +103,10 @@ impl ElboSettings {
                 "their number, --iw, is from 1 to 1000",
             );
         }
-        if codes > 1 && (self.is_autoencoder() || self.free_nats > 0.0) {
+        if codes > 1 && (self.is_autoencoder() || self.free_nats > 0.0 || self.bag_of_words > 0.0) {
             return refuse(
-                format!(
-                    "{codes} codes of each item need a KL divergence of which no nats are free"
-                ),
-                "set free_nats = 0 in [elbo] of --config and omit --autoencoder, or omit --iw",
+                format!("{codes} codes of each item need the bound alone as the objective"),
+                "set free_nats = 0 and bag_of_words = 0 in [elbo] of --config and omit --autoencoder, or use one code",
             );
         }
         Ok(())
