@@ -525,14 +525,11 @@ fn a_plain_autoencoder_has_no_bound_and_resuming_is_exact() {
         found["codes"]["importance_weighted_nll"].is_null(),
         "{found}"
     );
-    let asked = [
-        "eval",
-        &world.text("plain"),
-        &world.text("pictures"),
-        "--iw",
-        "5",
-    ];
-    refuse(&asked, 2, &["--iw is for the likelihood of a VAE"]);
+    for option in [&["--iw", "5"][..], &["--whole"]] {
+        let asked = ["eval", &world.text("plain"), &world.text("pictures")];
+        let refused = format!("{} is for the likelihood of a VAE", option[0]);
+        refuse(&[&asked[..], option].concat(), 2, &[&refused]);
+    }
 
     let often = SMALL.replace("report_every = 300", "report_every = 20");
     fs::write(world.path("vae.toml"), often).unwrap();

@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Latent codes of each picture or sentence that the importance-weighted likelihood of a VAE draws [default: 500]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     iw: Option<u64>,
+    /// Compute the importance-weighted likelihood of all pictures or sentences, not of 200 pictures or 500 sentences
+    #[arg(long)]
+    whole: bool,
     /// The pictures' classes, where the model learned its classes from a file
     #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     labels: Option<PathBuf>,
@@ -45,9 +48,6 @@ pub(super) struct Args {
     /// which measures how natural interpolated lines are
     #[arg(long, value_name = "MODEL")]
     judge: Option<PathBuf>,
-    /// Compute the importance-weighted likelihood of all sentences, not of 500
-    #[arg(long, help_heading = "Sentence VAE")]
-    whole: bool,
     /// The seed of latent codes, of the 500 sentences and of interpolations
     #[arg(
         long,

@@ -5,6 +5,7 @@ use std::fmt;
 use burn::prelude::*;
 use serde::Serialize;
 
+use super::options::EvaluateOptions;
 use crate::app::{Event, Observer, OpenModel};
 use crate::base::split::evenly;
 use crate::error::Result;
@@ -98,10 +99,10 @@ pub(super) fn measure_codes(
     vae: &ImageVae,
     model: &OpenModel,
     (loader, set, conditions): (&DataLoader, &PictureDataset, &[Vec<f32>]),
-    (codes_per_item, device): (usize, &Device),
+    (options, device): (&EvaluateOptions, &Device),
     observer: &mut dyn Observer,
 ) -> Result<(Likelihood, ImageVaeMeasures)> {
-    let recipe = &model.manifest.recipe;
+    let (codes_per_item, recipe) = (options.codes_per_item(), &model.manifest.recipe);
     let autoencoder = recipe
         .model
         .elbo()
@@ -111,10 +112,10 @@ pub(super) fn measure_codes(
     let kl = (!autoencoder).then(|| found.posteriors.kl());
     let bound = found.reconstruction.nats / count + kl.unwrap_or(0.0);
     let mixture = if autoencoder { None } else { model.mixture()? };
-    let pictures = if autoencoder {
-        0
-    } else {
-        SUBSET.min(set.count())
+    let pictures = match (autoencoder, options.whole) {
+        (true, _) => 0,
+        (false, true) => set.count(),
+        (false, false) => SUBSET.min(set.count()),
     };
     let mut mean = Weighted::default();
     for (done, index) in evenly(pictures, set.count()).enumerate() {

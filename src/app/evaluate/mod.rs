@@ -93,7 +93,7 @@ impl OpenModel {
             ),
             ("--judge", options.judge.is_some(), &["pictures", "text"]),
             ("--walks", options.walks.is_some(), &["text"]),
-            ("--whole", options.whole, &["text"]),
+            ("--whole", options.whole, &["pictures", "text"]),
             ("--labels", options.labels.is_some(), &["pictures"]),
             ("--colormap", options.colormap.is_some(), &["pictures"]),
         ])?;

@@ -30,7 +30,7 @@ pub struct EvaluateOptions {
     pub judge: Option<PathBuf>,
     /// VAE: how many latent codes of each item the importance-weighted likelihood draws; 500 where it is not said.
     pub importance_weights: Option<u64>,
-    /// Sentence VAE: whether the importance-weighted likelihood counts all sentences.
+    /// VAE: whether the importance-weighted likelihood counts all items.
     pub whole: bool,
     /// The seed of latent codes, of the subset of sentences and of interpolations.
     pub seed: u64,
@@ -53,15 +53,22 @@ impl EvaluateOptions {
         self.importance_weights.unwrap_or(IMPORTANCE_WEIGHTS) as usize
     }
 
-    /// Refuses an option of importance weights where no likelihood needs them.
+    /// Refuses options of importance weights where no likelihood needs them.
     pub(super) fn check_importance_weights(&self, model: &OpenModel) -> Result<()> {
         let elbo = model.manifest.recipe.model.elbo();
-        if self.importance_weights.is_none() || elbo.is_some_and(|elbo| !elbo.is_autoencoder()) {
+        if elbo.is_some_and(|elbo| !elbo.is_autoencoder()) {
             return Ok(());
         }
+        let given = [
+            ("--iw", self.importance_weights.is_some()),
+            ("--whole", self.whole),
+        ];
+        let Some((option, _)) = given.iter().find(|(_, given)| *given) else {
+            return Ok(());
+        };
         let path = model.folder.path().display();
         Err(Error::usage(format!(
-            "--iw is for the likelihood of a VAE, and {path} has no bound on it"
+            "{option} is for the likelihood of a VAE, and {path} has no bound on it"
         ))
         .with_hint("omit it"))
     }
@@ -81,17 +88,16 @@ impl EvaluateOptions {
         model.check_frame_options(self.frames, FrameChange::default())
     }
 
-    /// Refuses options that need a model with latent codes.
+    /// Refuses walks of a model without latent codes.
     pub(super) fn refuse_codes(&self, model: &Path) -> Result<()> {
-        let given = [("--walks", self.walks.is_some()), ("--whole", self.whole)];
-        match given.iter().find(|(_, given)| *given) {
-            Some((option, _)) => Err(Error::usage(format!(
-                "{option} does not apply to {}, a model without latent codes",
-                model.display()
-            ))
-            .with_hint("omit it")),
-            None => Ok(()),
+        if self.walks.is_none() {
+            return Ok(());
         }
+        Err(Error::usage(format!(
+            "--walks does not apply to {}, a model without latent codes",
+            model.display()
+        ))
+        .with_hint("omit it"))
     }
 
     /// The sentences to evaluate on, and those that trained the model where they are at hand.

@@ -271,8 +271,7 @@ pub(super) fn evaluate(
     let (found, codes) = match &net {
         Model::ImageVae(vae) => {
             let data = (&loader, &set, &conditions[..]);
-            let how = (options.codes_per_item(), &device);
-            let (bound, codes) = measure_codes(vae, model, data, how, observer)?;
+            let (bound, codes) = measure_codes(vae, model, data, (options, &device), observer)?;
             (bound, Some(codes))
         }
         _ => (likelihood(net.require_sequence()?, &loader, &device)?, None),
