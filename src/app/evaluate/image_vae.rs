@@ -91,7 +91,7 @@ impl fmt::Display for ImageVaeMeasures {
 
 /// Pixels that are decoded together.
 const PIXELS: usize = 1 << 16;
-/// Pictures whose gap is measured.
+/// Pictures whose gap is measured, unless all are asked for.
 const SUBSET: usize = 200;
 
 /// The bound of an image VAE over all pictures, and what its codes carry.

@@ -30,7 +30,7 @@ pub(super) struct Args {
         allow_negative_numbers = true
     )]
     beta: Option<f64>,
-    /// Codes of each picture in the objective, which are weighted by importance: above 1 a better likelihood, for as many times the work of the decoder [default: 1]
+    /// Weight K codes of each picture by importance (IWAE): a better likelihood, for K times the work of the decoder [default: 1]
     #[arg(long, value_name = "K", help_heading = "VAE")]
     iw: Option<usize>,
     /// Train a plain autoencoder: no noise on the codes and no KL divergence
