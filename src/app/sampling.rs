@@ -200,6 +200,7 @@ mod tests {
             (settings.temperature, settings.min_p),
             (0.7, Some(MIN_P_OF_COLORS))
         );
+        assert!(settings.spares_likeliest);
         for asked in [
             SamplingOptions {
                 min_p: Some(0.0),

@@ -27,7 +27,8 @@ pub fn exp(x: f32) -> f32 {
     p * two_to_n
 }
 
-/// The natural logarithm, with an error below 2e-7 or 2e-7 of it, whichever is more. x is normal, from 1.2e-38; less is taken for that.
+/// The natural logarithm, with an error below 2e-7 or 2e-7 of it, whichever is more. x is normal, from 1.2e-38; less is taken for that. NaN
+/// stays NaN.
 ///
 /// x = (1 + m)·2ⁿ with 1 + m from √½ to √2, and a polynomial in m of degree 8 (the coefficients of Cephes `logf`).
 #[inline(always)]
@@ -48,7 +49,8 @@ pub fn ln(x: f32) -> f32 {
     let p = p.mul_add(m, 3.333_333e-1);
     let square = m * m;
     let rest = (p * m).mul_add(square, n * -2.121_944_4e-4) - 0.5 * square;
-    n.mul_add(0.693_359_4, m + rest)
+    let ln = n.mul_add(0.693_359_4, m + rest);
+    if x.is_nan() { x } else { ln }
 }
 
 /// 1 / (1 + e^-x).
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(ln(1.0), 0.0);
         assert_eq!(ln(0.0), ln(f32::MIN_POSITIVE));
         assert!(ln(f32::MAX).is_finite());
+        assert!(ln(f32::NAN).is_nan());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use rayon::prelude::*;
 
 /// Rows of one task.
 const BLOCK: usize = 64;
+/// With at most so many classes, the registers hold one class of many rows instead of many classes of one row.
+const FEW: usize = 16;
 
 /// −ln softmax(logits)\[target\] of every row, in nats.
 #[derive(Debug)]
@@ -61,10 +63,15 @@ fn forward_at(level: InstructionSet, logits: &[f32], classes: usize, targets: &[
     outputs
         .zip(inputs)
         .for_each(|((losses, log_sums), (logits, targets))| {
+            if classes <= FEW {
+                log_sums_of_few(level, logits, classes, log_sums);
+            }
             let rows = logits.chunks_exact(classes).zip(targets);
             for ((loss, log_sum), (logits, &target)) in losses.iter_mut().zip(log_sums).zip(rows) {
                 if let Ok(target) = usize::try_from(target) {
-                    *log_sum = log_sum_exp(level, logits);
+                    if classes > FEW {
+                        *log_sum = log_sum_exp(level, logits);
+                    }
                     *loss = *log_sum - logits[target];
                 }
             }
@@ -103,13 +110,22 @@ pub fn backward(
     blocks
         .enumerate()
         .for_each(|(block, ((gradient, log_sums), (logits, targets)))| {
+            if classes <= FEW {
+                softmax_of_few(level, logits, classes, log_sums, gradient);
+            }
             let rows = logits.chunks_exact(classes).zip(targets).zip(log_sums);
             for (row, (gradient, ((logits, &target), &log_sum))) in
                 gradient.chunks_exact_mut(classes).zip(rows).enumerate()
             {
                 let scale = scales[(block * BLOCK + row) / rows_of_scale];
                 if let Ok(target) = usize::try_from(target) {
-                    softmax(level, logits, log_sum, scale, gradient);
+                    if classes > FEW {
+                        softmax(level, logits, log_sum, scale, gradient);
+                    } else {
+                        for p in gradient.iter_mut() {
+                            *p *= scale;
+                        }
+                    }
                     gradient[target] -= scale;
                 } else {
                     gradient.fill(0.0);
@@ -123,7 +139,7 @@ const SIDE: usize = 32;
 
 multiversion! {
     /// ln Σ exp(x), safe from overflow.
-    pub(crate) fn log_sum_exp(logits: &[f32]) -> f32 {
+    fn log_sum_exp(logits: &[f32]) -> f32 {
         let mut largest = [f32::NEG_INFINITY; SIDE];
         let whole = logits.chunks_exact(SIDE);
         let rest = whole.remainder();
@@ -152,15 +168,60 @@ multiversion! {
                 sums[i] += sums[i + width];
             }
         }
-        largest + sums[0].ln()
+        largest + math::ln(sums[0])
+    }
+}
+
+multiversion! {
+    /// [`log_sum_exp`] of each row of at most [`BLOCK`], over few classes.
+    fn log_sums_of_few(logits: &[f32], classes: usize, out: &mut [f32]) {
+        let mut column = [0.0f32; BLOCK];
+        let mut largest = [f32::NEG_INFINITY; BLOCK];
+        for class in 0..classes {
+            gather(logits, classes, class, &mut column);
+            for (largest, &x) in largest.iter_mut().zip(&column) {
+                *largest = if x > *largest { x } else { *largest };
+            }
+        }
+        let mut sums = [0.0f32; BLOCK];
+        for class in 0..classes {
+            gather(logits, classes, class, &mut column);
+            for ((sum, &x), largest) in sums.iter_mut().zip(&column).zip(largest) {
+                *sum += math::exp(x - largest);
+            }
+        }
+        for (sum, largest) in sums.iter_mut().zip(largest) {
+            *sum = largest + math::ln(*sum);
+        }
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// The logits of one class.
+#[inline(always)]
+fn gather(logits: &[f32], classes: usize, class: usize, column: &mut [f32]) {
+    for (x, logits) in column.iter_mut().zip(logits.chunks_exact(classes)) {
+        *x = logits[class];
     }
 }
 
 multiversion! {
     /// scale · exp(x − log_sum).
-    pub(crate) fn softmax(logits: &[f32], log_sum: f32, scale: f32, out: &mut [f32]) {
+    fn softmax(logits: &[f32], log_sum: f32, scale: f32, out: &mut [f32]) {
         for (out, &x) in out.iter_mut().zip(logits) {
             *out = scale * math::exp(x - log_sum);
+        }
+    }
+}
+
+multiversion! {
+    /// exp(x − log_sum) of rows of few classes.
+    fn softmax_of_few(logits: &[f32], classes: usize, log_sums: &[f32], out: &mut [f32]) {
+        for (out, &log_sum) in out.chunks_exact_mut(classes).zip(log_sums) {
+            out.fill(log_sum);
+        }
+        for (out, &x) in out.iter_mut().zip(logits) {
+            *out = math::exp(x - *out);
         }
     }
 }
@@ -189,7 +250,15 @@ mod tests {
 
     #[test]
     fn losses_and_gradient_are_those_of_the_definition() {
-        for (rows, classes) in [(1, 1), (3, 7), (150, 33), (67, 167)] {
+        for (rows, classes) in [
+            (1, 1),
+            (131, 2),
+            (3, 7),
+            (65, FEW),
+            (65, FEW + 1),
+            (150, 33),
+            (67, 167),
+        ] {
             let logits: Vec<f32> = noise(1, rows * classes).iter().map(|x| x * 8.0).collect();
             let targets: Vec<i32> = (0..rows)
                 .map(|row| {
@@ -227,6 +296,15 @@ mod tests {
             };
             let slope = (at(0.02) - at(-0.02)) / 0.04;
             assert!((slope - f64::from(gradient[i])).abs() < 1e-4, "logit {i}");
+        }
+    }
+
+    #[test]
+    fn a_logit_that_is_not_a_number_makes_the_loss_none() {
+        for classes in [2, FEW, FEW + 1] {
+            let mut logits = vec![0.0; classes];
+            logits[1] = f32::NAN;
+            assert!(forward(&logits, classes, &[0]).rows[0].is_nan());
         }
     }
 

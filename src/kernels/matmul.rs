@@ -105,14 +105,16 @@ multiversion! {
     /// One panel of a matrix whose columns are one apart.
     fn pack_rows(data: &[f32], row: usize, filled: usize, target: &mut [f32], wide: usize) {
         for (index, target) in target.chunks_exact_mut(wide).enumerate() {
-            let from = &data[index * row..][..filled];
-            // The length of the usual panel is a constant, so that the copy compiles to a few moves instead of a call.
-            match (from.first_chunk::<WIDEST>(), target.first_chunk_mut::<WIDEST>()) {
-                (Some(from), Some(target)) => *target = *from,
-                _ => {
-                    target[..filled].copy_from_slice(from);
-                    target[filled..].fill(0.0);
-                }
+            // A copy of a constant length compiles to a few moves instead of a call.
+            let (from, from_rest) = data[index * row..][..filled].as_chunks::<LINE>();
+            let (target, rest) = target.split_at_mut(from.len() * LINE);
+            for (target, from) in target.as_chunks_mut::<LINE>().0.iter_mut().zip(from) {
+                *target = *from;
+            }
+            if !rest.is_empty() {
+                let (copied, padding) = rest.split_at_mut(from_rest.len());
+                copied.copy_from_slice(from_rest);
+                padding.fill(0.0);
             }
         }
     }

@@ -4,6 +4,7 @@ the gradient of a weight matrix, with all its singular values made nearly equal.
 */
 
 use crate::base::simd::InstructionSet;
+use crate::kernels::buffer::LINE;
 use crate::kernels::matmul::{Start, View, multiply, outer};
 
 /// The coefficients of X ← aX + b(XXᵀ)X + c(XXᵀ)²X, which Jordan et al. found: singular values of about .01 to 1 become .7 to
@@ -18,6 +19,8 @@ pub const SIZE: f32 = 0.2;
 pub const LEAST: f32 = 1e-30;
 /// Rows of a product at once.
 const BLOCK: usize = 128;
+/// Rows of a symmetric product at once: whole tiles, and few of their products below the diagonal.
+const STRIP: usize = 66;
 
 /// The matrix `[rows, columns]` with its singular values made nearly equal, so that the root mean square of its elements is
 /// about 1. A matrix of zeros stays as it is.
@@ -30,26 +33,56 @@ const BLOCK: usize = 128;
 pub fn direction(level: InstructionSet, matrix: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
     assert_eq!(matrix.len(), rows * columns, "the matrix");
     let side = rows.min(columns);
+    // Polynomials of one symmetric matrix: their products are symmetric.
     let square = |left: &[f32], right: &[f32], out: &mut [f32]| {
         let (left, right) = (View::rows(left, side), View::rows(right, side));
-        product(level, left, right, [side; 3], out);
+        symmetric(out, side, |first, count, out| {
+            let (left, right) = (left.from(first, 0), right.from(0, first));
+            let columns = side - first;
+            multiply(
+                level,
+                left,
+                count,
+                right,
+                side,
+                columns,
+                out,
+                side,
+                Start::Zero,
+            );
+        });
     };
     let x = View::rows(matrix, columns);
     let zeros = vec![0.0; side * side];
     let [mut gram, mut polynomial, mut spare] = [zeros.clone(), zeros.clone(), zeros];
-    if rows <= columns {
-        product(level, x, x.transposed(), [side, columns, side], &mut gram);
-    } else {
-        outer(
-            level,
-            x,
-            x,
-            [rows, side, side],
-            &mut gram,
-            side,
-            Start::Zero,
-        );
-    }
+    symmetric(&mut gram, side, |first, count, out| {
+        let wanted = side - first;
+        if rows <= columns {
+            let (left, right) = (x.from(first, 0), x.transposed().from(0, first));
+            multiply(
+                level,
+                left,
+                count,
+                right,
+                columns,
+                wanted,
+                out,
+                side,
+                Start::Zero,
+            );
+        } else {
+            let part = x.from(0, first);
+            outer(
+                level,
+                part,
+                part,
+                [rows, count, wanted],
+                out,
+                side,
+                Start::Zero,
+            );
+        }
+    });
     let squares: f32 = gram.iter().step_by(side + 1).sum();
     let scale = 1.0 / squares.max(LEAST);
     for g in &mut gram {
@@ -89,6 +122,28 @@ pub fn direction(level: InstructionSet, matrix: &[f32], [rows, columns]: [usize;
         product(level, x, q, [rows, columns, columns], &mut out);
     }
     out
+}
+
+/// Fills a symmetric matrix. `fill(first, count, out)` writes `count` rows from the diagonal on, the first at `[first, first]`.
+fn symmetric(matrix: &mut [f32], side: usize, fill: impl Fn(usize, usize, &mut [f32])) {
+    for first in (0..side).step_by(STRIP) {
+        fill(
+            first,
+            STRIP.min(side - first),
+            &mut matrix[first * (side + 1)..],
+        );
+    }
+    // In squares, so that the lines of the cache which a column crosses stay in it.
+    for (top, left) in (0..side)
+        .step_by(LINE)
+        .flat_map(|top| (0..=top).step_by(LINE).map(move |left| (top, left)))
+    {
+        for row in top..side.min(top + LINE) {
+            for column in left..row.min(left + LINE) {
+                matrix[row * side + column] = matrix[column * side + row];
+            }
+        }
+    }
 }
 
 /// `out = left · right` for `[rows, depth, columns]`.

@@ -23,6 +23,14 @@ impl GaussianTensors {
             log_variance: self.log_variance.clone().repeat_dim(0, times),
         }
     }
+
+    /// The same without a gradient.
+    pub(crate) fn detached(&self) -> Self {
+        Self {
+            mean: self.mean.clone().detach(),
+            log_variance: self.log_variance.clone().detach(),
+        }
+    }
 }
 
 /// An encoder, and a decoder that is a sequence model whose condition ends with the latent code.

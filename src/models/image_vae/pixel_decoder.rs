@@ -119,7 +119,12 @@ impl SequenceModel for PixelDecoder {
         let logits = self.colors(features.reshape([batch * pixels, embedding]));
         let logits: Tensor<3> = logits.reshape([batch, pixels, self.interface.alphabet.size]);
         assert!(time <= pixels, "a picture has {pixels} pixels, not {time}");
-        logits.narrow(1, 0, time)
+        // The gradient of `narrow` is a copy.
+        if time == pixels {
+            logits
+        } else {
+            logits.narrow(1, 0, time)
+        }
     }
 
     fn stepper(&self, lanes: usize) -> Result<Box<dyn Stepper>> {
